@@ -1,0 +1,67 @@
+"""Small CNNs for retinal OCT scans as scikit-learn estimators.
+
+Every public name is loaded at first use, so ``import octsk`` does not load
+TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from octsk._version import __version__
+
+if TYPE_CHECKING:
+    from octsk._persistence import load
+    from octsk.augmentation import OCTAugmenter
+    from octsk.benchmark import evaluate
+    from octsk.classifiers import LargeOCTNet, MediumOCTNet, SmallOCTNet
+    from octsk.datasets import (
+        fetch_medmnist,
+        fetch_octmnist,
+        load_image_files,
+        load_medmnist,
+        make_oct_phantoms,
+    )
+
+_HOME = {
+    "SmallOCTNet": "octsk.classifiers",
+    "MediumOCTNet": "octsk.classifiers",
+    "LargeOCTNet": "octsk.classifiers",
+    "OCTAugmenter": "octsk.augmentation",
+    "fetch_medmnist": "octsk.datasets",
+    "fetch_octmnist": "octsk.datasets",
+    "load_medmnist": "octsk.datasets",
+    "load_image_files": "octsk.datasets",
+    "make_oct_phantoms": "octsk.datasets",
+    "evaluate": "octsk.benchmark",
+    "load": "octsk._persistence",
+}
+_SUBMODULES = {"architectures", "augmentation", "benchmark", "classifiers", "datasets", "metrics"}
+
+__all__ = [
+    "LargeOCTNet",
+    "MediumOCTNet",
+    "OCTAugmenter",
+    "SmallOCTNet",
+    "__version__",
+    "evaluate",
+    "fetch_medmnist",
+    "fetch_octmnist",
+    "load",
+    "load_image_files",
+    "load_medmnist",
+    "make_oct_phantoms",
+]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"octsk.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'octsk' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*__all__, *_SUBMODULES})
