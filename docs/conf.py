@@ -1,0 +1,58 @@
+"""Settings of the documentation: ``sphinx-build -W docs docs/_build/html``."""
+
+import octsk
+
+project = "octsk"
+author = "The octsk developers"
+copyright = "2026, The octsk developers"
+release = version = octsk.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+
+# A broken reference to our own names is an error; those of other projects are
+# plain text, because a build must not need the network for their inventories.
+nitpicky = True
+nitpick_ignore_regex = [
+    (
+        "py:.*",
+        r"(collections|h5py|imblearn|joblib|keras|matplotlib|numpy|np|optuna|os|pandas"
+        r"|pathlib|pooch|scikeras|scipy|sklearn|tensorflow|tf)\b.*",
+    ),
+]
+
+default_role = "literal"  # as in NumPy's and scikit-learn's docstrings
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings give types with shapes and ranges
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False  # the class template lists the methods itself
+numpydoc_class_members_toctree = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"octsk {release}"
+html_static_path = ["_static"]
+html_css_files = ["octsk.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "octsk"},
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["not-for-clinical-use"],
+}
+html_sidebars = {"changelog": [], "contributing": [], "install": []}
