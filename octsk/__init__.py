@@ -35,7 +35,14 @@ _HOME = {
     "evaluate": "octsk.benchmark",
     "load": "octsk._persistence",
 }
-_SUBMODULES = {"architectures", "augmentation", "benchmark", "classifiers", "datasets", "metrics"}
+_SUBMODULES = {
+    "architectures",
+    "augmentation",
+    "benchmark",
+    "classifiers",
+    "datasets",
+    "metrics",
+}
 
 __all__ = [
     "LargeOCTNet",

@@ -1,0 +1,686 @@
+"""The estimator: what scikit-learn expects, on top of scikeras."""
+
+import copy
+import types
+from numbers import Integral, Real
+
+import keras
+import numpy as np
+from scikeras.wrappers import BaseWrapper, KerasClassifier
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from octsk import _persistence
+from octsk._images import check_images, validate_images
+from octsk._training import (
+    STEPS_PER_EXECUTION,
+    Batches,
+    Forward,
+    fit_model,
+    logits,
+    seeded_layers,
+)
+from octsk.augmentation import OCTAugmenter
+
+# scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
+# as scikeras 0.13 has. The method put there is the one that it inherits anyway.
+if "__sklearn_tags__" not in vars(BaseWrapper):
+    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
+
+
+class _MixinFirst(type):
+    """Puts ClassifierMixin before the class whose behaviour it changes.
+
+    scikeras 0.13 has ``KerasClassifier(BaseWrapper, ClassifierMixin)``, so that the mixin's
+    tags never count: scikit-learn >= 1.7 then takes the estimator for no classifier, and
+    cross-validation is silently not stratified.
+    """
+
+    def mro(cls):
+        order = super().mro()
+        order.remove(ClassifierMixin)
+        order.insert(order.index(KerasClassifier), ClassifierMixin)
+        return order
+
+
+OPTIMIZERS = {
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lamb",
+    "lion",
+    "nadam",
+    "rmsprop",
+    "sgd",
+}
+
+# The parameters of all estimators; each one's own defaults are filled in.
+_PARAMETERS = """filters : sequence of int, default={filters}
+        Filters of each 3 x 3 convolution, with 2 x 2 max-pooling between every two.
+    dense_units : sequence of int, default={dense_units}
+        Units of each hidden dense layer.
+    dropout : float in [0, 1), default={dropout}
+        Share of the units of each hidden dense layer dropped in training.
+    optimizer : str or keras.optimizers.Optimizer, default={optimizer!r}
+        Name of a Keras optimizer, such as "adam", "nadam", "sgd" or "rmsprop", or an
+        optimizer; each fit uses a fresh copy of it.
+    learning_rate : float, default=None
+        Learning rate; None takes the optimizer's own.
+    epochs : int, default={epochs}
+        Passes over the training images; the most there are with `early_stopping`.
+    batch_size : int, default={batch_size}
+        Images in a training step.
+    augmentation : None, bool or OCTAugmenter, default={augmentation}
+        Random changes of the training images, drawn anew in each epoch. True means
+        ``OCTAugmenter()``, the report's training settings. Never applied to validation
+        images or in prediction.
+    class_weight : None, "balanced" or dict, default=None
+        Weights of the classes in the loss, as in scikit-learn; "balanced" makes them
+        inversely proportional to the class frequencies. They also weight the validation
+        loss.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `n_iter_no_change`
+        epochs, and to keep the weights of the best epoch. Validation images are those
+        given to `fit`, else a stratified `validation_fraction` of the training images.
+    validation_fraction : float in (0, 1), default={validation_fraction}
+        Share of the training images held out by `early_stopping`.
+    n_iter_no_change : int, default={n_iter_no_change}
+        Epochs without improvement that `early_stopping` waits for.
+    callbacks : keras.callbacks.Callback or list of them, default=None
+        Callbacks for training; each fit works on copies, kept in `callbacks_`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the optimizer state of the fit before.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the images, the augmentation, the
+        dropout and the validation split. With an int, two fits on the same machine give
+        the same network; the global random states are not touched.
+    verbose : int, default=0
+        Keras's progress output: 0 silent, 1 a progress bar, 2 a line for each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    model_ : keras.Model
+        The trained Keras model: pixels in [0, 1] to logits.
+    history_ : dict of str to list of float
+        "loss" and "accuracy", with validation images also "val_loss" and
+        "val_accuracy": one value for each epoch since the weights were initialised.
+    n_iter_ : int
+        Number of these epochs.
+    image_shape_ : tuple of (h, w, c)
+        Shape of an image.
+    n_features_in_ : int
+        Number of pixel values in an image, ``h * w * c``.
+    feature_names_in_ : ndarray of str
+        Column names, where `X` was a data frame of flattened images.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks of the last fit."""
+
+
+class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
+    """Base of the estimators: everything but the network and its defaults.
+
+    A subclass is a few lines: its architecture, a function of the input shape and the
+    number of classes that returns a Keras model giving logits, and the defaults in which
+    it differs, both in the class statement. ``{parameters}`` in its docstring stands for
+    what all estimators document alike.
+    """
+
+    # The constructor parameters that are the architecture's arguments.
+    _architecture_params = ("filters", "dense_units", "dropout")
+
+    _parameter_constraints: dict = {
+        "filters": ["array-like"],
+        "dense_units": ["array-like"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "optimizer": [str, keras.optimizers.Optimizer],
+        "learning_rate": [None, Interval(Real, 0, None, closed="neither")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "augmentation": [None, "boolean", OCTAugmenter],
+        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [None, list, tuple, keras.callbacks.Callback],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters=(128, 512, 1024),
+        dense_units=(256, 128),
+        dropout=0.0,
+        optimizer="nadam",
+        learning_rate=None,
+        epochs=5,
+        batch_size=32,
+        augmentation=True,
+        class_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.filters = filters
+        self.dense_units = dense_units
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __init_subclass__(cls, *, architecture=None, defaults=None, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if architecture is not None:
+            cls._architecture = staticmethod(architecture)
+        if defaults is not None:
+            cls.__init__ = _with_defaults(cls.__init__, defaults)
+        if "{parameters}" in (cls.__doc__ or ""):
+            parameters = _PARAMETERS.format(**cls.__init__.__kwdefaults__)
+            cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
+
+    # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
+    # scikeras reads parameter names from the instance's __dict__, so that a subclass with
+    # an __init__ of its own cannot be cloned; scikit-learn reads the signature.
+    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
+    # scikeras prints parameters as they are in memory and knows no display options.
+    __repr__ = BaseEstimator.__repr__
+
+    def set_params(self, **params):
+        """Set parameters, those of the augmenter too (``augmentation__rotation_range``).
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names and values. With ``augmentation=True``, setting a parameter
+            of the augmenter puts an :class:`OCTAugmenter` in its place.
+
+        Returns
+        -------
+        estimator instance
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        nested = any(name.startswith("augmentation__") for name in params)
+        if nested and params.get("augmentation", self.augmentation) is True:
+            params["augmentation"] = OCTAugmenter()
+        # scikeras sets parameters one by one and stores "optimizer__*" unasked.
+        return BaseEstimator.set_params(self, **params)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return self.initialized_
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # A compiled function: not to be pickled, made again at the next prediction.
+        state.pop("_forward", None)
+        return state
+
+    # --- Fitting -----------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images, integers 0 to 255 or floats 0 to 1. uint8 arrays, memory-mapped ones
+            too, are used as they are and never copied as a whole.
+        y : array-like of shape (n,)
+            Labels of any kind.
+        sample_weight : array-like of shape (n,), default=None
+            Weights in the loss; images of weight 0 are left out.
+        X_val : array-like with images of the same shape, default=None
+            Images to validate on after each epoch; never augmented.
+        y_val : array-like, default=None
+            Their labels.
+
+        Returns
+        -------
+        estimator instance
+            The fitted estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the images or the labels are not as described.
+        """
+        self._validate_params()
+        warm = self.warm_start and self.initialized_
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            warm_start=self.warm_start,
+            epochs=self.epochs,
+            initial_epoch=self.current_epoch if warm else 0,
+            X_val=X_val,
+            y_val=y_val,
+        )
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch more, from where the network and its optimizer stand.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images, as in `fit`.
+        y : array-like of shape (n,)
+            Labels.
+        classes : array-like, default=None
+            All labels there are, for the first call when `y` lacks some. None takes
+            those of `y`.
+        sample_weight : array-like of shape (n,), default=None
+            Weights in the loss.
+
+        Returns
+        -------
+        estimator instance
+            The fitted estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the images or the labels are not as described.
+        """
+        self._validate_params()
+        if not self.initialized_:
+            self._initialize(X, y, classes)
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            warm_start=True,
+            epochs=1,
+            initial_epoch=self.current_epoch,
+        )
+        return self
+
+    def _initialize(self, X, y=None, classes=None):
+        X, y = self._validate_data(X, y, reset=True)
+        self._set_up(y if classes is None else classes)
+        return X, y
+
+    def _set_up(self, y):
+        """Make the untrained network for images of `image_shape_` and the labels in y."""
+        # scikeras copies a RandomState, so that a second fit repeats the first;
+        # scikit-learn draws from it.
+        self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
+        # scikeras chooses the encoder by the loss; here class indices are what it takes.
+        self.target_encoder_ = LabelEncoder().fit(y)
+        # Identity, also where a user has set pandas output for all transformers.
+        self.feature_encoder_ = FunctionTransformer().set_output(transform="default")
+        self.classes_ = self.target_encoder_.classes_
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class, {self.classes_.tolist()}; a classifier needs at least "
+                "2 classes."
+            )
+        self.model_ = self._build_keras_model()
+        self.history_ = {"loss": []}
+
+    def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+        # scikeras stores the second axis, an image's height, as n_features_in_, and does
+        # not check values.
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the "
+                "target y is None."
+            )
+        X = self._check_images(X, reset=reset)
+        y = _check_labels(y, "y")
+        check_consistent_length(X, y)
+        return X, y
+
+    def _check_images(self, X, *, reset):
+        return validate_images(self, X, reset=reset)
+
+    @staticmethod
+    def _validate_sample_weight(X, y, sample_weight):
+        # scikeras drops images of weight 0 by copying all others; they are left out by
+        # their index instead, see _fit_keras_model.
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float32, ensure_non_negative=True
+        )
+        if not sample_weight.any():
+            raise ValueError("sample_weight is 0 for all images: nothing to train on.")
+        return X, y, sample_weight
+
+    def _build_keras_model(self):
+        with seeded_layers(self._random_state):
+            model = self._architecture(
+                self.image_shape_,
+                len(self.classes_),
+                **{name: getattr(self, name) for name in self._architecture_params},
+            )
+        model.compile(
+            optimizer=_fresh_optimizer(self.optimizer, self.learning_rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            # XLA takes twice as long as oneDNN for these networks on CPUs.
+            jit_compile=False,
+            # Callbacks of the user may want to see each step.
+            steps_per_execution=1 if self.callbacks else STEPS_PER_EXECUTION,
+        )
+        self._forward = Forward(model)
+        return model
+
+    def _fit_keras_model(
+        self,
+        X,
+        y,
+        sample_weight,
+        warm_start,
+        epochs,
+        initial_epoch,
+        X_val=None,
+        y_val=None,
+    ):
+        # scikeras hands whole arrays to Keras, which copies them to float.
+        weight = self._loss_weight(y, sample_weight)
+        index = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        augmenter = OCTAugmenter() if self.augmentation is True else self.augmentation
+        if augmenter:
+            augmenter._validate_params()
+        validation = None
+        if X_val is not None or y_val is not None:
+            validation = self._validation_batches(X_val, y_val)
+        elif self.early_stopping:
+            index, held_out = self._split(index, y)
+            validation = Batches(X, y, weight, index=held_out, batch_size=self.batch_size)
+        train = Batches(
+            X,
+            y,
+            weight,
+            index=index,
+            batch_size=self.batch_size,
+            seed=self._random_state,
+            augmenter=augmenter or None,
+        )
+        self.callbacks_ = self._fresh_callbacks()
+        history = fit_model(
+            self.model_,
+            train,
+            validation,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            callbacks=self.callbacks_,
+            verbose=int(self.verbose),
+        )
+        for name, values in history.items():
+            self.history_[name] = self.history_.get(name, []) + values
+        self.n_iter_ = len(self.history_["loss"])
+
+    def _loss_weight(self, y, sample_weight):
+        """Return class weight times sample weight, float32, or None for all one."""
+        if self.class_weight is None:
+            return sample_weight
+        if isinstance(self.class_weight, dict):
+            weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)[y]
+        else:
+            weight = compute_sample_weight(self.class_weight, y)
+        weight = weight.astype(np.float32)
+        return weight if sample_weight is None else weight * sample_weight
+
+    def _validation_batches(self, X_val, y_val):
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val must be given together; one is None.")
+        X_val = check_images(
+            X_val, name="X_val", image_shape=self.image_shape_, estimator=self
+        )
+        y_val = _check_labels(y_val, "y_val")
+        check_consistent_length(X_val, y_val)
+        unknown = np.setdiff1d(y_val, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y_val holds labels that y does not: {unknown.tolist()}; the classes are "
+                f"{self.classes_.tolist()}."
+            )
+        y_val = self.target_encoder_.transform(y_val)
+        return Batches(
+            X_val,
+            y_val,
+            self._loss_weight(y_val, None),
+            index=np.arange(len(X_val)),
+            batch_size=self.batch_size,
+        )
+
+    def _split(self, index, y):
+        """Hold a stratified share of the images out for early stopping."""
+        return train_test_split(
+            index,
+            test_size=self.validation_fraction,
+            stratify=y[index],
+            random_state=self._random_state,
+        )
+
+    def _fresh_callbacks(self):
+        given = self.callbacks if self.callbacks is not None else []
+        given = [given] if isinstance(given, keras.callbacks.Callback) else list(given)
+        for callback in given:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise ValueError(
+                    "callbacks must be Keras callbacks (keras.callbacks.Callback "
+                    f"instances), got {callback!r}."
+                )
+        # Callbacks keep state: each fit gets copies of its own.
+        fresh = copy.deepcopy(given)
+        if self.early_stopping:
+            fresh.append(
+                keras.callbacks.EarlyStopping(
+                    monitor="val_loss",
+                    patience=self.n_iter_no_change,
+                    restore_best_weights=True,
+                )
+            )
+        return fresh
+
+    # --- Prediction --------------------------------------------------------------------
+
+    def predict(self, X):
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels, of the kind given to `fit`.
+        """
+        indices = self._logits(X).argmax(axis=1)
+        return self.classes_[indices]
+
+    def predict_proba(self, X):
+        """Return the probability of each class: the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), float64
+            Probabilities in the order of `classes_`; each row sums to 1.
+        """
+        # In float64, so that the rows sum to 1 as closely as scikit-learn's scorers ask.
+        return softmax(self._logits(X).astype(np.float64), axis=1)
+
+    def decision_function(self, X):
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images of the shape seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes) or (n,), float32
+            The logits; for two classes, as everywhere in scikit-learn, one number: the
+            second logit less the first.
+        """
+        z = self._logits(X)
+        return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        images = self._check_images(X, reset=False)
+        if not hasattr(self, "_forward"):
+            self._forward = Forward(self.model_)
+        return logits(self._forward, images)
+
+    # --- Files -------------------------------------------------------------------------
+
+    def save(self, path):
+        """Write the fitted estimator to one file, which :func:`octsk.load` reads.
+
+        The file is a zip archive of the Keras model and a JSON text: no pickle inside.
+        Callbacks are not saved.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write, by custom with the ending ``.octsk``. It is there whole or
+            not at all.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        _persistence.save(self, path)
+
+    @classmethod
+    def from_h5(cls, path, *, classes=None, image_shape=(28, 28, 1), **params):
+        """Make a fitted estimator from a Keras 2 ``.h5`` file of the same network.
+
+        Only arrays are read from the file, by layer order, and nothing in it is run; so a
+        whole model and a weights-only file will do, saved with or without a declared
+        input shape. (The report's own models could not be loaded as models, since their
+        first convolution had none.)
+
+        Parameters
+        ----------
+        path : str or path-like
+            File written by ``model.save("….h5")`` or ``model.save_weights("….h5")``.
+        classes : array-like, default=None
+            Labels in the order of the network's outputs; None takes 0, 1, 2, ...
+        image_shape : tuple of (h, w, c), default=(28, 28, 1)
+            Shape of the images that the network was trained on.
+        **params : dict
+            Constructor parameters, such as `filters` where they are not the defaults.
+
+        Returns
+        -------
+        estimator instance
+            Ready to predict, or to be trained further by `partial_fit`.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
+        """
+        estimator = cls(**params)
+        estimator._validate_params()
+        weights = _persistence.read_h5_weights(path)
+        n_classes = len(weights[-1])
+        classes = np.arange(n_classes) if classes is None else np.asarray(classes)
+        if classes.ndim != 1 or len(np.unique(classes)) != n_classes:
+            raise ValueError(
+                f"classes must be {n_classes} different labels, one for each output of the "
+                f"network in {str(path)!r}; got {classes.tolist()}."
+            )
+        # scikit-learn keeps classes sorted; so are the outputs of the network then.
+        order = np.argsort(classes)
+        weights[-2:] = weights[-2][:, order], weights[-1][order]
+        estimator.image_shape_ = tuple(int(n) for n in image_shape)
+        estimator.n_features_in_ = int(np.prod(estimator.image_shape_))
+        estimator._set_up(classes)
+        expected = [w.shape for w in estimator.model_.weights]
+        found = [w.shape for w in weights]
+        if found != expected:
+            raise ValueError(
+                f"the arrays in {str(path)!r} do not fit {estimator} on images of shape "
+                f"{estimator.image_shape_}: it has {found}, the network {expected}."
+            )
+        estimator.model_.set_weights(weights)
+        estimator.n_iter_ = 0
+        return estimator
+
+
+def _with_defaults(init, defaults):
+    """Return a copy of `init`, signature and all, with other keyword defaults."""
+    copied = types.FunctionType(init.__code__, init.__globals__, init.__name__)
+    copied.__kwdefaults__ = {**init.__kwdefaults__, **defaults}
+    copied.__qualname__ = init.__qualname__
+    return copied
+
+
+def _check_labels(y, name):
+    y = column_or_1d(y, warn=True)
+    check_array(y, ensure_2d=False, dtype=None, input_name=name)
+    check_classification_targets(y)
+    return y
+
+
+def _fresh_optimizer(optimizer, learning_rate):
+    """Return a new optimizer: they keep state, so each network gets its own."""
+    if isinstance(optimizer, str):
+        if optimizer.lower() not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {sorted(OPTIMIZERS)} or a Keras optimizer, got "
+                f"{optimizer!r}."
+            )
+        optimizer = keras.optimizers.get(optimizer)
+    config = optimizer.get_config()
+    if learning_rate is not None:
+        config["learning_rate"] = learning_rate
+    return type(optimizer).from_config(config)

@@ -1,0 +1,169 @@
+"""What an array of images may look like: checked, laid out and scaled here only."""
+
+from math import isqrt
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+# Networks for grey (1) and colour (3) scans, and stacks of up to four en-face maps.
+MAX_CHANNELS = 4
+# Rounding in resizing code leaves floats a hair outside [0, 1].
+_TOLERANCE = 1e-6
+
+
+def check_images(X, *, name="X", image_shape=None, estimator=None):
+    """Check an array of images once and return it as ``(n, h, w, c)``.
+
+    The pixels are neither copied nor converted where NumPy can avoid it: the result of
+    a uint8 array, memory-mapped or not, is a view of it.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Images: integers 0 to 255 or floats 0 to 1. Flattened images are taken to be
+        square, unless `image_shape` says otherwise.
+    name : str, default="X"
+        Name of the argument in error messages.
+    image_shape : tuple of (h, w, c), default=None
+        The shape the images must have; None accepts any.
+    estimator : object, default=None
+        The estimator named in error messages.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w, c)
+        uint8, another integer type with values 0 to 255, or float with values 0 to 1.
+    """
+    X = check_array(X, dtype="numeric", allow_nd=True, input_name=name, estimator=estimator)
+    images = _to_nhwc(X, name, image_shape)
+    if image_shape is not None and images.shape[1:] != tuple(image_shape):
+        raise ValueError(
+            f"{name} holds images of shape {_shape(images.shape[1:])}, but images of "
+            f"shape {_shape(image_shape)} are expected, as in fit."
+        )
+    _check_values(images, name)
+    return images
+
+
+def validate_images(estimator, X, *, reset):
+    """Check the images given to `estimator`, as scikit-learn's ``validate_data`` does X.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        With `reset`, gets the attributes ``image_shape_`` and ``n_features_in_`` (and
+        ``feature_names_in_`` from a data frame of flattened images); else `X` must agree
+        with them.
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Images, see :func:`check_images`.
+    reset : bool
+        Whether this is `fit`.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w, c)
+        The images, not copied.
+    """
+    if isinstance(X, (list, tuple)):
+        X = np.asarray(X)
+    if getattr(X, "ndim", None) == 2:
+        # Column names and their number, in scikit-learn's words.
+        X = validate_data(estimator, X, reset=reset, dtype="numeric")
+    elif reset and hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    images = check_images(
+        X, image_shape=None if reset else estimator.image_shape_, estimator=estimator
+    )
+    if reset:
+        estimator.image_shape_ = images.shape[1:]
+        # validate_data takes the second axis for it, which of images is the height, and
+        # later accepts any width (scikit-learn 1.9).
+        estimator.n_features_in_ = int(np.prod(images.shape[1:]))
+    return images
+
+
+def _shape(shape):
+    return " x ".join(str(int(n)) for n in shape)
+
+
+def _to_nhwc(X, name, image_shape):
+    if X.ndim == 2:
+        shape = image_shape or _square_shape(X.shape[1], name)
+        if X.shape[1] != np.prod(shape):
+            raise ValueError(
+                f"{name} has {X.shape[1]} features, but flattened images of shape "
+                f"{_shape(shape)} have {np.prod(shape)}."
+            )
+        return X.reshape(len(X), *shape)
+    if X.ndim == 3:
+        return X[..., np.newaxis]
+    if X.ndim != 4:
+        raise ValueError(
+            f"{name} has {X.ndim} dimensions {X.shape}; images are (n, h, w), "
+            "(n, h, w, c) or flattened (n, h * w)."
+        )
+    if X.shape[3] > MAX_CHANNELS:
+        hint = (
+            f" It looks like channels first: numpy.moveaxis({name}, 1, -1) puts them last."
+            if X.shape[1] <= MAX_CHANNELS
+            else ""
+        )
+        raise ValueError(
+            f"{name} has shape {X.shape}, so {X.shape[3]} channels; images are "
+            f"(n, h, w, c) with at most {MAX_CHANNELS} channels.{hint}"
+        )
+    return X
+
+
+def _square_shape(n_features, name):
+    """Shape of a flattened square image: grey, else colour (never both)."""
+    for channels in (1, 3):
+        side = isqrt(n_features // channels)
+        if side * side * channels == n_features:
+            return side, side, channels
+    raise ValueError(
+        f"{name} has {n_features} features, which is no flattened square image (h * w or "
+        "h * w * 3 values); pass images that are not square as (n, h, w) or (n, h, w, c)."
+    )
+
+
+def _check_values(images, name):
+    kind = images.dtype.kind
+    if images.dtype == np.uint8:
+        return
+    if kind not in "iuf":
+        raise ValueError(
+            f"{name} has dtype {images.dtype}; images are uint8 (0 to 255) or float (0 "
+            "to 1)."
+        )
+    low, high = images.min(), images.max()
+    if kind in "iu" and (low < 0 or high > 255):
+        raise ValueError(
+            f"{name} holds integers from {low} to {high}; integer images must lie in 0 to "
+            "255. Rescale deeper images, e.g. 16-bit ones by (X // 257).astype('uint8')."
+        )
+    if kind == "f" and not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
+        raise ValueError(
+            f"{name} holds floats from {low:.6g} to {high:.6g}; float images must lie in "
+            "[0, 1]. Divide 0-255 images by 255, or pass them as uint8."
+        )
+
+
+def to_batch(images):
+    """Return a small part of checked images as what a network's input is made of.
+
+    uint8 stays uint8 (it is scaled in the graph, see :func:`to_unit`), other integers
+    become uint8, floats float32.
+    """
+    return images.astype(np.float32 if images.dtype.kind == "f" else np.uint8, copy=False)
+
+
+def to_unit(batch):
+    """Return a batch of pixels as a float32 TensorFlow tensor in [0, 1]."""
+    import tensorflow as tf
+
+    batch = tf.convert_to_tensor(batch)
+    if batch.dtype == tf.uint8:
+        return tf.cast(batch, tf.float32) / 255.0
+    return batch

@@ -1,0 +1,55 @@
+"""The same tables as plain text and as HTML."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+
+class Table(NamedTuple):
+    """A titled table: a row's first cell says what it is, the others are figures."""
+
+    title: str
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
+
+
+def tables_to_text(tables: Sequence[Table]) -> str:
+    """Write tables one below the other, figures right-aligned under their heads."""
+    return "\n\n".join(_to_text(table) for table in tables)
+
+
+def _to_text(table: Table) -> str:
+    lines = [table.header, *table.rows] if table.header else list(table.rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [table.title]
+    for line in lines:
+        first, *figures = (
+            # A table without a head holds words, not figures.
+            cell.rjust(width) if index and table.header else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        text.append("  ".join(["", first, *figures]).rstrip())
+    return "\n".join([*text, *(f"  {note}" for note in table.notes)])
+
+
+def tables_to_html(tables: Sequence[Table]) -> str:
+    """Write tables as one HTML element that needs no style sheet."""
+    return "<div>" + "".join(_to_html(table) for table in tables) + "</div>"
+
+
+def _to_html(table: Table) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left">{escape(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in figures)
+        + "</tr>"
+        for first, *figures in table.rows
+    )
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    rows = (f"<thead><tr>{head}</tr></thead>" if head else "") + f"<tbody>{body}</tbody>"
+    return (
+        f"<h4>{escape(table.title)}</h4>"
+        + (f"<table>{rows}</table>" if body else "")
+        + notes
+    )

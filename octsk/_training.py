@@ -1,0 +1,220 @@
+"""What TensorFlow does: the batches, the fit of a model and its forward pass."""
+
+import random
+import threading
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from octsk._images import to_batch, to_unit
+
+# Batches gathered at a time, and Keras's steps per call: the cost of Python, paid once
+# for many steps. 32 steps of 32 images of 28 x 28 are 0.8 MB.
+STEPS_PER_EXECUTION = 32
+
+# A forward pass takes as many pixels at a time as 256 images of 28 x 28 have, so that
+# its memory depends neither on the number of images nor on their size.
+_FORWARD_PIXELS = 256 * 28 * 28
+
+# TensorFlow warns of retracing when many models are fitted in one process: it takes their
+# train functions, each new and traced once, for one function (TensorFlow 2.21).
+tf.get_logger().addFilter(
+    lambda record: "TensorFlowTrainer._make_function" not in record.getMessage()
+)
+
+# Keras reads Python's global random state when it makes a layer without a seed (3.15).
+_random_lock = threading.Lock()
+
+
+@contextmanager
+def seeded_layers(seed):
+    """Let layers made inside take their seeds from `seed`.
+
+    The caller's random states, Python's and NumPy's, are left as they were.
+    """
+    with _random_lock:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+class Batches:
+    """The batches of one set of images, epoch for epoch, for ``keras.Model.fit``.
+
+    The images stay as they are, uint8 or memory-mapped; a few batches at a time are
+    gathered, and scaled and warped in TensorFlow's threads while the model trains.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, h, w, c)
+        Checked images.
+    y : ndarray of shape (n,), int
+        Class indices.
+    sample_weight : ndarray of shape (n,) or None
+        Weights in the loss.
+    index : ndarray of int
+        Which of the n images to use.
+    batch_size : int
+        Images in a batch.
+    seed : int or None, default=None
+        Seed of the order and of the augmentation, which both depend on the epoch too;
+        None keeps the order of `index`.
+    augmenter : OCTAugmenter or None, default=None
+        What varies the images.
+    """
+
+    def __init__(
+        self, images, y, sample_weight, *, index, batch_size, seed=None, augmenter=None
+    ):
+        self.images = images
+        self.y = y
+        self.sample_weight = sample_weight
+        self.index = index
+        self.batch_size = batch_size
+        self.seed = seed
+        self.augmenter = augmenter
+        self.epoch = 0
+
+    def dataset(self):
+        """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
+
+        Each iteration over it is one epoch, the one that `epoch` says.
+        """
+        n_steps = -(-len(self.index) // self.batch_size)
+        return (
+            tf.data.Dataset.from_generator(self._parts, output_signature=self._signature())
+            .map(self._prepare)
+            .rebatch(self.batch_size)
+            .apply(tf.data.experimental.assert_cardinality(n_steps))
+            .prefetch(2 * STEPS_PER_EXECUTION)
+        )
+
+    def _signature(self):
+        pixels = to_batch(self.images[:0])
+        parts = {
+            "x": tf.TensorSpec((None, *pixels.shape[1:]), pixels.dtype),
+            "y": tf.TensorSpec((None,), tf.int64),
+        }
+        if self.sample_weight is not None:
+            parts["sample_weight"] = tf.TensorSpec((None,), tf.float32)
+        if self.augmenter is not None:
+            parts["draws"] = tf.TensorSpec((None, 8), tf.float32)
+        return parts
+
+    def _parts(self):
+        order, draws = self.index, None
+        if self.seed is not None:
+            # A stream of its own for each epoch, whichever epochs ran before.
+            rng = np.random.default_rng([self.seed, self.epoch])
+            order = rng.permutation(self.index)
+            if self.augmenter is not None:
+                draws = self.augmenter.draw(len(order), self.images.shape[1:], rng)
+        size = self.batch_size * STEPS_PER_EXECUTION
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            part = {"x": to_batch(self.images[chosen]), "y": self.y[chosen]}
+            if self.sample_weight is not None:
+                part["sample_weight"] = self.sample_weight[chosen]
+            if draws is not None:
+                part["draws"] = draws[start : start + size]
+            yield part
+
+    def _prepare(self, part):
+        x = to_unit(part["x"])
+        if self.augmenter is not None:
+            x = self.augmenter.warp(x, part["draws"])
+        if self.sample_weight is None:
+            return x, part["y"]
+        return x, part["y"], part["sample_weight"]
+
+
+class _Epochs(keras.callbacks.Callback):
+    """Tells the batches which epoch they are of."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
+
+
+def fit_model(
+    model, train, validation, *, epochs, initial_epoch=0, callbacks=(), verbose=0
+):
+    """Train a compiled model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled model.
+    train, validation : Batches or None
+        Sets of images; the validation set may be None.
+    epochs : int
+        Number of further epochs.
+    initial_epoch : int, default=0
+        Number of the first of them.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        Keras callbacks.
+    verbose : {0, 1, 2}, default=0
+        Keras's progress output.
+
+    Returns
+    -------
+    dict of str to list of float
+        Loss and metrics, one value for each epoch.
+    """
+    history = model.fit(
+        train.dataset(),
+        validation_data=None if validation is None else validation.dataset(),
+        epochs=initial_epoch + epochs,
+        initial_epoch=initial_epoch,
+        callbacks=[_Epochs(train), *callbacks],
+        verbose=verbose,
+        shuffle=False,  # the batches are in random order already
+    )
+    return {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+class Forward:
+    """The forward pass of a model, compiled once for each dtype of its images."""
+
+    def __init__(self, model):
+        self._function = tf.function(lambda batch: model(to_unit(batch), training=False))
+        self._shape = model.input_shape
+        self._compiled = {}
+
+    def __call__(self, batch):
+        """Return the logits of a batch of uint8 or float32 pixels as a tensor."""
+        if batch.dtype not in self._compiled:
+            spec = tf.TensorSpec(self._shape, batch.dtype)
+            self._compiled[batch.dtype] = self._function.get_concrete_function(spec)
+        return self._compiled[batch.dtype](tf.constant(batch))
+
+
+def logits(forward, images):
+    """Return the logits of checked images, a bounded part of them at a time.
+
+    Parameters
+    ----------
+    forward : Forward
+        The model's forward pass.
+    images : ndarray of shape (n, h, w, c)
+        Checked images.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes), float32
+        The logits.
+    """
+    size = max(1, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
+    parts = [
+        forward(to_batch(images[start : start + size])).numpy()
+        for start in range(0, len(images), size)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,19 @@
+"""What several test modules share."""
+
+import numpy as np
+
+from octsk import LargeOCTNet, MediumOCTNet, SmallOCTNet
+
+NETS = [SmallOCTNet, MediumOCTNet, LargeOCTNet]
+
+# A network that trains in a blink, for tests of everything but the architecture.
+TINY = dict(filters=(4,), dense_units=(8,), epochs=1, random_state=0)
+
+
+def toy_images(n=60, n_classes=3, side=12, seed=0):
+    """Dark images with one bright row, whose height is the class; uint8, and labels."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 60, (n, side, side), dtype=np.uint8)
+    y = np.arange(n) % n_classes
+    X[np.arange(n), 2 + 3 * y] += 180
+    return X, y

@@ -1,0 +1,60 @@
+"""scikit-learn's own suite over every estimator, then its main checks on real images."""
+
+import numpy as np
+import pytest
+from sklearn.utils import check_array
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import validate_data
+
+from octsk import LargeOCTNet, MediumOCTNet, OCTAugmenter, SmallOCTNet
+from octsk._images import check_images
+
+SIDE = 8
+
+
+def vectors_to_images(estimator, X, *, reset):
+    """Lay the suite's short vectors out as images: value k fills the k-th stripe."""
+    X = validate_data(estimator, X, reset=reset, dtype="numeric")
+    unit = 1 / (1 + np.exp(-check_array(X, dtype=np.float64)))
+    n_pixels = SIDE * SIDE
+    pixel_of_value = np.arange(n_pixels) * X.shape[1] // n_pixels
+    if X.shape[1] > n_pixels:
+        pixel_of_value = np.arange(n_pixels)
+    images = check_images(unit[:, pixel_of_value].reshape(-1, SIDE, SIDE))
+    estimator.image_shape_ = images.shape[1:]
+    return images
+
+
+class VectorSmallOCTNet(SmallOCTNet):
+    _check_images = vectors_to_images
+
+
+class VectorMediumOCTNet(MediumOCTNet):
+    _check_images = vectors_to_images
+
+
+class VectorLargeOCTNet(LargeOCTNet):
+    _check_images = vectors_to_images
+
+
+TINY = dict(
+    filters=(8,), dense_units=(16,), learning_rate=0.01, augmentation=None, batch_size=8
+)
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "an image of weight 2 and two copies of it fall into different batches of "
+        "stochastic gradient descent, which no estimator trained by it can make equal"
+    ),
+}
+
+
+@parametrize_with_checks(
+    [
+        VectorSmallOCTNet(epochs=20, **TINY),
+        VectorMediumOCTNet(epochs=20, **TINY),
+        VectorLargeOCTNet(epochs=20, **TINY),
+    ],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_scikit_learn_suite(estimator, check):
+    check(estimator)
