@@ -1,5 +1,7 @@
 """Settings of the documentation: ``sphinx-build -W docs docs/_build/html``."""
 
+import re
+
 import octsk
 
 project = "octsk"
@@ -56,3 +58,12 @@ html_theme_options = {
     "footer_end": ["not-for-clinical-use"],
 }
 html_sidebars = {"changelog": [], "contributing": [], "install": []}
+
+
+def _plain_labels(app, what, name, obj, options, lines):
+    """Turn labels of scikit-learn's pages, in methods taken over from it, to plain text."""
+    lines[:] = [re.sub(r":ref:`([^`<]+?)(?: <[^`]*>)?`", r"\1", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _plain_labels)
