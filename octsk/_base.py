@@ -3,6 +3,7 @@
 import copy
 import types
 from numbers import Integral, Real
+from typing import Any
 
 import keras
 import numpy as np
@@ -207,15 +208,15 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if architecture is not None:
             cls._architecture = staticmethod(architecture)
         if defaults is not None:
-            cls.__init__ = _with_defaults(cls.__init__, defaults)
-        if "{parameters}" in (cls.__doc__ or ""):
-            parameters = _PARAMETERS.format(**cls.__init__.__kwdefaults__)
+            cls.__init__ = _with_defaults(cls.__init__, defaults)  # type: ignore[method-assign]
+        if cls.__doc__ and "{parameters}" in cls.__doc__:
+            parameters = _PARAMETERS.format(**(cls.__init__.__kwdefaults__ or {}))
             cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
 
     # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
     # scikeras reads parameter names from the instance's __dict__, so that a subclass with
     # an __init__ of its own cannot be cloned; scikit-learn reads the signature.
-    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     # scikeras prints parameters as they are in memory and knows no display options.
     __repr__ = BaseEstimator.__repr__
 
@@ -360,7 +361,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "2 classes."
             )
         self.model_ = self._build_keras_model()
-        self.history_ = {"loss": []}
+        self.history_: dict[str, list[float]] = {"loss": []}
 
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         # scikeras stores the second axis, an image's height, as n_features_in_, and does

@@ -1,12 +1,11 @@
 """scikit-learn's own suite over every estimator, then its main checks on real images."""
 
 import numpy as np
-import pytest
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import LargeOCTNet, MediumOCTNet, OCTAugmenter, SmallOCTNet
+from octsk import LargeOCTNet, MediumOCTNet, SmallOCTNet
 from octsk._images import check_images
 
 SIDE = 8
