@@ -64,6 +64,7 @@ def small_octmnist(tmp_path_factory):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:.*used as it is, but it is not the published")
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if any(blocks_of(page))],
