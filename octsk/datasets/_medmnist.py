@@ -1,0 +1,571 @@
+"""MedMNIST's sets: find or download the file, check it, and load it."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from octsk.datasets import _npz
+from octsk.datasets._bunch import DataBunch
+from octsk.datasets._download import digests, download
+from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+
+SPLITS = ("train", "val", "test")
+
+# Images of a split that take more than this (bytes) are memory-mapped unless told
+# otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
+_MMAP_ABOVE = 2**30
+
+_CITATIONS = (
+    "Yang, Shi, Ni, MedMNIST Classification Decathlon, ISBI 2021, pp. 191-195",
+    "Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023",
+)
+_KERMANY = ("Kermany et al., Cell 172(5):1122-1131.e9, 2018",)
+_ORIGINS = {"octmnist": _KERMANY, "pneumoniamnist": _KERMANY}
+
+
+def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
+    """Folder in which data sets are kept.
+
+    Parameters
+    ----------
+    data_home : path, default=None
+        The folder to use. If None, the environment variable ``OCTSK_DATA`` names it,
+        or else it is the platform's cache folder for octsk.
+
+    Returns
+    -------
+    folder : pathlib.Path
+        The folder; it may not exist yet.
+
+    Examples
+    --------
+    >>> from octsk.datasets import get_data_home
+    >>> get_data_home("scans").name
+    'scans'
+    """
+    import pooch
+
+    return Path(
+        data_home or os.environ.get("OCTSK_DATA") or pooch.os_cache("octsk")
+    ).expanduser()
+
+
+def load_medmnist(
+    path: str | os.PathLike,
+    *,
+    split: str | None = None,
+    return_X_y: bool = False,
+    mmap: bool | None = None,
+):
+    """Load an npz file that has MedMNIST's layout, your own data included.
+
+    The file holds, for one or more of the splits ``train``, ``val`` and ``test``:
+
+    - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
+    - ``{split}_labels``, integers of shape (n,) or (n, 1);
+    - optionally ``{split}_groups``, shape (n,): which images belong together (one
+      patient's, for instance), for group-wise cross-validation.
+
+    Nothing in the file is ever unpickled, and no memory is allocated on the word of a
+    header that the file's size contradicts.
+
+    Parameters
+    ----------
+    path : path
+        The npz file.
+    split : {"train", "val", "test"}, default=None
+        Load this split alone. If None, load all that the file has.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
+    mmap : bool, default=None
+        Map the images from disk (True) or read them to memory (False). If None, map a
+        split whose images take more than 1 GiB. Images that are compressed in the
+        file, as MedMNIST's are, are unpacked once to the folder ``unpacked`` in
+        :func:`get_data_home` for that. A mapped array is read-only.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        With `split`:
+
+        - data : ndarray of shape (n, h, w) or (n, h, w, 3), dtype uint8
+        - target : ndarray of shape (n,), dtype int64
+        - target_names : list of str, or None where the file is none of MedMNIST's
+        - groups : ndarray of shape (n,), or None where the file has none
+        - name : str, such as ``"octmnist"``; for a file of your own, its stem
+        - size : int, the height and width in pixels, or (height, width)
+        - split : str
+        - filename : str
+        - sha256 : str, of the file
+        - official : bool, whether the file is byte for byte the published one: only
+          then may results stand beside published ones
+        - synthetic : bool, always False
+        - DESCR : str
+
+        Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
+        where the file lacks it, and the entries that they share.
+
+    (data, target) : tuple
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is broken or foreign, has another layout, several labels per image
+        (ChestMNIST) or volumes (MedMNIST's 3-D sets), or lacks `split`.
+
+    See Also
+    --------
+    fetch_medmnist : Download a set and load it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from octsk.datasets import load_medmnist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "clinic.npz")
+    ...     np.savez_compressed(
+    ...         path,
+    ...         train_images=np.zeros((3, 28, 28), np.uint8),
+    ...         train_labels=np.array([[0], [1], [1]], np.uint8),
+    ...     )
+    ...     X, y = load_medmnist(path, split="train", return_X_y=True)
+    >>> X.shape, y
+    ((3, 28, 28), array([0, 1, 1]))
+    """
+    _check_choices(split, return_X_y, mmap)
+    dataset = _load(Path(path).expanduser(), split, mmap, get_data_home())
+    return (dataset.data, dataset.target) if return_X_y else dataset
+
+
+def fetch_medmnist(
+    name: str | os.PathLike = "octmnist",
+    *,
+    size: int = 28,
+    split: str | None = None,
+    return_X_y: bool = False,
+    mmap: bool | None = None,
+    data_home: str | os.PathLike | None = None,
+    download_if_missing: bool = True,
+    mirror: str | Iterable[str] | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+):
+    """Load a MedMNIST set, downloading its file first if it is not there.
+
+    Every two-dimensional set with one label per image, at each published size. The
+    file is looked for in `data_home` under the name it has on Zenodo (``octmnist.npz``,
+    ``octmnist_64.npz``) and downloaded to that place if missing. A download becomes
+    visible under that name only when it is whole and has the published MD5.
+
+    A file that you placed there yourself is used as it is: it is checked for layout,
+    size and classes, and where its MD5 is not the published one a warning says so and
+    ``dataset.official`` is False.
+
+    Parameters
+    ----------
+    name : str or path, default="octmnist"
+        One of ``"pathmnist"``, ``"dermamnist"``, ``"octmnist"``, ``"pneumoniamnist"``,
+        ``"retinamnist"``, ``"breastmnist"``, ``"bloodmnist"``, ``"tissuemnist"``,
+        ``"organamnist"``, ``"organcmnist"``, ``"organsmnist"``; or the path of an npz
+        file, which is then loaded as by :func:`load_medmnist`, at the size it has.
+    size : {28, 64, 128, 224}, default=28
+        Height and width of the images, in pixels.
+    split : {"train", "val", "test"}, default=None
+        Load this split alone. If None, load all three.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
+    mmap : bool, default=None
+        As in :func:`load_medmnist`; what must be unpacked goes to ``unpacked`` in
+        `data_home`.
+    data_home : path, default=None
+        Folder of the files. If None, as told by :func:`get_data_home`.
+    download_if_missing : bool, default=True
+        If False, raise an error instead of downloading.
+    mirror : str or sequence of str, default=None
+        Addresses of folders that hold the same files, tried in this order before
+        Zenodo. If None, those in the environment variable ``OCTSK_MIRROR``, separated
+        by spaces. The MD5 is checked whoever sends the file.
+    n_retries : int, default=3
+        How many more times to go through the addresses after a failure. An address
+        that says the file is not there is not asked again.
+    delay : float, default=1.0
+        Seconds between two such rounds.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As in :func:`load_medmnist`.
+
+    (data, target) : tuple
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    DownloadError
+        If no address gives the right file. An :class:`OSError`. Nothing is left
+        behind in `data_home`.
+    FileNotFoundError
+        If the file is missing and `download_if_missing` is False.
+    ValueError
+        If an argument is not one of those accepted, or the file is broken or is
+        another set's.
+
+    Notes
+    -----
+    The data are licensed CC BY 4.0, except DermaMNIST's (CC BY-NC 4.0), and not
+    intended for clinical use. OCTMNIST's ``val`` is drawn from the same patients as
+    ``train`` and has its class shares; ``test`` is balanced and of other patients.
+
+    References
+    ----------
+    .. [1] Yang, Shi, Ni, MedMNIST Classification Decathlon: A Lightweight AutoML
+       Benchmark for Medical Image Analysis, ISBI 2021, pp. 191-195.
+    .. [2] Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023. Files:
+       https://doi.org/10.5281/zenodo.10519652
+
+    Examples
+    --------
+    >>> from octsk.datasets import fetch_medmnist
+    >>> oct = fetch_medmnist("octmnist")  # doctest: +SKIP
+    >>> oct.train.data.shape  # doctest: +SKIP
+    (97477, 28, 28)
+    >>> X, y = fetch_medmnist(
+    ...     "pneumoniamnist", size=64, split="test", return_X_y=True
+    ... )  # doctest: +SKIP
+    """
+    _check_choices(split, return_X_y, mmap)
+    home = get_data_home(data_home)
+    if _is_path(name):
+        dataset = _load(Path(name).expanduser(), split, mmap, home)
+    else:
+        known = _check_set(name, size)
+        path = home / file_name(*known)
+        if not path.exists():
+            if not download_if_missing:
+                raise FileNotFoundError(
+                    f"{path} does not exist. {_how_to_get(path, known)}"
+                )
+            _download_set(path, known, mirror, n_retries, delay)
+        dataset = _load(path, split, mmap, home, known)
+        if not dataset.official:
+            warnings.warn(
+                f"{path} is used as it is, but it is not the published file: it has MD5 "
+                f"{digests(path)[0]}, the published one {_md5(known)}. To have that one "
+                "downloaded, remove yours",
+                stacklevel=2,
+            )
+    return (dataset.data, dataset.target) if return_X_y else dataset
+
+
+def fetch_octmnist(
+    *,
+    size: int = 28,
+    split: str | None = None,
+    return_X_y: bool = False,
+    mmap: bool | None = None,
+    data_home: str | os.PathLike | None = None,
+    download_if_missing: bool = True,
+    mirror: str | Iterable[str] | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+):
+    """Load OCTMNIST, downloading its file first if it is not there.
+
+    Retinal OCT scans in four classes: choroidal neovascularization, diabetic macular
+    edema, drusen, normal; 97,477 to train on, 10,832 to validate, 1,000 to test.
+    Short for ``fetch_medmnist("octmnist", ...)``.
+
+    Parameters
+    ----------
+    size : {28, 64, 128, 224}, default=28
+        Height and width of the images, in pixels. The file of 28 pixels has 55 MB,
+        that of 224 has 4 GB.
+    split, return_X_y, mmap, data_home, download_if_missing, mirror, n_retries, delay
+        As in :func:`fetch_medmnist`.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        As in :func:`load_medmnist`.
+
+    (data, target) : tuple
+        If `return_X_y` is True.
+
+    References
+    ----------
+    .. [1] Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023.
+    .. [2] Kermany et al., Identifying Medical Diagnoses and Treatable Diseases by
+       Image-Based Deep Learning, Cell 172(5):1122-1131.e9, 2018.
+
+    Examples
+    --------
+    >>> from octsk.datasets import fetch_octmnist
+    >>> X, y = fetch_octmnist(split="train", return_X_y=True)  # doctest: +SKIP
+    """
+    return fetch_medmnist(
+        "octmnist",
+        size=size,
+        split=split,
+        return_X_y=return_X_y,
+        mmap=mmap,
+        data_home=data_home,
+        download_if_missing=download_if_missing,
+        mirror=mirror,
+        n_retries=n_retries,
+        delay=delay,
+    )
+
+
+# -- arguments ---------------------------------------------------------------------
+
+
+def _check_choices(split, return_X_y, mmap) -> None:
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split must be 'train', 'val', 'test' or None; got {split!r}")
+    if return_X_y and split is None:
+        raise ValueError("return_X_y=True needs split='train', 'val' or 'test'")
+    if mmap not in (None, True, False):
+        raise ValueError(f"mmap must be None, True or False; got {mmap!r}")
+
+
+def _is_path(name: str | os.PathLike) -> bool:
+    return not isinstance(name, str) or name.endswith(".npz") or Path(name).name != name
+
+
+def _check_set(name, size) -> tuple[str, int]:
+    if name == "chestmnist":
+        raise ValueError("name: 'chestmnist' has several labels per image; octsk needs one")
+    if name not in REGISTRY:
+        raise ValueError(
+            f"name must be one of {', '.join(REGISTRY)}, or the path of an npz file; "
+            f"got {name!r}"
+        )
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(map(str, SIZES))}; got {size!r}")
+    return name, int(size)
+
+
+def _mirrors(mirror: str | Iterable[str] | None) -> list[str]:
+    if mirror is None:
+        mirror = os.environ.get("OCTSK_MIRROR", "").split()
+    bases = [mirror] if isinstance(mirror, str) else list(mirror)
+    for base in bases:
+        if not str(base).startswith(("https://", "http://")):
+            raise ValueError(f"mirror must be an https:// or http:// address; got {base!r}")
+    return [base.rstrip("/") for base in bases]
+
+
+def _download_set(path: Path, known: tuple[str, int], mirror, n_retries, delay) -> None:
+    if not isinstance(n_retries, Integral) or n_retries < 0:
+        raise ValueError(f"n_retries must be a whole number, 0 or more; got {n_retries!r}")
+    if delay < 0:
+        raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
+    urls = [f"{base}/{path.name}" for base in _mirrors(mirror)] + [_zenodo_url(path.name)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"data_home: {path.parent} cannot be made a folder ({error.strerror})",
+        ) from error
+    download(urls, path, _md5(known), int(n_retries), delay, _how_to_get(path, known))
+
+
+def _zenodo_url(file: str) -> str:
+    return f"{ZENODO}/{file}?download=1"
+
+
+def _md5(known: tuple[str, int]) -> str:
+    name, size = known
+    return REGISTRY[name].md5[size]
+
+
+def _how_to_get(path: Path, known: tuple[str, int]) -> str:
+    return (
+        f"Download {_zenodo_url(path.name)} by hand (MD5 {_md5(known)}) and place it in "
+        f"{path.parent}, or name another address with mirror= or OCTSK_MIRROR"
+    )
+
+
+# -- layout ------------------------------------------------------------------------
+
+
+def _load(
+    path: Path,
+    split: str | None,
+    mmap: bool | None,
+    home: Path,
+    known: tuple[str, int] | None = None,
+) -> DataBunch:
+    """Load a file; `known` is the set it must be, None where the file itself tells."""
+    if not path.is_file():
+        what = "is a folder, not an npz file" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}")
+    layout = _read_layout(path)
+    if split is not None and split not in layout:
+        raise ValueError(f"{path} has no {split!r} split; it has {', '.join(layout)}")
+    labels = {part: _read_labels(path, layout[part]["labels"]) for part in layout}
+    md5, sha256 = digests(path)
+    about = _describe(path, layout, labels, md5, known)
+    about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
+
+    def load_split(part: str) -> DataBunch:
+        members = layout[part]
+        images = members["images"]
+        mapped = images.nbytes > _MMAP_ABOVE if mmap is None else mmap
+        return DataBunch(
+            data=_npz.map_array(path, images, home / "unpacked" / sha256[:16])
+            if mapped
+            else _npz.read_array(path, images),
+            target=labels[part],
+            groups=_npz.read_array(path, members["groups"])
+            if "groups" in members
+            else None,
+            split=part,
+            **about,
+        )
+
+    if split is not None:
+        return load_split(split)
+    parts = {part: load_split(part) if part in layout else None for part in SPLITS}
+    return DataBunch(**parts, **about)
+
+
+def _read_layout(path: Path) -> dict[str, dict[str, _npz.Member]]:
+    """Check the headers and give the members of each split that the file has."""
+    kinds = ("images", "labels", "groups")
+    members = _npz.read_headers(
+        path, {f"{part}_{kind}" for part in SPLITS for kind in kinds}
+    )
+    layout = {}
+    for part in SPLITS:
+        found = {
+            kind: members[f"{part}_{kind}"] for kind in kinds if f"{part}_{kind}" in members
+        }
+        if found:
+            _check_members(path, part, found)
+            layout[part] = found
+    if not layout:
+        raise ValueError(
+            f"{path} has not MedMNIST's layout: no 'train_images', 'val_images' or "
+            f"'test_images' among {_npz.list_keys(path)}"
+        )
+    shapes = {part: found["images"].shape[1:] for part, found in layout.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"{path}: the splits have images of different shapes: {shapes}")
+    return layout
+
+
+def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> None:
+    for kind in ("images", "labels"):
+        if kind not in members:
+            raise ValueError(f"{path} has {', '.join(members)} but no {kind} for {part!r}")
+    images, labels = members["images"], members["labels"]
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"{path}: {images.key} must be uint8 (0 to 255); it is {images.dtype}"
+        )
+    if len(images.shape) not in (3, 4) or (len(images.shape) == 4 and images.shape[3] != 3):
+        raise ValueError(
+            f"{path}: {images.key} must have shape (n, h, w) or (n, h, w, 3); it has "
+            f"{images.shape}. Volumes are not supported"
+        )
+    if 0 in images.shape:
+        raise ValueError(f"{path}: {images.key} is empty, its shape is {images.shape}")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"{path}: {labels.key} must be integers; it is {labels.dtype}")
+    n = images.shape[0]
+    if len(labels.shape) == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{path}: {labels.key} has {labels.shape[1]} labels per image; "
+            "multi-label sets are not supported, only one class per image"
+        )
+    if labels.shape not in ((n,), (n, 1)):
+        raise ValueError(
+            f"{path}: {labels.key} must have shape ({n},) or ({n}, 1), as "
+            f"{images.key} has {n} images; it has {labels.shape}"
+        )
+    if "groups" in members and members["groups"].shape != (n,):
+        raise ValueError(
+            f"{path}: {part}_groups must have shape ({n},), as {images.key} has "
+            f"{n} images; it has {members['groups'].shape}"
+        )
+
+
+def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
+    return _npz.read_array(path, member).astype(np.int64).ravel()
+
+
+def _describe(
+    path: Path,
+    layout: dict[str, dict[str, _npz.Member]],
+    labels: dict[str, np.ndarray],
+    md5: str,
+    known: tuple[str, int] | None,
+) -> dict:
+    """Tell what the file is: the set it must be, else one that it fits, else itself."""
+    shape = next(iter(layout.values()))["images"].shape[1:]
+    identity = known or set_of_file(path.name, md5)
+    if identity and (mismatch := _mismatch(identity, shape, labels)):
+        if known:
+            raise ValueError(
+                f"{path} is not {known[0]} at {known[1]} pixels: {mismatch}. Remove or "
+                "rename it"
+            )
+        identity = None
+    counts = ", ".join(f"{part} {len(y):,}" for part, y in labels.items())
+    if identity is None:
+        height, width = shape[:2]
+        return {
+            "name": path.stem,
+            "size": height if height == width else (height, width),
+            "target_names": None,
+            "official": False,
+            "DESCR": f"{path.stem}: images of shape {shape} from {path.name} ({counts})",
+        }
+    name, size = identity
+    entry = REGISTRY[name]
+    official = md5 == entry.md5[size]
+    origin = "the published file" if official else "not the published file (other MD5)"
+    classes = ", ".join(f"{label} {word}" for label, word in enumerate(entry.classes))
+    cite = "; ".join(_CITATIONS + _ORIGINS.get(name, ()))
+    return {
+        "name": name,
+        "size": size,
+        "target_names": list(entry.classes),
+        "official": official,
+        "DESCR": (
+            f"{name}: {entry.content}, {size} pixels, {origin} ({counts})\n"
+            f"Classes: {classes}\n"
+            f"Licence {entry.licence}; not intended for clinical use. Cite: {cite}"
+        ),
+    }
+
+
+def _mismatch(
+    identity: tuple[str, int], shape: tuple[int, ...], labels: dict[str, np.ndarray]
+) -> str | None:
+    """In what a file's images and labels cannot be those of a set; None if in nothing."""
+    name, size = identity
+    entry = REGISTRY[name]
+    expected = (size, size) if entry.n_channels == 1 else (size, size, entry.n_channels)
+    if shape != expected:
+        return f"its images are of shape {shape}, not {expected}"
+    lowest, highest = (
+        min(y.min() for y in labels.values()),
+        max(y.max() for y in labels.values()),
+    )
+    if lowest < 0 or highest >= len(entry.classes):
+        return (
+            f"its labels run from {lowest} to {highest}, not 0 to {len(entry.classes) - 1}"
+        )
+    return None

@@ -1,0 +1,179 @@
+"""Arrays from an npz file that nobody vouches for: checked, never unpickled."""
+
+import errno
+import math
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from octsk._files import atomic_write
+from octsk.datasets._download import begins_like_web_page
+
+# A deflate stream cannot unpack to more than 1032 times its length
+# (https://zlib.net/zlib_tech.html), so a larger claim is a lie.
+_MAX_DEFLATE_RATIO = 1032
+
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array of an npz file, as its headers describe it; its data are not read."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran_order: bool
+    header_size: int
+    info: zipfile.ZipInfo
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the data in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_headers(path: Path, keys: set[str]) -> dict[str, Member]:
+    """Describe those arrays of the file that are among `keys`.
+
+    Every claim that would make reading allocate memory is held against the sizes in
+    the zip directory first.
+
+    Raises
+    ------
+    ValueError
+        If the file is no whole npz file or an array is not plain numbers or text.
+    """
+    members = {}
+    with _opened(path) as archive:
+        for info in archive.infolist():
+            key = info.filename.removesuffix(".npy")
+            if key in keys:
+                members[key] = _read_header(archive, info, key, path)
+    return members
+
+
+def list_keys(path: Path) -> list[str]:
+    """Names of all arrays in the file, sorted."""
+    with _opened(path) as archive:
+        return sorted(name.removesuffix(".npy") for name in archive.namelist())
+
+
+def read_array(path: Path, member: Member) -> np.ndarray:
+    """Read one array to memory, C-contiguous."""
+    with _opened(path) as archive, archive.open(member.info) as stream:
+        try:
+            array = np.lib.format.read_array(stream, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{path}: {member.key} cannot be read ({error})") from error
+    return np.ascontiguousarray(array)
+
+
+def map_array(path: Path, member: Member, folder: Path) -> np.memmap:
+    """Map one array read-only, without reading it to memory.
+
+    An array that the file holds uncompressed is mapped where it lies. A compressed
+    one is first unpacked, piece by piece, to ``<folder>/<key>.npy``, unless an earlier
+    call did so.
+    """
+    if member.fortran_order:
+        raise ValueError(
+            f"{path}: {member.key} is stored in Fortran order and cannot be mapped; save "
+            "np.ascontiguousarray of it, or load it with mmap=False"
+        )
+    if member.info.compress_type == zipfile.ZIP_STORED:
+        offset = _data_offset(path, member) + member.header_size
+        return np.memmap(path, member.dtype, "r", offset=offset, shape=member.shape)
+    unpacked = folder / f"{member.key}.npy"
+    if not (unpacked.is_file() and unpacked.stat().st_size == member.info.file_size):
+        _unpack(path, member, unpacked)
+    return np.load(unpacked, mmap_mode="r", allow_pickle=False)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+        reason = "it is a web page" if begins_like_web_page(path) else error
+        raise ValueError(
+            f"{path} is not a whole npz file ({reason}); remove it and get it again"
+        ) from error
+
+
+def _read_header(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, path: Path
+) -> Member:
+    if info.flag_bits & 1 or info.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):
+        raise ValueError(
+            f"{path}: {key} is encrypted or packed in a way that npz files are not"
+        )
+    ratio = _MAX_DEFLATE_RATIO if info.compress_type == zipfile.ZIP_DEFLATED else 1
+    if info.file_size > ratio * info.compress_size:
+        raise ValueError(f"{path}: {key} claims more bytes than the file can hold")
+    try:
+        with archive.open(info) as stream:
+            read_header = _HEADER_READERS[np.lib.format.read_magic(stream)]
+            shape, fortran_order, dtype = read_header(stream)
+            header_size = stream.tell()
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path}: {key} is not a NumPy array ({error})") from error
+    if dtype.hasobject:
+        raise ValueError(
+            f"{path}: {key} holds Python objects, which are never loaded, because "
+            "unpickling can run any code; save it as an array of numbers"
+        )
+    member = Member(key, shape, dtype, fortran_order, header_size, info)
+    if min(shape, default=0) < 0 or header_size + member.nbytes != info.file_size:
+        raise ValueError(
+            f"{path}: {key} claims {shape} {dtype}, but the file holds "
+            f"{info.file_size - header_size} bytes for it"
+        )
+    return member
+
+
+def _data_offset(path: Path, member: Member) -> int:
+    # The local header repeats name and extra field, and their lengths may differ from
+    # those in the zip directory: they stand at bytes 26 to 30 of it (APPNOTE 4.3.7).
+    with open(path, "rb") as stream:
+        stream.seek(member.info.header_offset + 26)
+        name_length, extra_length = struct.unpack("<HH", stream.read(4))
+    return member.info.header_offset + 30 + name_length + extra_length
+
+
+def _unpack(path: Path, member: Member, unpacked: Path) -> None:
+    from tqdm.auto import tqdm
+
+    unpacked.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = member.info.file_size, shutil.disk_usage(unpacked.parent).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{path}: mapping {member.key} needs {needed:,} bytes in {unpacked.parent}, "
+            f"where {free:,} are free; set OCTSK_DATA to a folder with more space",
+        )
+    with (
+        _opened(path) as archive,
+        archive.open(member.info) as stream,
+        atomic_write(unpacked) as temporary,
+        open(temporary, "wb") as output,
+        # The delay keeps the bar away where there is nothing to wait for.
+        tqdm.wrapattr(
+            stream, "read", total=needed, desc=f"unpacking {member.key}", delay=1
+        ) as source,
+    ):
+        shutil.copyfileobj(source, output, 2**20)
