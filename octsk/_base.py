@@ -391,11 +391,14 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         return X, y, sample_weight
 
     def _build_keras_model(self):
+        model = self._compiled_model()
+        self._forward = Forward(model)
+        return model
+
+    def _compiled_model(self):
         with seeded_layers(self._random_state):
             model = self._architecture(
-                self.image_shape_,
-                len(self.classes_),
-                **{name: getattr(self, name) for name in self._architecture_params},
+                self.image_shape_, len(self.classes_), **self._architecture_arguments()
             )
         model.compile(
             optimizer=_fresh_optimizer(self.optimizer, self.learning_rate),
@@ -406,8 +409,28 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             # Callbacks of the user may want to see each step.
             steps_per_execution=1 if self.callbacks else STEPS_PER_EXECUTION,
         )
-        self._forward = Forward(model)
+        model.optimizer.build(model.trainable_variables)
         return model
+
+    def _architecture_arguments(self):
+        return {name: getattr(self, name) for name in self._architecture_params}
+
+    def _kind(self):
+        """Return what makes the TensorFlow graph of a training step; see TwinPool."""
+        optimizer = self.model_.optimizer.get_config()
+        del optimizer["name"]  # Keras numbers them
+        if isinstance(optimizer["learning_rate"], float):
+            # A variable of the optimizer and no part of the graph, unlike a schedule.
+            del optimizer["learning_rate"]
+        return (
+            self._architecture,
+            self._architecture_arguments(),
+            self.image_shape_,
+            len(self.classes_),
+            type(self.model_.optimizer),
+            optimizer,
+            self.model_.steps_per_execution,
+        )
 
     def _fit_keras_model(
         self,
@@ -446,6 +469,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             self.model_,
             train,
             validation,
+            kind=self._kind(),
+            make_twin=self._compiled_model,
             epochs=epochs,
             initial_epoch=initial_epoch,
             callbacks=self.callbacks_,

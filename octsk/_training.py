@@ -18,6 +18,9 @@ STEPS_PER_EXECUTION = 32
 # its memory depends neither on the number of images nor on their size.
 _FORWARD_PIXELS = 256 * 28 * 28
 
+# Trained networks that are kept for the next fit of their kind, see TwinPool.
+_MAX_TWINS = 4
+
 # TensorFlow warns of retracing when many models are fitted in one process: it takes their
 # train functions, each new and traced once, for one function (TensorFlow 2.21).
 tf.get_logger().addFilter(
@@ -144,17 +147,82 @@ class _Epochs(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
+class TwinPool:
+    """Keeps compiled networks, so that a fit need not trace TensorFlow graphs again.
+
+    Keras compiles the training step anew for each model, which takes longer than many a
+    fit in a search. So a model is not trained itself: a twin, compiled once for all
+    models of its kind, takes over its variables, is trained, and hands them back.
+
+    Parameters
+    ----------
+    size : int
+        Number of idle twins to keep, the last used ones.
+    """
+
+    def __init__(self, size):
+        self._size = size
+        self._lock = threading.Lock()
+        self._idle = []
+
+    @contextmanager
+    def lend(self, kind, make):
+        """Give a twin of a kind, an idle one or a new one by `make`, to one thread."""
+        twin = self._take(kind) or make()
+        try:
+            yield twin
+        finally:
+            with self._lock:
+                self._idle.append((kind, twin))
+                del self._idle[: -self._size]
+
+    def _take(self, kind):
+        with self._lock:
+            for i, (other, twin) in enumerate(self._idle):
+                if other == kind:
+                    del self._idle[i]
+                    return twin
+        return None
+
+
+_twins = TwinPool(_MAX_TWINS)
+
+
+def _copy_variables(source, target):
+    """Copy weights, seeds of random layers and the optimizer's state."""
+    pairs = zip(
+        source.variables + source.optimizer.variables,
+        target.variables + target.optimizer.variables,
+        strict=True,
+    )
+    for ours, theirs in pairs:
+        theirs.assign(ours.value)
+
+
 def fit_model(
-    model, train, validation, *, epochs, initial_epoch=0, callbacks=(), verbose=0
+    model,
+    train,
+    validation,
+    *,
+    kind,
+    make_twin,
+    epochs,
+    initial_epoch=0,
+    callbacks=(),
+    verbose=0,
 ):
     """Train a compiled model.
 
     Parameters
     ----------
     model : keras.Model
-        Compiled model.
+        Compiled model, its optimizer built.
     train, validation : Batches or None
         Sets of images; the validation set may be None.
+    kind : object
+        What all models that train by the same TensorFlow graph have equal.
+    make_twin : callable
+        Returns another model of this kind, compiled, its optimizer built.
     epochs : int
         Number of further epochs.
     initial_epoch : int, default=0
@@ -169,15 +237,20 @@ def fit_model(
     dict of str to list of float
         Loss and metrics, one value for each epoch.
     """
-    history = model.fit(
-        train.dataset(),
-        validation_data=None if validation is None else validation.dataset(),
-        epochs=initial_epoch + epochs,
-        initial_epoch=initial_epoch,
-        callbacks=[_Epochs(train), *callbacks],
-        verbose=verbose,
-        shuffle=False,  # the batches are in random order already
-    )
+    with _twins.lend(kind, make_twin) as twin:
+        _copy_variables(model, twin)
+        history = twin.fit(
+            train.dataset(),
+            validation_data=None if validation is None else validation.dataset(),
+            epochs=initial_epoch + epochs,
+            initial_epoch=initial_epoch,
+            callbacks=[_Epochs(train), *callbacks],
+            verbose=verbose,
+            shuffle=False,  # the batches are in random order already
+        )
+        _copy_variables(twin, model)
+    for callback in callbacks:
+        callback.set_model(model)
     return {name: [float(v) for v in values] for name, values in history.history.items()}
 
 
