@@ -259,6 +259,25 @@ def test_foreign_file(tmp_path, content, reason):
         load_medmnist(tmp_path / "foreign.npz")
 
 
+@pytest.mark.parametrize("place", [6, 8, 16, 24, 42])
+def test_broken_zip_directory(npz, place):
+    # Of the first entry: version needed, flags, check sum, size, offset of the data.
+    content = bytearray(npz.read_bytes())
+    content[content.index(b"PK\x01\x02") + place] ^= 0b1100_0001
+    npz.write_bytes(content)
+    with pytest.raises(ValueError, match=r"clinic\.npz"):
+        load_medmnist(npz)
+
+
+def test_broken_end_of_zip_directory(npz):
+    content = bytearray(npz.read_bytes())
+    end = content.index(b"PK\x05\x06")
+    content[end + 16 : end + 20] = b"\xff\xff\xff\x7f"
+    npz.write_bytes(content)
+    with pytest.raises(ValueError, match="not a whole npz file"):
+        load_medmnist(npz)
+
+
 def test_truncated_file(npz):
     npz.write_bytes(npz.read_bytes()[:-1000])
     with pytest.raises(ValueError, match="not a whole npz file"):

@@ -31,7 +31,7 @@ def load_image_files(
     ----------
     paths : path, sequence of paths, or folder
         One file, several files, or a folder whose image files are taken in the order
-        of their names. :func:`list_image_files` tells which files a folder gives.
+        of their names; :func:`~octsk.datasets.list_image_files` tells which.
     size : int, default=28
         Height and width of the result, in pixels.
     channels : {1, 3}, default=1
@@ -96,7 +96,7 @@ def list_image_files(paths: Paths) -> list[Path]:
     Parameters
     ----------
     paths : path, sequence of paths, or folder
-        As in :func:`load_image_files`. In a folder, files with the suffix of a PNG,
+        As in :func:`~octsk.load_image_files`. In a folder, files with the suffix of a PNG,
         JPEG, TIFF or BMP image are taken; hidden files and subfolders are not.
 
     Returns
@@ -129,7 +129,7 @@ def list_image_files(paths: Paths) -> list[Path]:
         files = [_existing(Path(path).expanduser()) for path in paths]
     except TypeError as error:
         raise TypeError(
-            f"paths must be a path, a sequence of paths or a folder; got {paths!r}"
+            f"paths must be a path, a sequence of paths or a folder; got {paths!r:.60}"
         ) from error
     if not files:
         raise ValueError("paths names no file at all")

@@ -85,7 +85,7 @@ def load_medmnist(
         Map the images from disk (True) or read them to memory (False). If None, map a
         split whose images take more than 1 GiB. Images that are compressed in the
         file, as MedMNIST's are, are unpacked once to the folder ``unpacked`` in
-        :func:`get_data_home` for that. A mapped array is read-only.
+        :func:`~octsk.datasets.get_data_home` for that. A mapped array is read-only.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def fetch_medmnist(
         One of ``"pathmnist"``, ``"dermamnist"``, ``"octmnist"``, ``"pneumoniamnist"``,
         ``"retinamnist"``, ``"breastmnist"``, ``"bloodmnist"``, ``"tissuemnist"``,
         ``"organamnist"``, ``"organcmnist"``, ``"organsmnist"``; or the path of an npz
-        file, which is then loaded as by :func:`load_medmnist`, at the size it has.
+        file, which is then loaded as by :func:`~octsk.load_medmnist`, at the size it has.
     size : {28, 64, 128, 224}, default=28
         Height and width of the images, in pixels.
     split : {"train", "val", "test"}, default=None
@@ -184,10 +184,10 @@ def fetch_medmnist(
     return_X_y : bool, default=False
         Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
     mmap : bool, default=None
-        As in :func:`load_medmnist`; what must be unpacked goes to ``unpacked`` in
+        As in :func:`~octsk.load_medmnist`; what must be unpacked goes to ``unpacked`` in
         `data_home`.
     data_home : path, default=None
-        Folder of the files. If None, as told by :func:`get_data_home`.
+        Folder of the files. If None, as told by :func:`~octsk.datasets.get_data_home`.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     mirror : str or sequence of str, default=None
@@ -203,7 +203,7 @@ def fetch_medmnist(
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        As in :func:`load_medmnist`.
+        As in :func:`~octsk.load_medmnist`.
 
     (data, target) : tuple
         If `return_X_y` is True.
@@ -223,7 +223,7 @@ def fetch_medmnist(
     -----
     The data are licensed CC BY 4.0, except DermaMNIST's (CC BY-NC 4.0), and not
     intended for clinical use. OCTMNIST's ``val`` is drawn from the same patients as
-    ``train`` and has its class shares; ``test`` is balanced and of other patients.
+    ``train`` and has its class shares; ``test`` is the source's own, and balanced.
 
     References
     ----------
@@ -290,12 +290,12 @@ def fetch_octmnist(
         Height and width of the images, in pixels. The file of 28 pixels has 55 MB,
         that of 224 has 4 GB.
     split, return_X_y, mmap, data_home, download_if_missing, mirror, n_retries, delay
-        As in :func:`fetch_medmnist`.
+        As in :func:`~octsk.fetch_medmnist`.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        As in :func:`load_medmnist`.
+        As in :func:`~octsk.load_medmnist`.
 
     (data, target) : tuple
         If `return_X_y` is True.

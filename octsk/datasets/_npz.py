@@ -20,6 +20,14 @@ from octsk.datasets._download import begins_like_web_page
 # (https://zlib.net/zlib_tech.html), so a larger claim is a lie.
 _MAX_DEFLATE_RATIO = 1032
 
+_SIGNS_OF_BREAKAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+)
+
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -105,7 +113,11 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
+    # A broken directory has zipfile seek to impossible places (EINVAL), or believe in
+    # features of zip that it does not implement.
+    except (*_SIGNS_OF_BREAKAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         reason = "it is a web page" if begins_like_web_page(path) else error
         raise ValueError(
             f"{path} is not a whole npz file ({reason}); remove it and get it again"
