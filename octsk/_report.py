@@ -219,9 +219,11 @@ class BenchmarkReport:
         folder.mkdir(parents=True, exist_ok=True)
         # The evaluator splits the name at underscores, and the run at a full stop.
         flag = (self.data["name"] or "unnamed").replace("_", "-")
-        size = "" if self.data["size"] in (28, None) else f"_{self.data['size']}"
+        size = self.data["size"]
+        if size not in (28, None):
+            flag += f"_{_size_word(size)}"
         path = folder / (
-            f"{flag}{size}_{self.data['split']}_[AUC]{self.metrics['auc']:.3f}"
+            f"{flag}_{self.data['split']}_[AUC]{self.metrics['auc']:.3f}"
             f"_[ACC]{self.metrics['acc']:.3f}@{as_word(run or self.run_name)}.csv"
         )
         with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
@@ -264,7 +266,12 @@ class BenchmarkReport:
     def _classes_table(self) -> Table:
         numbers = [str(i) for i in range(len(self.class_names))]
         rows = [
-            (f"{i} {name}", str(sum(row)), decimals(self.recall[name]), *map(str, row))
+            (
+                name if name == str(i) else f"{i} {name}",
+                str(sum(row)),
+                decimals(self.recall[name]),
+                *map(str, row),
+            )
             for i, (name, row) in enumerate(
                 zip(self.class_names, self.confusion_matrix.tolist(), strict=True)
             )
@@ -339,15 +346,19 @@ def synthetic_banner(data) -> list[Table]:
 
 
 def data_words(data) -> str:
-    size = f", {data['size']} px" if data["size"] else ""
+    size = f", {_size_word(data['size'])} px" if data["size"] else ""
     synthetic = " (SYNTHETIC)" if data["synthetic"] else ""
     return f"{data['name'] or 'unnamed data'}{synthetic}, {data['split']} split{size}"
+
+
+def _size_word(size) -> str:
+    return "x".join(map(str, np.atleast_1d(size)))
 
 
 def interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
     return (
-        f"Intervals: bootstrap over {drawn}, {report.n_resamples} resamples of this test "
+        f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
         "set; the spread between trainings is not in them."
     )
 

@@ -1,5 +1,6 @@
 """The same tables as plain text and as HTML."""
 
+import textwrap
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -30,7 +31,11 @@ def _to_text(table: Table) -> str:
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         text.append("  ".join(["", first, *figures]).rstrip())
-    return "\n".join([*text, *(f"  {note}" for note in table.notes)])
+    notes = [
+        textwrap.fill(note, 88, initial_indent="  ", subsequent_indent="    ")
+        for note in table.notes
+    ]
+    return "\n".join([*text, *notes])
 
 
 def tables_to_html(tables: Sequence[Table]) -> str:

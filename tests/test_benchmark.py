@@ -1,0 +1,712 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    log_loss,
+    roc_auc_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
+from sklearn.utils import Bunch
+
+from octsk.benchmark import (
+    BenchmarkReport,
+    evaluate,
+    published_results,
+    run_benchmark,
+    why_not_comparable,
+)
+from octsk.datasets import load_medmnist
+
+OCT_CLASSES = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"]
+
+
+def _flatten(X):
+    return X.reshape(len(X), -1) / 255
+
+
+def _linear(**params):
+    """A classifier of 3-D images that has nothing to do with octsk."""
+    sgd = SGDClassifier(loss="log_loss", alpha=1e-2, max_iter=20, tol=None, **params)
+    return make_pipeline(FunctionTransformer(_flatten), sgd)
+
+
+class Net(ClassifierMixin, BaseEstimator):
+    """Like an octsk net: it takes validation data, keeps a history and saves itself.
+
+    Its scores name the class that the first pixel holds, with noise by its seed.
+    """
+
+    def __init__(self, noise=0.8, random_state=None):
+        self.noise = noise
+        self.random_state = random_state
+
+    def fit(self, X, y, X_val=None, y_val=None):
+        self.classes_ = np.unique(y)
+        self.n_val_ = 0 if X_val is None else len(X_val)
+        self.history_ = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.7], "val_loss": [1.1, 0.6]}
+        return self
+
+    def predict_proba(self, X):
+        rng = np.random.default_rng(self.random_state)
+        logits = rng.normal(0, self.noise, size=(len(X), len(self.classes_)))
+        logits += np.eye(len(self.classes_))[X[:, 0, 0].astype(int)]
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def save(self, path):
+        path.write_text(f"noise {self.noise}, seed {self.random_state}")
+
+
+def _split(counts, **facts):
+    target = np.repeat(np.arange(len(counts)), counts)
+    data = np.zeros((len(target), 28, 28), dtype=np.uint8)
+    data[:, 0, 0] = target
+    return Bunch(data=data, target=target, **facts)
+
+
+def _dataset(counts=(30, 30, 30, 30), **facts):
+    """Whole data set of blank images that give their class away."""
+    facts = {
+        "name": "made-up",
+        "size": 28,
+        "sha256": "5ha",
+        "official": False,
+        "synthetic": False,
+        "target_names": OCT_CLASSES[: len(counts)],
+        **facts,
+    }
+    splits = {
+        name: _split(counts, split=name, **facts) for name in ("train", "val", "test")
+    }
+    return Bunch(**splits, **facts)
+
+
+def _official_octmnist():
+    return _dataset((250,) * 4, name="octmnist", official=True)
+
+
+def _report(dataset=None, seed=0, **changes):
+    dataset = _dataset() if dataset is None else dataset
+    net = Net(random_state=seed, **changes).fit(dataset.train.data, dataset.train.target)
+    test = dataset.test
+    return evaluate(net, test.data, test.target, dataset=dataset, seed=seed, n_resamples=50)
+
+
+# -- published results ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dataset", "version", "method", "auc", "acc"),
+    [
+        ("octmnist", "v1", "ResNet-50 (28)", 0.939, 0.745),
+        ("octmnist", "v2", "Google AutoML Vision", 0.963, 0.771),
+        ("octmnist", "v2", "ResNet-50 (224)", 0.958, 0.776),
+        ("pneumoniamnist", "v1", "auto-sklearn", 0.947, 0.865),
+        ("pneumoniamnist", "v2", "AutoKeras", 0.947, 0.878),
+    ],
+)
+def test_published_benchmark_rows(dataset, version, method, auc, acc):
+    rows = published_results(dataset, kind="benchmark", version=version)
+    assert len(rows) == 7
+    [row] = [row for row in rows if row.method == method]
+    assert (row.auc, row.acc, row.version) == (auc, acc, version)
+    assert ("2021" if version == "v1" else "2023") in row.source
+
+
+def test_224_means_enlarged_and_is_said_so():
+    rows = [row for row in published_results(kind="benchmark") if "(224)" in row.method]
+    assert len(rows) == 4
+    assert all(row.size == 28 and "enlarged" in row.note for row in rows)
+
+
+def test_the_reports_rows():
+    rows = published_results("octmnist", kind="report")
+    listed = [row for row in rows if row.note == "list of results"]
+    printed = [row for row in rows if row.note == "printed run"]
+    assert (len(listed), len(printed), len(rows)) == (12, 5, 17)
+    best = max(listed, key=lambda row: row.acc)
+    assert best.settings == {
+        "net": "Medium",
+        "optimizer": "Nadam",
+        "epochs": 5,
+        "augmentation": True,
+    }
+    assert [row.loss for row in printed] == [0.7486, 0.7658, 0.8046, 0.5922, 0.5723]
+    assert sum(row.acc for row in listed) == pytest.approx(8.372)
+
+
+def test_kinds_do_not_mix():
+    assert [row.acc for row in published_results(kind="notebook")] == [
+        0.826,
+        0.821,
+        0.790,
+        0.804,
+    ]
+    assert {row.size for row in published_results(kind="native")} == {64, 128, 224}
+    assert all(row.size == 28 for row in published_results() if row.kind != "native")
+    assert published_results("pneumoniamnist", kind="report") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset": "octdl"}, "dataset must be one of .*octmnist"),
+        ({"kind": "best"}, "kind must be one of"),
+        ({"version": "v3"}, "version must be one of"),
+    ],
+)
+def test_published_results_refuses_what_it_has_not(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        published_results(**arguments)
+
+
+# -- comparability ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "split", "message"),
+    [
+        ({"synthetic": True}, "test", "synthetic"),
+        ({"name": None}, "test", "not named"),
+        ({"name": "octdl"}, "test", "no published results are kept for 'octdl'"),
+        ({}, "val", "test split"),
+        ({"size": 64}, "test", "28-pixel"),
+        ({"official": False}, "test", "byte for byte"),
+        ({"name": "pneumoniamnist"}, "test", "624"),
+    ],
+)
+def test_each_reason_not_to_compare(changes, split, message):
+    dataset = Bunch(**{"name": "octmnist", "size": 28, "official": True, **changes})
+    y = np.repeat(np.arange(4), 250)
+    assert message in why_not_comparable(dataset, y, split=split)
+
+
+def test_class_counts_must_be_the_official_ones():
+    dataset = Bunch(name="octmnist", size=28, official=True)
+    assert why_not_comparable(dataset, np.repeat(["a", "b", "c", "d"], 250)) is None
+    y = np.repeat(np.arange(4), [251, 249, 250, 250])
+    assert "classes hold" in why_not_comparable(dataset, y)
+
+
+def test_real_development_sets_are_not_comparable(data_folder):
+    for file in ("pneumoniamnist_dev.npz", "octdl_dev.npz", "octdl_64_dev.npz"):
+        dataset = load_medmnist(data_folder / file)
+        assert why_not_comparable(dataset, dataset.test.target)
+        # Not even under the name of the official set.
+        dataset.name = "pneumoniamnist" if "pneumonia" in file else "octmnist"
+        assert why_not_comparable(dataset, dataset.test.target)
+
+
+# -- evaluate ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["pneumoniamnist_dev.npz", "octdl_dev.npz"])
+def test_figures_agree_with_scikit_learn_on_real_images(data_folder, file):
+    dataset = load_medmnist(data_folder / file)
+    model = _linear(random_state=0).fit(dataset.val.data, dataset.val.target)
+    X, y = dataset.test.data, dataset.test.target
+    report = evaluate(model, X, y, dataset=dataset, seed=0)
+    proba, predicted = model.predict_proba(X), model.predict(X)
+    if proba.shape[1] == 2:
+        auc = roc_auc_score(y, proba[:, 1])
+    else:
+        auc = roc_auc_score(y, proba, multi_class="ovr")
+    assert report.metrics["acc"] == pytest.approx(accuracy_score(y, predicted))
+    assert report.metrics["auc"] == pytest.approx(auc)
+    assert report.metrics["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(y, predicted)
+    )
+    assert report.metrics["log_loss"] == pytest.approx(log_loss(y, proba))
+    np.testing.assert_array_equal(report.confusion_matrix, confusion_matrix(y, predicted))
+    np.testing.assert_array_equal(report.y_score, proba)
+    for low_high, metric in zip(
+        report.intervals.values(), report.metrics.values(), strict=False
+    ):
+        assert low_high[0] < metric < low_high[1]
+    assert report.data["sha256"] == dataset.sha256
+    assert report.resampled == ("groups" if "octdl" in file else "images")
+    assert "ResNet" not in str(report)
+    assert f"Reason: {report.not_comparable}." in str(report)
+    assert report.rank() is None
+
+
+def test_labels_may_be_strings_and_columns_fewer_than_names():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.array(["normal", "drusen", "DME"])[np.arange(60) % 3]
+    report = evaluate(LogisticRegression().fit(X, y), X, y[:, None].ravel(), n_resamples=20)
+    assert report.class_names == ["DME", "drusen", "normal"]
+    assert set(report.recall) == {"DME", "drusen", "normal"}
+    assert report.metrics["acc"] == LogisticRegression().fit(X, y).score(X, y)
+
+
+def test_class_names_follow_the_trained_classes():
+    dataset = _dataset()
+    kept = dataset.train.target > 1
+    net = DummyClassifier().fit(dataset.train.data[kept], dataset.train.target[kept])
+    report = evaluate(
+        net,
+        dataset.train.data[kept],
+        dataset.train.target[kept],
+        dataset=dataset,
+        split="train",
+    )
+    assert report.class_names == ["drusen", "normal"]
+
+
+def test_a_class_without_images_leaves_only_the_auc_undefined():
+    dataset = _dataset()
+    net = Net(random_state=0).fit(dataset.train.data, dataset.train.target)
+    kept = dataset.test.target != 2
+    report = evaluate(
+        net, dataset.test.data[kept], dataset.test.target[kept], dataset=dataset
+    )
+    assert np.isnan(report.metrics["auc"])
+    assert np.isnan(report.recall["drusen"])
+    right = report.confusion_matrix.diagonal().sum() / 90
+    assert report.metrics["acc"] == pytest.approx(right)
+    assert report.metrics["balanced_accuracy"] == pytest.approx(right)
+    assert "AUC is not defined: no image of drusen." in str(report)
+
+
+def test_evaluate_refuses_what_it_cannot_measure():
+    dataset = _dataset()
+    X, y = dataset.test.data, dataset.test.target
+    net = Net().fit(X, y)
+    with pytest.raises(NotFittedError):
+        evaluate(Net(), X, y)
+    with pytest.raises(TypeError, match="LinearSVC"):
+        evaluate(LinearSVC().fit(_flatten(X), y), _flatten(X), y)
+    with pytest.raises(
+        ValueError, match=r"classes \[7\] that the estimator was not trained"
+    ):
+        evaluate(net, X, np.where(y == 1, 7, y))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        evaluate(net, X[1:], y)
+    with pytest.raises(ValueError, match="'val' split, and split='test'"):
+        evaluate(net, X, y, dataset=dataset.val)
+
+
+def test_groups_come_from_the_data_set_or_the_caller():
+    dataset = _dataset()
+    X, y = dataset.test.data, dataset.test.target
+    net = Net(random_state=0).fit(X, y)
+    groups = np.arange(len(y)) // 5
+    given = evaluate(net, X, y, groups=groups)
+    dataset.test["groups"] = groups
+    found = evaluate(net, X, y, dataset=dataset)
+    alone = evaluate(net, X, y, dataset=dataset.test)
+    assert given.resampled == found.resampled == "groups"
+    assert given.intervals == found.intervals == alone.intervals
+    assert given.intervals != evaluate(net, X, y).intervals
+    assert "patients" in str(found)
+
+
+def test_report_says_what_is_needed_to_repeat_it():
+    report = _report(seed=3)
+    assert report.params == {"noise": 0.8, "random_state": 3}
+    assert report.seed == 3
+    assert report.environment["numpy"] == np.__version__
+    assert {"python", "octsk", "scikit-learn", "keras", "tensorflow"} <= set(
+        report.environment
+    )
+    assert report.history["loss"] == [1.0, 0.5]
+    assert report.data["arrays_sha256"] == _report(seed=4).data["arrays_sha256"]
+    other = _dataset()
+    other.test.data[5, 9, 9] = 1
+    assert report.data["arrays_sha256"] != _report(other).data["arrays_sha256"]
+
+
+def test_parameters_are_recorded_without_memory_addresses():
+    class Optimizer:
+        def get_config(self):
+            return {"learning_rate": np.float32(0.5)}
+
+    test = _dataset().test
+    net = Net().fit(test.data, test.target)
+    net.get_params = lambda deep=True: {
+        "optimizer": Optimizer(),
+        "function": _flatten,
+        "object": object(),
+        "limit": np.inf,
+        "weights": {0: np.float64(2)},
+    }
+    params = evaluate(net, test.data, test.target, n_resamples=10).params
+    assert params == {
+        "optimizer": {"Optimizer": {"learning_rate": 0.5}},
+        "function": f"{__name__}._flatten",
+        "object": "<object object>",
+        "limit": "inf",
+        "weights": {"0": 2.0},
+    }
+    json.dumps(params, allow_nan=False)
+
+
+# -- report: rank, text, files ----------------------------------------------------------
+
+
+def test_rank_counts_the_published_rows_above():
+    report = _report(_official_octmnist())
+    for acc, v1, v2 in [
+        (0.9, 1, 1),
+        (0.763, 1, 3),
+        (0.7629, 1, 3),
+        (0.75, 3, 6),
+        (0.1, 8, 8),
+    ]:
+        report.metrics["acc"] = acc
+        assert (report.rank(version="v1"), report.rank("acc")) == (v1, v2)
+    report.metrics["auc"] = 0.959
+    assert report.rank("auc") == 2
+    with pytest.raises(ValueError, match="by must be"):
+        report.rank("balanced_accuracy")
+
+
+def test_comparable_text_keeps_published_apart():
+    text = str(_report(_official_octmnist()))
+    assert text.index("Measured") < text.index(
+        "Published: MedMNIST's benchmark of octmnist"
+    )
+    assert "ResNet-18 (224) 0.752 0.960 0.763 0.958" in " ".join(text.split())
+    assert "the 28-pixel images were enlarged" in text
+    assert "Scientific Data 10(1):41, 2023" in text
+    assert "2021 report" in text
+    assert "MedMamba" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_synthetic_data_are_shouted_and_never_compared():
+    dataset = _dataset((250,) * 4, name="octmnist", official=True, synthetic=True)
+    report = _report(dataset)
+    run = run_benchmark({"net": Net()}, dataset)
+    for text in (str(report), str(run), report._repr_html_(), run._repr_html_()):
+        assert "*** SYNTHETIC DATA ***" in text
+        assert "ResNet" not in text
+    assert str(run).startswith("*** SYNTHETIC DATA ***")
+    assert "SYNTHETIC" in repr(report)
+    assert run.to_dict()["published"] == []
+
+
+def test_html_is_escaped_and_holds_the_same_figures():
+    dataset = _dataset(name="<script>alert(1)</script>")
+    report = _report(dataset)
+    html = report._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert f"{report.metrics['acc']:.3f}" in html
+    assert html.count("<table>") == html.count("</table>") == 3
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_json_round_trip(tmp_path, missing):
+    dataset = _dataset()
+    if missing:
+        dataset.test = Bunch(**_split((30, 30, 0, 30), split="test"))
+    report = _report(dataset)
+    report.to_json(tmp_path / "report.json")
+    again = BenchmarkReport.from_json(tmp_path / "report.json")
+    assert str(again) == str(report)
+    assert again.to_dict() == report.to_dict()
+    np.testing.assert_array_equal(again.y_score, report.y_score)
+    assert np.isnan(again.metrics["auc"]) == missing
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_foreign_json_is_refused(tmp_path):
+    path = tmp_path / "other.json"
+    for text in ('{"acc": 1}', "[1]"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="not a benchmark report"):
+            BenchmarkReport.from_json(path)
+
+
+def test_medmnist_file(tmp_path):
+    report = _report(_official_octmnist())
+    path = report.to_medmnist_csv(tmp_path / "new" / "folder", run="my run.1")
+    acc, auc = report.metrics["acc"], report.metrics["auc"]
+    assert path.name == f"octmnist_test_[AUC]{auc:.3f}_[ACC]{acc:.3f}@my-run-1.csv"
+    # As the evaluator takes the name apart.
+    flag, split, *_ = path.name.split("_")
+    assert (flag, split) == ("octmnist", "test")
+    assert path.name.split("@")[-1].split(".")[0] == "my-run-1"
+    with open(path, newline="") as file:
+        rows = np.array(list(csv.reader(file)), dtype=float)
+    np.testing.assert_array_equal(rows[:, 0], np.arange(1000))
+    np.testing.assert_array_equal(rows[:, 1:], report.y_score)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "start"),
+    [
+        ("octmnist", 64, "octmnist_64_test_[AUC]"),
+        ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
+        (None, None, "unnamed_test_[AUC]"),
+        ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+    ],
+)
+def test_medmnist_file_names(tmp_path, name, size, start):
+    report = _report(_dataset(name=name, size=size))
+    assert report.to_medmnist_csv(tmp_path).name.startswith(start)
+
+
+# -- run_benchmark ----------------------------------------------------------------------
+
+
+def test_every_training_has_its_seed_and_the_validation_split():
+    dataset = _dataset()
+    estimators = {"net": Net(), "linear": _linear()}
+    run = run_benchmark(estimators, dataset, seeds=np.array([5, 7]))
+    assert [report.seed for report in run.reports["net"]] == [5, 7]
+    assert [r.params["random_state"] for r in run.reports["net"]] == [5, 7]
+    assert [r.params["sgdclassifier__random_state"] for r in run.reports["linear"]] == [
+        5,
+        7,
+    ]
+    assert run.estimators["net"].random_state == 5
+    assert run.estimators["net"].n_val_ == 120
+    assert not hasattr(estimators["net"], "classes_")
+    assert estimators["net"].random_state is None
+    by_hand = _report(dataset, seed=7)
+    np.testing.assert_array_equal(run.reports["net"][1].y_score, by_hand.y_score)
+
+
+def test_a_missing_validation_split_is_no_error():
+    dataset = _dataset()
+    dataset.val = None
+    run = run_benchmark({"net": Net()}, dataset)
+    assert run.estimators["net"].n_val_ == 0
+    assert run.training["n_val"] == 0
+
+
+def test_summary_is_mean_and_sample_deviation():
+    run = run_benchmark({"net": Net(), "loud": Net(noise=2)}, _dataset(), seeds=[0, 1, 2])
+    accs = [report.metrics["acc"] for report in run.reports["loud"]]
+    _, row = run.summary()
+    assert row["net"] == "loud"
+    assert row["acc_mean"] == pytest.approx(sum(accs) / 3)
+    spread = (sum((acc - sum(accs) / 3) ** 2 for acc in accs) / 2) ** 0.5
+    assert row["acc_std"] == pytest.approx(spread)
+    assert f"{row['acc_mean']:.3f} ± {spread:.3f}" in str(run)
+    assert "3 seeds (0, 1, 2)" in str(run)
+
+
+def test_one_seed_has_an_interval_and_no_spread():
+    run = run_benchmark({"net": Net()}, _dataset())
+    [row] = run.summary()
+    assert row["acc_std"] is None
+    low, high = run.first.intervals["acc"]
+    assert f"{row['acc_mean']:.3f} [{low:.3f}, {high:.3f}]" in str(run)
+    assert "One seed (0)" in str(run)
+    assert "±" not in str(run)
+
+
+def test_published_rows_stand_apart_in_a_run():
+    run = run_benchmark({"net": Net()}, _official_octmnist())
+    measured, published, *_ = str(run).split("\n\n")
+    assert "net" in measured
+    assert "ResNet" not in measured
+    assert published.startswith("Published: MedMNIST's benchmark of octmnist")
+    values = run.to_dict()
+    assert {row["size"] for row in values["published"]} == {28}
+    assert values["not_comparable"] is None
+
+
+def test_events_tell_where_the_run_is():
+    events = []
+    run_benchmark(
+        {"a": Net(), "b": Net()},
+        _dataset(),
+        seeds=[0, 1],
+        on_event=lambda kind, **info: events.append((kind, info)),
+    )
+    assert [kind for kind, _ in events] == ["fit_start", "fit_end", "evaluated"] * 4
+    assert [(i["net"], i["seed"], i["index"], i["total"]) for _, i in events[::3]] == [
+        ("a", 0, 0, 4),
+        ("a", 1, 1, 4),
+        ("b", 0, 2, 4),
+        ("b", 1, 3, 4),
+    ]
+    assert events[0][1]["estimator"] is events[1][1]["estimator"]
+    assert events[2][1]["report"].name == "a"
+
+
+def test_run_folder(tmp_path):
+    folder = tmp_path / "runs" / "one"
+    estimators = {"my net": Net(), "linear": _linear()}
+    run = run_benchmark(estimators, _dataset(sha256=None), seeds=[0, 1], output_dir=folder)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    scores = {file for file in files if file.startswith("scores/")}
+    assert len(scores) == 4
+    assert files - scores == {
+        "run.json",
+        "report.txt",
+        "benchmark.png",
+        *(
+            f"reports/{net}-seed{seed}.json"
+            for net in ("my-net", "linear")
+            for seed in (0, 1)
+        ),
+        "models/my-net-seed0.octsk",
+        "models/my-net-seed1.octsk",
+    }
+    assert (folder / "models/my-net-seed1.octsk").read_text() == "noise 0.8, seed 1"
+    assert (folder / "report.txt").read_text(encoding="utf-8") == f"{run}\n"
+    values = json.loads((folder / "run.json").read_text())
+    assert values["seeds"] == [0, 1]
+    assert values["training"]["n_train"] == 120
+    assert len(values["training"]["sha256"]) == 64
+    assert [report["name"] for report in values["reports"]] == ["my net"] * 2 + [
+        "linear"
+    ] * 2
+    assert str(tmp_path) not in (folder / "run.json").read_text()
+    again = BenchmarkReport.from_json(folder / "reports" / "linear-seed1.json")
+    assert again.metrics == run.reports["linear"][1].metrics
+
+
+def test_save_afterwards_keeps_the_first_seeds_models(tmp_path):
+    run = run_benchmark({"net": Net()}, _dataset(), seeds=[4, 2])
+    folder = run.save(tmp_path / "run")
+    assert [path.name for path in (folder / "models").iterdir()] == ["net-seed4.octsk"]
+    assert len(list((folder / "reports").iterdir())) == 2
+    assert (folder / "run.json").is_file()
+
+
+def test_a_used_folder_is_refused_before_training(tmp_path):
+    (tmp_path / "old.txt").write_text("")
+    events = []
+    with pytest.raises(FileExistsError, match="holds files already"):
+        run_benchmark(
+            {"net": Net()},
+            _dataset(),
+            output_dir=tmp_path,
+            on_event=lambda kind, **info: events.append(kind),
+        )
+    assert events == []
+    assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
+
+
+def test_finished_trainings_outlast_an_interruption(tmp_path):
+    def stop_at_second(kind, **info):
+        if kind == "fit_start" and info["index"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(
+            {"net": Net()},
+            _dataset(),
+            seeds=[0, 1],
+            output_dir=tmp_path,
+            on_event=stop_at_second,
+        )
+    report = BenchmarkReport.from_json(tmp_path / "reports" / "net-seed0.json")
+    assert report.seed == 0
+    assert (tmp_path / "models" / "net-seed0.octsk").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"estimators": {}}, "at least one classifier"),
+        ({"estimators": {"a b": Net(), "a-b": Net()}}, "differ as file names"),
+        ({"seeds": []}, "seeds must be one or more"),
+        ({"seeds": [1, 1]}, "seeds must be one or more"),
+        (
+            {"dataset": Bunch(name="x", train=None, test=None)},
+            "train split, and 'x' has none",
+        ),
+        ({"dataset": _dataset().train}, "must have a train split"),
+    ],
+)
+def test_run_benchmark_refuses_bad_input(changes, message):
+    arguments = {
+        "estimators": {"net": Net()},
+        "dataset": _dataset(),
+        "seeds": [0],
+        **changes,
+    }
+    with pytest.raises(ValueError, match=message):
+        run_benchmark(
+            arguments["estimators"], arguments["dataset"], seeds=arguments["seeds"]
+        )
+
+
+# -- figure and imports -----------------------------------------------------------------
+
+
+def _words(figure):
+    from matplotlib.text import Text
+
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_figure_shows_published_rows_only_where_comparable():
+    from octsk._figures import benchmark_figure
+
+    comparable = run_benchmark({"net": Net()}, _official_octmnist(), seeds=[0, 1])
+    words = _words(benchmark_figure(comparable))
+    assert "ResNet-50 (224)" in words
+    assert "enlarged" in words
+    other = run_benchmark({"net": Net()}, _dataset(synthetic=True))
+    words = _words(benchmark_figure(other))
+    assert "ResNet" not in words
+    assert "SYNTHETIC DATA" in words
+    assert "the images are synthetic" in words
+
+
+def test_figure_draws_each_seed_where_it_belongs():
+    from octsk._figures import benchmark_figure
+
+    run = run_benchmark({"net": Net()}, _dataset(), seeds=[0, 1, 2])
+    figure = benchmark_figure(run)
+    accuracies, confusion, loss, _ = (
+        axes for axes in figure.findobj() if type(axes).__name__ == "Axes"
+    )
+    dots = [line for line in accuracies.lines if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == [
+        report.metrics["acc"] for report in run.reports["net"]
+    ]
+    first = run.first.confusion_matrix[0]
+    assert confusion.texts[0].get_text() == f"{first[0] / 30:.0%}\n({first[0]})"
+    assert list(loss.lines[0].get_ydata()) == [1.0, 0.5]
+
+
+def test_figure_without_history_or_with_an_empty_class():
+    from octsk._figures import benchmark_figure
+
+    dataset = _dataset()
+    dataset.test = _split((30, 30, 0, 30), split="test")
+    figure = benchmark_figure(run_benchmark({"linear": _linear()}, dataset))
+    figure.canvas.draw()
+    assert "-" in _words(figure).split("\n")
+
+
+def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    run = run_benchmark({"net": Net()}, _dataset())
+    with pytest.warns(UserWarning, match=r'pip install "octsk\[plot\]"'):
+        run.save(tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").is_file()
+    assert not (tmp_path / "run" / "benchmark.png").exists()
+
+
+def test_import_is_light():
+    code = (
+        "import sys, octsk.benchmark, octsk.metrics, octsk._figures; "
+        "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "set()", result.stderr
