@@ -129,6 +129,10 @@ def _square_shape(n_features, name):
 
 
 def _check_values(images, name):
+    if images.size == 0:
+        raise ValueError(
+            f"{name} holds images of shape {_shape(images.shape[1:])}: no pixels."
+        )
     kind = images.dtype.kind
     if images.dtype == np.uint8:
         return
