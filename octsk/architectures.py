@@ -4,6 +4,8 @@ Each takes the shape of one image and the number of classes, gives logits (no so
 declares its input shape and knows nothing of scikit-learn, data or training.
 """
 
+from numbers import Integral
+
 import keras
 from keras import layers
 
@@ -37,7 +39,8 @@ def small(input_shape, n_classes, *, filters=(32, 32), dense_units=(64,), dropou
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions.
+        If the image is too small for that many convolutions, or a size is no whole
+        number of 1 or more.
 
     References
     ----------
@@ -86,7 +89,8 @@ def medium(
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions.
+        If the image is too small for that many convolutions, or a size is no whole
+        number of 1 or more.
 
     References
     ----------
@@ -137,7 +141,8 @@ def large(
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions.
+        If the image is too small for that many convolutions, or a size is no whole
+        number of 1 or more.
 
     References
     ----------
@@ -156,6 +161,8 @@ def large(
 
 
 def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name):
+    filters = _positive_ints(filters, "filters")
+    dense_units = _positive_ints(dense_units, "dense_units")
     _check_size(input_shape, len(filters))
     model = keras.Sequential([keras.Input(input_shape)], name=name)
     for i, n in enumerate(filters):
@@ -171,7 +178,17 @@ def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name
     return model
 
 
+def _positive_ints(numbers, name):
+    if not all(isinstance(n, Integral) and n > 0 for n in numbers):
+        raise ValueError(f"{name} must be whole numbers of 1 or more, got {numbers!r}.")
+    return [int(n) for n in numbers]
+
+
 def _check_size(input_shape, n_convolutions):
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"input_shape must be (height, width, channels), got {tuple(input_shape)}."
+        )
     # Backwards from one remaining pixel: a convolution takes 2, a pooling halves.
     needed = 3
     for _ in range(n_convolutions - 1):

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from octsk import architectures
+from octsk.architectures import large, medium, small
+
+# Layer for layer as the report prints them: kind and parameters.
+SMALL = [
+    ("Conv2D", 320),
+    ("MaxPooling2D", 0),
+    ("Conv2D", 9_248),
+    ("Flatten", 0),
+    ("Dense", 247_872),
+    ("Dense", 260),
+]
+MEDIUM = [
+    ("Conv2D", 1_280),
+    ("MaxPooling2D", 0),
+    ("Conv2D", 590_336),
+    ("MaxPooling2D", 0),
+    ("Conv2D", 4_719_616),
+    ("Flatten", 0),
+    ("Dense", 2_359_552),
+    ("Dense", 32_896),
+    ("Dense", 516),
+]
+CONVOLUTIONS = sum(n for kind, n in MEDIUM if kind == "Conv2D")
+
+
+@pytest.fixture(scope="module", params=["small", "medium", "large"])
+def report_net(request):
+    return request.param, getattr(architectures, request.param)((28, 28, 1), 4)
+
+
+def test_layers_and_parameters_of_the_report(report_net):
+    name, model = report_net
+    expected, total = {
+        "small": (SMALL, 257_700),
+        "medium": (MEDIUM, 7_704_196),
+        "large": (MEDIUM, 7_704_196),
+    }[name]
+    assert [(type(x).__name__, x.count_params()) for x in model.layers] == expected
+    assert model.count_params() == total
+
+
+def test_report_net_in_detail(report_net):
+    _, model = report_net
+    by_kind = {kind: [] for kind in ("Conv2D", "MaxPooling2D", "Dense", "Flatten")}
+    for layer in model.layers:
+        by_kind[type(layer).__name__].append(layer)
+    for conv in by_kind["Conv2D"]:
+        assert (conv.kernel_size, conv.strides, conv.padding) == ((3, 3), (1, 1), "valid")
+        assert conv.activation.__name__ == "relu"
+    for pool in by_kind["MaxPooling2D"]:
+        assert (pool.pool_size, pool.strides, pool.padding) == ((2, 2), (2, 2), "valid")
+    *hidden, logits = by_kind["Dense"]
+    assert {dense.activation.__name__ for dense in hidden} == {"relu"}
+    # Logits: the loss takes the softmax.
+    assert logits.activation.__name__ == "linear"
+
+
+def test_input_shape_is_declared(report_net):
+    _, model = report_net
+    assert model.built
+    assert model.input_shape == (None, 28, 28, 1)
+    assert model.output_shape == (None, 4)
+
+
+def test_gives_logits():
+    model = small((8, 8, 1), 3, filters=(4,), dense_units=())
+    *_, bias = model.get_weights()
+    model.layers[-1].bias.assign([-5.0, 0.0, 7.0])
+    black = np.zeros((2, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(model(black), [[-5, 0, 7]] * 2)
+    assert bias.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("build", "input_shape", "n_classes", "arguments", "parameters"),
+    [
+        # 64 -> conv 62 -> pool 31 -> conv 29
+        (small, (64, 64, 1), 4, {}, 320 + 9_248 + (29 * 29 * 32 + 1) * 64 + 65 * 4),
+        (small, (28, 28, 3), 4, {}, 257_700 + 2 * 9 * 32),
+        (small, (28, 28, 1), 2, {}, 257_700 - 2 * 65),
+        # Neither square nor even: 20 x 31 -> 18 x 29 -> 9 x 14 -> 7 x 12
+        (small, (20, 31, 1), 4, {}, 320 + 9_248 + (7 * 12 * 32 + 1) * 64 + 65 * 4),
+        (small, (9, 9, 1), 2, dict(filters=(5,), dense_units=()), 50 + 2 * (7 * 7 * 5 + 1)),
+        (
+            medium,
+            (28, 28, 1),
+            4,
+            dict(filters=(8, 16), dense_units=(10, 6, 5)),
+            80 + (8 * 9 + 1) * 16 + (11 * 11 * 16 + 1) * 10 + 11 * 6 + 7 * 5 + 6 * 4,
+        ),
+        (large, (28, 28, 1), 4, dict(dense_units=[64]), CONVOLUTIONS + 9_217 * 64 + 260),
+        # 64 -> 62 -> 31 -> 29 -> 14 -> 12
+        (
+            medium,
+            (64, 64, 3),
+            4,
+            dict(dense_units=(2,)),
+            CONVOLUTIONS + 2 * 9 * 128 + (12 * 12 * 1024 + 1) * 2 + 3 * 4,
+        ),
+    ],
+)
+def test_parameters_of_other_shapes_and_sizes(
+    build, input_shape, n_classes, arguments, parameters
+):
+    model = build(input_shape, n_classes, **arguments)
+    assert model.count_params() == parameters
+    assert model.input_shape == (None, *input_shape)
+    assert model.output_shape == (None, n_classes)
+
+
+def test_dropout_follows_each_hidden_dense_layer():
+    layers = medium((28, 28, 1), 4, filters=(4,), dense_units=(8, 4), dropout=0.25).layers
+    kinds = [type(layer).__name__ for layer in layers]
+    assert kinds[-5:] == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
+    assert kinds.count("Dropout") == 2
+    assert layers[-2].rate == layers[-4].rate == 0.25
+
+
+@pytest.mark.parametrize("n_convolutions", [1, 2, 3, 4])
+def test_smallest_image(n_convolutions):
+    filters = (2,) * n_convolutions
+    side = {1: 3, 2: 8, 3: 18, 4: 38}[n_convolutions]
+    assert small((side, side + 1, 1), 2, filters=filters).built
+    for shape in [(side - 1, 50, 1), (50, side - 1, 1)]:
+        with pytest.raises(ValueError, match=f"at least {side} x {side} are needed"):
+            small(shape, 2, filters=filters)
+
+
+@pytest.mark.parametrize("name", ["filters", "dense_units"])
+@pytest.mark.parametrize("sizes", [(0,), (8, -1), (2.5,), ("8",), (None,)])
+def test_sizes_that_are_none(name, sizes):
+    with pytest.raises(ValueError, match=f"{name} must be whole numbers of 1 or more, got"):
+        small((12, 12, 1), 2, **{name: sizes})
+
+
+def test_input_shape_without_channels():
+    with pytest.raises(ValueError, match=r"input_shape must be .*channels.*got \(28, 28\)"):
+        small((28, 28), 4)
+
+
+def test_numpy_numbers_as_sizes():
+    # As a search draws them; Keras could not write them into a file.
+    model = small((12, 12, 1), 2, filters=np.array([4]), dense_units=np.array([3, 2]))
+    assert (
+        model.count_params()
+        == small((12, 12, 1), 2, filters=(4,), dense_units=(3, 2)).count_params()
+    )
+    assert '"filters": 4' in model.to_json()
