@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -55,7 +55,8 @@ def _resamples(self):
     return True
 
 
-class OCTAugmenter(TransformerMixin, BaseEstimator):
+# scikit-learn's wrapping of transform for data frame output would hide available_if.
+class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Random rotation, shift, shear, zoom and flip of training images.
 
     The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers
@@ -303,6 +304,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator):
             If a parameter, `X` or `y` is not as described.
         """
         images = self._fit(X)
+        y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         rng = check_random_state(self.random_state)
         copies = [images, *(self._vary(images, rng) for _ in range(self.n_copies))]
