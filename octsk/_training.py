@@ -147,6 +147,41 @@ class _Epochs(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
+class ProgressCallback(keras.callbacks.Callback):
+    """Tells a display how far a training is.
+
+    It looks on after each execution. Any other callback of an estimator has the steps
+    executed one by one, which takes longer.
+
+    Parameters
+    ----------
+    display : object
+        With methods ``steps(done, total)``, called now and then with the training steps
+        done and those of all epochs, and ``epoch(done, total, logs)``, called after each
+        epoch with Keras's logs.
+    """
+
+    def __init__(self, display):
+        super().__init__()
+        self.display = display
+        self._epoch = 0
+
+    def __deepcopy__(self, memo):
+        # An estimator works on copies of its callbacks; a screen has but one display.
+        return self
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        steps = self.params["steps"]
+        done = self._epoch * steps + batch + 1
+        self.display.steps(done, self.params["epochs"] * steps)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.display.epoch(epoch + 1, self.params["epochs"], logs or {})
+
+
 class TwinPool:
     """Keeps compiled networks, so that a fit need not trace TensorFlow graphs again.
 
@@ -285,9 +320,11 @@ def logits(forward, images):
     ndarray of shape (n, n_classes), float32
         The logits.
     """
-    size = max(1, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
-    parts = [
-        forward(to_batch(images[start : start + size])).numpy()
-        for start in range(0, len(images), size)
-    ]
-    return np.concatenate(parts)
+    if len(images) == 1:
+        # Matrix products of one row are summed in another order than those of more; a
+        # pair makes an image's logits the same, bit for bit, alone and among others.
+        return logits(forward, np.repeat(images, 2, axis=0))[:1]
+    size = max(2, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
+    # Parts of nearly equal size, so that no part is a single image.
+    parts = np.array_split(images, -(-len(images) // size))
+    return np.concatenate([forward(to_batch(part)).numpy() for part in parts])

@@ -37,7 +37,7 @@ class VectorLargeOCTNet(LargeOCTNet):
 
 
 TINY = dict(
-    filters=(8,), dense_units=(16,), learning_rate=0.01, augmentation=None, batch_size=8
+    filters=(8,), dense_units=(16,), learning_rate=0.02, augmentation=None, epochs=15
 )
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -49,9 +49,9 @@ EXPECTED_FAILURES = {
 
 @parametrize_with_checks(
     [
-        VectorSmallOCTNet(epochs=20, **TINY),
-        VectorMediumOCTNet(epochs=20, **TINY),
-        VectorLargeOCTNet(epochs=20, **TINY),
+        VectorSmallOCTNet(**TINY),
+        VectorMediumOCTNet(**TINY),
+        VectorLargeOCTNet(**TINY),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
