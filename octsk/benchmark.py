@@ -129,7 +129,7 @@ def evaluate(
 
     See Also
     --------
-    run_benchmark : Train several classifiers over several seeds and evaluate each.
+    octsk.benchmark.run_benchmark : Train several classifiers over several seeds and evaluate each.
 
     Examples
     --------
@@ -652,4 +652,5 @@ def _save_report(folder, report) -> None:
 def _save_model(folder, report, estimator) -> None:
     if hasattr(estimator, "save"):
         (folder / "models").mkdir(exist_ok=True)
-        estimator.save(folder / "models" / f"{report.run_name}.octsk")
+        path = folder / "models" / f"{report.run_name}.octsk"
+        estimator.save(path, class_names=report.class_names)
