@@ -121,7 +121,7 @@ def _draw_accuracies(axes, run, published):
 def _accuracy_label(run) -> str:
     if run.first.not_comparable is None:
         return "accuracy (published 224: 28-pixel images enlarged)"
-    reason = f"No published results beside it: {run.first.not_comparable}."
+    reason = f"Not comparable with published results: {run.first.not_comparable}."
     return "accuracy\n" + textwrap.fill(reason, 70)
 
 
@@ -189,7 +189,15 @@ def _draw_confusion(axes, report):
         textwrap.fill(name, 10 if few else 30, break_long_words=False)
         for name in report.class_names
     ]
-    axes.set_xticks(range(len(names)), names, fontsize=8, rotation=0 if few else 90)
+    axes.set_xticks(
+        range(len(names)),
+        names,
+        fontsize=8,
+        rotation=30 if few else 90,
+        ha="right",
+        va="top" if few else "center",
+        rotation_mode="anchor",
+    )
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")

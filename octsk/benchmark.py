@@ -129,7 +129,7 @@ def evaluate(
 
     See Also
     --------
-    octsk.benchmark.run_benchmark : Train several classifiers over several seeds and evaluate each.
+    octsk.benchmark.run_benchmark : Train several classifiers and evaluate each.
 
     Examples
     --------
@@ -397,8 +397,8 @@ class BenchmarkRun:
         ``reports/``, ``scores/``
             For each training run its report as JSON, and MedMNIST's evaluation file.
         ``models/``
-            The `estimators` that have ``save``. With ``run_benchmark(output_dir=...)``
-            those of every seed.
+            Those of the `estimators` that are octsk's, for `octsk.load`. With
+            ``run_benchmark(output_dir=...)`` those of every seed.
 
         Parameters
         ----------
@@ -609,11 +609,15 @@ def _fit(estimator, dataset) -> float:
     """Fit on the training split; the seconds it took."""
     train, val = dataset["train"], dataset.get("val")
     validation = {}
-    if val is not None and "X_val" in inspect.signature(estimator.fit).parameters:
+    if val is not None and _takes(estimator.fit, "X_val"):
         validation = {"X_val": val["data"], "y_val": val["target"]}
     start = time.perf_counter()
     estimator.fit(train["data"], train["target"], **validation)
     return time.perf_counter() - start
+
+
+def _takes(function, name) -> bool:
+    return name in inspect.signature(function).parameters
 
 
 def _training_info(dataset) -> dict[str, Any]:
@@ -650,7 +654,8 @@ def _save_report(folder, report) -> None:
 
 
 def _save_model(folder, report, estimator) -> None:
-    if hasattr(estimator, "save"):
+    # Other libraries' classifiers may have a save of another kind.
+    if hasattr(estimator, "save") and _takes(estimator.save, "class_names"):
         (folder / "models").mkdir(exist_ok=True)
         path = folder / "models" / f"{report.run_name}.octsk"
         estimator.save(path, class_names=report.class_names)

@@ -68,8 +68,8 @@ class Net(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def save(self, path):
-        path.write_text(f"noise {self.noise}, seed {self.random_state}")
+    def save(self, path, *, class_names=None):
+        path.write_text(f"{class_names[2]}: noise {self.noise}, seed {self.random_state}")
 
 
 def _split(counts, **facts):
@@ -563,7 +563,7 @@ def test_run_folder(tmp_path):
         "models/my-net-seed0.octsk",
         "models/my-net-seed1.octsk",
     }
-    assert (folder / "models/my-net-seed1.octsk").read_text() == "noise 0.8, seed 1"
+    assert (folder / "models/my-net-seed1.octsk").read_text() == "drusen: noise 0.8, seed 1"
     assert (folder / "report.txt").read_text(encoding="utf-8") == f"{run}\n"
     values = json.loads((folder / "run.json").read_text())
     assert values["seeds"] == [0, 1]
@@ -583,6 +583,16 @@ def test_save_afterwards_keeps_the_first_seeds_models(tmp_path):
     assert [path.name for path in (folder / "models").iterdir()] == ["net-seed4.octsk"]
     assert len(list((folder / "reports").iterdir())) == 2
     assert (folder / "run.json").is_file()
+
+
+def test_a_foreign_save_is_left_alone(tmp_path):
+    class Foreign(Net):
+        def save(self):
+            raise AssertionError
+
+    run = run_benchmark({"net": Foreign()}, _dataset(), output_dir=tmp_path)
+    assert not (tmp_path / "models").exists()
+    assert run.first.name == "net"
 
 
 def test_a_used_folder_is_refused_before_training(tmp_path):
@@ -664,7 +674,7 @@ def test_figure_shows_published_rows_only_where_comparable():
     words = _words(benchmark_figure(other))
     assert "ResNet" not in words
     assert "SYNTHETIC DATA" in words
-    assert "the images are synthetic" in words
+    assert "Not comparable with published results: the images are synthetic." in words
 
 
 def test_figure_draws_each_seed_where_it_belongs():
