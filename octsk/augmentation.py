@@ -253,7 +253,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If the images have another shape than in `fit`.
         """
         check_is_fitted(self)
-        return validate_images(self, X, reset=False).reshape(np.shape(X))
+        return validate_images(self, X, reset=False).reshape(_shape(X))
 
     @available_if(_transforms)
     def fit_transform(self, X, y=None):
@@ -278,7 +278,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """
         images = self._fit(X)
         varied = self._vary(images, check_random_state(self.random_state))
-        return varied.reshape(np.shape(X))
+        return varied.reshape(_shape(X))
 
     @available_if(_resamples)
     def fit_resample(self, X, y):
@@ -308,7 +308,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         check_consistent_length(X, y)
         rng = check_random_state(self.random_state)
         copies = [images, *(self._vary(images, rng) for _ in range(self.n_copies))]
-        shape = (-1, *np.shape(X)[1:])
+        shape = (-1, *_shape(X)[1:])
         return np.concatenate(copies).reshape(shape), np.tile(y, 1 + self.n_copies)
 
     def _vary(self, images, rng):
@@ -391,6 +391,11 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         # fit_transform varies the images and transform does not, by design.
         tags.non_deterministic = True
         return tags
+
+
+def _shape(X):
+    # numpy.shape asks array-likes for more than numpy.asarray does.
+    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
 
 
 def affine_transforms(

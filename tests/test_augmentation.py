@@ -1,0 +1,595 @@
+import itertools
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import Pipeline as ImblearnPipeline
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import validate_data
+
+from octsk import OCTAugmenter, augmentation
+from octsk._images import check_images
+from octsk.augmentation import affine_transforms
+
+STILL = dict(
+    rotation_range=0,
+    width_shift_range=0,
+    height_shift_range=0,
+    shear_range=0,
+    zoom_range=0,
+)
+STRONG = dict(
+    rotation_range=40,
+    width_shift_range=0.3,
+    height_shift_range=0.3,
+    shear_range=25,
+    zoom_range=0.4,
+    horizontal_flip=True,
+)
+
+
+def noise(n=40, height=12, width=12, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, height, width), dtype=np.uint8)
+
+
+# --- Geometry --------------------------------------------------------------------------
+
+
+def drawn(n, side, rng):
+    """Draw strong parameters, in the words of Keras's ImageDataGenerator."""
+    return dict(
+        theta=rng.uniform(-60, 60, n),
+        tx=rng.uniform(-0.4, 0.4, n) * side,
+        ty=rng.uniform(-0.4, 0.4, n) * side,
+        shear=rng.uniform(-40, 40, n),
+        zx=rng.uniform(0.5, 1.5, n),
+        zy=rng.uniform(0.5, 1.5, n),
+        flip_horizontal=rng.random(n) < 0.5,
+    )
+
+
+def warp(images, affine, fill_mode):
+    still = np.tile([1, 0], (len(images), 1))
+    draws = np.column_stack([affine, still]).astype(np.float32)
+    return OCTAugmenter(fill_mode=fill_mode).warp(images, draws).numpy()
+
+
+# Keras asks SciPy for a function under its old name.
+@pytest.mark.filterwarnings("ignore:.*scipy.ndimage.interpolation:DeprecationWarning")
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
+@pytest.mark.parametrize("source", ["octmnist", "colour noise", "odd size"])
+def test_geometry_is_that_of_image_data_generator(source, fill_mode, request):
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    if source == "octmnist":
+        folder = request.getfixturevalue("data_folder")
+        tiles = np.load(folder / "octmnist_tiles_unlabelled.npz")["images"]
+        images = (tiles[:150, :, :, None] / 255).astype(np.float32)
+    else:
+        shape = (40, 28, 28, 3) if source == "colour noise" else (40, 17, 17, 1)
+        images = np.random.default_rng(0).random(shape, dtype=np.float32)
+
+    parameters = drawn(len(images), images.shape[1], np.random.default_rng(1))
+    affine = affine_transforms(
+        images.shape[1:],
+        parameters["theta"],
+        parameters["tx"],
+        parameters["ty"],
+        parameters["shear"],
+        parameters["zx"],
+        parameters["zy"],
+        parameters["flip_horizontal"],
+    )
+    ours = warp(images, affine, fill_mode)
+
+    generator = ImageDataGenerator(fill_mode=fill_mode, cval=0.0)
+    theirs = np.stack(
+        [
+            generator.apply_transform(image, {k: v[i] for k, v in parameters.items()})
+            for i, image in enumerate(images)
+        ]
+    )
+    # A thousandth of a grey level on scans; noise has steeper edges.
+    tolerance = 1e-3 if source == "octmnist" else 1e-2
+    assert np.abs(ours - theirs).max() * 255 < tolerance
+    # The test would tell: the images did change.
+    assert np.abs(ours - images).mean() > 0.05
+
+
+def one_affine(image_shape, *, rotation=0, right=0, down=0, zoom=(1, 1), flip=False):
+    return affine_transforms(
+        image_shape, [rotation], [right], [down], [0], [zoom[0]], [zoom[1]], [flip]
+    )
+
+
+def test_half_turn_of_an_image_that_is_not_square():
+    # Keras turns it about a point elsewhere: it takes the height for the width.
+    image = noise(1, 5, 9)[..., None] / np.float32(255)
+    turned = warp(image, one_affine((5, 9), rotation=180), "nearest")
+    np.testing.assert_allclose(turned, image[:, ::-1, ::-1], atol=1e-5)
+
+
+def test_shifts_look_up_right_and_down():
+    image = noise(1, 5, 9)[..., None] / np.float32(255)
+    for fill_mode in ("nearest", "reflect", "constant"):
+        right = warp(image, one_affine((5, 9), right=2), fill_mode)
+        np.testing.assert_array_equal(right[:, :, :-2], image[:, :, 2:])
+        down = warp(image, one_affine((5, 9), down=1), fill_mode)
+        np.testing.assert_array_equal(down[:, :-1], image[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("fill_mode", "expected"),
+    [
+        ("nearest", [1, 1, 1, 2, 3]),
+        ("reflect", [2, 1, 1, 2, 3]),
+        ("constant", [0, 0, 1, 2, 3]),
+    ],
+)
+def test_fill_modes(fill_mode, expected):
+    row = np.array([1, 2, 3, 4, 5], np.float32).reshape(1, 1, 5, 1) / 5
+    shifted = warp(row, one_affine((1, 5), right=-2), fill_mode)
+    np.testing.assert_allclose(shifted.ravel() * 5, expected, rtol=1e-6)
+
+
+def test_zoom_above_one_shrinks():
+    image = np.zeros((1, 9, 9, 1), np.float32)
+    image[:, 2:7, 2:7] = 1
+    shrunk = warp(image, one_affine((9, 9), zoom=(2, 1)), "constant")[0, :, :, 0]
+    np.testing.assert_array_equal(shrunk[4], [0, 0, 0, 1, 1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(shrunk[:, 4], [0, 0, 1, 1, 1, 1, 1, 0, 0])
+
+
+# --- What is drawn ---------------------------------------------------------------------
+
+
+def draws(n=4_000, image_shape=(20, 30, 1), **ranges):
+    augmenter = OCTAugmenter(**{**STILL, **ranges})
+    return augmenter.draw(n, image_shape, np.random.default_rng(0)).T
+
+
+def assert_fills(values, low, high):
+    """Check that values are spread evenly over a range."""
+    edges = np.linspace(low, high, 11)
+    counts, _ = np.histogram(values, edges)
+    assert counts.sum() == len(values)
+    np.testing.assert_allclose(counts / len(values), 0.1, atol=0.03)
+
+
+def test_nothing_is_drawn_without_ranges():
+    identity = np.tile([[1], [0], [0], [0], [1], [0], [1], [0]], 50)
+    np.testing.assert_array_equal(draws(50), identity)
+
+
+def test_rotation_is_drawn_from_its_range():
+    a, b, _, d, e, _, _, _ = draws(rotation_range=8)
+    assert_fills(np.rad2deg(np.arctan2(d, a)), -8, 8)
+    np.testing.assert_allclose([a, b], [e, -d], atol=1e-6)
+    np.testing.assert_allclose(a * a + d * d, 1, atol=1e-6)
+
+
+def test_width_shift_is_drawn_from_its_range():
+    a, b, right, d, e, down, _, _ = draws(width_shift_range=0.2)
+    assert_fills(right, -6, 6)  # of 30 pixels
+    np.testing.assert_array_equal(
+        [a, b, d, e, down], np.tile([[1], [0], [0], [1], [0]], 4000)
+    )
+
+
+def test_height_shift_is_drawn_from_its_range():
+    a, b, right, d, e, down, _, _ = draws(height_shift_range=0.2)
+    assert_fills(down, -4, 4)  # of 20 pixels
+    np.testing.assert_array_equal(
+        [a, b, right, d, e], np.tile([[1], [0], [0], [0], [1]], 4000)
+    )
+
+
+def test_shear_is_drawn_from_its_range():
+    a, b, _, d, e, _, _, _ = draws(shear_range=30)
+    assert_fills(np.rad2deg(np.arcsin(-b)), -30, 30)
+    np.testing.assert_allclose(b * b + e * e, 1, atol=1e-6)
+    np.testing.assert_array_equal([a, d], np.tile([[1], [0]], 4000))
+
+
+def test_zooms_are_drawn_apart_from_each_other():
+    a, b, _, d, e, _, _, _ = draws(zoom_range=0.25)
+    assert_fills(a, 0.75, 1.25)
+    assert_fills(e, 0.75, 1.25)
+    assert abs(np.corrcoef(a, e)[0, 1]) < 0.05
+    assert not b.any()
+    assert not d.any()
+
+
+def test_every_second_image_is_flipped():
+    a, b, c, d, e, f, _, _ = draws(horizontal_flip=True)
+    assert set(a) == {-1, 1}
+    assert abs((a < 0).mean() - 0.5) < 0.03
+    np.testing.assert_array_equal(c, np.where(a < 0, 29, 0))
+    np.testing.assert_array_equal([b, d, e, f], np.tile([[0], [0], [1], [0]], 4000))
+
+
+def test_contrast_and_brightness_are_drawn_from_their_ranges():
+    *_, factor, offset = draws(contrast_range=0.5, brightness_range=0.1)
+    assert_fills(factor, 0.5, 1.5)
+    assert_fills(offset, -0.1, 0.1)
+    assert abs(np.corrcoef(factor, offset)[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("make_rng", [np.random.default_rng, np.random.RandomState])
+def test_draws_of_an_image_depend_on_its_place_alone(make_rng):
+    augmenter = OCTAugmenter(**STRONG, contrast_range=0.2, brightness_range=0.2)
+    many = augmenter.draw(50, (12, 12, 1), make_rng(3))
+    few = augmenter.draw(7, (12, 12, 1), make_rng(3))
+    np.testing.assert_array_equal(many[:7], few)
+    rng = make_rng(3)
+    parts = [augmenter.draw(n, (12, 12, 1), rng) for n in (20, 1, 29)]
+    np.testing.assert_array_equal(np.concatenate(parts), many)
+
+
+def test_variants_do_not_depend_on_how_many_there_are():
+    # 2,500 images are warped in parts.
+    X = noise(2_500)
+    augmenter = OCTAugmenter(**STRONG, random_state=4)
+    varied = augmenter.fit_transform(X)
+    np.testing.assert_array_equal(varied[:30], augmenter.fit_transform(X[:30]))
+    assert (varied[1_500:] != X[1_500:]).any(axis=(1, 2)).all()
+
+
+# --- The transformer -------------------------------------------------------------------
+
+ARRAYS = {
+    "uint8": noise(),
+    "int64": noise().astype(np.int64),
+    "uint16": noise().astype(np.uint16),
+    "float32": (noise() / 255).astype(np.float32),
+    "float64": noise() / 255,
+    "float16": (noise() / 255).astype(np.float16),
+    "flattened": noise().reshape(40, -1),
+    "channel axis": noise()[..., None],
+    "colour": np.stack([noise(seed=i) for i in range(3)], axis=-1),
+    "not square": noise(40, 9, 14),
+    "Fortran order": np.asfortranarray(noise()),
+    "black and white": (noise() > 127).astype(np.uint8) * 255,
+    "ones": np.ones((40, 12, 12), np.float32),
+}
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
+@pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
+def test_shape_dtype_and_range_are_kept(X, fill_mode):
+    before = X.copy()
+    varied = OCTAugmenter(
+        **STRONG,
+        contrast_range=1,
+        brightness_range=0.5,
+        fill_mode=fill_mode,
+        random_state=0,
+    ).fit_transform(X)
+    assert varied.shape == X.shape
+    assert varied.dtype == X.dtype
+    assert varied.min() >= 0
+    assert varied.max() <= (1 if X.dtype.kind == "f" else 255)
+    assert (varied != X).mean() > 0.5
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
+@pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
+def test_nothing_changes_without_ranges(X, fill_mode):
+    varied = OCTAugmenter(**STILL, fill_mode=fill_mode).fit_transform(X)
+    # Images are warped in float32.
+    np.testing.assert_allclose(varied, X, rtol=0, atol=1e-7 if X.dtype == "f8" else 0)
+    assert not np.shares_memory(varied, X)
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
+def test_flips_are_exact(fill_mode):
+    X = noise(60)
+    varied = OCTAugmenter(
+        **STILL, horizontal_flip=True, fill_mode=fill_mode, random_state=0
+    ).fit_transform(X)
+    same = (varied == X).all(axis=(1, 2))
+    mirrored = (varied == X[:, :, ::-1]).all(axis=(1, 2))
+    assert (same ^ mirrored).all()
+    assert 15 < mirrored.sum() < 45
+
+
+def test_geometry_of_flattened_images_is_that_of_the_images():
+    X = noise()
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    flat = augmenter.fit_transform(X.reshape(40, -1))
+    np.testing.assert_array_equal(flat.reshape(X.shape), augmenter.fit_transform(X))
+
+
+def test_channels_move_together():
+    X = np.repeat(noise()[..., None], 3, axis=-1)
+    varied = OCTAugmenter(**STRONG, random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(varied[..., 0], varied[..., 1])
+    np.testing.assert_array_equal(varied[..., 0], varied[..., 2])
+
+
+def test_integers_and_floats_are_varied_alike():
+    X = noise()
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    integers = augmenter.fit_transform(X)
+    floats = augmenter.fit_transform(X / 255)
+    np.testing.assert_array_equal(integers, np.rint(floats * 255))
+
+
+def test_brightness_is_added():
+    X = np.full((500, 4, 4), 0.5) + np.linspace(-0.1, 0.1, 16).reshape(4, 4)
+    varied = OCTAugmenter(**STILL, brightness_range=0.3, random_state=0).fit_transform(X)
+    difference = varied - X
+    np.testing.assert_allclose(difference.std(axis=(1, 2)), 0, atol=1e-6)
+    assert_fills(difference[:, 0, 0], -0.3, 0.3)
+
+
+def test_contrast_spreads_about_the_mean():
+    X = np.full((500, 4, 4), 0.5) + np.linspace(-0.1, 0.1, 16).reshape(4, 4)
+    varied = OCTAugmenter(**STILL, contrast_range=0.5, random_state=0).fit_transform(X)
+    np.testing.assert_allclose(varied.mean(axis=(1, 2)), X.mean(axis=(1, 2)), atol=1e-6)
+    assert_fills(varied.std(axis=(1, 2)) / X.std(axis=(1, 2)), 0.5, 1.5)
+
+
+def test_integer_seed_repeats_and_none_does_not():
+    X = noise()
+    seeded = OCTAugmenter(random_state=0)
+    first = seeded.fit_transform(X)
+    np.testing.assert_array_equal(first, seeded.fit_transform(X))
+    np.testing.assert_array_equal(first, clone(seeded).fit_transform(X))
+    assert (first != OCTAugmenter(random_state=1).fit_transform(X)).any()
+    unseeded = OCTAugmenter()
+    assert (unseeded.fit_transform(X) != unseeded.fit_transform(X)).any()
+
+
+def test_random_state_instance_goes_on():
+    X = noise()
+    augmenter = OCTAugmenter(random_state=np.random.RandomState(0))
+    first, second = augmenter.fit_transform(X), augmenter.fit_transform(X)
+    np.testing.assert_array_equal(first, OCTAugmenter(random_state=0).fit_transform(X))
+    assert (first != second).any()
+
+
+def test_global_random_states_are_left_alone():
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    OCTAugmenter(random_state=0).fit_transform(noise())
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
+    assert np.random.get_state()[2] == numpy_state[2]  # noqa: NPY002
+    assert random.getstate() == python_state
+
+
+@pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
+def test_transform_leaves_images_alone(X):
+    augmenter = OCTAugmenter(**STRONG, random_state=0).fit(X)
+    out = augmenter.transform(X)
+    np.testing.assert_array_equal(out, X)
+    assert out.dtype == X.dtype
+
+
+def test_transform_checks_images():
+    augmenter = OCTAugmenter()
+    with pytest.raises(NotFittedError):
+        augmenter.transform(noise())
+    augmenter.fit(noise())
+    with pytest.raises(
+        ValueError, match=r"shape 12 x 13 x 1, but .* 12 x 12 x 1 are expected"
+    ):
+        augmenter.transform(noise(width=13))
+    with pytest.raises(ValueError, match="must lie in"):
+        augmenter.transform(noise() * 1.0)
+
+
+def test_data_frame_of_flattened_images():
+    frame = pd.DataFrame(noise().reshape(40, -1))
+    augmenter = OCTAugmenter(random_state=0)
+    varied = augmenter.fit_transform(frame)
+    np.testing.assert_array_equal(varied, augmenter.fit_transform(frame.to_numpy()))
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "fit_resample"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rotation_range", -1),
+        ("rotation_range", 181),
+        ("rotation_range", (-3, 3)),
+        ("width_shift_range", 1.1),
+        ("height_shift_range", -0.1),
+        ("shear_range", 90),
+        ("zoom_range", 1),
+        ("zoom_range", "0.1"),
+        ("horizontal_flip", "yes"),
+        ("brightness_range", 1.5),
+        ("contrast_range", -0.5),
+        ("fill_mode", "wrap"),
+        ("random_state", "seed"),
+    ],
+)
+def test_wrong_parameters(method, name, value):
+    augmenter = OCTAugmenter(n_copies=1 if method == "fit_resample" else None)
+    augmenter.set_params(**{name: value})
+    arguments = (noise(4), [0, 1, 0, 1]) if method == "fit_resample" else (noise(4),)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of OCTAugmenter must be"):
+        getattr(augmenter, method)(*arguments)
+
+
+@pytest.mark.parametrize("n_copies", [0, -1, 1.5])
+def test_wrong_number_of_copies(n_copies):
+    with pytest.raises(ValueError, match="'n_copies' parameter of OCTAugmenter must be"):
+        OCTAugmenter(n_copies=n_copies).fit(noise(4))
+
+
+# --- The report's settings -------------------------------------------------------------
+
+REPORT = {
+    "training": dict(
+        rotation_range=3,
+        width_shift_range=0.2,
+        height_shift_range=0.2,
+        shear_range=0.001,
+        zoom_range=0.1,
+        horizontal_flip=False,
+        fill_mode="nearest",
+    ),
+    "demonstration": dict(
+        rotation_range=10,
+        width_shift_range=0.1,
+        height_shift_range=0.1,
+        shear_range=0.1,
+        zoom_range=0.2,
+        horizontal_flip=True,
+        fill_mode="nearest",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPORT)
+def test_presets_are_the_settings_of_the_report(name):
+    others = dict(brightness_range=0, contrast_range=0, n_copies=None, random_state=None)
+    params = OCTAugmenter.from_preset(name).get_params()
+    assert params == {**REPORT[name], **others}
+
+
+def test_defaults_are_the_training_preset():
+    assert OCTAugmenter().get_params() == OCTAugmenter.from_preset("training").get_params()
+
+
+def test_preset_with_other_parameters():
+    augmenter = OCTAugmenter.from_preset("demonstration", zoom_range=0, n_copies=3)
+    assert (augmenter.zoom_range, augmenter.n_copies) == (0, 3)
+    assert augmenter.rotation_range == 10
+
+
+def test_unknown_preset():
+    with pytest.raises(
+        ValueError, match=r"one of \['demonstration', 'training'\], got 'none'"
+    ):
+        OCTAugmenter.from_preset("none")
+
+
+# --- The resampler ---------------------------------------------------------------------
+
+
+def test_transformer_or_resampler_never_both():
+    transformer, resampler = OCTAugmenter(), OCTAugmenter(n_copies=1)
+    for method in ("transform", "fit_transform"):
+        assert hasattr(transformer, method)
+        assert not hasattr(resampler, method)
+    assert hasattr(resampler, "fit_resample")
+    assert not hasattr(transformer, "fit_resample")
+
+
+@pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
+def test_copies_follow_the_images(X):
+    y = np.arange(40) % 3
+    augmenter = OCTAugmenter(**STRONG, n_copies=2, random_state=0)
+    more, labels = augmenter.fit_resample(X, y)
+    assert more.shape == (120, *X.shape[1:])
+    assert more.dtype == X.dtype
+    np.testing.assert_array_equal(labels, np.concatenate([y, y, y]))
+    np.testing.assert_array_equal(more[:40], X)
+    again, _ = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(more, again)
+
+
+def test_copies_differ():
+    more, _ = OCTAugmenter(**STRONG, n_copies=2).fit_resample(noise(), np.zeros(40))
+    for a, b in itertools.combinations(np.split(more, 3), 2):
+        assert (a != b).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["CNV", "DRUSEN"] * 20,
+        np.array([True, False] * 20),
+        np.array(["CNV", "NORMAL"] * 20, dtype=object),
+        pd.Series(["CNV", "DRUSEN"] * 20, index=range(40, 80)),
+    ],
+)
+def test_labels_of_any_kind_are_repeated(y):
+    _, labels = OCTAugmenter(n_copies=1).fit_resample(noise(), y)
+    assert list(labels) == 2 * list(y)
+
+
+def test_column_of_labels_is_flattened():
+    y = np.arange(40)[:, None]
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        _, labels = OCTAugmenter(n_copies=1).fit_resample(noise(), y)
+    np.testing.assert_array_equal(labels, np.tile(np.arange(40), 2))
+
+
+def test_labels_of_wrong_length():
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[40, 39\]"):
+        OCTAugmenter(n_copies=1).fit_resample(noise(), np.zeros(39))
+
+
+# --- Pipelines -------------------------------------------------------------------------
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Keeps what a pipeline passes to it."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.fitted_on_ = X, y
+        return self
+
+    def predict(self, X):
+        self.predicted_on_ = X
+        return np.repeat(self.classes_[0], len(X))
+
+
+def test_pipeline_varies_training_images_alone():
+    X, y = noise(), np.arange(40) % 2
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    pipeline = Pipeline([("augment", augmenter), ("net", Recorder())]).fit(X, y)
+    recorder = pipeline["net"]
+    np.testing.assert_array_equal(recorder.fitted_on_[0], augmenter.fit_transform(X))
+    np.testing.assert_array_equal(recorder.fitted_on_[1], y)
+    pipeline.predict(X[:5])
+    np.testing.assert_array_equal(recorder.predicted_on_, X[:5])
+    pipeline.set_params(augment="passthrough").fit(X, y)
+    np.testing.assert_array_equal(pipeline["net"].fitted_on_[0], X)
+
+
+def test_imblearn_pipeline_adds_copies_in_training_alone():
+    X, y = noise(), np.arange(40) % 2
+    augmenter = OCTAugmenter(**STRONG, n_copies=2, random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())]).fit(X, y)
+    recorder = pipeline["net"]
+    expected = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(recorder.fitted_on_[0], expected[0])
+    np.testing.assert_array_equal(recorder.fitted_on_[1], expected[1])
+    assert len(pipeline.predict(X[:5])) == 5
+    np.testing.assert_array_equal(recorder.predicted_on_, X[:5])
+
+
+def test_imblearn_pipeline_takes_it_as_transformer_too():
+    X, y = noise(), np.arange(40) % 2
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())]).fit(X, y)
+    np.testing.assert_array_equal(pipeline["net"].fitted_on_[0], augmenter.fit_transform(X))
+
+
+# --- scikit-learn's suite --------------------------------------------------------------
+
+
+def vectors_to_images(estimator, X, *, reset):
+    """Lay each of the suite's short vectors out as an image of one row."""
+    X = validate_data(estimator, X, reset=reset, dtype="numeric")
+    unit = 1 / (1 + np.exp(-np.asarray(X, dtype=np.float64)))
+    images = check_images(unit[:, None, :])
+    estimator.image_shape_ = images.shape[1:]
+    return images
+
+
+@parametrize_with_checks([OCTAugmenter(random_state=0)])
+def test_scikit_learn_suite(estimator, check, monkeypatch):
+    monkeypatch.setattr(augmentation, "validate_images", vectors_to_images)
+    check(estimator)
