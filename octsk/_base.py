@@ -29,6 +29,7 @@ from octsk._training import (
     STEPS_PER_EXECUTION,
     Batches,
     Forward,
+    ProgressCallback,
     fit_model,
     logits,
     seeded_layers,
@@ -125,6 +126,9 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         "val_accuracy": one value for each epoch since the weights were initialised.
     n_iter_ : int
         Number of these epochs.
+    class_names_ : list of str or None
+        What people call the classes, in the order of `classes_`, after loading a file
+        that was saved with them.
     image_shape_ : tuple of (h, w, c)
         Shape of an image.
     n_features_in_ : int
@@ -360,6 +364,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"y holds one class, {self.classes_.tolist()}; a classifier needs at least "
                 "2 classes."
             )
+        self.class_names_ = None
         self.model_ = self._build_keras_model()
         self.history_: dict[str, list[float]] = {"loss": []}
 
@@ -406,11 +411,15 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             metrics=["accuracy"],
             # XLA takes twice as long as oneDNN for these networks on CPUs.
             jit_compile=False,
-            # Callbacks of the user may want to see each step.
-            steps_per_execution=1 if self.callbacks else STEPS_PER_EXECUTION,
+            steps_per_execution=self._steps_per_execution(),
         )
         model.optimizer.build(model.trainable_variables)
         return model
+
+    def _steps_per_execution(self):
+        # Callbacks of the user may want to see each step.
+        seen = any(not isinstance(c, ProgressCallback) for c in self._given_callbacks())
+        return 1 if seen else STEPS_PER_EXECUTION
 
     def _architecture_arguments(self):
         return {name: getattr(self, name) for name in self._architecture_params}
@@ -523,9 +532,12 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             random_state=self._random_state,
         )
 
-    def _fresh_callbacks(self):
+    def _given_callbacks(self):
         given = self.callbacks if self.callbacks is not None else []
-        given = [given] if isinstance(given, keras.callbacks.Callback) else list(given)
+        return [given] if isinstance(given, keras.callbacks.Callback) else list(given)
+
+    def _fresh_callbacks(self):
+        given = self._given_callbacks()
         for callback in given:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(
@@ -604,7 +616,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     # --- Files -------------------------------------------------------------------------
 
-    def save(self, path):
+    def save(self, path, *, class_names=None):
         """Write the fitted estimator to one file, which :func:`octsk.load` reads.
 
         The file is a zip archive of the Keras model and a JSON text: no pickle inside.
@@ -615,14 +627,25 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         path : str or path-like
             The file to write, by custom with the ending ``.octsk``. It is there whole or
             not at all.
+        class_names : sequence of str, default=None
+            What people call the classes, in the order of `classes_`. The loaded estimator
+            has them as `class_names_`; None passes on what this one has there.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+        ValueError
+            If there are not as many names as classes.
         """
         check_is_fitted(self)
-        _persistence.save(self, path)
+        names = self.class_names_ if class_names is None else [str(n) for n in class_names]
+        if names is not None and len(names) != len(self.classes_):
+            raise ValueError(
+                f"class_names must be {len(self.classes_)} names, one for each of the "
+                f"classes {self.classes_.tolist()}; got {names}."
+            )
+        _persistence.save(self, path, names)
 
     @classmethod
     def from_h5(cls, path, *, classes=None, image_shape=(28, 28, 1), **params):

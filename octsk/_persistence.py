@@ -23,7 +23,7 @@ _MODEL = "model.keras"
 _MAX_STATE_BYTES = 64 * 2**20
 
 
-def save(estimator, path):
+def save(estimator, path, class_names):
     """Write a fitted estimator to `path`; see ``BaseOCTNet.save``."""
     classes = estimator.classes_
     state = {
@@ -36,6 +36,7 @@ def save(estimator, path):
             for name, value in estimator.get_params(deep=False).items()
         },
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
+        "class_names": class_names,
         "image_shape": estimator.image_shape_,
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "seed": estimator._random_state,
@@ -120,6 +121,7 @@ def _restore(state, model):
     estimator.target_encoder_ = LabelEncoder().fit(classes)
     estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
     estimator.classes_ = classes
+    estimator.class_names_ = state["class_names"]
     estimator.image_shape_ = tuple(state["image_shape"])
     estimator.n_features_in_ = int(np.prod(estimator.image_shape_))
     if state["feature_names"]:

@@ -180,7 +180,8 @@ class ProgressCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         steps = self.params["steps"]
-        done = self._epoch * steps + batch + 1
+        # Keras counts an epoch's last execution as a full one.
+        done = self._epoch * steps + min(batch + 1, steps)
         self.display.steps(done, self.params["epochs"] * steps)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -154,7 +154,7 @@ def evaluate(
     check_consistent_length(X, y_true)
     codes = _codes(y_true, classes)
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
-    names = _class_names(classes, info["target_names"])
+    names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
     recall = recall_score(
         codes, _predict(score), labels=columns, average=None, zero_division=np.nan
@@ -261,12 +261,14 @@ def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
     return score, seconds
 
 
-def _class_names(classes, target_names) -> list[str]:
+def _class_names(estimator, classes, target_names) -> list[str]:
     if target_names is not None and classes.dtype.kind in "iu":
         in_range = classes.min() >= 0 and classes.max() < len(target_names)
         if in_range:
             return [str(target_names[index]) for index in classes]
-    return [str(name) for name in classes.tolist()]
+    # A net remembers what the classes were called where it was trained.
+    names = getattr(estimator, "class_names_", None) or classes.tolist()
+    return [str(name) for name in names]
 
 
 def _history(estimator) -> dict[str, list] | None:
