@@ -97,6 +97,12 @@ def test_float_images_are_0_to_1(dtype):
     np.testing.assert_array_equal(to_unit(batch)[..., 0], X)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_batches_of_these_dtypes_are_views(dtype):
+    images = check_images(np.zeros((2, 3, 3), dtype))
+    assert np.shares_memory(to_batch(images), images)
+
+
 def test_objects_are_read_as_numbers():
     X = grey() / 255
     np.testing.assert_array_equal(check_images(X.astype(object)), check_images(X))
@@ -120,6 +126,7 @@ WRONG = {
         np.full((1, 5, 5), 40_000, np.uint16),
         r"integers from 40000 to 40000.*\(X // 257\).astype\('uint8'\)",
     ),
+    "256": (np.full((1, 5, 5), 256), "integers from 256 to 256; .* lie in 0 to 255"),
     "negative integers": (np.full((1, 5, 5), -1), "integers from -1 to -1"),
     "bool": (grey() > 9, "dtype bool; images are uint8 .0 to 255. or float .0 to 1."),
     "complex": (grey() * 1j, "[Cc]omplex"),
