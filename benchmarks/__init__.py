@@ -1,0 +1,1 @@
+"""Scripts that measure octsk beside others: ``python -m benchmarks.<name> --help``."""

@@ -1,0 +1,134 @@
+"""What the scripts share: data, ratios, tables and files."""
+
+import argparse
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from sklearn.utils import Bunch
+
+import octsk
+from octsk._report import jsonable, synthetic_banner, write_json
+from octsk._tables import Table, tables_to_text
+from octsk.benchmark import _environment
+
+Result = TypeVar("Result")
+
+# OCTMNIST's training and validation images (MedMNIST v2, Scientific Data 10(1):41, 2023).
+N_TRAIN, N_VAL = 97_477, 10_832
+# Both are drawn from the training images of OCT2017 (Kermany et al., Cell 172(5):1122-1131,
+# 2018; second version of the data), of which there are so many in each class.
+TRAINING_SHARES = (37_205, 11_348, 8_616, 51_140)
+
+
+def new_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser with what every script has: its first paragraph and ``--output``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the result to this JSON file"
+    )
+    return parser
+
+
+def at_least(smallest: int) -> Callable[[str], int]:
+    """Give an argument type: whole numbers from `smallest` up."""
+
+    def whole_number(text: str) -> int:
+        value = int(text)
+        if value < smallest:
+            raise argparse.ArgumentTypeError(f"{value} is less than {smallest}")
+        return value
+
+    return whole_number
+
+
+def phantoms(n_train: int) -> Bunch:
+    """Draw a data set of phantoms with OCTMNIST's proportions.
+
+    Parameters
+    ----------
+    n_train : int
+        Training images, with OCTMNIST's class shares; a ninth as many are for validation,
+        and as many again, balanced, for the test.
+    """
+    n_val = max(8, round(n_train * N_VAL / N_TRAIN))
+    sizes = {"train": n_train, "val": n_val, "test": n_val}
+    splits = {
+        split: octsk.make_oct_phantoms(
+            n, weights=None if split == "test" else TRAINING_SHARES, random_state=seed
+        )
+        for seed, (split, n) in enumerate(sizes.items())
+    }
+    return Bunch(
+        name="oct-phantoms",
+        size=28,
+        synthetic=True,
+        target_names=splits["test"]["target_names"],
+        **splits,
+    )
+
+
+def interleaved(
+    contenders: dict[str, Callable[[], Result]], repeats: int
+) -> dict[str, list[Result]]:
+    """Call every contender once in each repeat, every second time in reverse order.
+
+    What else the machine does, and how warm it is, then meets all of them alike.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in contenders}
+    for repeat in range(repeats):
+        order = list(contenders) if repeat % 2 == 0 else list(reversed(contenders))
+        for name in order:
+            results[name].append(contenders[name]())
+    return results
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Say how many times as large `ours` is: one ratio a repeat, their median and ends."""
+    each = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return {"median": statistics.median(each), "low": min(each), "high": max(each)}
+
+
+def ratio_words(ratio: dict[str, float]) -> str:
+    """Write a ratio with its spread."""
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Begin the record of one run of a script."""
+    return {
+        "benchmark": name,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings,
+        "environment": {**_environment(), "cpu": _cpu()},
+    }
+
+
+def _cpu() -> str | None:
+    """Name of the processor, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model n"))
+    return next(names, None)
+
+
+def show(tables: Sequence[Table], *, synthetic: bool) -> None:
+    """Print tables, under a banner where their data are synthetic."""
+    print(tables_to_text([*synthetic_banner({"synthetic": synthetic}), *tables]))
+
+
+def save(result: dict[str, Any], path: Path | None) -> None:
+    """Write the record as JSON, if a file is named."""
+    if path is not None:
+        write_json(path, jsonable(result))
+
+
+def stop(error: Exception) -> NoReturn:
+    """End a script with one line."""
+    raise SystemExit(f"error: {error}") from error

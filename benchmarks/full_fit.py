@@ -1,0 +1,331 @@
+"""Time and memory of a full-size fit: octsk beside the report's pipeline.
+
+Contenders:
+
+  octsk              the estimator with its defaults, given uint8 images
+  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy makes
+                     float64 of them), the same network, optimizer and batch size,
+                     ImageDataGenerator.flow, model.fit
+
+Both validate after each epoch on a ninth as many images, as the report did, and print no
+progress. Each fit has a Python process of its own; contenders take turns. Without --data
+the images are phantoms, drawn at the start (five minutes for OCTMNIST's 97,477).
+
+Memory is the process's peak (Linux only). What a fit adds is that peak less the peak of
+the same fit on 2,048 of the images, with all of them loaded: it is given in sizes of the
+uint8 training array, to whose number of images it is due.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._apart import peak_memory, run_apart
+from benchmarks._common import (
+    N_TRAIN,
+    at_least,
+    interleaved,
+    new_parser,
+    new_result,
+    phantoms,
+    ratio_words,
+    ratios,
+    save,
+    show,
+    stop,
+)
+from octsk._tables import Table
+
+CONTENDERS = {"octsk": "fit_octsk", "report's pipeline": "fit_as_in_report"}
+OURS, THEIRS = CONTENDERS
+BATCH_SIZE = 32
+# Images of the fit that shows what TensorFlow and the network need by themselves.
+N_FEW = 64 * BATCH_SIZE
+OPTIMIZERS = {"small": "adam", "medium": "nadam"}
+
+
+def fit_octsk(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
+    """Fit octsk's estimator on the first `n` training images of a file.
+
+    Returns
+    -------
+    dict
+        Seconds of each epoch's ``training`` and ``validation``, ``seconds`` of the whole
+        fit, the ``peak`` memory of the process in bytes, ``array`` bytes of all training
+        images and the last epoch's ``accuracy``.
+    """
+    import octsk
+
+    train, val = _splits(path, n)
+    clf = {"small": octsk.SmallOCTNet, "medium": octsk.MediumOCTNet}[net](
+        epochs=epochs, random_state=0
+    )
+    clock = _new_clock()
+    # Given as callbacks=, it would make Keras take each step by itself.
+    clf._fresh_callbacks = lambda: [clock]  # type: ignore[method-assign]
+    start = time.perf_counter()
+    clf.fit(train.data[:n], train.target[:n], X_val=val.data, y_val=val.target)
+    return _measured(start, clock, train, clf.history_)
+
+
+def fit_as_in_report(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
+    """Fit as the report's notebook did; returns what `fit_octsk` returns."""
+    import keras
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    from octsk.augmentation import PRESETS
+
+    train, val = _splits(path, n)
+    keras.utils.set_random_seed(0)
+    clock = _new_clock()
+    start = time.perf_counter()
+    x_train = train.data[:n, ..., np.newaxis] / 255.0
+    x_val = val.data[..., np.newaxis] / 255.0
+    model = _report_model(net, x_train.shape[1:], len(np.unique(train.target)))
+    model.compile(
+        optimizer=OPTIMIZERS[net],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    generator = ImageDataGenerator(**PRESETS["training"])
+    history = model.fit(
+        generator.flow(x_train, train.target[:n], batch_size=BATCH_SIZE),
+        epochs=epochs,
+        validation_data=(x_val, val.target),
+        callbacks=[clock],
+        verbose=0,
+    )
+    return _measured(start, clock, train, history.history)
+
+
+def _report_model(net, input_shape, n_classes):
+    from keras import Input, Sequential
+    from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
+
+    if net == "small":
+        layers = [
+            Conv2D(32, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(32, (3, 3), activation="relu"),
+            Flatten(),
+            Dense(64, activation="relu"),
+        ]
+    else:
+        layers = [
+            Conv2D(128, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(512, (3, 3), activation="relu"),
+            MaxPooling2D((2, 2)),
+            Conv2D(1024, (3, 3), activation="relu"),
+            Flatten(),
+            Dense(256, activation="relu"),
+            Dense(128, activation="relu"),
+        ]
+    return Sequential([Input(input_shape), *layers, Dense(n_classes)])
+
+
+def _splits(path, n):
+    """Load all training images, and of the validation images as large a part as `n`."""
+    import octsk
+
+    train = octsk.load_medmnist(path, split="train", mmap=False)
+    val = octsk.load_medmnist(path, split="val", mmap=False)
+    n_val = max(1, len(val.target) * n // len(train.target))
+    val.data, val.target = val.data[:n_val], val.target[:n_val]
+    return train, val
+
+
+def _new_clock():
+    """Make a callback that takes the seconds of training and validation."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.training, self.validation = [], []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_test_begin(self, logs=None):
+            self.trained = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.training.append(self.trained - self.start)
+            self.validation.append(time.perf_counter() - self.trained)
+
+    return Clock()
+
+
+def _measured(start, clock, train, history) -> dict[str, Any]:
+    return {
+        "training": clock.training,
+        "validation": clock.validation,
+        "seconds": time.perf_counter() - start,
+        "peak": peak_memory(),
+        "array": train.data.nbytes,
+        "accuracy": float(history["accuracy"][-1]),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = new_parser(__doc__)
+    parser.add_argument(
+        "--net",
+        nargs="+",
+        choices=list(OPTIMIZERS),
+        default=["small"],
+        help="default %(default)s; on two cores medium takes about 8 minutes an epoch",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="npz file in MedMNIST's layout"
+    )
+    parser.add_argument(
+        "--n",
+        type=at_least(BATCH_SIZE),
+        help=f"training images (default: the file's, or {N_TRAIN} phantoms)",
+    )
+    parser.add_argument(
+        "--epochs", type=at_least(1), default=2, help="of each fit (default %(default)s)"
+    )
+    parser.add_argument(
+        "--repeats",
+        type=at_least(1),
+        default=1,
+        help="fits of each contender (default %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = arguments.data or _write_phantoms(arguments.n or N_TRAIN, Path(folder))
+            result = _run(arguments, path.resolve())
+    except (OSError, ValueError) as error:
+        stop(error)
+    tables = [_table(net, result) for net in arguments.net]
+    show(tables, synthetic=arguments.data is None)
+    save(result, arguments.output)
+    return result
+
+
+def _write_phantoms(n, folder) -> Path:
+    dataset = phantoms(n)
+    path = folder / "phantoms.npz"
+    arrays = {}
+    for split in ("train", "val"):
+        arrays[f"{split}_images"] = dataset[split].data
+        arrays[f"{split}_labels"] = dataset[split].target[:, np.newaxis]
+    np.savez(path, **arrays)
+    return path
+
+
+def _run(arguments, path) -> dict[str, Any]:
+    import octsk
+
+    data = octsk.load_medmnist(path, split="train")
+    n = min(arguments.n or len(data.target), len(data.target))
+    settings = {"n": n, "epochs": arguments.epochs, "repeats": arguments.repeats}
+    result = new_result("full_fit", settings) | {
+        "data": {
+            "name": data.name if arguments.data else "oct-phantoms",
+            "sha256": data.sha256,
+            "synthetic": arguments.data is None,
+        },
+        "nets": {},
+    }
+    for net in arguments.net:
+        result["nets"][net] = _compare(str(path), net, n, settings)
+        save(result, arguments.output)  # what there is so far
+    return result
+
+
+def _compare(path, net, n, settings) -> dict[str, Any]:
+    def fit(function, n, epochs):
+        return run_apart(
+            f"{__spec__.name}:{function}", path=path, net=net, n=n, epochs=epochs
+        )
+
+    few = {name: fit(function, min(n, N_FEW), 1) for name, function in CONTENDERS.items()}
+    fits = interleaved(
+        {
+            name: partial(fit, function, n, settings["epochs"])
+            for name, function in CONTENDERS.items()
+        },
+        settings["repeats"],
+    )
+    epoch = {name: [_steady(one["training"]) for one in fits[name]] for name in CONTENDERS}
+    whole = {name: [one["seconds"] for one in fits[name]] for name in CONTENDERS}
+    return {
+        "few": few,
+        "fits": fits,
+        "epoch_seconds": epoch,
+        "added_arrays": {name: _added(fits[name], few[name]) for name in CONTENDERS},
+        # How many times as long the report's pipeline takes.
+        "ratios": {
+            "epoch": ratios(epoch[THEIRS], epoch[OURS]),
+            "fit": ratios(whole[THEIRS], whole[OURS]),
+        },
+    }
+
+
+def _steady(seconds) -> float:
+    """Seconds of an epoch, without the first one's tracing where there are more."""
+    return statistics.median(seconds[1:] or seconds)
+
+
+def _added(fits, few) -> float | None:
+    if few["peak"] is None:
+        return None
+    peak = statistics.median(one["peak"] for one in fits)
+    return (peak - few["peak"]) / few["array"]
+
+
+def _table(net, result) -> Table:
+    measured, settings = result["nets"][net], result["settings"]
+    n_steps = -(-settings["n"] // BATCH_SIZE)
+    rows = []
+    for name, fits in measured["fits"].items():
+        epoch = statistics.median(measured["epoch_seconds"][name])
+        validation = statistics.median(one["validation"][-1] for one in fits)
+        rows.append(
+            (
+                name,
+                f"{epoch:.1f} s",
+                f"{1000 * epoch / n_steps:.2f} ms",
+                f"{validation:.1f} s",
+                f"{statistics.median(one['seconds'] for one in fits):.1f} s",
+                *_memory_words(fits, measured["added_arrays"][name]),
+            )
+        )
+    array = next(iter(measured["few"].values()))["array"]
+    ratio = measured["ratios"]
+    return Table(
+        f"{net}, {settings['n']:,} training images, {settings['epochs']} epochs",
+        ("", "epoch", "a step", "validation", "whole fit", "peak memory", "added"),
+        rows,
+        [
+            f"{THEIRS} takes {ratio_words(ratio['epoch'])} times as long an epoch, "
+            f"{ratio_words(ratio['fit'])} times a fit (median and ends of "
+            f"{settings['repeats']}).",
+            "Epoch: training alone, "
+            + ("the median after the first." if settings["epochs"] > 1 else "tracing too."),
+            f"Added: memory due to the number of images, in sizes of the {array / 1e6:.1f} "
+            "MB array.",
+        ],
+    )
+
+
+def _memory_words(fits, added) -> tuple[str, str]:
+    if added is None:
+        return "-", "-"
+    peak = statistics.median(one["peak"] for one in fits)
+    return f"{peak / 1e6:,.0f} MB", f"{added:.2f} x"
+
+
+if __name__ == "__main__":
+    main()

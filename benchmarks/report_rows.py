@@ -1,0 +1,324 @@
+"""The report's list of results and its printed runs, trained again.
+
+Rows 1 to 12 are those of the report's list of results, P1 to P5 its printed runs; --list
+shows them. A training uses octsk's estimators with the row's network, optimizer, epochs
+and augmentation, and validates on the validation split. Rows of one setting are trained
+once and share what is measured. Without --data or --phantoms the data set is OCTMNIST,
+downloaded if it is not in the cache.
+
+Reported figures are of OCTMNIST's official test split, so they are shown beside measured
+ones on that split of that file alone.
+"""
+
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks._common import (
+    at_least,
+    new_parser,
+    new_result,
+    phantoms,
+    save,
+    show,
+    stop,
+)
+from octsk._report import data_words, decimals
+from octsk._tables import Table, tables_to_text
+from octsk.benchmark import PublishedResult, published_results, run_benchmark
+
+# What the report prints of its runs after each epoch: accuracy in training and on the
+# validation split, where it prints them.
+PRINTED_EPOCHS: dict[str, dict[str, tuple[float, ...]]] = {
+    "P1": {"accuracy": (0.7209, 0.7931, 0.8123, 0.8227, 0.8322, 0.8385)},
+    "P2": {
+        "accuracy": (0.6944, 0.7793, 0.8078, 0.8194, 0.8278),
+        "val_accuracy": (0.7755, 0.8080, 0.8285, 0.8320, 0.8177),
+    },
+    "P3": {
+        "accuracy": (0.7283, 0.8181, 0.8355, 0.8449, 0.8510),
+        "val_accuracy": (0.8179, 0.8458, 0.8323, 0.8670, 0.8444),
+    },
+}
+EPOCH_TITLES = {"accuracy": "training", "val_accuracy": "validation"}
+
+
+def _report_rows() -> dict[str, PublishedResult]:
+    rows = published_results("octmnist", kind="report")
+    listed = [row for row in rows if row.note == "list of results"]
+    printed = [row for row in rows if row.note == "printed run"]
+    return {str(i): row for i, row in enumerate(listed, 1)} | {
+        f"P{i}": row for i, row in enumerate(printed, 1)
+    }
+
+
+ROWS = _report_rows()
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
+    parser = new_parser(__doc__)
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=list(ROWS),
+        default=list(ROWS),
+        metavar="ROW",
+        help="rows to train, such as 1 7 P2 (default: all; many hours on a CPU)",
+    )
+    parser.add_argument("--list", action="store_true", help="show the rows and stop")
+    parser.add_argument(
+        "--seeds", nargs="+", type=at_least(0), default=[0], help="default: 0 alone"
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--data",
+        default="octmnist",
+        metavar="NAME|FILE",
+        help="a MedMNIST set or an npz file in MedMNIST's layout (default %(default)s)",
+    )
+    source.add_argument(
+        "--phantoms",
+        type=at_least(32),
+        metavar="N",
+        help="train on this many synthetic scans",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.list:
+        print(tables_to_text([_listing()]))
+        return None
+    try:
+        dataset = _load(arguments)
+        result = _train(dataset, arguments)
+    except (OSError, ValueError) as error:
+        stop(error)
+    show(_tables(result), synthetic=result["data"]["synthetic"])
+    return result
+
+
+def _load(arguments):
+    import octsk
+
+    if arguments.phantoms:
+        return phantoms(arguments.phantoms)
+    return octsk.fetch_medmnist(arguments.data)
+
+
+def _train(dataset, arguments) -> dict[str, Any]:
+    """Train each setting that the rows have with each seed."""
+    rows = list(dict.fromkeys(arguments.rows))
+    seeds = list(dict.fromkeys(arguments.seeds))
+    result = new_result("report_rows", {"rows": rows, "seeds": seeds}) | {"trainings": []}
+    settings = {ROWS[row].method: ROWS[row] for row in rows}
+    trainings = [(published, seed) for published in settings.values() for seed in seeds]
+    for i, (published, seed) in enumerate(trainings, 1):
+        print(f"{i}/{len(trainings)}: {published.method}, seed {seed} ... ", **_PROGRESS)
+        run = run_benchmark(
+            {published.method: _estimator(published)}, dataset, seeds=[seed]
+        )
+        report = run.first
+        acc, seconds = report.metrics["acc"], report.fit_seconds
+        print(f"ACC {acc:.3f} in {seconds:.0f} s", file=sys.stderr)
+        result |= {
+            "data": report.data,
+            "training": run.training,
+            "not_comparable": report.not_comparable,
+        }
+        result["trainings"].append(_record(published, report))
+        result["rows"] = [
+            _summary(row, result) for row in rows if _measured(row, result["trainings"])
+        ]
+        save(result, arguments.output)  # what there is so far
+    return result
+
+
+_PROGRESS: dict[str, Any] = {"end": "", "flush": True, "file": sys.stderr}
+
+
+def _estimator(published):
+    import octsk
+
+    nets = {
+        "Small": octsk.SmallOCTNet,
+        "Medium": octsk.MediumOCTNet,
+        "Large": octsk.LargeOCTNet,
+    }
+    settings = published.settings
+    return nets[settings["net"]](
+        optimizer=settings["optimizer"].lower(),
+        epochs=settings["epochs"],
+        augmentation=settings["augmentation"],
+    )
+
+
+def _record(published, report) -> dict[str, Any]:
+    return {
+        "setting": published.method,
+        "seed": report.seed,
+        "metrics": report.metrics,
+        "history": report.history,
+        "fit_seconds": report.fit_seconds,
+        "params": report.params,
+    }
+
+
+def _measured(row, trainings) -> list[dict[str, Any]]:
+    return [one for one in trainings if one["setting"] == ROWS[row].method]
+
+
+def _summary(row, result) -> dict[str, Any]:
+    """Put together what was measured of a row; what was reported, if that may be."""
+    trainings = _measured(row, result["trainings"])
+    summary: dict[str, Any] = {
+        "row": row,
+        **ROWS[row].settings,
+        "n_seeds": len(trainings),
+        "acc": _mean_and_spread([one["metrics"]["acc"] for one in trainings]),
+        "loss": _mean_and_spread([one["metrics"]["log_loss"] for one in trainings]),
+    }
+    if result["not_comparable"] is None:
+        summary["reported"] = {"acc": ROWS[row].acc, "loss": ROWS[row].loss}
+    return summary
+
+
+def _mean_and_spread(values) -> dict[str, float | None]:
+    return {
+        "mean": statistics.mean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else None,
+        "low": min(values),
+        "high": max(values),
+    }
+
+
+# --- Tables ------------------------------------------------------------------------------
+
+
+def _listing() -> Table:
+    rows = [
+        (row, *_setting_words(published.settings), decimals(published.acc))
+        for row, published in ROWS.items()
+    ]
+    source = next(iter(ROWS.values())).source
+    return Table(
+        "Rows of the report: 1 to 12 its list of results, P1 to P5 its printed runs",
+        ("row", *_SETTING_HEADER, "reported ACC"),
+        rows,
+        [f"{source}. OCTMNIST's test split, one run each."],
+    )
+
+
+_SETTING_HEADER = ("net", "optimizer", "epochs", "augmentation")
+
+
+def _setting_words(settings) -> tuple[str, ...]:
+    return (
+        settings["net"],
+        settings["optimizer"],
+        str(settings["epochs"]),
+        "yes" if settings["augmentation"] else "no",
+    )
+
+
+def _tables(result) -> list[Table]:
+    tables = [_accuracies(result)]
+    runs = [row for row in result["settings"]["rows"] if row.startswith("P")]
+    if runs:
+        tables.append(_epochs(runs, result))
+    if result["not_comparable"]:
+        tables.append(
+            Table(
+                "Reported figures: none stand beside these",
+                notes=[f"Reason: {result['not_comparable']}."],
+            )
+        )
+    return tables
+
+
+def _accuracies(result) -> Table:
+    comparable = result["not_comparable"] is None
+    header = ["row", *_SETTING_HEADER, "ACC", "least", "most", "log-loss"]
+    if comparable:
+        header += ["reported ACC", "reported loss"]
+    rows = []
+    for summary in result["rows"]:
+        acc = summary["acc"]
+        cells = [
+            summary["row"],
+            *_setting_words(summary),
+            _words(acc),
+            decimals(acc["low"]),
+            decimals(acc["high"]),
+            _words(summary["loss"]),
+        ]
+        if comparable:
+            cells += [decimals(summary["reported"][name]) for name in ("acc", "loss")]
+        rows.append(cells)
+    return Table(f"Measured on {data_words(result['data'])}", header, rows, _notes(result))
+
+
+def _words(values) -> str:
+    spread = "" if values["std"] is None else f" ± {decimals(values['std'])}"
+    return decimals(values["mean"]) + spread
+
+
+def _notes(result) -> list[str]:
+    seeds = result["settings"]["seeds"]
+    words = ", ".join(map(str, seeds))
+    notes = [f"Trained on {result['training']['n_train']} images."]
+    if len(seeds) == 1:
+        notes += [f"One seed ({words}): how far another would fall from it is not known."]
+    else:
+        notes += [f"Mean ± standard deviation over {len(seeds)} seeds ({words})."]
+    if result["not_comparable"] is None:
+        notes += ["Reported: one run each."]
+    settings = [ROWS[row].method for row in result["settings"]["rows"]]
+    return notes + [
+        _shared(setting, result["not_comparable"] is None)
+        for setting in dict.fromkeys(settings)
+        if len(_rows_of(setting)) > 1
+    ]
+
+
+def _rows_of(setting) -> list[str]:
+    return [row for row, published in ROWS.items() if published.method == setting]
+
+
+def _shared(setting, comparable) -> str:
+    """Say that several rows of the report are one setting."""
+    rows = _rows_of(setting)
+    text = f"Rows {' and '.join(rows)} are one setting, trained once a seed"
+    if comparable:
+        reported = " and ".join(f"{ROWS[row].acc:.3f}" for row in rows)
+        text += f"; the report has {reported} for it"
+    return f"{text}."
+
+
+def _epochs(runs, result) -> Table:
+    """Accuracies after each epoch of the printed runs."""
+    comparable = result["not_comparable"] is None
+    rows = []
+    for row in runs:
+        histories = [one["history"] for one in _measured(row, result["trainings"])]
+        for name, title in EPOCH_TITLES.items():
+            reported = PRINTED_EPOCHS.get(row, {}).get(name)
+            if comparable and reported:
+                rows.append((f"{row} {title}, reported", _curve(reported)))
+            # Data without a validation split have no such curve.
+            if all(name in history for history in histories):
+                columns = zip(*(history[name] for history in histories), strict=True)
+                means = [statistics.mean(values) for values in columns]
+                rows.append((f"{row} {title}, measured", _curve(means)))
+    return Table(
+        "Printed runs: accuracy after each epoch",
+        ("", "epoch 1, 2, ..."),
+        rows,
+        ["Measured: mean over the seeds."],
+    )
+
+
+def _curve(values) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
+
+
+if __name__ == "__main__":
+    main()
