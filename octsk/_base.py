@@ -391,8 +391,6 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float32, ensure_non_negative=True
         )
-        if not sample_weight.any():
-            raise ValueError("sample_weight is 0 for all images: nothing to train on.")
         return X, y, sample_weight
 
     def _build_keras_model(self):
@@ -455,6 +453,11 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         # scikeras hands whole arrays to Keras, which copies them to float.
         weight = self._loss_weight(y, sample_weight)
         index = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if not len(index):
+            raise ValueError(
+                "sample_weight and class_weight leave no image a weight other than 0: "
+                "nothing to train on."
+            )
         augmenter = OCTAugmenter() if self.augmentation is True else self.augmentation
         if augmenter:
             augmenter._validate_params()
@@ -494,7 +497,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, dict):
-            weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)[y]
+            weight = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_
+            )[y]
         else:
             weight = compute_sample_weight(self.class_weight, y)
         weight = weight.astype(np.float32)
