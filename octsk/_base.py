@@ -261,6 +261,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         state = super().__getstate__()
         # A compiled function: not to be pickled, made again at the next prediction.
         state.pop("_forward", None)
+        # It holds the architecture, which may be a function that cannot be pickled.
+        state.pop("_model_kind", None)
         return state
 
     # --- Fitting -----------------------------------------------------------------------
@@ -396,6 +398,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _build_keras_model(self):
         model = self._compiled_model()
         self._forward = Forward(model)
+        self._model_kind = self._kind()
         return model
 
     def _compiled_model(self):
@@ -424,20 +427,30 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _kind(self):
         """Return what makes the TensorFlow graph of a training step; see TwinPool."""
-        optimizer = self.model_.optimizer.get_config()
-        del optimizer["name"]  # Keras numbers them
-        if isinstance(optimizer["learning_rate"], float):
+        optimizer = _fresh_optimizer(self.optimizer, self.learning_rate)
+        config = optimizer.get_config()
+        del config["name"]  # Keras numbers them
+        if isinstance(config["learning_rate"], float):
             # A variable of the optimizer and no part of the graph, unlike a schedule.
-            del optimizer["learning_rate"]
+            del config["learning_rate"]
+        arguments = self._architecture_arguments()
         return (
             self._architecture,
-            self._architecture_arguments(),
+            # Lists: two arrays have no plain answer to whether they are equal.
+            {name: np.asarray(value).tolist() for name, value in arguments.items()},
             self.image_shape_,
             len(self.classes_),
-            type(self.model_.optimizer),
-            optimizer,
-            self.model_.steps_per_execution,
+            type(optimizer),
+            config,
         )
+
+    def _kind_of_twin(self):
+        """Return the kind of a twin that can train `model_`, None if none can."""
+        # A callback of the user may change the network that it is given for good.
+        watched = self._steps_per_execution() == 1
+        # Made from parameters that were set since, or loaded: twins would be others.
+        changed = getattr(self, "_model_kind", None) != self._kind()
+        return None if watched or changed else self._model_kind
 
     def _fit_keras_model(
         self,
@@ -481,7 +494,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             self.model_,
             train,
             validation,
-            kind=self._kind(),
+            kind=self._kind_of_twin(),
             make_twin=self._compiled_model,
             epochs=epochs,
             initial_epoch=initial_epoch,

@@ -210,12 +210,11 @@ class TwinPool:
     def lend(self, kind, make):
         """Give a twin of a kind, an idle one or a new one by `make`, to one thread."""
         twin = self._take(kind) or make()
-        try:
-            yield twin
-        finally:
-            with self._lock:
-                self._idle.append((kind, twin))
-                del self._idle[: -self._size]
+        yield twin
+        # One whose training failed is not lent again: who knows what state it is in.
+        with self._lock:
+            self._idle.append((kind, twin))
+            del self._idle[: -self._size]
 
     def _take(self, kind):
         with self._lock:
@@ -261,7 +260,8 @@ def fit_model(
     train, validation : Batches or None
         Sets of images; the validation set may be None.
     kind : object
-        What all models that train by the same TensorFlow graph have equal.
+        What all models that train by the same TensorFlow graph have equal; None for a
+        model to be trained without a twin.
     make_twin : callable
         Returns another model of this kind, compiled, its optimizer built.
     epochs : int
@@ -278,9 +278,9 @@ def fit_model(
     dict of str to list of float
         Loss and metrics, one value for each epoch.
     """
-    with _twins.lend(kind, make_twin) as twin:
-        _copy_variables(model, twin)
-        history = twin.fit(
+
+    def fit(network):
+        return network.fit(
             train.dataset(),
             validation_data=None if validation is None else validation.dataset(),
             epochs=initial_epoch + epochs,
@@ -289,9 +289,16 @@ def fit_model(
             verbose=verbose,
             shuffle=False,  # the batches are in random order already
         )
-        _copy_variables(twin, model)
-    for callback in callbacks:
-        callback.set_model(model)
+
+    if kind is None:
+        history = fit(model)
+    else:
+        with _twins.lend(kind, make_twin) as twin:
+            _copy_variables(model, twin)
+            history = fit(twin)
+            _copy_variables(twin, model)
+        for callback in callbacks:
+            callback.set_model(model)
     return {name: [float(v) for v in values] for name, values in history.history.items()}
 
 
