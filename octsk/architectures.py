@@ -4,9 +4,8 @@ Each takes the shape of one image and the number of classes, gives logits (no so
 declares its input shape and knows nothing of scikit-learn, data or training.
 """
 
-from numbers import Integral
-
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -179,7 +178,7 @@ def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name
 
 
 def _positive_ints(numbers, name):
-    if not all(isinstance(n, Integral) and n > 0 for n in numbers):
+    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in numbers):
         raise ValueError(f"{name} must be whole numbers of 1 or more, got {numbers!r}.")
     return [int(n) for n in numbers]
 

@@ -56,7 +56,7 @@ def _resamples(self):
 
 
 # scikit-learn's wrapping of transform for data frame output would hide available_if.
-class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Random rotation, shift, shear, zoom and flip of training images.
 
     The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers
