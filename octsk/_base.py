@@ -246,6 +246,14 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         nested = any(name.startswith("augmentation__") for name in params)
         if nested and params.get("augmentation", self.augmentation) is True:
             params["augmentation"] = OCTAugmenter()
+        values = {**self.get_params(deep=False), **params}
+        for name in params:
+            owner, _, inner = name.partition("__")
+            if inner and owner in values and not hasattr(values[owner], "set_params"):
+                raise ValueError(
+                    f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
+                    "no parameters of its own."
+                )
         # scikeras sets parameters one by one and stores "optimizer__*" unasked.
         return BaseEstimator.set_params(self, **params)
 
@@ -255,7 +263,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         return tags
 
     def __sklearn_is_fitted__(self):
-        return self.initialized_
+        # Set at the end of fit: one that failed leaves an untrained network behind.
+        return hasattr(self, "n_iter_")
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -346,6 +355,31 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         return self
 
+    def initialize(self, X, y):
+        """Make the network, untrained: to look at it, or to put weights into it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images, as in `fit`; for their shape.
+        y : array-like of shape (n,)
+            All labels there are.
+
+        Returns
+        -------
+        estimator instance
+            The estimator itself, taken for fitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the images or the labels are not as described.
+        """
+        self._validate_params()
+        self._initialize(X, y)
+        self.n_iter_ = 0
+        return self
+
     def _initialize(self, X, y=None, classes=None):
         X, y = self._validate_data(X, y, reset=True)
         self._set_up(y if classes is None else classes)
@@ -367,6 +401,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "2 classes."
             )
         self.class_names_ = None
+        self.__dict__.pop("n_iter_", None)
         self.model_ = self._build_keras_model()
         self.history_: dict[str, list[float]] = {"loss": []}
 
@@ -543,12 +578,19 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _split(self, index, y):
         """Hold a stratified share of the images out for early stopping."""
-        return train_test_split(
-            index,
-            test_size=self.validation_fraction,
-            stratify=y[index],
-            random_state=self._random_state,
-        )
+        try:
+            return train_test_split(
+                index,
+                test_size=self.validation_fraction,
+                stratify=y[index],
+                random_state=self._random_state,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping cannot hold out validation_fraction="
+                f"{self.validation_fraction} of {len(index)} images, stratified ({error}). "
+                "Pass X_val and y_val, or another fraction."
+            ) from error
 
     def _given_callbacks(self):
         given = self.callbacks if self.callbacks is not None else []
