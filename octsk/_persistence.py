@@ -87,28 +87,30 @@ def load(path):
     True
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-            state = _read_state(archive)
-            archive.extract(_MODEL, folder)
-            model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
-    except OSError:
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"{str(path)!r} is not a whole octsk model file: {error}"
-        ) from error
-    return _restore(state, model)
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
+                state = _read_state(archive)
+                archive.extract(_MODEL, folder)
+                model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
+            return _restore(state, model)
+        except Exception as error:
+            # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
+            raise ValueError(
+                f"{str(path)!r} cannot be loaded as an octsk model "
+                f"({type(error).__name__}: {error})"
+            ) from error
 
 
 def _read_state(archive):
     if archive.getinfo(_STATE).file_size > _MAX_STATE_BYTES:
         raise ValueError(f"its {_STATE} is larger than {_MAX_STATE_BYTES} bytes")
     state = json.loads(archive.read(_STATE))
-    if state.get("format") != _FORMAT:
+    if not isinstance(state, dict) or "format" not in state:
+        raise ValueError(f"its {_STATE} describes no estimator")
+    if state["format"] != _FORMAT:
         raise ValueError(
-            f"it has format {state.get('format')!r}, this octsk {__version__} reads "
-            f"{_FORMAT}"
+            f"it has format {state['format']!r}, this octsk {__version__} reads {_FORMAT}"
         )
     return state
 
@@ -129,6 +131,10 @@ def _restore(state, model):
     estimator._random_state = state["seed"]
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
+    if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
+        len(classes),
+    ):
+        raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
     return estimator
 
@@ -141,7 +147,7 @@ def _estimator_class(name):
     known = {cls.__name__: cls for cls in _subclasses(BaseOCTNet)}
     if name not in known:
         raise ValueError(
-            f"the file holds a {name}; import its class before loading. Known are "
+            f"it holds a {name}; import its class before loading. Known are "
             f"{sorted(known)} of {classifiers.__name__} and your imports."
         )
     return known[name]
