@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
+from octsk._training import seeded_layers
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 
@@ -92,7 +93,9 @@ def load(path):
             with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
                 state = _read_state(archive)
                 archive.extract(_MODEL, folder)
-                model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
+                # Layers are made first and then given their weights.
+                with seeded_layers(0):
+                    model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
             return _restore(state, model)
         except Exception as error:
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.

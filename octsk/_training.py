@@ -141,8 +141,21 @@ class Batches:
         return x, part["y"], part["sample_weight"]
 
 
+def _seed_random_layers(model, seed, epoch):
+    """Let the random numbers of dropout depend on the seed and the epoch alone.
+
+    Keras writes their state into no file and no pickle (3.15), so that a training that
+    goes on after loading would go on otherwise, each time.
+    """
+    weights = {id(v) for v in model.weights}
+    # Apart from the stream of the batches, which is [seed, epoch].
+    rng = np.random.default_rng([seed, epoch, 1])
+    for state in (v for v in model.variables if id(v) not in weights):
+        state.assign(rng.integers(2**31, size=state.shape))
+
+
 class _Epochs(keras.callbacks.Callback):
-    """Tells the batches which epoch they are of."""
+    """Tells the batches and the random layers which epoch it is."""
 
     def __init__(self, batches):
         super().__init__()
@@ -150,6 +163,7 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
+        _seed_random_layers(self.model, self.batches.seed, epoch)
 
 
 class ProgressCallback(keras.callbacks.Callback):
