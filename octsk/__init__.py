@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from octsk._version import __version__
 
 if TYPE_CHECKING:
-    from octsk._persistence import load
     from octsk.augmentation import OCTAugmenter
     from octsk.benchmark import evaluate
-    from octsk.classifiers import LargeOCTNet, MediumOCTNet, SmallOCTNet
+    from octsk.classifiers import LargeOCTNet, MediumOCTNet, SmallOCTNet, load
     from octsk.datasets import (
         fetch_medmnist,
         fetch_octmnist,
@@ -33,7 +32,7 @@ _HOME = {
     "load_image_files": "octsk.datasets",
     "make_oct_phantoms": "octsk.datasets",
     "evaluate": "octsk.benchmark",
-    "load": "octsk._persistence",
+    "load": "octsk.classifiers",
 }
 _SUBMODULES = {
     "architectures",

@@ -52,41 +52,8 @@ def save(estimator, path, class_names):
             archive.write(model_file, _MODEL)
 
 
-def load(path):
-    """Read an estimator written by its ``save``.
-
-    Nothing is unpickled, and Keras's safe mode is on.
-
-    Parameters
-    ----------
-    path : str or path-like
-        File written by an estimator's ``save``.
-
-    Returns
-    -------
-    estimator instance
-        The fitted estimator; it predicts what the saved one did and can be trained on by
-        ``partial_fit``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not a whole octsk model, or of an estimator class not imported.
-
-    Examples
-    --------
-    >>> import octsk, tempfile, pathlib
-    >>> data = octsk.make_oct_phantoms(64, random_state=0)
-    >>> clf = octsk.SmallOCTNet(epochs=1, random_state=0).fit(data.data, data.target)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "small.octsk"
-    ...     clf.save(path)
-    ...     again = octsk.load(path)
-    >>> bool((again.predict(data.data) == clf.predict(data.data)).all())
-    True
-    """
+def load(path, known):
+    """Read an estimator of one of the `known` classes; see ``octsk.load``."""
     path = Path(path)
     with open(path, "rb") as file:
         try:
@@ -96,7 +63,7 @@ def load(path):
                 # Layers are made first and then given their weights.
                 with seeded_layers(0):
                     model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
-            return _restore(state, model)
+            return _restore(state, model, known)
         except Exception as error:
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
             raise ValueError(
@@ -118,8 +85,14 @@ def _read_state(archive):
     return state
 
 
-def _restore(state, model):
-    estimator = _estimator_class(state["class"])(
+def _restore(state, model, known):
+    classes_by_name = {cls.__name__: cls for cls in known}
+    if state["class"] not in classes_by_name:
+        raise ValueError(
+            f"it holds a {state['class']}; import its class before loading. Known are "
+            f"{sorted(classes_by_name)}."
+        )
+    estimator = classes_by_name[state["class"]](
         **{name: _decode(value) for name, value in state["params"].items()}
     )
     classes = np.array(state["classes"]["values"], dtype=state["classes"]["dtype"])
@@ -140,26 +113,6 @@ def _restore(state, model):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
     return estimator
-
-
-def _estimator_class(name):
-    # Imported here, since the estimators import this module.
-    from octsk import classifiers
-    from octsk._base import BaseOCTNet
-
-    known = {cls.__name__: cls for cls in _subclasses(BaseOCTNet)}
-    if name not in known:
-        raise ValueError(
-            f"it holds a {name}; import its class before loading. Known are "
-            f"{sorted(known)} of {classifiers.__name__} and your imports."
-        )
-    return known[name]
-
-
-def _subclasses(cls):
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)
 
 
 def _encode(value, name):

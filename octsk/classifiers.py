@@ -1,6 +1,6 @@
 """The estimators: for each network its documentation, architecture and defaults."""
 
-from octsk import architectures
+from octsk import _persistence, architectures
 from octsk._base import BaseOCTNet
 
 
@@ -112,3 +112,48 @@ class LargeOCTNet(
     >>> larger.epochs
     5
     """
+
+
+def load(path):
+    """Read an estimator written by its ``save``.
+
+    Nothing is unpickled, and Keras's safe mode is on.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by an estimator's ``save``.
+
+    Returns
+    -------
+    estimator instance
+        The fitted estimator; it predicts what the saved one did and can be trained on by
+        ``partial_fit``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not a whole octsk model, or of an estimator class not imported.
+
+    Examples
+    --------
+    >>> import octsk, tempfile, pathlib
+    >>> data = octsk.make_oct_phantoms(64, random_state=0)
+    >>> clf = octsk.SmallOCTNet(epochs=1, random_state=0).fit(data.data, data.target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "small.octsk"
+    ...     clf.save(path)
+    ...     again = octsk.load(path)
+    >>> bool((again.predict(data.data) == clf.predict(data.data)).all())
+    True
+    """
+    return _persistence.load(path, _subclasses(BaseOCTNet))
+
+
+def _subclasses(cls):
+    """Give all estimator classes there are, those defined by users too."""
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)
