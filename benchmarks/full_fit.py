@@ -56,9 +56,10 @@ def fit_octsk(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        Seconds of each epoch's ``training`` and ``validation``, ``seconds`` of the whole
-        fit, the ``peak`` memory of the process in bytes, ``array`` bytes of all training
-        images and the last epoch's ``accuracy``.
+        Seconds of each epoch's ``training`` and ``validation``, CPU seconds of its training
+        in all threads (``training_cpu``), ``seconds`` of the whole fit, the ``peak`` memory
+        of the process in bytes, ``array`` bytes of all training images and the last epoch's
+        ``accuracy``.
     """
     import octsk
 
@@ -148,16 +149,17 @@ def _new_clock():
     class Clock(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.training, self.validation = [], []
+            self.training, self.training_cpu, self.validation = [], [], []
 
         def on_epoch_begin(self, epoch, logs=None):
-            self.start = time.perf_counter()
+            self.begun, self.begun_cpu = time.perf_counter(), time.process_time()
 
         def on_test_begin(self, logs=None):
             self.trained = time.perf_counter()
+            self.training.append(self.trained - self.begun)
+            self.training_cpu.append(time.process_time() - self.begun_cpu)
 
         def on_epoch_end(self, epoch, logs=None):
-            self.training.append(self.trained - self.start)
             self.validation.append(time.perf_counter() - self.trained)
 
     return Clock()
@@ -166,6 +168,7 @@ def _new_clock():
 def _measured(start, clock, train, history) -> dict[str, Any]:
     return {
         "training": clock.training,
+        "training_cpu": clock.training_cpu,
         "validation": clock.validation,
         "seconds": time.perf_counter() - start,
         "peak": peak_memory(),
@@ -258,16 +261,21 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
         },
         settings["repeats"],
     )
-    epoch = {name: [_steady(one["training"]) for one in fits[name]] for name in CONTENDERS}
+    epoch, cpu = (
+        {name: [_steady(one[clock]) for one in fits[name]] for name in CONTENDERS}
+        for clock in ("training", "training_cpu")
+    )
     whole = {name: [one["seconds"] for one in fits[name]] for name in CONTENDERS}
     return {
         "few": few,
         "fits": fits,
         "epoch_seconds": epoch,
+        "epoch_cpu_seconds": cpu,
         "added_arrays": {name: _added(fits[name], few[name]) for name in CONTENDERS},
         # How many times as long the report's pipeline takes.
         "ratios": {
             "epoch": ratios(epoch[THEIRS], epoch[OURS]),
+            "epoch_cpu": ratios(cpu[THEIRS], cpu[OURS]),
             "fit": ratios(whole[THEIRS], whole[OURS]),
         },
     }
@@ -297,6 +305,7 @@ def _table(net, result) -> Table:
                 name,
                 f"{epoch:.1f} s",
                 f"{1000 * epoch / n_steps:.2f} ms",
+                f"{statistics.median(measured['epoch_cpu_seconds'][name]):.1f} s",
                 f"{validation:.1f} s",
                 f"{statistics.median(one['seconds'] for one in fits):.1f} s",
                 *_memory_words(fits, measured["added_arrays"][name]),
@@ -306,14 +315,15 @@ def _table(net, result) -> Table:
     ratio = measured["ratios"]
     return Table(
         f"{net}, {settings['n']:,} training images, {settings['epochs']} epochs",
-        ("", "epoch", "a step", "validation", "whole fit", "peak memory", "added"),
+        ("", "epoch", "a step", "epoch CPU", "validation", "fit", "peak memory", "added"),
         rows,
         [
-            f"{THEIRS} takes {ratio_words(ratio['epoch'])} times as long an epoch, "
-            f"{ratio_words(ratio['fit'])} times a fit (median and ends of "
-            f"{settings['repeats']}).",
+            f"The {THEIRS} in times of octsk's: epoch {ratio_words(ratio['epoch'])}, epoch "
+            f"CPU {ratio_words(ratio['epoch_cpu'])}, fit {ratio_words(ratio['fit'])}; "
+            f"medians (and ends) of {settings['repeats']}.",
             "Epoch: training alone, "
             + ("the median after the first." if settings["epochs"] > 1 else "tracing too."),
+            "Epoch CPU: time of all cores, on which other processes have little effect.",
             f"Added: memory due to the number of images, in sizes of the {array / 1e6:.1f} "
             "MB array.",
         ],
