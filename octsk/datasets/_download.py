@@ -78,8 +78,11 @@ def _download_once(url: str, path: Path, md5: str) -> None:
 
     with (
         atomic_write(path) as temporary,
-        # pooch sets the true total; a bar that has none counts as no bar.
-        tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False) as bar,
+        # pooch sets the true total; a bar that has none counts as no bar. The delay keeps
+        # it away from an attempt that fails at once.
+        tqdm(
+            desc=path.name, total=1, unit="B", unit_scale=True, leave=False, delay=1
+        ) as bar,
     ):
         get = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**18, timeout=_TIMEOUT)
         get(url, str(temporary), None)
