@@ -65,7 +65,6 @@ OPTIMIZERS = {
     "adamax",
     "adamw",
     "ftrl",
-    "lamb",
     "lion",
     "nadam",
     "rmsprop",
