@@ -4,12 +4,15 @@ import doctest
 import importlib
 import io
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import octsk
+import octsk.cli
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GUIDE = sorted((REPOSITORY / "docs" / "user_guide").glob("*.md"))
@@ -17,6 +20,7 @@ PAGES = [
     REPOSITORY / "README.md",
     REPOSITORY / "CONTRIBUTING.md",
     REPOSITORY / "docs" / "index.md",
+    REPOSITORY / "docs" / "install.md",
     *GUIDE,
 ]
 BLOCK = re.compile(
@@ -92,6 +96,18 @@ def test_blocks_share_names_and_output_is_checked(tmp_path):
     page.write_text("```pycon\n>>> 1 + 1\n3\n```\n")
     with pytest.raises(pytest.fail.Exception, match=r"Got:\n +2"):
         run(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands_of_page_are_understood(page):
+    program = typer.main.get_command(octsk.cli.app)
+    for block in re.findall(
+        r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
+    ):
+        for words in re.findall(r"(?:^|/)octsk (.*)", block, re.M):
+            command, *arguments = shlex.split(words)
+            # Parses the arguments and runs nothing.
+            program.commands[command].make_context(command, arguments)
 
 
 @pytest.mark.parametrize(
