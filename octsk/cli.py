@@ -1,0 +1,778 @@
+"""The ``octsk`` command: arguments in, one library call, words out.
+
+The library, and with it TensorFlow, is imported by the commands that need it, so that
+``octsk --help`` answers at once.
+"""
+
+import csv
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from octsk._version import __version__
+
+# Images of the phantom set, on which Small trains in a minute.
+PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
+
+SYNTHETIC = "*** SYNTHETIC DATA: no figure below says anything about real scans ***"
+
+# A second try against a hiccup; who is offline should not wait for a third.
+_DOWNLOAD_RETRIES = 1
+
+
+class Net(StrEnum):
+    """The networks by their short names."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class Split(StrEnum):
+    """The splits of a data set."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class ClassWeight(StrEnum):
+    """What `class_weight` can be on a command line."""
+
+    BALANCED = "balanced"
+
+
+# --------------------------------------------------------------------------------------
+# Words out
+# --------------------------------------------------------------------------------------
+
+
+class _OneLineErrors(TyperGroup):
+    """Ends an error, or an interruption, in one line on stderr and an exit code."""
+
+    def main(self, *args, **kwargs):
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except Exception as error:
+            if not _is_usage_error(error):
+                raise
+            _say("error", error.format_message())  # type: ignore[attr-defined]
+            code = error.exit_code  # type: ignore[attr-defined]
+        sys.exit(code)
+
+    def invoke(self, ctx):
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _say_warning
+                super().invoke(ctx)
+                # Here, since typer knows what to do when the reader of a pipe has gone.
+                sys.stdout.flush()
+        except KeyboardInterrupt as stop:
+            _say("interrupted", *stop.args)
+            raise typer.Exit(130) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if _is_usage_error(error) or ctx.params["debug"]:
+                raise
+            _say("error", _error_words(error))
+            raise typer.Exit(1) from None
+
+
+def _is_usage_error(error) -> bool:
+    # Typer has had this class in several places.
+    return hasattr(error, "format_message")
+
+
+def _error_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ValueError | OSError | ImportError):
+        return str(error)
+    # Nothing that the library checks for: whoever mends it will want to know where.
+    return f"{type(error).__name__}: {error} (octsk --debug shows where)"
+
+
+def _say_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    _say("warning", message)
+
+
+def _say(kind: str, *words: object) -> None:
+    """Print one line on stderr."""
+    from rich.text import Text
+
+    colour = "yellow" if kind == "warning" else "red"
+    line = Text.assemble("octsk: ", (kind, f"bold {colour}"))
+    for word in words:
+        line.append(": " + " ".join(str(word).split()))
+    _console(stderr=True).print(line)
+
+
+def _console(*, stderr=False):
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    # A terminal gets lines that fit it, anything else whole lines.
+    console.soft_wrap = not console.is_terminal
+    return console
+
+
+def _print_report(text: str) -> None:
+    """Print the library's tables, their titles in bold."""
+    console = _console()
+    for line in text.splitlines():
+        is_title = line and not line[0].isspace()
+        alarm = line.startswith("***")
+        style = "bold white on red" if alarm else "bold" if is_title else None
+        console.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def _print_facts(facts: Mapping[str, object]) -> None:
+    """Print names and values, aligned."""
+    from rich.text import Text
+
+    console = _console()
+    width = max(map(len, facts)) + 2
+    for name, value in facts.items():
+        console.print(Text.assemble((name.ljust(width), "bold"), str(value)))
+
+
+def _data_words(dataset) -> str:
+    purposes = {"train": "to train on", "val": "to validate", "test": "to test"}
+    counts = ", ".join(
+        f"{len(dataset[split].target):,} {purpose}"
+        for split, purpose in purposes.items()
+        if dataset[split] is not None
+    )
+    synthetic = " (SYNTHETIC)" if dataset.synthetic else ""
+    return f"{dataset.name}{synthetic}, {dataset.size} px: {counts}"
+
+
+def _net_words(net) -> str:
+    epochs = "1 epoch" if net.epochs == 1 else f"{net.epochs} epochs"
+    words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
+    words += ", augmentation" if net.augmentation else ", no augmentation"
+    return words if net.class_weight is None else f"{words}, balanced class weights"
+
+
+# --------------------------------------------------------------------------------------
+# Arguments in: what several commands share
+# --------------------------------------------------------------------------------------
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="An npz file in MedMNIST's layout."),
+]
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help="A MedMNIST set, such as octmnist or pneumoniamnist; downloaded if missing.",
+    ),
+]
+PhantomsOption = Annotated[
+    bool, typer.Option("--phantoms", help="Synthetic scans, drawn on the spot.")
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="PIXELS",
+        help="Side of the images of --dataset (28, 64, 128, 224) or --phantoms.",
+        show_default="28",
+    ),
+]
+DataHomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-home",
+        metavar="FOLDER",
+        envvar="OCTSK_DATA",
+        help="Where downloaded sets are kept.",
+        show_default="the platform's cache",
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, metavar="S", help="Seed of the training.")
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        min=1,
+        metavar="N",
+        help="Passes over the training images.",
+        show_default="the net's own",
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Images in a training step.",
+        show_default="32",
+    ),
+]
+OptimizerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        help="Keras optimizer, such as adam, nadam or sgd.",
+        show_default="the net's own",
+    ),
+]
+AugmentationOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--augmentation/--no-augmentation",
+        help="Whether to vary the training images at random.",
+        show_default="augmentation",
+    ),
+]
+ClassWeightOption = Annotated[
+    ClassWeight | None,
+    typer.Option(
+        "--class-weight",
+        metavar="balanced",
+        help="Let each class count the same in training, however rare it is.",
+    ),
+]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
+]
+
+
+def _load_data(data, dataset, phantoms, size, data_home, *, split=None):
+    """Load what the data options name, OCTMNIST if they name nothing."""
+    import octsk
+
+    if (data is not None) + (dataset is not None) + phantoms > 1:
+        raise typer.BadParameter("--data, --dataset and --phantoms exclude one another")
+    if data is not None and size is not None:
+        raise typer.BadParameter("--size does not go with --data: a file has its own size")
+    if data is not None:
+        return octsk.load_medmnist(data, split=split)
+    if phantoms:
+        return _draw_phantoms(size or 28, split)
+    return octsk.fetch_medmnist(
+        dataset or "octmnist",
+        size=size or 28,
+        split=split,
+        data_home=data_home,
+        n_retries=_DOWNLOAD_RETRIES,
+    )
+
+
+def _draw_phantoms(size, split=None):
+    from sklearn.utils import Bunch
+
+    import octsk
+
+    with _console(stderr=True).status("Drawing synthetic scans"):
+        splits = {
+            name: octsk.make_oct_phantoms(n, size=size, random_state=seed)
+            for seed, (name, n) in enumerate(PHANTOMS.items())
+            if split in (None, name)
+        }
+    if split is not None:
+        return splits[split]
+    shared = ("name", "size", "target_names", "synthetic", "DESCR")
+    return Bunch(**splits, **{key: splits["test"][key] for key in shared})
+
+
+def _make_net(name, **given):
+    """Make an unfitted net; what is not given is the net's own default."""
+    _start_tensorflow()
+    import octsk
+
+    classes = {
+        Net.SMALL: octsk.SmallOCTNet,
+        Net.MEDIUM: octsk.MediumOCTNet,
+        Net.LARGE: octsk.LargeOCTNet,
+    }
+    params = {key: value for key, value in given.items() if value is not None}
+    return classes[name](**params)
+
+
+def _load_model(path):
+    _start_tensorflow()
+    import octsk
+
+    return octsk.load(path)
+
+
+def _start_tensorflow() -> None:
+    """Load TensorFlow without what it always says at its start.
+
+    TensorFlow 2.21 says it before its own log level counts. So stderr is set aside
+    meanwhile, and what was written there is shown if the start fails.
+    """
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" or "tensorflow" in sys.modules:
+        return
+    with tempfile.TemporaryFile() as aside:
+        stderr = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            # Looks for graphics cards; where there is none it says so.
+            tf.config.list_physical_devices()
+        except Exception:
+            aside.seek(0)
+            os.write(stderr, aside.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+# --------------------------------------------------------------------------------------
+# Commands
+# --------------------------------------------------------------------------------------
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    # Typer's boxes leave little room for words at 80 columns.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"octsk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def octsk_command(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Show where an error comes from, and all that TensorFlow says."
+        ),
+    ] = False,
+) -> None:
+    """Small CNNs for retinal OCT scans: train, measure and use them.
+
+    octsk COMMAND --help tells more of a command. Not for clinical use.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else "2")
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+@app.command(
+    epilog="\b\nExamples:\n"
+    "  octsk benchmark\n"
+    "  octsk benchmark --net small --net medium --seeds 5\n"
+    "  octsk benchmark --data clinic.npz --class-weight balanced",
+)
+def benchmark(
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        list[Net] | None,
+        typer.Option(
+            metavar="small|medium|large",
+            help="Net to train; repeat it for several.",
+            show_default="small",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Trainings of each net, from seed S up."),
+    ] = 1,
+    seed: SeedOption = 0,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    optimizer: OptimizerOption = None,
+    augmentation: AugmentationOption = None,
+    class_weight: ClassWeightOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="New folder for models, reports and the figure.",
+            show_default="octsk-runs/<date>-<data>",
+        ),
+    ] = None,
+) -> None:
+    """Train nets and print them beside published results.
+
+    Without options: Small, once, on OCTMNIST, which is downloaded (55 MB) if it is not
+    there. Where it cannot be had, synthetic scans take its place, and no published
+    result is shown.
+    """
+    from octsk._progress import TrainingDisplay
+    from octsk.benchmark import run_benchmark
+    from octsk.datasets import DownloadError
+
+    try:
+        images = _load_data(data, dataset, phantoms, size, data_home)
+    except DownloadError as error:
+        if dataset is not None:
+            raise
+        _say("warning", error)
+        _say("warning", "OCTMNIST cannot be had: synthetic scans take its place")
+        images = _draw_phantoms(size or 28)
+    if images.synthetic:
+        _print_report(SYNTHETIC)
+    nets = {
+        str(name): _make_net(
+            name,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            augmentation=augmentation,
+            class_weight=class_weight,
+        )
+        for name in net or [Net.SMALL]
+    }
+    with _run_folder(output, images.name) as folder:
+        _print_facts(
+            {
+                "data": _data_words(images),
+                **{name: _net_words(each) for name, each in nets.items()},
+                "seeds": seed if seeds == 1 else f"{seed} to {seed + seeds - 1}",
+                "results": folder,
+            }
+        )
+        if seeds == 1:
+            _print_what_more_would_show(nets)
+        with TrainingDisplay(_console(stderr=True)) as display:
+            run = run_benchmark(
+                nets,
+                images,
+                seeds=range(seed, seed + seeds),
+                output_dir=folder,
+                on_event=display.on_event,
+            )
+    print()
+    _print_report(run.to_text())
+    print(f"\nModels, reports, scores and figure: {folder}")
+
+
+def _print_what_more_would_show(nets) -> None:
+    words = (
+        "One training of a net says little: with another seed it may end several points "
+        "away. --seeds 5 shows mean and spread, in five times the time."
+    )
+    if list(nets) == [Net.SMALL]:
+        words += " --net medium is the report's best net; it takes some 30 times as long."
+    _console().print(words)
+
+
+@contextmanager
+def _run_folder(wanted: Path | None, name: str) -> Iterator[Path]:
+    """Give a folder for one run; take it away again if nothing was written."""
+    folder = wanted or _new_folder(f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}")
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise KeyboardInterrupt(f"finished trainings are in {folder}") from None
+        raise
+    finally:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _new_folder(name: str) -> Path:
+    """Make a folder that no other run has, one begun in the same second included."""
+    for number in range(1, 1000):
+        folder = Path("octsk-runs", name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"octsk-runs holds a thousand folders {name}")
+
+
+@app.command(
+    epilog="\b\nExample:\n"
+    "  octsk train --data clinic.npz --net medium --output medium.octsk",
+)
+def train(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL",
+            dir_okay=False,
+            help="File for the trained net.",
+        ),
+    ],
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        Net, typer.Option(metavar="small|medium|large", help="Net to train.")
+    ] = Net.SMALL,
+    seed: SeedOption = 0,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    optimizer: OptimizerOption = None,
+    augmentation: AugmentationOption = None,
+    class_weight: ClassWeightOption = None,
+) -> None:
+    """Train one net and save it.
+
+    It is trained on the train split (without data options, OCTMNIST's) and watched on
+    the val split; the test split is left alone.
+    """
+    from octsk._progress import TrainingDisplay
+
+    images = _load_data(data, dataset, phantoms, size, data_home)
+    classifier = _make_net(
+        net,
+        random_state=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        augmentation=augmentation,
+        class_weight=class_weight,
+    )
+    # Now: that it cannot be made should not be found out after the training.
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _print_facts(
+        {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed}
+    )
+    with TrainingDisplay(_console(stderr=True)) as display:
+        display.train(classifier, images, f"{net}, seed {seed}")
+    names = images.target_names
+    classifier.save(
+        output, class_names=names and [names[label] for label in classifier.classes_]
+    )
+    print(f"Model: {output}")
+
+
+@app.command(
+    epilog="\b\nExample:\n  octsk evaluate small.octsk --data clinic.npz --output report",
+)
+def evaluate(
+    model: ModelArgument,
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    split: Annotated[
+        Split, typer.Option(metavar="train|val|test", help="Images to measure on.")
+    ] = Split.TEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Write report.txt, report.json and MedMNIST's evaluation file there.",
+        ),
+    ] = None,
+) -> None:
+    """Measure a saved net on a data set.
+
+    Without data options, on OCTMNIST. Published results are shown only beside figures
+    that they can be compared with.
+    """
+    import octsk
+    from octsk._files import atomic_write
+
+    images = _load_data(data, dataset, phantoms, size, data_home, split=str(split))
+    classifier = _load_model(model)
+    report = octsk.evaluate(
+        classifier,
+        images.data,
+        images.target,
+        dataset=images,
+        split=str(split),
+        seed=classifier.random_state,
+    )
+    _print_report(report.to_text())
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        report.to_json(output / "report.json")
+        report.to_medmnist_csv(output)
+        with atomic_write(output / "report.txt") as path:
+            path.write_text(f"{report}\n", encoding="utf-8")
+        print(f"\nReport and scores: {output}")
+
+
+@app.command(
+    epilog="\b\nExamples:\n"
+    "  octsk predict small.octsk scans/ --output predictions.csv\n"
+    "  octsk predict small.octsk one.jpeg two.png",
+)
+def predict(
+    model: ModelArgument,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...", help="Image files of any size, one folder, or one npz file."
+        ),
+    ],
+    split: Annotated[
+        Split,
+        typer.Option(
+            metavar="train|val|test", help="Images of an npz file in MedMNIST's layout."
+        ),
+    ] = Split.TEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            dir_okay=False,
+            help="CSV file to write.",
+            show_default="standard output",
+        ),
+    ] = None,
+) -> None:
+    """Classify images with a saved net.
+
+    Gives a CSV line for each image: its file or index, the label, the class and the
+    probability of every class. Image files are brought to the size of the net's images
+    in the way that comes closest to MedMNIST's.
+    """
+    from octsk._files import atomic_write
+
+    classifier = _load_model(model)
+    names, images = _load_inputs(inputs, str(split), classifier.image_shape_)
+    rows = _prediction_rows(classifier, names, images)
+    if output is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        atomic_write(output) as path,
+        open(path, "w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    print(f"Predictions: {output}")
+
+
+def _load_inputs(inputs, split, image_shape):
+    """Load images, and what to call each: its file, or its index."""
+    from octsk.datasets import list_image_files, load_image_files
+    from octsk.datasets._npz_images import load_npz_images
+
+    if len(inputs) > 1:
+        paths = inputs
+    elif inputs[0].suffix == ".npz":
+        images = load_npz_images(inputs[0], split=split)
+        return range(len(images)), images
+    else:
+        [paths] = inputs
+    size, _, channels = image_shape
+    return list_image_files(paths), load_image_files(paths, size=size, channels=channels)
+
+
+def _prediction_rows(classifier, names, images):
+    """Give the lines of predict's CSV, the header first."""
+    probabilities = classifier.predict_proba(images)
+    labels = classifier.classes_.tolist()
+    classes = classifier.class_names_ or labels
+    yield ["image", "label", "class", *(f"p_{name}" for name in classes)]
+    for name, row in zip(names, probabilities, strict=True):
+        best = row.argmax()
+        yield [name, labels[best], classes[best], *(f"{p:.6g}" for p in row)]
+
+
+@app.command(epilog="\b\nExample:\n  octsk fetch pneumoniamnist --size 64")
+def fetch(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A MedMNIST set.")
+    ] = "octmnist",
+    size: Annotated[
+        int, typer.Option(metavar="PIXELS", help="Side of the images: 28, 64, 128 or 224.")
+    ] = 28,
+    data_home: DataHomeOption = None,
+) -> None:
+    """Download a data set, unless it is there, and check it."""
+    import octsk
+
+    # One split, since all of a large set would be unpacked on the disk.
+    dataset = octsk.fetch_medmnist(
+        name, size=size, split="test", data_home=data_home, n_retries=_DOWNLOAD_RETRIES
+    )
+    print(dataset.DESCR)
+    print(f"File: {dataset.filename}")
+
+
+@app.command(epilog="\b\nExample:\n  octsk info")
+def info(data_home: DataHomeOption = None) -> None:
+    """Show versions, devices, the data folder and the nets."""
+    from octsk.benchmark import _environment
+    from octsk.datasets import get_data_home
+
+    folder = get_data_home(data_home)
+    sets = [
+        f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)"
+        for file in sorted(folder.glob("*.npz"))
+    ]
+    _print_facts(
+        {
+            **_environment(),
+            "data folder": folder,
+            "data sets": ", ".join(sets) or "none yet; octsk fetch downloads one",
+        }
+    )
+    _start_tensorflow()
+    import tensorflow as tf
+
+    from octsk import architectures
+
+    devices = [device.name for device in tf.config.list_physical_devices()]
+    _print_facts({"devices": ", ".join(devices).replace("/physical_device:", "")})
+    print("\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults")
+    nets = {}
+    for name in Net:
+        count = getattr(architectures, name)((28, 28, 1), 4).count_params()
+        nets[str(name)] = f"{count:>9,}  {_net_words(_make_net(name))}"
+    _print_facts(nets)
+
+
+def main() -> None:
+    """Run the ``octsk`` command."""
+    # It warns of each attempt at a download; the error after the last tells of all.
+    logging.getLogger("octsk").setLevel(logging.ERROR)
+    # An hour's result must not be lost for a "±" that a terminal cannot show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app(prog_name="octsk")

@@ -1,0 +1,596 @@
+"""The octsk command, run in this process; where that would not show it, as a script."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import octsk
+from octsk import cli
+from octsk.datasets import DownloadError
+from octsk.datasets._registry import REGISTRY
+
+COMMANDS = ["benchmark", "train", "evaluate", "predict", "fetch", "info"]
+OCT_CLASSES = [
+    "choroidal neovascularization",
+    "diabetic macular edema",
+    "drusen",
+    "normal",
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, no colours, and a set of phantoms that is soon drawn."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "OCTSK_DATA", "OCTSK_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PHANTOMS", {"train": 96, "val": 32, "test": 32})
+    return tmp_path
+
+
+def octsk_command(*words, code=0):
+    """Run the command in this process."""
+    result = CliRunner().invoke(cli.app, list(map(str, words)))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def error_line(*words, code=1):
+    """Run a command that must fail; give its error, which must be one line."""
+    result = octsk_command(*words, code=code)
+    [line] = result.stderr.splitlines()
+    assert line.startswith("octsk: error: ")
+    return line.removeprefix("octsk: error: ")
+
+
+def script(*words, **kwargs):
+    """Start the real thing in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from octsk.cli import main; main()", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,
+    )
+
+
+def write_npz(path, *, splits=("train", "val", "test"), n=48, size=28):
+    arrays = {}
+    for seed, split in enumerate(splits):
+        scans = octsk.make_oct_phantoms(n, size=size, random_state=seed)
+        arrays[f"{split}_images"] = scans.data
+        arrays[f"{split}_labels"] = scans.target[:, np.newaxis].astype(np.uint8)
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory):
+    """A file in MedMNIST's layout whose classes have no names."""
+    return write_npz(tmp_path_factory.mktemp("data") / "clinic.npz")
+
+
+@pytest.fixture(scope="session")
+def named(tmp_path_factory):
+    """One whose classes have names: its file name is that of a MedMNIST set."""
+    return write_npz(tmp_path_factory.mktemp("data") / "octmnist.npz")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory, named):
+    path = tmp_path_factory.mktemp("model") / "small.octsk"
+    octsk_command("train", "--data", named, "--epochs", 1, "--seed", 3, "--output", path)
+    return path
+
+
+# --------------------------------------------------------------------------------------
+# Help, version, errors
+# --------------------------------------------------------------------------------------
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from octsk.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'numpy', 'matplotlib', 'pooch'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    assert all(f"\n  {command} " in result.stdout for command in COMMANDS)
+
+
+def test_no_command_is_help():
+    assert octsk_command().output == octsk_command("--help").output
+
+
+def test_version():
+    assert octsk_command("--version").output == f"octsk {octsk.__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_an_example_that_it_understands(command):
+    text = octsk_command(command, "--help").output
+    examples = re.findall(rf"^    octsk {command} ?(.*)", text, re.M)
+    assert examples
+    program = cli.typer.main.get_command(cli.app).commands[command]
+    for example in examples:
+        program.make_context(command, example.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nosuch"], "nosuch"),
+        (["--nosuch"], "--nosuch"),
+        (["benchmark", "--net", "huge"], "'huge' is not one of 'small', 'medium'"),
+        (["benchmark", "--epochs", "0"], "--epochs"),
+        (["benchmark", "--data", "x.npz", "--phantoms"], "exclude one another"),
+        (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
+        (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
+        (["train", "--data", "x.npz"], "--output"),
+        (["predict", "x.octsk"], "INPUT"),
+    ],
+)
+def test_wrong_arguments(words, message):
+    assert message in error_line(*words, code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["benchmark", "--data", "absent.npz"], "absent.npz does not exist"),
+        (["fetch", "nosuch"], "name must be one of"),
+        (["fetch", "--size", "30"], "size must be one of 28, 64"),
+        (["predict", "absent.octsk", "x.png"], "absent.octsk: No such file"),
+    ],
+)
+def test_errors_of_the_library(words, message):
+    assert message in error_line(*words)
+
+
+def test_file_that_is_no_model(clinic):
+    assert str(clinic) in error_line("predict", clinic, "x.png")
+
+
+def test_unforeseen_error_says_its_kind_and_how_to_see_more(monkeypatch, clinic):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(octsk, "load_medmnist", broken)
+    line = error_line("benchmark", "--data", clinic)
+    assert line == "ZeroDivisionError: two lines (octsk --debug shows where)"
+    result = CliRunner().invoke(cli.app, ["--debug", "benchmark", "--data", str(clinic)])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_warning_is_one_line_and_filters_are_left_alone(monkeypatch):
+    def warn(*args, **kwargs):
+        warnings.warn("of\nsomething", UserWarning, stacklevel=1)
+        raise ValueError("end")
+
+    monkeypatch.setattr(octsk, "fetch_medmnist", warn)
+    before = warnings.showwarning
+    result = octsk_command("fetch", code=1)
+    assert result.stderr == "octsk: warning: of something\noctsk: error: end\n"
+    assert warnings.showwarning is before
+
+
+def test_reader_of_a_pipe_that_goes_away_is_no_error(clinic, model):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-c", "from octsk.cli import main; main()", "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (1, "")
+
+
+# --------------------------------------------------------------------------------------
+# benchmark
+# --------------------------------------------------------------------------------------
+
+
+def test_benchmark_writes_a_run_folder(clinic):
+    result = octsk_command("benchmark", "--data", clinic, "--epochs", 1, "--seeds", 2)
+    [run] = Path("octsk-runs").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-clinic", run.name)
+    assert {path.name for path in run.iterdir()} == {
+        *("models", "reports", "scores"),
+        *("run.json", "report.txt", "benchmark.png"),
+    }
+    assert (run / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list((run / "scores").glob("clinic_test_*@small-seed*.csv"))) == 2
+    record = json.loads((run / "run.json").read_text())
+    assert record["seeds"] == [0, 1]
+    assert record["reports"][0]["params"]["epochs"] == 1
+    # The display's callback is none of the net's parameters.
+    assert record["reports"][0]["params"]["callbacks"] is None
+    assert octsk.load(run / "models" / "small-seed1.octsk").random_state == 1
+    out = result.stdout
+    assert "clinic, 28 px: 48 to train on, 48 to validate, 48 to test" in out
+    assert (run / "report.txt").read_text() in out + "\n"
+    assert " ± " in out
+    assert "Published results: none stand beside these" in out
+    assert str(run) in out
+    assert "\x1b" not in result.output
+
+
+def test_benchmark_says_what_more_would_show_and_how_far_it_is(clinic):
+    result = octsk_command("benchmark", "--data", clinic, "--epochs", 2)
+    before_results = result.stdout.split("Measured on")[0]
+    assert "--seeds 5 shows mean and spread" in before_results
+    assert "--net medium" in before_results
+    first, second, end = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"small, seed 0, epoch 1/2: loss \d\.\d+, accuracy \d\.\d+, "
+        r"validation accuracy \d\.\d+; \d+ s left",
+        first,
+    )
+    assert second.startswith("small, seed 0, epoch 2/2: ")
+    assert "left" not in second
+    assert end.startswith("small, seed 0: ACC ")
+
+
+def test_benchmark_options_reach_the_nets(clinic):
+    octsk_command(
+        *("benchmark", "--data", clinic, "--net", "small", "--net", "large"),
+        *("--epochs", 1, "--batch-size", 16, "--optimizer", "sgd", "--seed", 7),
+        *("--no-augmentation", "--class-weight", "balanced", "--output", "run"),
+    )
+    for name in ("small", "large"):
+        report = json.loads(Path(f"run/reports/{name}-seed7.json").read_text())
+        params = report["params"]
+        assert report["estimator"] == f"{name.title()}OCTNet"
+        assert [params[key] for key in ("epochs", "batch_size", "optimizer")] == [
+            1,
+            16,
+            "sgd",
+        ]
+        assert params["augmentation"] is False
+        assert params["class_weight"] == "balanced"
+        assert params["random_state"] == 7
+
+
+def test_defaults_are_the_nets_own():
+    net = cli._make_net(cli.Net.MEDIUM, epochs=None, augmentation=None)
+    assert net.get_params() == octsk.MediumOCTNet().get_params()
+
+
+def test_octmnist_at_hand_is_found_and_published_results_stand_beside(folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in {"train": 32, "test": 1000}.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(n)[:, np.newaxis] % 4
+    np.savez(folder / "octmnist.npz", **arrays)
+    md5 = hashlib.md5((folder / "octmnist.npz").read_bytes()).hexdigest()
+    monkeypatch.setitem(REGISTRY["octmnist"].md5, 28, md5)
+    monkeypatch.setenv("OCTSK_DATA", str(folder))
+    result = octsk_command("benchmark", "--epochs", 1)
+    assert "octmnist, 28 px: 32 to train on, 1,000 to test" in result.stdout
+    assert "Published: MedMNIST's benchmark of octmnist" in result.stdout
+    assert re.search(
+        r"^  ResNet-18 \(28\) +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
+    )
+    assert "warning" not in result.stderr
+
+
+def test_phantoms_are_plainly_synthetic():
+    result = octsk_command("benchmark", "--phantoms", "--size", 32, "--epochs", 1)
+    assert result.stdout.startswith("*** SYNTHETIC DATA")
+    assert "oct-phantoms (SYNTHETIC), 32 px: 96 to train on" in result.stdout
+    assert "Published results: none stand beside these" in result.stdout
+    assert "ResNet" not in result.stdout
+
+
+def test_splits_of_phantoms_share_no_image():
+    phantoms = cli._draw_phantoms(28)
+    images = np.concatenate([phantoms[split].data for split in ("train", "val", "test")])
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 96 + 32 + 32
+    # Evaluated alone, the test split is the one that benchmark does not train on.
+    assert np.array_equal(cli._draw_phantoms(28, "test").data, phantoms.test.data)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No network: each download fails, and is counted."""
+    calls = []
+
+    def fail(name, **kwargs):
+        calls.append((name, kwargs))
+        raise DownloadError(f"{name}.npz could not be downloaded (no connection)")
+
+    monkeypatch.setattr(octsk, "fetch_medmnist", fail)
+    return calls
+
+
+def test_without_octmnist_the_benchmark_runs_on_phantoms_and_says_so(offline):
+    result = octsk_command("benchmark", "--epochs", 1)
+    [(name, settings)] = offline
+    assert (name, settings["size"], settings["n_retries"]) == ("octmnist", 28, 1)
+    first, second, *_ = result.stderr.splitlines()
+    assert first == ("octsk: warning: octmnist.npz could not be downloaded (no connection)")
+    assert "synthetic" in second
+    assert "*** SYNTHETIC DATA" in result.stdout
+    assert "ResNet" not in result.stdout
+
+
+def test_set_asked_for_by_name_has_no_stand_in(offline):
+    line = error_line("benchmark", "--dataset", "pneumoniamnist")
+    assert line.startswith("pneumoniamnist.npz could not be downloaded")
+    assert not Path("octsk-runs").exists()
+
+
+def test_failed_benchmark_leaves_no_folder(clinic):
+    result = octsk_command(
+        *("benchmark", "--data", clinic, "--optimizer", "warp", "-o", "run"), code=1
+    )
+    assert "octsk: error: optimizer must be one of" in result.stderr
+    assert not Path("run").exists()
+
+
+def test_folder_with_files_is_not_written_to(clinic):
+    Path("run").mkdir()
+    Path("run", "mine.txt").touch()
+    result = octsk_command("benchmark", "--data", clinic, "-o", "run", code=1)
+    assert "run holds files already" in result.stderr
+    assert os.listdir("run") == ["mine.txt"]
+
+
+def test_runs_begun_in_the_same_second_have_folders_of_their_own():
+    assert [cli._new_folder("a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_interruption(clinic, monkeypatch, finished):
+    fit = octsk.SmallOCTNet.fit
+    trainings = []
+
+    def interrupted(self, *args, **kwargs):
+        if len(trainings) == finished:
+            raise KeyboardInterrupt
+        trainings.append(self)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(octsk.SmallOCTNet, "fit", interrupted)
+    result = octsk_command(
+        *("benchmark", "--data", clinic, "--epochs", 1, "--seeds", 2, "-o", "run"), code=130
+    )
+    last = result.stderr.splitlines()[-1]
+    if finished:
+        assert last == "octsk: interrupted: finished trainings are in run"
+        assert octsk.load("run/models/small-seed0.octsk").predict([[[0] * 28] * 28]).shape
+    else:
+        assert last == "octsk: interrupted"
+        assert not Path("run").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_script_at_once(clinic, folder):
+    process = script("benchmark", "--data", clinic, "--epochs", 100_000, "-o", "run")
+    while "epoch 2/" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 30
+    # Epochs may have ended meanwhile; nothing else is said.
+    said = [line for line in errors.splitlines() if ", epoch " not in line]
+    assert said == ["octsk: interrupted"]
+    assert not (folder / "run").exists()
+
+
+# --------------------------------------------------------------------------------------
+# train, evaluate, predict
+# --------------------------------------------------------------------------------------
+
+
+def test_train_gives_what_the_library_would(model, named):
+    data = octsk.load_medmnist(named)
+    net = octsk.SmallOCTNet(epochs=1, random_state=3).fit(
+        data.train.data, data.train.target
+    )
+    saved = octsk.load(model)
+    assert np.array_equal(
+        saved.predict_proba(data.test.data), net.predict_proba(data.test.data)
+    )
+    assert "val_accuracy" in saved.history_
+    assert saved.class_names_ == OCT_CLASSES
+
+
+def test_train_on_classes_without_names_and_without_val_split(folder):
+    data = write_npz(folder / "only.npz", splits=["train"], n=24)
+    out = folder / "new" / "folder" / "m.octsk"
+    result = octsk_command("train", "--data", data, "--epochs", 1, "-o", out)
+    assert "only, 28 px: 24 to train on\n" in result.stdout
+    assert octsk.load(out).class_names_ is None
+
+
+def test_train_writes_nothing_when_it_fails(clinic, folder):
+    octsk_command("train", "--data", clinic, "--optimizer", "x", "-o", "m.octsk", code=1)
+    assert list(folder.iterdir()) == []
+
+
+def test_evaluate(model, clinic, folder):
+    result = octsk_command("evaluate", model, "--data", clinic, "-o", "report")
+    data = octsk.load_medmnist(clinic, split="test")
+    report = octsk.evaluate(octsk.load(model), data.data, data.target, dataset=data)
+    saved = json.loads((folder / "report" / "report.json").read_text())
+    assert saved["metrics"]["acc"] == report.metrics["acc"]
+    assert (saved["seed"], saved["data"]["split"]) == (3, "test")
+    # The file has no names for its classes, so they are what the net was trained on.
+    assert saved["class_names"] == OCT_CLASSES
+    assert (folder / "report" / "report.txt").read_text() in result.stdout
+    [scores] = (folder / "report").glob("clinic_test_*@SmallOCTNet-seed3.csv")
+    assert len(scores.read_text().splitlines()) == 48
+
+
+def test_evaluate_on_another_split(model, clinic):
+    result = octsk_command("evaluate", model, "--data", clinic, "--split", "val")
+    assert "clinic, val split" in result.stdout
+
+
+def test_evaluate_on_phantoms(model):
+    result = octsk_command("evaluate", model, "--phantoms")
+    assert "*** SYNTHETIC DATA ***" in result.stdout
+    assert "32 images" in result.stdout
+
+
+def test_evaluate_on_images_of_another_size(model, folder):
+    data = write_npz(folder / "large.npz", splits=["test"], size=32, n=8)
+    assert "28 x 28 x 1 are expected" in error_line("evaluate", model, "--data", data)
+
+
+def predictions(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def scans(folder):
+    """A folder of image files of different sizes, and a file that is none."""
+    images = octsk.make_oct_phantoms(3, size=120, random_state=5).data
+    (folder / "scans").mkdir()
+    for name, image in zip(["b.png", "a.jpeg", "c.tif"], images, strict=True):
+        Image.fromarray(image).crop((0, 0, 120, 100)).save(folder / "scans" / name)
+    (folder / "scans" / "notes.txt").touch()
+    return folder / "scans"
+
+
+def test_predict_a_folder(model, scans):
+    rows = predictions(octsk_command("predict", model, scans).stdout)
+    net = octsk.load(model)
+    expected = net.predict_proba(octsk.load_image_files(scans))
+    assert [row["image"] for row in rows] == [
+        str(scans / name) for name in ("a.jpeg", "b.png", "c.tif")
+    ]
+    for row, probabilities in zip(rows, expected, strict=True):
+        found = [float(row[f"p_{name}"]) for name in OCT_CLASSES]
+        assert found == pytest.approx(probabilities, rel=1e-5)
+        assert row["label"] == str(probabilities.argmax())
+        assert row["class"] == OCT_CLASSES[probabilities.argmax()]
+
+
+def test_predict_files_in_their_order(model, scans):
+    words = [scans / "c.tif", scans / "a.jpeg"]
+    rows = predictions(octsk_command("predict", model, *words).stdout)
+    assert [row["image"] for row in rows] == list(map(str, words))
+
+
+def test_predict_to_a_file(model, scans, folder):
+    printed = octsk_command("predict", model, scans).stdout
+    result = octsk_command("predict", model, scans, "-o", "new/predictions.csv")
+    assert (folder / "new" / "predictions.csv").read_text() == printed
+    assert result.stdout == "Predictions: new/predictions.csv\n"
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_predict_a_split_of_an_npz_file(model, clinic, split):
+    rows = predictions(octsk_command("predict", model, clinic, "--split", split).stdout)
+    X, _ = octsk.load_medmnist(clinic, split=split, return_X_y=True)
+    assert [int(row["image"]) for row in rows] == list(range(48))
+    assert [int(row["label"]) for row in rows] == octsk.load(model).predict(X).tolist()
+
+
+def test_predict_images_without_labels(model, folder):
+    images = octsk.make_oct_phantoms(5, random_state=1).data
+    np.savez(folder / "unlabelled.npz", images=images)
+    rows = predictions(octsk_command("predict", model, "unlabelled.npz").stdout)
+    assert [int(row["label"]) for row in rows] == octsk.load(model).predict(images).tolist()
+
+
+def test_predict_from_an_npz_file_without_images(model, folder):
+    np.savez(folder / "other.npz", scans=np.zeros((2, 28, 28), np.uint8))
+    line = error_line("predict", model, "other.npz")
+    assert "neither 'images' nor 'test_images', but ['scans']" in line
+
+
+def test_predict_leaves_no_half_written_file(model, scans, folder):
+    (scans / "d.png").write_bytes(b"no image")
+    assert "d.png" in error_line("predict", model, scans, "-o", "out.csv")
+    assert {path.name for path in folder.iterdir()} == {"scans"}
+
+
+def test_classes_without_names_are_called_by_their_labels(clinic, folder):
+    octsk_command("train", "--data", clinic, "--epochs", 1, "-o", "m.octsk")
+    rows = predictions(octsk_command("predict", "m.octsk", clinic).stdout)
+    assert list(rows[0]) == ["image", "label", "class", "p_0", "p_1", "p_2", "p_3"]
+    assert all(row["label"] == row["class"] for row in rows)
+
+
+# --------------------------------------------------------------------------------------
+# fetch, info, colours
+# --------------------------------------------------------------------------------------
+
+
+def test_fetch_takes_a_file_that_is_there(named):
+    result = octsk_command("fetch", "octmnist", "--data-home", named.parent)
+    assert result.stdout.endswith(f"File: {named}\n")
+    assert "not intended for clinical use" in result.stdout
+    assert result.stderr.startswith(f"octsk: warning: {named} is used as it is")
+
+
+def test_data_home_can_come_from_the_environment(named, monkeypatch):
+    monkeypatch.setenv("OCTSK_DATA", str(named.parent))
+    assert str(named) in octsk_command("fetch").stdout
+
+
+def test_info(named):
+    out = octsk_command("info", "--data-home", named.parent).stdout
+    assert re.search(rf"^octsk +{re.escape(octsk.__version__)}$", out, re.M)
+    assert re.search(r"^data sets +octmnist.npz \(\d+\.\d MB\)$", out, re.M)
+    assert re.search(r"^devices .*CPU:0", out, re.M)
+    assert re.search(r"^small +257,700  adam, 6 epochs", out, re.M)
+    assert re.search(r"^medium +7,704,196  nadam, 5 epochs", out, re.M)
+
+
+def test_colours_only_where_they_are_wanted(model, monkeypatch):
+    assert "\x1b" not in octsk_command("evaluate", model, "--phantoms").output
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;37;41m***" in octsk_command("evaluate", model, "--phantoms").stdout
+
+
+@pytest.mark.slow
+def test_tensorflow_says_nothing_at_its_start(model, clinic):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    process = script("predict", model, clinic, env=environment)
+    out, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    assert len(predictions(out)) == 48
+
+
+def test_start_of_tensorflow_that_fails_is_told_whole(monkeypatch, capfd):
+    class Broken:
+        def find_spec(self, name, path=None, target=None):
+            if name == "tensorflow":
+                os.write(2, b"the driver is broken\n")
+                raise ImportError("no tensorflow")
+
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(ImportError, match="no tensorflow"):
+        cli._start_tensorflow()
+    os.write(2, b"and stderr is back\n")
+    assert capfd.readouterr().err == "the driver is broken\nand stderr is back\n"
