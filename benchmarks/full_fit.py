@@ -9,7 +9,7 @@ Contenders:
 
 Both validate after each epoch on a ninth as many images, as the report did, and print no
 progress. Each fit has a Python process of its own; contenders take turns. Without --data
-the images are phantoms, drawn at the start (five minutes for OCTMNIST's 97,477).
+the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
 
 Memory is the process's peak (Linux only). What a fit adds is that peak less the peak of
 the same fit on 2,048 of the images, with all of them loaded: it is given in sizes of the
