@@ -29,7 +29,7 @@ from octsk._training import (
     STEPS_PER_EXECUTION,
     Batches,
     Forward,
-    ProgressCallback,
+    Onlooker,
     fit_model,
     logits,
     seeded_layers,
@@ -453,7 +453,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _steps_per_execution(self):
         # Callbacks of the user may want to see each step.
-        seen = any(not isinstance(c, ProgressCallback) for c in self._given_callbacks())
+        seen = any(not isinstance(c, Onlooker) for c in self._given_callbacks())
         return 1 if seen else STEPS_PER_EXECUTION
 
     def _architecture_arguments(self):

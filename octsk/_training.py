@@ -8,7 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from octsk._cores import share_cores
 from octsk._images import to_batch, to_unit
+
+share_cores()
 
 # Keras's steps per call: the cost of Python, paid once for many steps.
 STEPS_PER_EXECUTION = 32
@@ -166,11 +169,45 @@ class _Epochs(keras.callbacks.Callback):
         _seed_random_layers(self.model, self.batches.seed, epoch)
 
 
-class ProgressCallback(keras.callbacks.Callback):
-    """Tells a display how far a training is.
+class Onlooker(keras.callbacks.Callback):
+    """A callback that looks on, and changes the network not at all.
 
-    It looks on after each execution. Any other callback of an estimator has the steps
-    executed one by one, which takes longer.
+    Any other callback of an estimator has the steps executed one by one and the network
+    compiled anew, which takes longer. An estimator works on copies of its callbacks; an
+    onlooker stays the one it is, so that it can report to whoever sent it.
+    """
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class EpochCallback(Onlooker):
+    """Calls a function after each epoch, when an estimator predicts as trained so far.
+
+    Parameters
+    ----------
+    estimator : BaseOCTNet
+        The estimator in training.
+    function : callable
+        Called with the number of epochs done; the training ends when it returns True.
+    """
+
+    def __init__(self, estimator, function):
+        super().__init__()
+        self.estimator = estimator
+        self.function = function
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The model in training may be a twin; the estimator predicts by its own.
+        pairs = zip(self.model.weights, self.estimator.model_.weights, strict=True)
+        for trained, own in pairs:
+            own.assign(trained.value)
+        if self.function(epoch + 1):
+            self.model.stop_training = True
+
+
+class ProgressCallback(Onlooker):
+    """Tells a display how far a training is, after each execution of steps.
 
     Parameters
     ----------
@@ -184,10 +221,6 @@ class ProgressCallback(keras.callbacks.Callback):
         super().__init__()
         self.display = display
         self._epoch = 0
-
-    def __deepcopy__(self, memo):
-        # An estimator works on copies of its callbacks; a screen has but one display.
-        return self
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
