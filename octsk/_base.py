@@ -750,9 +750,11 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         order = np.argsort(classes)
         weights[-2:] = weights[-2][:, order], weights[-1][order]
         estimator.image_shape_ = tuple(int(n) for n in image_shape)
+        if len(estimator.image_shape_) != 3:
+            raise ValueError(f"image_shape must be (h, w, c), got {image_shape}.")
         estimator.n_features_in_ = int(np.prod(estimator.image_shape_))
         estimator._set_up(classes)
-        expected = [w.shape for w in estimator.model_.weights]
+        expected = [tuple(w.shape) for w in estimator.model_.weights]
         found = [w.shape for w in weights]
         if found != expected:
             raise ValueError(
