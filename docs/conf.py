@@ -1,8 +1,11 @@
 """Settings of the documentation: ``sphinx-build -W docs docs/_build/html``."""
 
+import os
 import re
 
 import octsk
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or its log drowns our warnings
 
 project = "octsk"
 author = "The octsk developers"
