@@ -107,6 +107,7 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         Callbacks for training; each fit works on copies, kept in `callbacks_`.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer state of the fit before.
+        An `optimizer` or `learning_rate` set in between waits for a fresh fit.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the images, the augmentation, the
         dropout and the validation split. With an int, two fits on the same machine give
@@ -241,6 +242,12 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         ValueError
             If there is no such parameter.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet
+        >>> SmallOCTNet().set_params(epochs=2, augmentation__rotation_range=5)
+        SmallOCTNet(augmentation=OCTAugmenter(rotation_range=5), epochs=2)
         """
         nested = any(name.startswith("augmentation__") for name in params)
         if nested and params.get("augmentation", self.augmentation) is True:
@@ -301,6 +308,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         ValueError
             If a parameter, the images or the labels are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=2, random_state=0)
+        >>> clf.fit(X[:48], y[:48], X_val=X[48:], y_val=y[48:]).n_iter_
+        2
+        >>> sorted(clf.history_)
+        ['accuracy', 'loss', 'val_accuracy', 'val_loss']
         """
         self._validate_params()
         warm = self.warm_start and self.initialized_
@@ -340,10 +357,25 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         ValueError
             If a parameter, the images or the labels are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), random_state=0)
+        >>> for _ in range(3):
+        ...     clf = clf.partial_fit(X, y)
+        >>> clf.n_iter_
+        3
         """
         self._validate_params()
         if not self.initialized_:
             self._initialize(X, y, classes)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must stay those of the first call, {self.classes_.tolist()}; got "
+                f"{np.unique(classes).tolist()}."
+            )
         self._fit(
             X,
             y,
@@ -373,6 +405,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         ValueError
             If a parameter, the images or the labels are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> SmallOCTNet().initialize(X, y).model_.count_params()
+        257700
         """
         self._validate_params()
         self._initialize(X, y)
@@ -415,7 +454,27 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         X = self._check_images(X, reset=reset)
         y = _check_labels(y, "y")
         check_consistent_length(X, y)
+        if not reset:
+            self._check_goes_on(y)
         return X, y
+
+    def _check_goes_on(self, y):
+        """Check that the network there is can be trained further on labels `y`."""
+        self._check_known_labels(y, "y")
+        made_with, now = self._made_with, self._architecture_arguments()
+        if made_with != now:
+            raise ValueError(
+                f"the network was made with {made_with} and cannot go on with {now}; fit "
+                "anew, without warm_start."
+            )
+
+    def _check_known_labels(self, y, name):
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"{name} holds labels that the network was not made for: "
+                f"{unknown.tolist()}; its classes are {self.classes_.tolist()}."
+            )
 
     def _check_images(self, X, *, reset):
         return validate_images(self, X, reset=reset)
@@ -433,6 +492,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         model = self._compiled_model()
         self._forward = Forward(model)
         self._model_kind = self._kind()
+        self._made_with = self._architecture_arguments()
         return model
 
     def _compiled_model(self):
@@ -452,12 +512,18 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         return model
 
     def _steps_per_execution(self):
+        if self.verbose == 1:
+            return 1  # Keras's progress bar counts an execution as so many full steps
         # Callbacks of the user may want to see each step.
         seen = any(not isinstance(c, Onlooker) for c in self._given_callbacks())
         return 1 if seen else STEPS_PER_EXECUTION
 
     def _architecture_arguments(self):
-        return {name: getattr(self, name) for name in self._architecture_params}
+        # Lists and Python's numbers: two arrays have no plain answer to being equal.
+        return {
+            name: np.asarray(getattr(self, name)).tolist()
+            for name in self._architecture_params
+        }
 
     def _kind(self):
         """Return what makes the TensorFlow graph of a training step; see TwinPool."""
@@ -467,11 +533,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if isinstance(config["learning_rate"], float):
             # A variable of the optimizer and no part of the graph, unlike a schedule.
             del config["learning_rate"]
-        arguments = self._architecture_arguments()
         return (
             self._architecture,
-            # Lists: two arrays have no plain answer to whether they are equal.
-            {name: np.asarray(value).tolist() for name, value in arguments.items()},
+            self._architecture_arguments(),
             self.image_shape_,
             len(self.classes_),
             type(optimizer),
@@ -508,6 +572,11 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         augmenter = OCTAugmenter() if self.augmentation is True else self.augmentation
         if augmenter:
             augmenter._validate_params()
+            if augmenter.n_copies is not None:
+                raise ValueError(
+                    f"augmentation={augmenter} is a resampler; n_copies must be None for "
+                    "changes on the fly."
+                )
         validation = None
         if X_val is not None or y_val is not None:
             validation = self._validation_batches(X_val, y_val)
@@ -560,12 +629,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         y_val = _check_labels(y_val, "y_val")
         check_consistent_length(X_val, y_val)
-        unknown = np.setdiff1d(y_val, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y_val holds labels that y does not: {unknown.tolist()}; the classes are "
-                f"{self.classes_.tolist()}."
-            )
+        self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
         return Batches(
             X_val,
@@ -629,6 +693,21 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         -------
         ndarray of shape (n,)
             Labels, of the kind given to `fit`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the images are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=1, random_state=0).fit(X, y)
+        >>> clf.predict(X[:5]).shape
+        (5,)
         """
         indices = self._logits(X).argmax(axis=1)
         return self.classes_[indices]
@@ -645,6 +724,21 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         -------
         ndarray of shape (n, n_classes), float64
             Probabilities in the order of `classes_`; each row sums to 1.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the images are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=1, random_state=0).fit(X, y)
+        >>> clf.predict_proba(X[:5]).sum(axis=1).round(6).tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.0]
         """
         # In float64, so that the rows sum to 1 as closely as scikit-learn's scorers ask.
         return softmax(self._logits(X).astype(np.float64), axis=1)
@@ -662,6 +756,23 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ndarray of shape (n, n_classes) or (n,), float32
             The logits; for two classes, as everywhere in scikit-learn, one number: the
             second logit less the first.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the images are not as described.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=1, random_state=0).fit(X, y)
+        >>> clf.decision_function(X[:5]).shape
+        (5, 4)
+        >>> clf.fit(X, y == 3).decision_function(X[:5]).shape
+        (5,)
         """
         z = self._logits(X)
         return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z
@@ -696,10 +807,23 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             If the estimator is not fitted.
         ValueError
             If there are not as many names as classes.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=1, random_state=0).fit(X, y)
+        >>> import octsk, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     clf.save(f"{folder}/small.octsk", class_names=["CNV", "DME", "D", "N"])
+        ...     octsk.load(f"{folder}/small.octsk").class_names_
+        ['CNV', 'DME', 'D', 'N']
         """
         check_is_fitted(self)
         names = self.class_names_ if class_names is None else [str(n) for n in class_names]
-        if names is not None and len(names) != len(self.classes_):
+        if isinstance(class_names, str) or (
+            names is not None and len(names) != len(self.classes_)
+        ):
             raise ValueError(
                 f"class_names must be {len(self.classes_)} names, one for each of the "
                 f"classes {self.classes_.tolist()}; got {names}."
@@ -733,8 +857,23 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
             If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(epochs=1, random_state=0).fit(X, y)
+        >>> import tempfile, warnings
+        >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     clf.model_.save(f"{folder}/small.h5")  # Keras 2's layout
+        ...     again = SmallOCTNet.from_h5(f"{folder}/small.h5")
+        >>> bool((again.predict(X) == clf.predict(X)).all())
+        True
         """
         estimator = cls(**params)
         estimator._validate_params()
@@ -792,5 +931,5 @@ def _fresh_optimizer(optimizer, learning_rate):
         optimizer = keras.optimizers.get(optimizer)
     config = optimizer.get_config()
     if learning_rate is not None:
-        config["learning_rate"] = learning_rate
+        config["learning_rate"] = float(learning_rate)
     return type(optimizer).from_config(config)

@@ -1,5 +1,6 @@
 """Writing files so that they are whole or absent."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,10 +16,17 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     and keeps the suffix, since some writers choose the format by it. It is removed
     when the block fails.
     """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-    )
+    # A link stays, and what it points to is replaced.
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "there is something that is not a file", str(path))
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        # In the words for the file asked for, not for the temporary one.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -67,6 +67,10 @@ def validate_images(estimator, X, *, reset):
     """
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
+    if not reset and getattr(X, "shape", None) in _shapes_of_one(estimator.image_shape_):
+        raise ValueError(
+            f"X has shape {X.shape}, that of one image; pass a set of one, X[np.newaxis]."
+        )
     if getattr(X, "ndim", None) == 2:
         # Column names and their number, in scikit-learn's words.
         X = validate_data(estimator, X, reset=reset, dtype="numeric")
@@ -81,6 +85,11 @@ def validate_images(estimator, X, *, reset):
         # later accepts any width (scikit-learn 1.9).
         estimator.n_features_in_ = int(np.prod(images.shape[1:]))
     return images
+
+
+def _shapes_of_one(image_shape):
+    """Return the shapes in which one image may come that is meant to be a set."""
+    return [image_shape, image_shape[:2]] if image_shape[2] == 1 else [image_shape]
 
 
 def _shape(shape):

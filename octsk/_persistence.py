@@ -112,6 +112,7 @@ def _restore(state, model, known):
     ):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
+    estimator._made_with = estimator._architecture_arguments()
     return estimator
 
 
@@ -132,13 +133,26 @@ def _encode(value, name):
         params = value.get_params(deep=False)
         return {"augmenter": {k: _encode(v, k) for k, v in params.items()}}
     if isinstance(value, keras.optimizers.Optimizer):
-        return {"optimizer": keras.optimizers.serialize(value)}
+        return {"optimizer": _encode_optimizer(value)}
     warnings.warn(
         f"the parameter {name}={value!r} is not saved; it will be None when loaded",
         UserWarning,
         stacklevel=4,
     )
     return None
+
+
+def _encode_optimizer(optimizer):
+    config = keras.optimizers.serialize(optimizer)
+    try:
+        keras.optimizers.deserialize(config)
+    except Exception as error:
+        # Better now than when the trained network cannot be loaded.
+        raise ValueError(
+            f"optimizer={optimizer!r} cannot be saved: Keras would not find its class when "
+            "loading. Register it by keras.saving.register_keras_serializable()."
+        ) from error
+    return config
 
 
 def _decode(value):
@@ -195,6 +209,8 @@ def _names(group, attribute):
         parts = [group.attrs[attribute]]
     else:
         numbered = [a for a in group.attrs if a.startswith(attribute)]
+        if not numbered and "layers" in group:
+            raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
         if not numbered:
             raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
         parts = [group.attrs[f"{attribute}{i}"] for i in range(len(numbered))]

@@ -84,11 +84,12 @@ class Batches:
         self.y = y
         self.sample_weight = sample_weight
         self.index = index
-        self.batch_size = batch_size
+        # tf.data takes no NumPy numbers.
+        self.batch_size = int(batch_size)
         self.seed = seed
         self.augmenter = augmenter
         self.epoch = 0
-        pixels = batch_size * images.shape[1] * images.shape[2]
+        pixels = self.batch_size * images.shape[1] * images.shape[2]
         self._batches_per_part = max(1, _PART_PIXELS // pixels)
 
     def dataset(self):
@@ -202,6 +203,7 @@ class EpochCallback(Onlooker):
         pairs = zip(self.model.weights, self.estimator.model_.weights, strict=True)
         for trained, own in pairs:
             own.assign(trained.value)
+        self.estimator.n_iter_ = epoch + 1
         if self.function(epoch + 1):
             self.model.stop_training = True
 

@@ -225,6 +225,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         ValueError
             If a parameter or `X` is not as described.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> OCTAugmenter().fit(X).image_shape_
+        (28, 28, 1)
         """
         self._fit(X)
         return self
@@ -251,6 +259,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         ValueError
             If the images have another shape than in `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> bool((OCTAugmenter().fit(X).transform(X) == X).all())
+        True
         """
         check_is_fitted(self)
         return validate_images(self, X, reset=False).reshape(_shape(X))
@@ -275,6 +291,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         ValueError
             If a parameter or `X` is not as described.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> OCTAugmenter(random_state=0).fit_transform(X).shape
+        (3, 28, 28)
         """
         images = self._fit(X)
         varied = self._vary(images, check_random_state(self.random_state))
@@ -302,6 +326,16 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         ValueError
             If a parameter, `X` or `y` is not as described.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> sampler = OCTAugmenter(n_copies=2, random_state=0)
+        >>> X_more, y_more = sampler.fit_resample(X, [0, 1, 1])
+        >>> X_more.shape, y_more.tolist()
+        ((9, 28, 28), [0, 1, 1, 0, 1, 1, 0, 1, 1])
         """
         images = self._fit(X)
         y = column_or_1d(y, warn=True)
@@ -341,6 +375,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ndarray of shape (n, 8), float32
             Per image the six numbers of its affine transform, its contrast factor and
             its brightness offset, as :meth:`warp` takes them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> OCTAugmenter().draw(3, (28, 28, 1), np.random.default_rng(0)).shape
+        (3, 8)
         """
         u = rng.random((n, 9))
         # Columns 0 to 7 from -1 to 1, times a range.
@@ -375,6 +417,16 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         -------
         tensorflow.Tensor of shape (n, h, w, c), float32
             The changed images, pixels in [0, 1].
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from octsk import OCTAugmenter
+        >>> X = np.tile(np.arange(0, 252, 9, dtype=np.uint8), (3, 28, 1))
+        >>> augmenter = OCTAugmenter()
+        >>> draws = augmenter.draw(3, (28, 28, 1), np.random.default_rng(0))
+        >>> augmenter.warp((X[..., None] / 255).astype(np.float32), draws).shape
+        TensorShape([3, 28, 28, 1])
         """
         import tensorflow as tf
 

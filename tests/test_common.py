@@ -1,4 +1,4 @@
-"""scikit-learn's own suite over every estimator, then its main checks on real images."""
+"""scikit-learn's own suite over every estimator."""
 
 import numpy as np
 from sklearn.utils import check_array
