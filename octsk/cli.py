@@ -7,6 +7,7 @@ The library, and with it TensorFlow, is imported by the commands that need it, s
 import csv
 import logging
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -59,6 +60,10 @@ class ClassWeight(StrEnum):
 # --------------------------------------------------------------------------------------
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: end as at Ctrl-C, so that no half-written file is left."""
+
+
 class _OneLineErrors(TyperGroup):
     """Ends an error, or an interruption, in one line on stderr and an exit code."""
 
@@ -80,8 +85,10 @@ class _OneLineErrors(TyperGroup):
                 # Here, since typer knows what to do when the reader of a pipe has gone.
                 sys.stdout.flush()
         except KeyboardInterrupt as stop:
-            _say("interrupted", *stop.args)
-            raise typer.Exit(130) from None
+            terminated = isinstance(stop, _Terminated)
+            _say("terminated" if terminated else "interrupted", *stop.args)
+            # As a shell counts them: 128 and the number of the signal.
+            raise typer.Exit(143 if terminated else 130) from None
         except (typer.Exit, BrokenPipeError):
             raise
         except Exception as error:
@@ -499,9 +506,9 @@ def _run_folder(wanted: Path | None, name: str) -> Iterator[Path]:
     folder = wanted or _new_folder(f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}")
     try:
         yield folder
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if folder.is_dir() and any(folder.iterdir()):
-            raise KeyboardInterrupt(f"finished trainings are in {folder}") from None
+            raise type(stop)(f"finished trainings are in {folder}") from None
         raise
     finally:
         if folder.is_dir() and not any(folder.iterdir()):
@@ -558,6 +565,9 @@ def train(
     from octsk._progress import TrainingDisplay
 
     images = _load_data(data, dataset, phantoms, size, data_home)
+    if images.train is None:
+        splits = ", ".join(split for split in Split if images[split] is not None)
+        raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
     classifier = _make_net(
         net,
         random_state=seed,
@@ -743,7 +753,7 @@ def info(data_home: DataHomeOption = None) -> None:
     folder = get_data_home(data_home)
     sets = [
         f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)"
-        for file in sorted(folder.glob("*.npz"))
+        for file in sorted(folder.glob("[!.]*.npz"))
     ]
     _print_facts(
         {
@@ -775,4 +785,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _terminate)
     app(prog_name="octsk")
+
+
+def _terminate(signum, frame):
+    raise _Terminated

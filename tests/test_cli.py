@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -429,6 +431,13 @@ def test_train_on_classes_without_names_and_without_val_split(folder):
     assert octsk.load(out).class_names_ is None
 
 
+def test_train_without_train_split_is_told_before_tensorflow_starts(folder, monkeypatch):
+    monkeypatch.setattr(cli, "_start_tensorflow", lambda: pytest.fail("was started"))
+    data = write_npz(folder / "rest.npz", splits=["val", "test"], n=8)
+    line = error_line("train", "--data", data, "-o", "m.octsk")
+    assert line == f"{data} has no 'train' split; it has val, test"
+
+
 def test_train_writes_nothing_when_it_fails(clinic, folder):
     octsk_command("train", "--data", clinic, "--optimizer", "x", "-o", "m.octsk", code=1)
     assert list(folder.iterdir()) == []
@@ -555,6 +564,50 @@ def test_fetch_takes_a_file_that_is_there(named):
 def test_data_home_can_come_from_the_environment(named, monkeypatch):
     monkeypatch.setenv("OCTSK_DATA", str(named.parent))
     assert str(named) in octsk_command("fetch").stdout
+
+
+def test_terminated_download_leaves_nothing_behind(folder):
+    asked, released = threading.Event(), threading.Event()
+
+    class Stalling(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+            self.wfile.flush()
+            asked.set()
+            released.wait(60)
+
+        def log_message(self, *args):
+            pass
+
+    home = folder / "data"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        process = script(
+            *("fetch", "--data-home", home),
+            env={**os.environ, "OCTSK_MIRROR": mirror, "NO_PROXY": "127.0.0.1"},
+        )
+        assert asked.wait(60)
+        assert len(list(home.iterdir())) == 1
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        released.set()
+        server.shutdown()
+    assert process.returncode == 143
+    assert errors.endswith("octsk: terminated\n")
+    assert "Traceback" not in errors
+    assert list(home.iterdir()) == []
+
+
+def test_info_lists_no_temporary_files(folder, monkeypatch):
+    monkeypatch.setattr(cli, "_start_tensorflow", lambda: None)
+    (folder / "octmnist.npz").write_bytes(b"")
+    (folder / ".octmnist-abcdefgh.npz").write_bytes(b"")
+    out = octsk_command("info", "--data-home", folder).stdout
+    assert re.search(r"^data sets +octmnist.npz \(0.0 MB\)$", out, re.M)
 
 
 def test_info(named):

@@ -1,6 +1,7 @@
 import hashlib
 import http.server
 import io
+import os
 import pickle
 import socket
 import subprocess
@@ -502,6 +503,24 @@ def test_no_connection(monkeypatch, home):
         with pytest.raises(DownloadError, match=r"no connection.*by hand \(MD5 c68d92d5"):
             fetch_octmnist(n_retries=1, delay=0)
     assert files_under(home) == []
+
+
+def test_download_removes_what_killed_ones_left(server, published, home):
+    home.mkdir(parents=True, exist_ok=True)
+    stale, fresh, other = (
+        home / name
+        for name in (
+            ".octmnist-abcdefgh.npz",
+            ".octmnist-stillnew.npz",
+            ".octmnist_64-abcdefgh.npz",
+        )
+    )
+    for file in (stale, fresh, other):
+        file.write_bytes(b"half")
+    for file in (stale, other):
+        os.utime(file, (0, 0))
+    fetch_octmnist(split="test")
+    assert [file.exists() for file in (stale, fresh, other)] == [False, True, True]
 
 
 def test_delay_between_rounds(server, published, monkeypatch):

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from octsk._files import atomic_write
 
 # Seconds to wait for a connection, and for the next piece of a file.
 _TIMEOUT = (10, 60)
+
+# Seconds after which a temporary file is a killed process's, no download under way.
+_STALE = 24 * 60 * 60
 
 logger = logging.getLogger("octsk")
 
@@ -39,6 +43,7 @@ def download(
     """
     from requests import RequestException
 
+    _remove_stale_temporaries(path)
     left = list(urls)
     failures: dict[str, str] = {}
     for attempt in range(n_retries + 1):
@@ -70,6 +75,15 @@ def begins_like_web_page(path: Path) -> bool:
     with open(path, "rb") as stream:
         start = stream.read(256).lstrip().lower()
     return start.startswith((b"<!doctype", b"<html", b"<?xml"))
+
+
+def _remove_stale_temporaries(path: Path) -> None:
+    # The names that atomic_write gives; tempfile's random part has eight characters.
+    for file in path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}"):
+        # Another process may remove it at the same time.
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > _STALE:
+                file.unlink()
 
 
 def _download_once(url: str, path: Path, md5: str) -> None:

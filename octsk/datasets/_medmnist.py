@@ -338,13 +338,15 @@ def _check_choices(split, return_X_y, mmap) -> None:
 
 
 def _is_path(name: str | os.PathLike) -> bool:
-    return not isinstance(name, str) or name.endswith(".npz") or Path(name).name != name
+    if not isinstance(name, str):
+        return isinstance(name, os.PathLike)
+    return name.endswith(".npz") or Path(name).name != name
 
 
 def _check_set(name, size) -> tuple[str, int]:
     if name == "chestmnist":
         raise ValueError("name: 'chestmnist' has several labels per image; octsk needs one")
-    if name not in REGISTRY:
+    if not isinstance(name, str) or name not in REGISTRY:
         raise ValueError(
             f"name must be one of {', '.join(REGISTRY)}, or the path of an npz file; "
             f"got {name!r}"
