@@ -202,14 +202,14 @@ def _draw_confusion(axes, report):
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     seed = "" if report.seed is None else f", seed {report.seed}"
-    axes.set_title(
-        f"{report.name}{seed}\nshare (and number) of each true class", fontsize=10
-    )
+    shown = "share (and number)" if few else "share"
+    axes.set_title(f"{report.name}{seed}\n{shown} of each true class", fontsize=10)
 
 
 def _draw_histories(both_axes, reports):
     """Loss and accuracy by epoch: a colour a net, training solid, validation dashed."""
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 
     with_history = [report for report in reports if report.history]
     reports = with_history[: len(NET_COLOURS)]
@@ -227,7 +227,8 @@ def _draw_histories(both_axes, reports):
                 axes.plot(epochs, values, style, color=colour, ms=4, lw=1.5)
             axes.set_xlabel("epoch")
             axes.set_ylabel(metric)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            # The one tick of a single epoch would be split into fractions.
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(color="0.9")
             axes.set_axisbelow(True)
     both_axes[0].set_title(f"Training, first seed of {nets}", fontsize=10)

@@ -83,6 +83,18 @@ class BenchmarkReport:
         True class of each image, as an index into `class_names`.
     y_score : ndarray of shape (n_samples, n_classes), float
         Its ``predict_proba``.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> from sklearn.dummy import DummyClassifier
+    >>> scans = octsk.make_oct_phantoms(40, random_state=0)
+    >>> clf = DummyClassifier().fit(scans.data, scans.target)
+    >>> report = octsk.evaluate(clf, scans.data, scans.target, dataset=scans)
+    >>> report.metrics["acc"], report.recall["drusen"]
+    (0.25, 0.0)
+    >>> report.not_comparable
+    'the images are synthetic'
     """
 
     name: str
@@ -143,9 +155,16 @@ class BenchmarkReport:
         int or None
             1 is best; equals share a place. None where the results are not
             comparable, for the reason in `not_comparable`.
+
+        Raises
+        ------
+        ValueError
+            For another metric or edition.
         """
         if by not in ("acc", "auc"):
             raise ValueError(f"by must be 'acc' or 'auc', got {by!r}.")
+        if version not in ("v1", "v2"):
+            raise ValueError(f"version must be 'v1' or 'v2', got {version!r}.")
         if self.not_comparable:
             return None
         rows = published_results(self.data["name"], kind="benchmark", version=version)
@@ -176,8 +195,29 @@ class BenchmarkReport:
 
     @classmethod
     def from_json(cls, path: str | os.PathLike) -> "BenchmarkReport":
-        """Read a report that `to_json` wrote."""
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        """Read a report that `to_json` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        BenchmarkReport
+            The report.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is damaged, or no report, or one of another format.
+        """
+        try:
+            values = json.loads(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged or no JSON file: {error}.") from None
         if (
             not isinstance(values, dict)
             or values.pop("octsk_report", None) != REPORT_FORMAT
@@ -186,15 +226,12 @@ class BenchmarkReport:
                 f"{path} is not a benchmark report of format {REPORT_FORMAT}, which "
                 "BenchmarkReport.to_json writes."
             )
-        for name in ("metrics", "recall"):
-            values[name] = {key: _or_nan(value) for key, value in values[name].items()}
-        values["intervals"] = {
-            key: (_or_nan(low), _or_nan(high))
-            for key, (low, high) in values["intervals"].items()
-        }
-        for name in ("confusion_matrix", "y_true", "y_score"):
-            values[name] = np.array(values[name])
-        return cls(**values)
+        try:
+            return cls(**_parsed(values))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is a damaged benchmark report ({type(error).__name__}: {error})."
+            ) from None
 
     def to_medmnist_csv(self, folder: str | os.PathLike, run: str | None = None) -> Path:
         """Write the scores as MedMNIST's evaluation file.
@@ -214,6 +251,11 @@ class BenchmarkReport:
         -------
         Path
             The file written.
+
+        Raises
+        ------
+        OSError
+            If `folder` cannot be made or written to.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -401,6 +443,23 @@ def jsonable(value) -> Any:
         # A Keras optimizer, whose repr hides its settings.
         return {type(value).__name__: jsonable(value.get_config())}
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _parsed(values) -> dict[str, Any]:
+    """Turn what JSON held of a report into its attributes."""
+    arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
+    return {
+        **values,
+        **{
+            name: {key: _or_nan(value) for key, value in values[name].items()}
+            for name in ("metrics", "recall")
+        },
+        "intervals": {
+            key: (_or_nan(low), _or_nan(high))
+            for key, (low, high) in values["intervals"].items()
+        },
+        **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
+    }
 
 
 def _or_nan(value) -> float:

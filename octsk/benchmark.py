@@ -98,7 +98,7 @@ def evaluate(
         Where the images come from: a data set of `octsk.datasets`, whole or the split
         itself, for its name, size, hash, class names, groups and whether it is
         synthetic. Without it, no published results stand beside the report.
-    split : str, default='test'
+    split : {'train', 'val', 'test'}, default='test'
         Split that the images are.
     groups : array-like of shape (n_samples,), default=None
         Patient of each image, for the intervals. None: those of `dataset`, if any.
@@ -122,10 +122,10 @@ def evaluate(
     NotFittedError
         If the classifier is not fitted.
     TypeError
-        If it has no ``predict_proba`` or no ``classes_``.
+        If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
         If `X` and `y` differ in length, `y` holds a class that the classifier has not
-        been trained on, or `dataset` is another split than `split`.
+        been trained on, or `split` is not one of those accepted or not `dataset`'s own.
 
     See Also
     --------
@@ -215,7 +215,10 @@ def evaluate(
 
 def _describe(dataset, split) -> dict[str, Any]:
     """Facts about the evaluated split, given it or the whole data set."""
+    if split not in ("train", "val", "test"):
+        raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
+    _check_mapping(dataset)
     if dataset.get("split") not in (None, split):
         raise ValueError(
             f"dataset is the {dataset['split']!r} split, and split={split!r} was asked for."
@@ -224,6 +227,14 @@ def _describe(dataset, split) -> dict[str, Any]:
     own = own if isinstance(own, Mapping) else {}
     names = ("name", "size", "synthetic", "sha256", "official", "target_names", "groups")
     return {name: own.get(name, dataset.get(name)) for name in names}
+
+
+def _check_mapping(dataset) -> None:
+    if not isinstance(dataset, Mapping):
+        raise TypeError(
+            "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "
+            f"return it, got {type(dataset).__name__}."
+        )
 
 
 def _classes_of(estimator) -> np.ndarray:
@@ -320,6 +331,19 @@ class BenchmarkRun:
     training : dict
         ``n_train`` and ``n_val`` images, and ``sha256`` of the training arrays where
         the data come from no file.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.utils import Bunch
+    >>> train, test = (octsk.make_oct_phantoms(40, random_state=k) for k in range(2))
+    >>> dataset = Bunch(name="phantoms", synthetic=True, train=train, test=test)
+    >>> run = octsk.benchmark.run_benchmark({"guess": DummyClassifier()}, dataset)
+    >>> run.reports["guess"][0].metrics["acc"]
+    0.25
+    >>> [row["net"] for row in run.summary()]
+    ['guess']
     """
 
     reports: dict[str, list[BenchmarkReport]] = field(default_factory=dict)
@@ -411,6 +435,11 @@ class BenchmarkRun:
         -------
         Path
             The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If `folder` holds files already, or is a file.
         """
         folder = _new_folder(folder)
         for net, reports in self.reports.items():
@@ -519,6 +548,8 @@ def run_benchmark(
 
     Raises
     ------
+    TypeError
+        If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
         file name, or `dataset` lacks its training or test split.
@@ -582,6 +613,7 @@ def _ignore(kind, **info) -> None:
 
 
 def _check_run(estimators, dataset, seeds) -> None:
+    _check_mapping(dataset)
     if not estimators:
         raise ValueError("estimators must name at least one classifier, got none.")
     words = [as_word(net) for net in estimators]

@@ -299,6 +299,12 @@ def test_evaluate_refuses_what_it_cannot_measure():
         evaluate(net, X[1:], y)
     with pytest.raises(ValueError, match="'val' split, and split='test'"):
         evaluate(net, X, y, dataset=dataset.val)
+    with pytest.raises(ValueError, match="split must be 'train', 'val' or 'test', got 'fo"):
+        evaluate(net, X, y, split="foo")
+    with pytest.raises(TypeError, match=r"dataset must be a Bunch, .*got str"):
+        evaluate(net, X, y, dataset="octmnist")
+    with pytest.raises(TypeError, match=r"dataset must be a Bunch, .*got ndarray"):
+        run_benchmark({"net": Net()}, X)
 
 
 def test_groups_come_from_the_data_set_or_the_caller():
@@ -376,6 +382,11 @@ def test_rank_counts_the_published_rows_above():
         report.rank("balanced_accuracy")
 
 
+def test_rank_refuses_other_editions_even_where_nothing_is_comparable():
+    with pytest.raises(ValueError, match="version must be 'v1' or 'v2', got 'v9'"):
+        _report().rank(version="v9")
+
+
 def test_comparable_text_keeps_published_apart():
     text = str(_report(_official_octmnist()))
     assert text.index("Measured") < text.index(
@@ -432,6 +443,23 @@ def test_foreign_json_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match="not a benchmark report"):
             BenchmarkReport.from_json(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"metrics"', '"metrik"'),
+        lambda text: text.replace('"y_true": [', '"y_true": ["x", '),
+        lambda text: text.replace('"octsk_report"', '"more": 1, "octsk_report"'),
+    ],
+)
+def test_damaged_report_is_told_by_its_file(tmp_path, damage):
+    path = tmp_path / "report.json"
+    _report().to_json(path)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ValueError, match=r"report\.json is (a )?damaged"):
+        BenchmarkReport.from_json(path)
 
 
 def test_medmnist_file(tmp_path):
@@ -692,6 +720,18 @@ def test_figure_draws_each_seed_where_it_belongs():
     first = run.first.confusion_matrix[0]
     assert confusion.texts[0].get_text() == f"{first[0] / 30:.0%}\n({first[0]})"
     assert list(loss.lines[0].get_ydata()) == [1.0, 0.5]
+
+
+def test_figure_of_many_classes_and_one_epoch():
+    from octsk._figures import benchmark_figure
+
+    run = run_benchmark({"net": Net()}, _dataset(counts=(9,) * 8))
+    run.first.history = {"loss": [1.0], "accuracy": [0.5]}
+    figure = benchmark_figure(run)
+    assert "\nshare of each true class" in _words(figure)
+    _, _, *histories = (a for a in figure.findobj() if type(a).__name__ == "Axes")
+    for axes in histories:
+        assert all(tick == round(tick) for tick in axes.get_xticks())
 
 
 def test_figure_without_history_or_with_an_empty_class():

@@ -597,6 +597,7 @@ def test_name_may_be_a_path(npz):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"name": None}, "name must be one of pathmnist, .*got None"),
         ({"name": "mnist"}, "name must be one of pathmnist, .*got 'mnist'"),
         ({"name": "chestmnist"}, "several labels per image"),
         ({"size": 32}, "size must be one of 28, 64, 128, 224; got 32"),

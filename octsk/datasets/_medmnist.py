@@ -300,6 +300,16 @@ def fetch_octmnist(
     (data, target) : tuple
         If `return_X_y` is True.
 
+    Raises
+    ------
+    DownloadError
+        If no address gives the file.
+    FileNotFoundError
+        If the file is missing and `download_if_missing` is False.
+    ValueError
+        If an argument is not one of those accepted, or the file is broken or is
+        another set's.
+
     References
     ----------
     .. [1] Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023.
