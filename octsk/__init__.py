@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         load_medmnist,
         make_oct_phantoms,
     )
+    from octsk.model_selection import OCTSearchCV, report_grid_search, search_space
 
 _HOME = {
     "SmallOCTNet": "octsk.classifiers",
@@ -33,6 +34,9 @@ _HOME = {
     "make_oct_phantoms": "octsk.datasets",
     "evaluate": "octsk.benchmark",
     "load": "octsk.classifiers",
+    "OCTSearchCV": "octsk.model_selection",
+    "report_grid_search": "octsk.model_selection",
+    "search_space": "octsk.model_selection",
 }
 _SUBMODULES = {
     "architectures",
@@ -41,12 +45,14 @@ _SUBMODULES = {
     "classifiers",
     "datasets",
     "metrics",
+    "model_selection",
 }
 
 __all__ = [
     "LargeOCTNet",
     "MediumOCTNet",
     "OCTAugmenter",
+    "OCTSearchCV",
     "SmallOCTNet",
     "__version__",
     "evaluate",
@@ -56,6 +62,8 @@ __all__ = [
     "load_image_files",
     "load_medmnist",
     "make_oct_phantoms",
+    "report_grid_search",
+    "search_space",
 ]
 
 

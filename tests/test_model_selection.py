@@ -1,0 +1,917 @@
+"""Searches: what is tried, what is kept, and what survives."""
+
+import json
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import keras
+import matplotlib as mpl
+import numpy as np
+import pytest
+import sklearn
+from helpers import TINY, toy_images
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    ParameterGrid,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+import octsk
+from octsk import (
+    MediumOCTNet,
+    OCTAugmenter,
+    OCTSearchCV,
+    SmallOCTNet,
+    report_grid_search,
+    search_space,
+)
+from octsk._training import Onlooker
+from octsk.architectures import small
+from octsk.model_selection import plot_pareto_front, read_search_space
+
+optuna = pytest.importorskip("optuna")
+mpl.use("agg")
+
+X, Y = toy_images(n=48)
+FLAT = X[:, :, 0] / 255
+QUICK = dict(TINY, augmentation=None, learning_rate=0.01)
+# For what any estimator will do: a search takes milliseconds.
+TREE = DecisionTreeClassifier(max_depth=5, random_state=0)
+PRUNING = {"ccp_alpha": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)}
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*non-finite:UserWarning", "ignore:y_pred contains classes:UserWarning"
+)
+
+
+def net(**params):
+    return SmallOCTNet(**{**QUICK, **params})
+
+
+def tree_search(**params):
+    search = OCTSearchCV(clone(TREE), PRUNING, n_trials=4, cv=3)
+    return search.set_params(**params)
+
+
+class Listed(optuna.samplers.RandomSampler):
+    """Suggests given values of one parameter, one after the other."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = values
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        return self.values[trial.number]
+
+
+class Fragile(ClassifierMixin, BaseEstimator):
+    """Fails where it is told to."""
+
+    def __init__(self, share=0.5, fails=False):
+        self.share = share
+        self.fails = fails
+
+    def fit(self, X, y):
+        if self.fails == "interrupted":
+            raise KeyboardInterrupt
+        if self.fails:
+            raise RuntimeError("out of memory")
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return self.classes_[(np.arange(len(X)) < self.share * len(X)).astype(int)]
+
+
+class Counter(Onlooker):
+    """Counts the epochs of all fits."""
+
+    n_epochs = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.n_epochs += 1
+
+
+# --- Search spaces ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [SmallOCTNet, MediumOCTNet])
+def test_search_space_of_a_net(cls):
+    space = search_space(cls())
+    assert space["learning_rate"].log
+    assert space["epochs"].low < cls().epochs < space["epochs"].high
+    assert set(space["class_weight"].choices) == {None, "balanced"}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(20):
+        params = study.ask(space).params
+        estimator = cls().set_params(**params)
+        estimator._validate_params()
+        estimator.augmentation._validate_params()
+        assert estimator.augmentation.zoom_range == params["augmentation__zoom_range"]
+
+
+def test_search_space_varies_every_augmentation_range():
+    ranges = {name for name in OCTAugmenter().get_params() if name.endswith("_range")}
+    varied = {name.removeprefix("augmentation__") for name in search_space(SmallOCTNet())}
+    assert ranges | {"horizontal_flip"} <= varied
+    given = search_space(SmallOCTNet(augmentation=OCTAugmenter()))
+    assert set(given) == set(search_space(SmallOCTNet()))
+    assert not any("range" in name for name in search_space(SmallOCTNet(augmentation=None)))
+
+
+def test_search_space_of_a_pipeline():
+    pipeline = Pipeline([("augment", OCTAugmenter()), ("net", net())])
+    space = search_space(pipeline)
+    assert {"augment__rotation_range", "net__learning_rate"} <= set(space)
+    assert "learning_rate" not in space
+    pipeline.set_params(
+        **{
+            name: d.choices[0] if hasattr(d, "choices") else d.high
+            for name, d in space.items()
+        }
+    )
+
+
+def test_search_space_of_sizes():
+    space = search_space(SmallOCTNet(), sizes=True)
+    assert space["filters"] == [(8, 8), (16, 16), (32, 32), (64, 64)]
+    assert space["dense_units"] == [(16,), (32,), (64,), (128,)]
+
+
+def test_search_space_of_nothing():
+    with pytest.raises(ValueError, match="no octsk net or augmenter"):
+        search_space(TREE)
+
+
+def test_read_search_space(tmp_path):
+    path = tmp_path / "space.json"
+    path.write_text(
+        json.dumps(
+            {
+                "class_weight": [None, "balanced"],
+                "ccp_alpha": {"type": "float", "low": 0.1, "high": 10, "log": True},
+                "max_depth": {"type": "int", "low": 1, "high": 9, "step": 2},
+            }
+        )
+    )
+    space = read_search_space(path)
+    assert space["ccp_alpha"] == optuna.distributions.FloatDistribution(0.1, 10, log=True)
+    assert space["max_depth"] == optuna.distributions.IntDistribution(1, 9, step=2)
+    search = OCTSearchCV(TREE, space, n_trials=3, cv=2).fit(FLAT, Y)
+    assert set(search.best_params_) == set(space)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[1]",
+        '{"C": 1}',
+        '{"C": {"low": 1}}',
+        '{"C": {"type": "complex"}}',
+        '{"C": {"type": "float", "low": 2, "high": 1}}',
+        '{"C": {"type": "int"}}',
+    ],
+)
+def test_read_search_space_refuses(tmp_path, text):
+    path = tmp_path / "space.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"space\.json' holds no search space"):
+        read_search_space(path)
+
+
+# --- The report's grid -----------------------------------------------------------------
+
+
+def test_report_grid_holds_the_list_of_results():
+    candidates = [
+        (
+            type(p["net"]).__name__,
+            p["net__optimizer"],
+            p["net__epochs"],
+            p["net__augmentation"],
+        )
+        for p in ParameterGrid(report_grid_search().param_grid)
+    ]
+    assert len(candidates) == len(set(candidates)) == 16
+    # As printed: net, optimizer, epochs, augmentation.
+    printed = {
+        *(
+            (SmallOCTNet, optimizer, epochs, True)
+            for optimizer in ("adam", "nadam")
+            for epochs in (5, 10)
+        ),
+        (SmallOCTNet, "nadam", 5, None),
+        (SmallOCTNet, "nadam", 10, None),
+        *(
+            (MediumOCTNet, optimizer, epochs, True)
+            for optimizer in ("adam", "nadam")
+            for epochs in (5, 7)
+        ),
+        (MediumOCTNet, "nadam", 7, None),
+        (MediumOCTNet, "nadam", 5, None),
+    }
+    assert len(printed) == 12
+    assert {(cls.__name__, *rest) for cls, *rest in printed} <= set(candidates)
+
+
+def test_report_grid_search_runs():
+    search = report_grid_search(cv=2, random_state=0)
+    for grid in search.param_grid:
+        grid["net"] = [net()]
+        grid["net__epochs"] = [1]
+        grid["net__optimizer"] = grid["net__optimizer"][:1]
+    search.fit(X, Y)
+    assert search.best_estimator_["net"].random_state == 0
+    assert search.score(X, Y) == pytest.approx(
+        balanced_accuracy_score(Y, search.predict(X))
+    )
+
+
+# --- A scikit-learn search -------------------------------------------------------------
+
+
+def test_results_are_those_of_grid_search():
+    values = ["adam", "nadam"]
+    params = dict(scoring="neg_log_loss", cv=2, return_train_score=True)
+    grid = GridSearchCV(net(), {"optimizer": values}, **params).fit(X, Y)
+    search = OCTSearchCV(
+        net(), {"optimizer": values}, n_trials=2, sampler=Listed(values), **params
+    ).fit(X, Y)
+    ours, theirs = search.cv_results_, grid.cv_results_
+    assert set(ours) == {*theirs, "trial"}
+    for name in theirs:
+        if "time" not in name:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+            assert ours[name].dtype == theirs[name].dtype if name != "params" else True
+    assert ours["params"] == theirs["params"]
+    assert search.best_index_ == grid.best_index_
+    assert search.best_params_ == grid.best_params_
+    assert search.best_score_ == grid.best_score_
+    assert search.n_splits_ == grid.n_splits_
+    np.testing.assert_array_equal(search.predict_proba(X), grid.predict_proba(X))
+    np.testing.assert_array_equal(search.classes_, grid.classes_)
+    assert search.score(X, Y) == grid.score(X, Y)
+    assert search.n_features_in_ == grid.n_features_in_
+
+
+def test_is_a_classifier_inside_others():
+    search = OCTSearchCV(net(), {"optimizer": ["adam", "nadam"]}, n_trials=1, cv=2)
+    assert is_classifier(search)
+    scores = cross_val_score(search, X, Y, scoring="roc_auc_ovr", cv=2)
+    assert np.isfinite(scores).all()
+    pipeline = Pipeline([("augment", OCTAugmenter(random_state=0)), ("search", search)])
+    assert pipeline.fit(X, Y).predict(X).shape == Y.shape
+    assert not is_classifier(clone(search).set_params(estimator=BaseEstimator()))
+
+
+def test_copies():
+    search = tree_search(random_state=0)
+    assert (
+        clone(search).get_params(deep=False).keys() == search.get_params(deep=False).keys()
+    )
+    assert "n_trials=4" in repr(search)
+    assert "DecisionTreeClassifier" in search._repr_html_()
+    search.fit(FLAT, Y)
+    again = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(again.predict(FLAT), search.predict(FLAT))
+    assert again.study_.best_params == search.study_.best_params
+
+
+def test_patients_stay_together():
+    seen = []
+
+    class Watched(StratifiedGroupKFold):
+        def split(self, X, y=None, groups=None):
+            for train, test in super().split(X, y, groups):
+                seen.append(set(groups[train]) & set(groups[test]))
+                yield train, test
+
+    patients = np.arange(len(Y)) // 3
+    tree_search(n_trials=2, cv=Watched(3)).fit(FLAT, Y, groups=patients)
+    assert seen == [set()] * 3
+
+
+def test_all_trials_have_the_same_folds():
+    shuffled = StratifiedKFold(3, shuffle=True)
+    search = OCTSearchCV(TREE, {"ccp_alpha": [0.1]}, n_trials=3, cv=shuffled).fit(FLAT, Y)
+    assert np.ptp(search.cv_results_["split0_test_score"]) == 0
+
+
+def test_default_metric_sees_rare_classes():
+    labels = np.r_[np.zeros(40), np.ones(8)].astype(int)
+    search = OCTSearchCV(Fragile(share=0), {"fails": [False]}, n_trials=1, cv=2)
+    assert search.fit(FLAT, labels).best_score_ == 0.5
+
+
+def test_several_metrics():
+    metrics = ["balanced_accuracy", "neg_log_loss"]
+    search = tree_search(scoring=metrics, refit="neg_log_loss").fit(FLAT, Y)
+    results = search.cv_results_
+    assert {f"mean_test_{m}" for m in metrics} <= set(results)
+    assert search.best_score_ == results["mean_test_neg_log_loss"].max()
+    assert search.study_.best_value == pytest.approx(search.best_score_)
+    assert search.multimetric_
+    assert set(search.scorer_) == set(metrics)
+
+    search = tree_search(scoring=metrics, refit=False).fit(FLAT, Y)
+    assert not hasattr(search, "best_estimator_")
+    assert not hasattr(search, "best_params_")
+    assert not hasattr(search, "predict")
+    best = search.cv_results_["mean_test_balanced_accuracy"].max()
+    assert search.study_.best_value == pytest.approx(best)
+
+    with pytest.raises(ValueError, match="refit must be set to a scorer key"):
+        tree_search(scoring=metrics).fit(FLAT, Y)
+
+
+def test_function_of_several_metrics():
+    def scoring(estimator, X, y):
+        accuracy = estimator.score(X, y)
+        return {"accuracy": accuracy, "error": 1 - accuracy}
+
+    search = tree_search(scoring=scoring, refit="accuracy").fit(FLAT, Y)
+    assert search.best_score_ == search.cv_results_["mean_test_accuracy"].max()
+    assert search.study_.best_value == pytest.approx(search.best_score_)
+    with pytest.raises(ValueError, match="refit must be set to a scorer key"):
+        tree_search(scoring=scoring).fit(FLAT, Y)
+
+
+def test_refit():
+    search = tree_search(refit=False).fit(FLAT, Y)
+    assert search.best_params_ == search.study_.best_params
+    with pytest.raises(AttributeError):
+        search.predict(FLAT)
+    last = tree_search(refit=lambda results: len(results["params"]) - 1).fit(FLAT, Y)
+    assert last.best_index_ == 3
+    assert last.cv_results_["params"][3]["ccp_alpha"] == last.best_estimator_.ccp_alpha
+
+
+def test_failed_fits():
+    space = {"fails": [False, True]}
+    search = OCTSearchCV(
+        Fragile(), space, n_trials=3, cv=2, sampler=Listed([True, False, True])
+    )
+    with pytest.warns(FitFailedWarning, match="out of memory"):
+        search.fit(FLAT, Y)
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(np.isnan(scores), [True, False, True])
+    assert search.best_params_ == {"fails": False}
+    assert [t.state.name for t in search.study_.trials] == ["FAIL", "COMPLETE", "FAIL"]
+
+    search.set_params(error_score=0.0)
+    with pytest.warns(FitFailedWarning):
+        search.fit(FLAT, Y)
+    assert search.cv_results_["mean_test_score"][0] == 0
+    with pytest.raises(RuntimeError, match="out of memory"):
+        search.set_params(error_score="raise").fit(FLAT, Y)
+
+
+def test_no_trial_got_a_score():
+    search = OCTSearchCV(Fragile(), {"fails": [True]}, n_trials=2, cv=2)
+    with (
+        pytest.warns(FitFailedWarning),
+        pytest.raises(ValueError, match=r"no trial .* got a score.*out of memory"),
+    ):
+        search.fit(FLAT, Y)
+
+
+def test_sample_weight_reaches_fit_and_score():
+    weight = np.where(Y == 0, 1.0, 0.0)
+    search = tree_search(scoring="accuracy").fit(FLAT, Y, sample_weight=weight)
+    assert search.best_score_ == 1
+    assert set(search.predict(FLAT)) == {0}
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(balanced_accuracy_score)
+        routed = tree_search(
+            scoring=scorer.set_score_request(sample_weight=True),
+            estimator=clone(TREE).set_fit_request(sample_weight=True),
+            cv=StratifiedGroupKFold(3),
+        )
+        routed.fit(FLAT, Y, sample_weight=weight, groups=np.arange(len(Y)))
+        assert set(routed.predict(FLAT)) == {0}
+
+
+def test_choices_of_any_kind():
+    steps = [OCTAugmenter(random_state=0), "passthrough"]
+    pipeline = Pipeline([("augment", "passthrough"), ("net", net())])
+    space = {"augment": steps, "net__filters": [(2,), (4,)]}
+    search = OCTSearchCV(pipeline, space, n_trials=4, cv=2, random_state=0).fit(X, Y)
+    for params in search.cv_results_["params"]:
+        assert isinstance(params["net__filters"], tuple)
+        assert params["augment"] == "passthrough" or isinstance(
+            params["augment"], OCTAugmenter
+        )
+    assert search.best_estimator_["net"].filters == search.best_params_["net__filters"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_trials": 0}, "n_trials"),
+        ({"pruner": "best"}, "pruner"),
+        ({"cost": "money"}, "cost"),
+        ({"storage": 3}, "storage"),
+        ({"param_distributions": {"ccp_alpha": 3}}, r"\['ccp_alpha'\] must.*got 3"),
+        ({"param_distributions": {"ccp_alpha": []}}, r"\['ccp_alpha'\] must.*got \[\]"),
+        ({"param_distributions": {"depth": [1]}}, "Invalid parameter 'depth'"),
+        ({"param_distributions": None}, "no octsk net or augmenter"),
+        ({"pruner": "median"}, "pruner needs an octsk net"),
+        ({"cost": "n_parameters"}, "n_parameters' needs an octsk net"),
+    ],
+)
+def test_wrong_parameters(params, message):
+    with pytest.raises(ValueError, match=message):
+        tree_search(error_score="raise", **params).fit(FLAT, Y)
+
+
+def test_pruner_and_cost_exclude_each_other():
+    search = OCTSearchCV(net(), {"epochs": [1]}, pruner="median", cost="fit_time")
+    with pytest.raises(ValueError, match="Give one of them"):
+        search.fit(X, Y)
+
+
+def test_without_optuna(monkeypatch):
+    monkeypatch.delitem(sys.modules, "octsk._study", raising=False)
+    monkeypatch.delattr(octsk, "_study", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
+        tree_search().fit(FLAT, Y)
+    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
+        search_space(net())
+
+
+def test_scikit_learn_callbacks_are_refused():
+    with pytest.raises(NotImplementedError, match="callbacks="):
+        tree_search().set_callbacks()
+
+
+# --- The study -------------------------------------------------------------------------
+
+
+def test_random_state():
+    def tried(**params):
+        return list(tree_search(**params).fit(FLAT, Y).cv_results_["param_ccp_alpha"])
+
+    assert tried(random_state=0) == tried(random_state=0)
+    assert tried(random_state=0) != tried(random_state=1)
+    # Later trials too, which TPE draws from what it has learned.
+    assert tried(random_state=0, n_trials=14) == tried(random_state=0, n_trials=14)
+
+
+def test_silent_unless_verbose(capfd, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("optuna"), "propagate", True)
+    tree_search().fit(FLAT, Y)
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.messages
+    before = optuna.logging.get_verbosity()
+    tree_search(verbose=1).fit(FLAT, Y)
+    assert "Trial 3 finished" in caplog.messages[-1]
+    assert optuna.logging.get_verbosity() == before
+
+
+def test_callbacks_follow_and_can_stop():
+    told = []
+
+    def follow(study, trial):
+        told.append(trial.value)
+        if len(told) == 2:
+            study.stop()
+
+    search = tree_search(callbacks=[follow], n_trials=9).fit(FLAT, Y)
+    assert told == [trial.value for trial in search.study_.trials]
+    assert len(told) == 2
+
+
+def test_timeout():
+    search = tree_search(n_trials=10**6, timeout=0.3).fit(FLAT, Y)
+    assert 1 <= len(search.cv_results_["params"]) < 1000
+
+
+def test_ctrl_c_goes_on_with_the_best():
+    search = OCTSearchCV(
+        Fragile(),
+        {"fails": [False, "interrupted"], "share": [0.2, 0.5]},
+        n_trials=5,
+        cv=2,
+    )
+    search.sampler = Sequence(
+        [(False, 0.2), (False, 0.5), ("interrupted", 0.5)], ("fails", "share")
+    )
+    with pytest.warns(UserWarning, match="interrupted"):
+        search.fit(FLAT, Y % 2)
+    assert len(search.cv_results_["params"]) == 2
+    assert search.predict(FLAT).shape == Y.shape
+    assert [t.state.name for t in search.study_.trials][2] == "FAIL"
+
+    search.sampler = Sequence([("interrupted", 0.5)], ("fails", "share"))
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(FLAT, Y % 2)
+
+
+class Sequence(optuna.samplers.RandomSampler):
+    """Suggests given values of several parameters, one trial after the other."""
+
+    def __init__(self, values, names):
+        super().__init__()
+        self.values = values
+        self.names = names
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        return self.values[trial.number][self.names.index(param_name)]
+
+
+# --- Pruning ---------------------------------------------------------------------------
+
+
+class PruneAll(optuna.pruners.BasePruner):
+    """Prunes each trial but the first, after its second epoch."""
+
+    def prune(self, study, trial):
+        return trial.number > 0 and trial.last_step == 2
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_pruned_trial_costs_little(in_pipeline):
+    counter = Counter()
+    estimator = net(epochs=6, callbacks=counter)
+    if in_pipeline:
+        estimator = Pipeline(
+            [("augment", OCTAugmenter(random_state=0)), ("net", estimator)]
+        )
+    name = "net__learning_rate" if in_pipeline else "learning_rate"
+    search = OCTSearchCV(
+        estimator,
+        {name: optuna.distributions.FloatDistribution(1e-3, 1e-2)},
+        n_trials=3,
+        cv=3,
+        refit=False,
+        pruner=PruneAll(),
+        random_state=0,
+    ).fit(X, Y)
+    states = [trial.state.name for trial in search.study_.trials]
+    assert states == ["COMPLETE", "PRUNED", "PRUNED"]
+    # 3 folds of 6 epochs, then twice 2 epochs of one fold.
+    assert counter.n_epochs == 18 + 2 + 2
+    assert list(search.cv_results_["trial"]) == [0]
+
+
+def test_pruner_changes_no_score():
+    space = {"learning_rate": [0.001, 0.01]}
+    params = dict(n_trials=2, cv=2, scoring="neg_log_loss", sampler=None, random_state=0)
+    searches = [
+        OCTSearchCV(net(epochs=3, dropout=0.5), space, pruner=pruner, **params).fit(X, Y)
+        for pruner in (None, optuna.pruners.NopPruner())
+    ]
+    for name in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(*(s.cv_results_[name] for s in searches))
+    trial = searches[1].study_.trials[0]
+    assert sorted(trial.intermediate_values) == [1, 2, 3]
+    # The last epoch's score is the fold's.
+    assert trial.intermediate_values[3] == searches[1].cv_results_["split0_test_score"][0]
+
+
+def test_pruners_by_name():
+    def pruner(name, **params):
+        search = OCTSearchCV(
+            net(epochs=1), params or {"optimizer": ["adam"]}, n_trials=1, cv=2, pruner=name
+        )
+        return search.fit(X, Y).study_.pruner
+
+    assert isinstance(pruner("median"), optuna.pruners.MedianPruner)
+    hyperband = pruner("hyperband", epochs=optuna.distributions.IntDistribution(1, 2))
+    assert isinstance(hyperband, optuna.pruners.HyperbandPruner)
+    assert hyperband._max_resource == 2
+    assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
+
+
+# --- Cost ------------------------------------------------------------------------------
+
+
+def test_pareto_front_of_sizes(tmp_path):
+    sizes = [(2,), (8,), (4,)]
+    search = OCTSearchCV(
+        net(epochs=2),
+        {"filters": sizes},
+        n_trials=3,
+        cv=2,
+        cost="n_parameters",
+        sampler=Listed([str(size) for size in sizes]),
+    ).fit(X, Y)
+    results = search.cv_results_
+    expected = [
+        small((12, 12, 1), 3, filters=size, dense_units=(8,)).count_params()
+        for size in sizes
+    ]
+    assert list(results["cost"]) == expected
+    score = results["mean_test_score"]
+    front = [
+        i
+        for i in np.argsort(expected)
+        if not any(
+            (score[j] >= score[i] and expected[j] < expected[i])
+            or (score[j] > score[i] and expected[j] <= expected[i])
+            for j in range(3)
+        )
+    ]
+    assert list(search.pareto_front_) == front
+    assert search.best_score_ == score.max()
+    ax = plot_pareto_front(search)
+    ax.figure.savefig(tmp_path / "front.png")
+    assert ax.get_xlabel() == "parameters"
+    np.testing.assert_array_equal(ax.lines[-1].get_xdata(), results["cost"][front])
+    assert plot_pareto_front(search, ax=ax) is ax
+
+
+def test_cost_by_function_and_by_time():
+    search = tree_search(cost=lambda estimator: estimator.ccp_alpha).fit(FLAT, Y)
+    np.testing.assert_allclose(
+        search.cv_results_["cost"], search.cv_results_["param_ccp_alpha"]
+    )
+    search = tree_search(cost="fit_time").fit(FLAT, Y)
+    np.testing.assert_allclose(
+        search.cv_results_["cost"], search.cv_results_["mean_fit_time"]
+    )
+    assert plot_pareto_front(search).get_xlabel() == "time of a fit (s)"
+    with pytest.raises(ValueError, match="with a cost"):
+        plot_pareto_front(tree_search().fit(FLAT, Y))
+
+
+# --- Surviving -------------------------------------------------------------------------
+
+
+def test_study_in_a_journal_goes_on(tmp_path):
+    params = dict(storage=tmp_path / "new" / "search.journal", random_state=0)
+    first = tree_search(n_trials=3, **params).fit(FLAT, Y)
+    second = tree_search(n_trials=5, **params).fit(FLAT, Y)
+    assert list(second.cv_results_["trial"]) == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(
+        second.cv_results_["split1_test_score"][:3], first.cv_results_["split1_test_score"]
+    )
+    # What it would have tried without the break, and nothing twice.
+    whole = tree_search(n_trials=5, random_state=0).fit(FLAT, Y)
+    assert list(second.cv_results_["param_ccp_alpha"]) == list(
+        whole.cv_results_["param_ccp_alpha"]
+    )
+    # All is done: nothing is fitted but the best.
+    third = tree_search(n_trials=5, **params).fit(FLAT, Y)
+    assert len(third.study_.trials) == 5
+    assert third.best_params_ == second.best_params_
+    assert third.predict(FLAT).shape == Y.shape
+
+
+def test_study_with_a_name_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCTSK_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    tree_search(study_name="mine", n_trials=2).fit(FLAT, Y)
+    tree_search(n_trials=2).fit(FLAT, Y)
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == [
+        "studies/mine.journal"
+    ]
+    search = tree_search(study_name="mine", n_trials=3).fit(FLAT, Y)
+    assert len(search.study_.trials) == 3
+
+
+def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
+    storage = f"sqlite:///{tmp_path}/search.db"
+    tree_search(storage=storage, n_trials=2).fit(FLAT, Y)
+    search = tree_search(storage=storage, n_trials=3).fit(FLAT, Y)
+    assert len(search.cv_results_["params"]) == 3
+    storage = optuna.storages.InMemoryStorage()
+    tree_search(storage=storage, n_trials=2).fit(FLAT, Y)
+    search = tree_search(storage=storage, n_trials=3).fit(FLAT, Y)
+    assert len(search.cv_results_["params"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": FLAT[:, :6]}, "data was"),
+        ({"y": Y[::-1]}, "data was"),
+        ({"cv": 4}, "data was"),
+        ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy', is 'accuracy'"),
+        ({"estimator__max_depth": 6}, "estimator__max_depth was 5, is 6"),
+        (
+            {"estimator": Fragile(), "param_distributions": {"share": [0.5]}},
+            "estimator was",
+        ),
+        ({"cost": "fit_time"}, "directions"),
+    ],
+)
+def test_only_the_same_study_goes_on(tmp_path, change, message):
+    params = dict(storage=tmp_path / "search.journal", n_trials=2)
+    tree_search(**params).fit(FLAT, Y)
+    data = {"X": change.pop("X", FLAT), "y": change.pop("y", Y)}
+    search = tree_search(**params).set_params(**change)
+    with pytest.raises(ValueError, match=message):
+        search.fit(**data)
+
+
+def test_what_changes_no_score_may_differ(tmp_path):
+    pipeline = Pipeline([("tree", TREE)])
+    space = {f"tree__{name}": drawn_from for name, drawn_from in PRUNING.items()}
+    params = dict(storage=tmp_path / "search.journal", cv=3)
+    OCTSearchCV(pipeline, space, n_trials=2, **params).fit(FLAT, Y)
+    np.save(tmp_path / "images.npy", FLAT)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    search = OCTSearchCV(clone(pipeline).set_params(verbose=True), space, **params)
+    search.set_params(n_trials=3, refit=False, verbose=1, n_jobs=1).fit(mapped, Y)
+    assert len(search.cv_results_["params"]) == 3
+
+
+def test_trials_of_others_are_left_alone(tmp_path):
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, study_name="octsk", direction="maximize")
+    study.add_trial(optuna.trial.create_trial(value=2.0))
+    search = tree_search(storage=storage, n_trials=3).fit(FLAT, Y)
+    assert list(search.cv_results_["trial"]) == [1, 2, 3]
+
+
+def test_torn_journal(tmp_path):
+    path = tmp_path / "search.journal"
+    tree_search(storage=path, n_trials=2).fit(FLAT, Y)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines()[-1][:20])
+    search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
+    assert len(search.cv_results_["params"]) == 3
+    path.write_bytes(b'{"op_c')
+    assert len(tree_search(storage=path, n_trials=3).fit(FLAT, Y).study_.trials) == 3
+
+
+def test_other_files_are_no_journals(tmp_path):
+    path = tmp_path / "images.npz"
+    np.savez(path, X)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"images\.npz' is a file, but no journal"):
+        tree_search(storage=str(path)).fit(FLAT, Y)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["images.npz"]
+
+
+# A script as users have it: killed, it is started again.
+SCRIPT = """
+import time
+import numpy as np
+from optuna.distributions import FloatDistribution
+import octsk
+from sklearn.base import ClassifierMixin, BaseEstimator
+
+class Slow(ClassifierMixin, BaseEstimator):
+    def __init__(self, learning_rate=0.1):
+        self.learning_rate = learning_rate
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        time.sleep(0.2)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+rng = np.random.default_rng(0)
+X, y = rng.integers(0, 256, (24, 12, 12), dtype=np.uint8), np.arange(24) % 3
+search = octsk.OCTSearchCV(
+    {estimator},
+    {{"learning_rate": FloatDistribution(1e-3, 1e-2)}},
+    storage={storage!r},
+    n_trials={n_trials},
+    cv=2,
+    random_state=0,
+    callbacks=[lambda study, trial: print(trial.number, flush=True)],
+)
+search.fit(X, y)
+print("done", *search.cv_results_["trial"])
+"""
+
+
+def start(tmp_path, n_trials=6, estimator="Slow()"):
+    script = SCRIPT.format(
+        storage=str(tmp_path / "search.journal"),
+        n_trials=n_trials,
+        estimator=estimator,
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def load_study(tmp_path):
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "search.journal"))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name="octsk", storage=storage)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["Slow()", pytest.param(f"octsk.SmallOCTNet(**{QUICK})", marks=pytest.mark.slow)],
+)
+def test_killed_search_goes_on(tmp_path, estimator):
+    first = start(tmp_path, estimator=estimator)
+    while first.stdout.readline().strip() != "2":
+        assert first.poll() is None
+    # In the middle of the fourth trial, and not in the moment of writing.
+    while len(trials := load_study(tmp_path).trials) < 4 or not trials[3].params:
+        time.sleep(0.02)
+    while (tmp_path / "search.journal.lock").is_symlink():
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    states = [trial.state.name for trial in load_study(tmp_path).trials]
+    assert states == ["COMPLETE"] * 3 + ["RUNNING"]
+
+    second = start(tmp_path, estimator=estimator)
+    output, _ = second.communicate(timeout=100)
+    assert second.returncode == 0
+    # The killed trial does not count; there are six others.
+    assert output.splitlines() == ["4", "5", "6", "done 0 1 2 4 5 6"]
+    study = load_study(tmp_path)
+    assert [t.state.name for t in study.trials] == [
+        *["COMPLETE"] * 3,
+        "FAIL",
+        *["COMPLETE"] * 3,
+    ]
+    assert len({trial.params["learning_rate"] for trial in study.trials}) == 7
+
+
+@pytest.mark.slow
+def test_search_killed_at_any_moment_goes_on(tmp_path):
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        process = start(tmp_path, n_trials=12)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        process.communicate()
+    # A process killed in the moment of writing leaves Optuna's lock behind for 30 s.
+    output, _ = start(tmp_path, n_trials=12).communicate(timeout=100)
+    done = output.splitlines()[-1].split()
+    assert done[0] == "done"
+    assert len(done) == 13
+    states = [trial.state.name for trial in load_study(tmp_path).trials]
+    assert states.count("COMPLETE") == 12
+
+
+def test_two_processes_share_a_study(tmp_path):
+    workers = [start(tmp_path, n_trials=12) for _ in range(2)]
+    told = [worker.communicate(timeout=100)[0].splitlines() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    done = [{int(number) for number in lines[:-1]} for lines in told]
+    assert all(done)
+    assert not done[0] & done[1]
+    study = load_study(tmp_path)
+    # Two that begin at the same moment may both take the last place.
+    assert 12 <= len(study.trials) <= 13
+    assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+    assert len({trial.params["learning_rate"] for trial in study.trials}) == len(
+        study.trials
+    )
+
+
+# --- Several processes -----------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_parallel_scores_are_serial_ones_and_cores_are_shared():
+    def scoring(estimator, X, y):
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        return {
+            "loss": -float(loss(y, estimator.predict_proba(X))),
+            "cores": sum(2**core for core in os.sched_getaffinity(0)),
+        }
+
+    images, labels = octsk.make_oct_phantoms(1000, random_state=0, return_X_y=True)
+    results = {}
+    for n_jobs in (1, 2):
+        search = OCTSearchCV(
+            SmallOCTNet(filters=(8, 8), epochs=2, random_state=0),
+            {"optimizer": ["adam"]},
+            n_trials=1,
+            scoring=scoring,
+            refit=False,
+            n_jobs=n_jobs,
+            cv=4,
+        )
+        results[n_jobs] = search.fit(images, labels).cv_results_
+    for fold in range(4):
+        name = f"split{fold}_test_loss"
+        np.testing.assert_array_equal(results[1][name], results[2][name])
+    cores = {int(results[2][f"split{fold}_test_cores"][0]) for fold in range(4)}
+    if len(os.sched_getaffinity(0)) >= 2:
+        assert len(cores) == 2
+        assert not cores.pop() & cores.pop()
