@@ -9,10 +9,10 @@ from typing import Any, NoReturn, TypeVar
 
 from sklearn.utils import Bunch
 
-import octsk
 from octsk._report import jsonable, synthetic_banner, write_json
 from octsk._tables import Table, tables_to_text
 from octsk.benchmark import _environment
+from octsk.datasets._phantoms import draw_splits
 
 Result = TypeVar("Result")
 
@@ -57,19 +57,7 @@ def phantoms(n_train: int) -> Bunch:
     """
     n_val = max(8, round(n_train * N_VAL / N_TRAIN))
     sizes = {"train": n_train, "val": n_val, "test": n_val}
-    splits = {
-        split: octsk.make_oct_phantoms(
-            n, weights=None if split == "test" else TRAINING_SHARES, random_state=seed
-        )
-        for seed, (split, n) in enumerate(sizes.items())
-    }
-    return Bunch(
-        name="oct-phantoms",
-        size=28,
-        synthetic=True,
-        target_names=splits["test"]["target_names"],
-        **splits,
-    )
+    return draw_splits(sizes, weights=dict.fromkeys(("train", "val"), TRAINING_SHARES))
 
 
 def interleaved(

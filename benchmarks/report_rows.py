@@ -136,15 +136,10 @@ _PROGRESS: dict[str, Any] = {"end": "", "flush": True, "file": sys.stderr}
 
 
 def _estimator(published):
-    import octsk
+    from octsk.classifiers import NETS
 
-    nets = {
-        "Small": octsk.SmallOCTNet,
-        "Medium": octsk.MediumOCTNet,
-        "Large": octsk.LargeOCTNet,
-    }
     settings = published.settings
-    return nets[settings["net"]](
+    return NETS[settings["net"].lower()](
         optimizer=settings["optimizer"].lower(),
         epochs=settings["epochs"],
         augmentation=settings["augmentation"],

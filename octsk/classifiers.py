@@ -114,6 +114,10 @@ class LargeOCTNet(
     """
 
 
+# The report's networks by the names it gives them, in lower case.
+NETS = {"small": SmallOCTNet, "medium": MediumOCTNet, "large": LargeOCTNet}
+
+
 def load(path):
     """Read an estimator written by its ``save``.
 

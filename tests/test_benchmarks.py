@@ -10,6 +10,7 @@ from helpers import TINY
 
 import octsk
 from benchmarks import _apart, _common, augmentation_speed, full_fit, report_rows
+from octsk.classifiers import NETS
 
 SCRIPTS = [augmentation_speed, full_fit, report_rows]
 
@@ -194,7 +195,7 @@ def test_full_fit_networks_are_the_estimators():
         model = full_fit._report_model(net, (28, 28, 1), 4)
         ours = getattr(octsk.architectures, net)((28, 28, 1), 4)
         assert [w.shape for w in model.weights] == [w.shape for w in ours.weights]
-        estimator = {"small": octsk.SmallOCTNet, "medium": octsk.MediumOCTNet}[net]()
+        estimator = NETS[net]()
         assert estimator.optimizer == full_fit.OPTIMIZERS[net]
         assert estimator.batch_size == full_fit.BATCH_SIZE
 

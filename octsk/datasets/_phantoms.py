@@ -8,13 +8,9 @@ from sklearn.utils import Bunch, check_random_state, check_scalar
 from threadpoolctl import threadpool_limits
 
 from octsk.datasets._bunch import DataBunch
+from octsk.datasets._registry import REGISTRY
 
-_TARGET_NAMES = [
-    "choroidal neovascularization",
-    "diabetic macular edema",
-    "drusen",
-    "normal",
-]
+_TARGET_NAMES = REGISTRY["octmnist"].classes
 
 _DESCR = """\
 OCT phantoms
@@ -190,6 +186,39 @@ def make_oct_phantoms(
         sha256=None,
         synthetic=True,
         DESCR=_DESCR,
+    )
+
+
+def draw_splits(n_samples, *, size=28, weights=None):
+    """Draw a data set in splits that share no image, each the same drawn alone.
+
+    Parameters
+    ----------
+    n_samples : dict of int
+        Images of each split, of ``"train"``, ``"val"`` and ``"test"``.
+    size : int, default=28
+        Side of the images in pixels.
+    weights : dict of array-like, default=None
+        Class shares of splits; those not named are balanced.
+
+    Returns
+    -------
+    DataBunch
+        Made like that of `load_medmnist`; a split not asked for is None.
+    """
+    weights = weights or {}
+    splits = {
+        split: make_oct_phantoms(
+            n_samples[split], size=size, weights=weights.get(split), random_state=seed
+        )
+        for seed, split in enumerate(("train", "val", "test"))
+        if split in n_samples
+    }
+    one = next(iter(splits.values()))
+    shared = ("name", "size", "target_names", "synthetic", "DESCR")
+    return DataBunch(
+        **{"train": None, "val": None, "test": None, **splits},
+        **{key: one[key] for key in shared},
     )
 
 
