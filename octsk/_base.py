@@ -644,7 +644,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         try:
             return train_test_split(
                 index,
-                test_size=self.validation_fraction,
+                test_size=float(self.validation_fraction),
                 stratify=y[index],
                 random_state=self._random_state,
             )

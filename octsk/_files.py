@@ -18,8 +18,10 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     # A link stays, and what it points to is replaced.
     path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "there is something that is not a file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     try:
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent

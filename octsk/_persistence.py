@@ -1,5 +1,7 @@
 """Estimators as files: one zip archive to save and load, and Keras 2's ``.h5``."""
 
+import copy
+import copy
 import importlib.metadata
 import json
 import tempfile
@@ -145,7 +147,8 @@ def _encode(value, name):
 def _encode_optimizer(optimizer):
     config = keras.optimizers.serialize(optimizer)
     try:
-        keras.optimizers.deserialize(config)
+        # A copy: Keras puts the objects into the very dictionaries that describe them.
+        keras.optimizers.deserialize(copy.deepcopy(config))
     except Exception as error:
         # Better now than when the trained network cannot be loaded.
         raise ValueError(

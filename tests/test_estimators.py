@@ -453,7 +453,9 @@ def test_partial_fit_with_classes_that_y_lacks():
 
 def test_partial_fit_with_a_label_that_is_new():
     estimator = net().partial_fit(X, y)
-    with pytest.raises(ValueError, match=r"unseen labels: .*7"):
+    with pytest.raises(
+        ValueError, match=r"y holds labels .*\[7\]; its classes are \[0, 1, 2\]"
+    ):
         estimator.partial_fit(X, np.where(y == 0, 7, y))
 
 
@@ -502,6 +504,8 @@ def test_early_stopping_holds_a_stratified_share_out(fit_calls):
     train, held_out = fit_calls[0]["train"], fit_calls[0]["validation"]
     assert sorted([*train.index, *held_out.index]) == list(range(60))
     assert list(np.bincount(labels[held_out.index])) == [10, 5]
+    (stopper,) = estimator.callbacks_
+    assert stopper.model is estimator.model_
     assert "val_loss" in estimator.history_
 
 
@@ -538,7 +542,7 @@ def test_validation_images_may_have_another_dtype_and_layout(reference):
         (dict(X_val=X_VAL, y_val=Y_VAL[1:]), "inconsistent numbers of samples"),
         (
             dict(X_val=X_VAL, y_val=Y_VAL + 2),
-            r"y_val holds labels that y does not: \[3, 4\]",
+            r"y_val holds labels that the network was not made for: \[3, 4\]",
         ),
         (dict(X_val=X_VAL, y_val=np.full(24, "DME")), r"y_val holds labels .*\['DME'\]"),
         (dict(X_val=X_VAL, y_val=Y_VAL + 0.5), "Unknown label type"),
@@ -654,6 +658,7 @@ class SpyAugmenter(OCTAugmenter):
 
     drawn: list = []
     warped: list = []
+    used: list = []
 
     def draw(self, n, image_shape, rng):
         draws = super().draw(n, image_shape, rng)
@@ -662,12 +667,13 @@ class SpyAugmenter(OCTAugmenter):
 
     def warp(self, images, draws):
         images = tf.ensure_shape(
-            tf.py_function(self._keep, [images], tf.float32), images.shape
+            tf.py_function(self._keep, [images, draws], tf.float32), images.shape
         )
         return super().warp(images, draws)
 
-    def _keep(self, images):
+    def _keep(self, images, draws):
         self.warped.append(images.numpy())
+        self.used.append(draws.numpy())
         return images
 
 
@@ -680,13 +686,16 @@ class Blackout(OCTAugmenter):
 
 @pytest.fixture
 def spy_augmenter(monkeypatch):
-    monkeypatch.setattr(SpyAugmenter, "drawn", [])
-    monkeypatch.setattr(SpyAugmenter, "warped", [])
+    for name in ("drawn", "warped", "used"):
+        monkeypatch.setattr(SpyAugmenter, name, [])
     return SpyAugmenter
 
 
-def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(spy_augmenter):
-    # More images than batches are gathered at a time.
+def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(
+    spy_augmenter, monkeypatch
+):
+    # Batches are gathered several at a time; here 7 of 16 images of 8 x 8.
+    monkeypatch.setattr(_training, "_PART_PIXELS", 7 * 16 * 8 * 8)
     images = np.arange(1_500, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
     images = np.tile(images, (1, 8, 4))
     net(epochs=3, batch_size=16, augmentation=SpyAugmenter()).fit(
@@ -697,6 +706,11 @@ def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(spy_augmenter):
     for order in orders:
         assert sorted(order) == list(range(1_500))
     assert len(set(map(tuple, orders))) == 3
+    # And each by the change that was drawn for it.
+    assert len(spy_augmenter.used) > 3 * 13
+    np.testing.assert_array_equal(
+        np.concatenate(spy_augmenter.used), np.concatenate(spy_augmenter.drawn)
+    )
     # Neither sorted nor nearly so.
     assert all(abs(np.corrcoef(order, np.arange(1_500))[0, 1]) < 0.1 for order in orders)
 
@@ -1272,6 +1286,7 @@ def test_copies_with_optimizer_callbacks_and_augmenter(again):
     )
 
 
+@pytest.mark.filterwarnings("error:.*set_output")
 def test_output_containers_of_transformers_do_not_matter(reference):
     with sklearn.config_context(transform_output="pandas"):
         estimator = net().fit(X, y)
@@ -1313,3 +1328,51 @@ def test_network_of_ones_own():
     np.testing.assert_array_equal(other.predict_proba(X), estimator.predict_proba(X))
     with_bias = clone(estimator).set_params(dense_units=(1,)).fit(X, y)
     assert with_bias.model_.count_params() == 3 * 145
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"batch_size": np.int64(8)},
+        {"epochs": np.int32(1)},
+        {"learning_rate": np.float32(0.01)},
+        {"learning_rate": 1},
+        {"dropout": np.float64(0.5)},
+        {"filters": np.array([4])},
+        {"early_stopping": np.True_, "validation_fraction": np.float32(0.2)},
+        {"random_state": np.int64(3)},
+    ],
+    ids=str,
+)
+def test_numpy_numbers_as_parameters(params):
+    assert net(**params).fit(X, y).predict(X).shape == y.shape
+
+
+def test_classes_of_partial_fit_stay():
+    estimator = net().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"classes must stay .*\[0, 1, 2\]; got \[0, 1\]"):
+        estimator.partial_fit(X, y, classes=[1, 0])
+    assert estimator.partial_fit(X, y, classes=[2, 1, 0]).n_iter_ == 2
+
+
+def test_a_network_does_not_go_on_with_other_sizes():
+    estimator = net(warm_start=True).fit(X, y).set_params(filters=(5,))
+    with pytest.raises(ValueError, match=r"made with .*\[4\].* cannot go on with .*\[5\]"):
+        estimator.fit(X, y)
+    assert estimator.set_params(warm_start=False).fit(X, y).model_.layers[0].filters == 5
+
+
+def test_an_augmenter_that_resamples_is_refused():
+    with pytest.raises(ValueError, match="n_copies must be None"):
+        net(augmentation=OCTAugmenter(n_copies=2)).fit(X, y)
+
+
+@pytest.mark.parametrize("one", [X[0], X[0][..., np.newaxis]], ids=["(h, w)", "(h, w, 1)"])
+def test_one_image_alone_is_told_how(reference, one):
+    with pytest.raises(ValueError, match=r"one image; pass a set of one, X\[np.newaxis\]"):
+        reference.predict(one)
+
+
+def test_progress_bar_counts_single_steps(capsys):
+    net(verbose=1).fit(X, y)
+    assert f"{-(-len(X) // 32)}/{-(-len(X) // 32)}" in capsys.readouterr().out

@@ -3,6 +3,7 @@ import io
 import json
 import pickle
 import random
+import re
 import subprocess
 import sys
 import warnings
@@ -273,17 +274,24 @@ def test_not_fitted_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("fails", ["writestr", "write"])
 @pytest.mark.parametrize("before", [None, b"what was there"])
-def test_failed_save_leaves_the_folder_as_it_was(before, fitted, tmp_path, monkeypatch):
+def test_failed_save_leaves_the_folder_as_it_was(
+    before, fails, fitted, tmp_path, monkeypatch
+):
     path = tmp_path / "net.octsk"
     if before is not None:
         path.write_bytes(before)
+    method = getattr(zipfile.ZipFile, fails)
 
     def disk_full(self, *args, **kwargs):
+        # Not the archive that Keras makes first, elsewhere.
+        if Path(self.filename or "").parent != tmp_path:
+            return method(self, *args, **kwargs)
         self.fp.write(b"half a file")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", disk_full)
+    monkeypatch.setattr(zipfile.ZipFile, fails, disk_full)
     with pytest.raises(OSError, match="No space left"):
         fitted.save(path)
     assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["net.octsk"])
@@ -687,3 +695,36 @@ def test_what_is_no_h5_file(tmp_path):
         file["images"] = X
     with pytest.raises(ValueError, match=r"foreign\.h5' is not a Keras \.h5 file"):
         SmallOCTNet.from_h5(tmp_path / "foreign.h5")
+
+
+def test_an_optimizer_that_could_not_be_loaded_is_refused(tmp_path):
+    class HomeMadeSGD(keras.optimizers.SGD):
+        """An optimizer that Keras does not know."""
+
+    clf = net(optimizer=HomeMadeSGD(0.01)).fit(X, y)
+    with pytest.raises(ValueError, match="register_keras_serializable"):
+        clf.save(tmp_path / "a.octsk")
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_layout_of_keras_3_is_named(fitted, tmp_path):
+    fitted.model_.save_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(ValueError, match="Keras 3's own layout"):
+        SmallOCTNet.from_h5(tmp_path / "a.weights.h5")
+
+
+def test_a_link_stays_and_its_target_is_replaced(fitted, tmp_path):
+    (tmp_path / "target.octsk").write_text("old")
+    (tmp_path / "link.octsk").symlink_to("target.octsk")
+    fitted.save(tmp_path / "link.octsk")
+    assert (tmp_path / "link.octsk").is_symlink()
+    octsk.load(tmp_path / "target.octsk")
+
+
+@pytest.mark.parametrize("place", ["no_folder/a.octsk", "."])
+def test_errors_of_writing_name_the_file_asked_for(fitted, tmp_path, place):
+    with pytest.raises(
+        OSError, match=re.escape(str(tmp_path / place).rstrip("."))
+    ) as error:
+        fitted.save(tmp_path / place)
+    assert error.value.filename == str((tmp_path / place).resolve())
