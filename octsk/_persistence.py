@@ -1,7 +1,5 @@
 """Estimators as files: one zip archive to save and load, and Keras 2's ``.h5``."""
 
-import copy
-import copy
 import importlib.metadata
 import json
 import tempfile
@@ -145,17 +143,15 @@ def _encode(value, name):
 
 
 def _encode_optimizer(optimizer):
-    config = keras.optimizers.serialize(optimizer)
-    try:
-        # A copy: Keras puts the objects into the very dictionaries that describe them.
-        keras.optimizers.deserialize(copy.deepcopy(config))
-    except Exception as error:
+    kind = type(optimizer)
+    registered = keras.saving.get_registered_name(kind) != kind.__name__
+    if not (registered or kind.__module__.split(".")[0] == "keras"):
         # Better now than when the trained network cannot be loaded.
         raise ValueError(
             f"optimizer={optimizer!r} cannot be saved: Keras would not find its class when "
             "loading. Register it by keras.saving.register_keras_serializable()."
-        ) from error
-    return config
+        )
+    return keras.optimizers.serialize(optimizer)
 
 
 def _decode(value):
