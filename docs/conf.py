@@ -64,8 +64,10 @@ html_sidebars = {"changelog": [], "contributing": [], "install": []}
 
 
 def _plain_labels(app, what, name, obj, options, lines):
-    """Turn labels of scikit-learn's pages, in methods taken over from it, to plain text."""
-    lines[:] = [re.sub(r":ref:`([^`<]+?)(?: <[^`]*>)?`", r"\1", line) for line in lines]
+    """Turn scikit-learn's labels and terms, in inherited docstrings, to plain text."""
+    for i, line in enumerate(lines):
+        line = re.sub(r":ref:`([^`<]+?)(?: <[^`]*>)?`", r"\1", line)
+        lines[i] = re.sub(r":term:(`[^`]+`)", r"`\1`", line)
 
 
 def setup(app):

@@ -231,7 +231,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         **params : dict
             Parameter names and values. With ``augmentation=True``, setting a parameter
-            of the augmenter puts an :class:`OCTAugmenter` in its place.
+            of the augmenter puts an :class:`~octsk.OCTAugmenter` in its place.
 
         Returns
         -------
