@@ -2,7 +2,7 @@
 
 import argparse
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -61,7 +61,7 @@ def phantoms(n_train: int) -> Bunch:
 
 
 def interleaved(
-    contenders: dict[str, Callable[[], Result]], repeats: int
+    contenders: Mapping[str, Callable[[], Result]], repeats: int
 ) -> dict[str, list[Result]]:
     """Call every contender once in each repeat, every second time in reverse order.
 

@@ -140,7 +140,7 @@ def _splits(path, n):
     return train, val
 
 
-def _new_clock(base):
+def _new_clock(base: Any):
     """Make a callback of class `base` that takes the seconds of training and validation."""
 
     class Clock(base):
@@ -312,7 +312,7 @@ def _table(net, result) -> Table:
     array = next(iter(measured["few"].values()))["array"]
     ratio = measured["ratios"]
     return Table(
-        f"{net}, {settings['n']:,} training images, {settings['epochs']} epochs",
+        f"{net}, {settings['n']:,} training images, epochs: {settings['epochs']}",
         ("", "epoch", "a step", "epoch CPU", "validation", "fit", "peak memory", "added"),
         rows,
         [

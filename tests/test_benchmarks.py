@@ -185,7 +185,7 @@ def test_full_fit(in_this_process, tmp_path, capsys):
     ours, theirs = (small["epoch_seconds"][name][0] for name in full_fit.CONTENDERS)
     assert small["ratios"]["epoch"]["median"] == pytest.approx(theirs / ours)
     text = capsys.readouterr().out
-    assert "small, 96 training images, 2 epochs" in text
+    assert "small, 96 training images, epochs: 2" in text
     assert "SYNTHETIC" in text
     assert json.loads(path.read_text())["nets"]["small"]["ratios"] == small["ratios"]
 
