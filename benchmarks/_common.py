@@ -69,7 +69,7 @@ def interleaved(
     """
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     for repeat in range(repeats):
-        order = list(contenders) if repeat % 2 == 0 else list(reversed(contenders))
+        order = list(contenders)[:: 1 if repeat % 2 == 0 else -1]
         for name in order:
             results[name].append(contenders[name]())
     return results
