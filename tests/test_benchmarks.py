@@ -9,10 +9,10 @@ import pytest
 from helpers import TINY
 
 import octsk
-from benchmarks import _apart, _common, augmentation_speed, full_fit, report_rows
+from benchmarks import _apart, _common, augmentation_speed, full_fit, report_rows, search
 from octsk.classifiers import NETS
 
-SCRIPTS = [augmentation_speed, full_fit, report_rows]
+SCRIPTS = [augmentation_speed, full_fit, report_rows, search]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def in_this_process(monkeypatch):
         result = getattr(importlib.import_module(module), function)(**arguments)
         return json.loads(json.dumps(result))
 
-    for module in (augmentation_speed, full_fit):
+    for module in (augmentation_speed, full_fit, search):
         monkeypatch.setattr(module, "run_apart", call)
     monkeypatch.setattr(augmentation_speed, "use_one_core", lambda: None)
 
@@ -191,6 +191,44 @@ def test_full_fit_networks_are_the_estimators():
         estimator = NETS[net]()
         assert estimator.optimizer == full_fit.OPTIMIZERS[net]
         assert estimator.batch_size == full_fit.BATCH_SIZE
+
+
+# --- search ------------------------------------------------------------------------------
+
+
+def test_search(in_this_process, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(search, "_net", lambda name, seed=0: octsk.SmallOCTNet(**TINY))
+    monkeypatch.setattr(search, "WORKERS", {"one": (1, 1), "another": (1, 1)})
+    path = tmp_path / "search.json"
+    sizes = {"--n": 48, "--trials": 1, "--short-trials": 2, "--folds": 2, "--repeats": 1}
+    files = {"--output": path, "--storage": tmp_path / "search.journal"}
+    options = {**sizes, **files}.items()
+    result = search.main([str(word) for option in options for word in option])
+    assert result["data"]["synthetic"]
+    assert (result["data"]["n"], result["data"]["patients"]) == (48, None)
+    assert set(result["study"]["best_params"]) == set(
+        octsk.search_space(octsk.SmallOCTNet(**TINY))
+    )
+    for who in ("default", "best"):
+        assert len(result["study"][who]) == len(result["study"][f"new_{who}"][0]) == 2
+    turns = result["workers"]["turns"]
+    assert [turn["trials"] for turn in turns["one"] + turns["another"]] == [[2], [2]]
+    ratio = turns["another"][0]["seconds"] / turns["one"][0]["seconds"]
+    assert result["workers"]["ratios"]["one"]["median"] == pytest.approx(ratio)
+    for measured in result["pruning"].values():
+        assert len(measured["completed_seconds"]) + len(measured["pruned_seconds"]) == 2
+    text = capsys.readouterr().out
+    assert "SYNTHETIC" in text
+    assert "defaults, and the best of 1 trials" in text
+    assert json.loads(path.read_text())["study"] == result["study"]
+    assert (tmp_path / "search.journal").is_file()
+
+
+def test_search_keeps_patients_together():
+    labels = np.arange(60) % 3
+    data = {"images": np.zeros((60, 4, 4)), "labels": labels, "groups": np.arange(60) // 5}
+    for train, test in search._folds(data, 3, seed=0):
+        assert not set(data["groups"][train]) & set(data["groups"][test])
 
 
 # --- what they share ---------------------------------------------------------------------

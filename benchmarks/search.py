@@ -1,0 +1,401 @@
+"""What a search gains, and what pruning and a second process save.
+
+Three parts, each by itself with --parts:
+
+  study    An Optuna study of a net beside the net's defaults, cross-validated on the same
+           folds. The best of many trials is too good on the folds it was chosen by, so
+           both are scored again on new folds with new seeds (--repeats of them): what
+           counts is the difference there.
+  workers  The same study, of --short-trials trials, by one process and by two that share
+           a journal file. The two have half of the cores each (Linux); the one has all of
+           them, or half too. They take turns. Time is from the start of Python to the end.
+  pruning  Seconds of a pruned trial beside those of a completed one, in studies of
+           --short-trials trials and three times the net's epochs, by pruner.
+
+Folds keep patients together where the file has groups. Without --data the images are
+phantoms.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._apart import run_apart
+from benchmarks._common import (
+    at_least,
+    interleaved,
+    new_parser,
+    new_result,
+    phantoms,
+    ratio_words,
+    ratios,
+    save,
+    show,
+    stop,
+)
+from octsk._tables import Table
+
+PARTS = ("study", "workers", "pruning")
+SCORING = "balanced_accuracy"
+# How many processes each contender has, and the part of the cores of each.
+WORKERS = {
+    "one process, all cores": (1, 1),
+    "one process, half of them": (1, 2),
+    "two processes, half each": (2, 2),
+}
+PRUNERS = ("median", "hyperband")
+
+
+def _net(name: str, seed: int = 0):
+    from octsk import classifiers
+
+    return classifiers.NETS[name](random_state=seed)
+
+
+def _folds(data, n_folds: int, seed: int) -> list:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    cls = StratifiedKFold if data["groups"] is None else StratifiedGroupKFold
+    cv = cls(n_folds, shuffle=True, random_state=seed)
+    return list(cv.split(data["images"], data["labels"], data["groups"]))
+
+
+def _load(path: str) -> dict[str, Any]:
+    with np.load(path) as file:
+        return {name: file.get(name) for name in ("images", "labels", "groups")}
+
+
+# --- Each part --------------------------------------------------------------------------
+
+
+def study(path: str, net: str, trials: int, folds: int, repeats: int, storage: str | None):
+    """Search, then score the default and the best on new folds too."""
+    import octsk
+
+    data = _load(path)
+    search = octsk.OCTSearchCV(
+        _net(net),
+        n_trials=trials,
+        scoring=SCORING,
+        cv=_folds(data, folds, 0),
+        refit=False,
+        random_state=0,
+        storage=storage,
+    ).fit(data["images"], data["labels"])
+    best = search.best_params_
+    results, row = search.cv_results_, search.best_index_
+    found = [float(results[f"split{i}_test_score"][row]) for i in range(folds)]
+    new = range(1, repeats + 1)
+    return {
+        "best_params": best,
+        "n_trials": len(search.study_.trials),
+        "default": _scores(data, net, {}, folds, 0),
+        "best": found,
+        "new_default": [_scores(data, net, {}, folds, seed) for seed in new],
+        "new_best": [_scores(data, net, best, folds, seed) for seed in new],
+    }
+
+
+def _scores(data, net, params, folds, seed) -> list[float]:
+    from sklearn.model_selection import cross_val_score
+
+    scores = cross_val_score(
+        _net(net, seed).set_params(**params),
+        data["images"],
+        data["labels"],
+        scoring=SCORING,
+        cv=_folds(data, folds, seed),
+    )
+    return [float(score) for score in scores]
+
+
+def work(path: str, net: str, trials: int, folds: int, storage: str, share: int) -> int:
+    """Work at a study with a share of the cores; return how many trials this one did."""
+    import os
+
+    from octsk._cores import claim_cores
+
+    claim_cores((os.cpu_count() or 1) // share)
+    import octsk
+
+    data, done = _load(path), []
+    octsk.OCTSearchCV(
+        _net(net),
+        n_trials=trials,
+        scoring=SCORING,
+        cv=_folds(data, folds, 0),
+        refit=False,
+        random_state=0,
+        storage=storage,
+        callbacks=[lambda study, trial: done.append(trial.number)],
+    ).fit(data["images"], data["labels"])
+    return len(done)
+
+
+def _time_workers(processes: int, share: int, **arguments) -> dict[str, Any]:
+    """Time processes that share a new study."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(processes) as pool:
+        call = partial(
+            run_apart,
+            f"{__spec__.name}:work",
+            storage=str(Path(folder, "search.journal")),
+            share=share,
+            **arguments,
+        )
+        start = time.perf_counter()
+        running = [pool.submit(call) for _ in range(processes)]
+        done = [one.result() for one in running]
+        return {"seconds": time.perf_counter() - start, "trials": done}
+
+
+def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str, Any]:
+    """Search with a pruner; return seconds and epochs of each trial."""
+    import octsk
+
+    data = _load(path)
+    estimator = _net(net)
+    estimator.set_params(epochs=3 * estimator.epochs)
+    space = octsk.search_space(estimator)
+    del space["epochs"]
+    search = octsk.OCTSearchCV(
+        estimator,
+        space,
+        n_trials=trials,
+        scoring=SCORING,
+        cv=_folds(data, folds, 0),
+        refit=False,
+        random_state=0,
+        pruner=pruner,
+    ).fit(data["images"], data["labels"])
+    kinds: dict[str, list[float]] = {"COMPLETE": [], "PRUNED": []}
+    for trial in search.study_.trials:
+        kinds[trial.state.name].append(trial.duration.total_seconds())
+    epochs = [
+        len(trial.intermediate_values)
+        for trial in search.study_.trials
+        if trial.state.name == "PRUNED"
+    ]
+    return {
+        "completed_seconds": kinds["COMPLETE"],
+        "pruned_seconds": kinds["PRUNED"],
+        "pruned_epochs": epochs,
+        "completed_epochs": folds * estimator.epochs,
+        "best_score": float(search.best_score_),
+    }
+
+
+# --- The script -------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    arguments = _parser().parse_args(argv)
+    names = ("net", "trials", "short_trials", "folds", "repeats", "parts")
+    settings = {name: getattr(arguments, name) for name in names}
+    result = new_result("search", settings)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "images.npz")
+            result["data"] = _write_images(arguments, path)
+            for part in PARTS:
+                if part in arguments.parts:
+                    result[part] = _run(part, str(path), arguments)
+                    save(result, arguments.output)  # what there is so far
+    except (OSError, ValueError) as error:
+        stop(error)
+    tables = {"study": _study_table, "workers": _workers_table, "pruning": _pruning_table}
+    show(
+        [tables[part](result) for part in PARTS if part in result],
+        synthetic=arguments.data is None,
+    )
+    return result
+
+
+def _parser():
+    parser = new_parser(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="npz file in MedMNIST's layout, its training images",
+    )
+    parser.add_argument(
+        "--n", type=at_least(8), help="images (default: the file's, or 768 phantoms)"
+    )
+    parser.add_argument(
+        "--net", choices=["small", "medium"], default="small", help="default %(default)s"
+    )
+    parser.add_argument(
+        "--trials", type=at_least(1), default=30, help="of the study (default %(default)s)"
+    )
+    parser.add_argument(
+        "--short-trials",
+        type=at_least(1),
+        default=10,
+        help="of the other two parts (default %(default)s); all of up to 10 are random, so "
+        "that two processes try what one does",
+    )
+    parser.add_argument("--folds", type=at_least(2), default=5, help="default %(default)s")
+    parser.add_argument(
+        "--repeats",
+        type=at_least(1),
+        default=3,
+        help="of the new folds, and turns of the processes (default %(default)s)",
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="FILE",
+        help="journal file of the study, which goes on where it was ended",
+    )
+    return parser
+
+
+def _write_images(arguments, path) -> dict[str, Any]:
+    """Write the images for the processes; return what they are."""
+    import octsk
+
+    if arguments.data is None:
+        train = phantoms(arguments.n or 768).train
+        data = {"name": "oct-phantoms", "sha256": None, "synthetic": True}
+        groups = None
+    else:
+        train = octsk.load_medmnist(arguments.data, split="train")
+        data = {"name": train.name, "sha256": train.sha256, "synthetic": False}
+        groups = train.groups
+    arrays = {"images": train.data, "labels": train.target}
+    if groups is not None:
+        arrays["groups"] = groups
+    np.savez(path, **{name: array[: arguments.n] for name, array in arrays.items()})
+    n = len(train.target[: arguments.n])
+    return data | {"n": n, "patients": None if groups is None else len(np.unique(groups))}
+
+
+def _run(part, path, arguments) -> dict[str, Any]:
+    shared = {"path": path, "net": arguments.net, "folds": arguments.folds}
+    if part == "study":
+        return run_apart(
+            f"{__spec__.name}:study",
+            trials=arguments.trials,
+            repeats=arguments.repeats,
+            storage=arguments.storage and str(Path(arguments.storage).resolve()),
+            **shared,
+        )
+    shared["trials"] = arguments.short_trials
+    if part == "pruning":
+        return {
+            pruner: run_apart(f"{__spec__.name}:prune", pruner=pruner, **shared)
+            for pruner in PRUNERS
+        }
+    contenders = {
+        name: partial(_time_workers, processes, share, **shared)
+        for name, (processes, share) in WORKERS.items()
+    }
+    turns = interleaved(contenders, arguments.repeats)
+    seconds = {name: [turn["seconds"] for turn in turns[name]] for name in turns}
+    *ones, two = WORKERS
+    return {
+        "turns": turns,
+        "ratios": {one: ratios(seconds[two], seconds[one]) for one in ones},
+    }
+
+
+def _study_table(result) -> Table:
+    scores = result["study"]
+    new = {who: np.mean(scores[f"new_{who}"], axis=1) for who in ("default", "best")}
+    difference = np.subtract(scores["new_best"], scores["new_default"]).ravel()
+    settings = result["settings"]
+    rows = [("folds of the search", scores["default"], scores["best"])]
+    for i, pair in enumerate(zip(scores["new_default"], scores["new_best"], strict=True)):
+        rows.append((f"new folds, seed {i + 1}", *pair))
+    best = ", ".join(f"{k} {_value_words(v)}" for k, v in scores["best_params"].items())
+    gain, error = float(difference.mean()), _standard_error(difference)
+    found = np.mean(scores["best"]) - np.mean(scores["default"])
+    beats = found > _standard_error(scores["default"])
+    return Table(
+        f"{settings['net']}: defaults, and the best of {scores['n_trials']} trials",
+        ("balanced accuracy", "defaults", "best"),
+        [(where, *map(_mean_words, both)) for where, *both in rows],
+        [
+            f"Mean and standard error over {settings['folds']} folds of "
+            f"{result['data']['n']} images.",
+            f"On the folds of the search the best is {found:+.3f} beside the defaults: "
+            + ("more" if beats else "not more")
+            + " than their standard error.",
+            f"On new folds, fold by fold: {gain:+.3f} +- {error:.3f} (defaults "
+            f"{new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
+            f"Best: {best}.",
+        ],
+    )
+
+
+def _value_words(value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else f"{value}"
+
+
+def _standard_error(values) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def _mean_words(scores) -> str:
+    return f"{np.mean(scores):.3f} +- {_standard_error(scores):.3f}"
+
+
+def _workers_table(result) -> Table:
+    workers = result["workers"]
+    rows = [
+        (
+            name,
+            f"{statistics.median(turn['seconds'] for turn in turns):.1f} s",
+            ", ".join("+".join(map(str, turn["trials"])) for turn in turns),
+        )
+        for name, turns in workers["turns"].items()
+    ]
+    *_, two = WORKERS
+    return Table(
+        f"A study of {result['settings']['short_trials']} trials, by processes",
+        ("", "time", "trials in each turn"),
+        rows,
+        [
+            f"{two}: {ratio_words(ratio)} times as long as {name}."
+            for name, ratio in workers["ratios"].items()
+        ],
+    )
+
+
+def _pruning_table(result) -> Table:
+    rows, notes = [], []
+    for pruner, measured in result["pruning"].items():
+        pruned, completed = measured["pruned_seconds"], measured["completed_seconds"]
+        rows.append(
+            (
+                pruner,
+                f"{len(pruned)} of {len(pruned) + len(completed)}",
+                f"{statistics.median(completed):.1f} s" if completed else "-",
+                f"{statistics.median(pruned):.1f} s" if pruned else "-",
+                f"{measured['best_score']:.3f}",
+            )
+        )
+        if pruned and completed:
+            share = statistics.median(pruned) / statistics.median(completed)
+            epochs = statistics.median(measured["pruned_epochs"])
+            notes.append(
+                f"{pruner}: a pruned trial costs {share:.2f} of a completed one; it trains "
+                f"{epochs:g} epochs, a completed one {measured['completed_epochs']}."
+            )
+    return Table(
+        f"Pruning, {result['settings']['net']}",
+        ("pruner", "pruned", "completed trial", "pruned trial", "best score"),
+        rows,
+        notes,
+    )
+
+
+if __name__ == "__main__":
+    main()
