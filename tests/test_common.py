@@ -1,6 +1,7 @@
 """scikit-learn's own suite over every estimator."""
 
 import numpy as np
+import pytest
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
@@ -51,9 +52,18 @@ EXPECTED_FAILURES = {
     [
         VectorSmallOCTNet(**TINY),
         VectorMediumOCTNet(**TINY),
-        VectorLargeOCTNet(**TINY),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_suite(estimator, check):
+    check(estimator)
+
+
+# Large is Medium with another optimizer: once more in CI is enough.
+@pytest.mark.slow
+@parametrize_with_checks(
+    [VectorLargeOCTNet(**TINY)],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_scikit_learn_suite_of_large(estimator, check):
     check(estimator)
