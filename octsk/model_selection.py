@@ -536,7 +536,7 @@ class OCTSearchCV(BaseSearchCV):
     def _question(self, space, folds):
         """Return what the scores of a study depend on besides what it varies."""
         question = {
-            "data": folds.fingerprint(),
+            "images, labels and folds": folds.fingerprint(),
             "scoring": f"{self.scoring!r}",
             "metric": self.refit if isinstance(self.refit, str) else "",
             "cost": f"{self.cost!r}",
@@ -582,6 +582,8 @@ class OCTSearchCV(BaseSearchCV):
                     objective,
                     timeout=self.timeout,
                     callbacks=[*(self.callbacks or []), stop],
+                    # Keras's networks are cycles of references, and can be large.
+                    gc_after_trial=True,
                 )
             except KeyboardInterrupt:
                 if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):

@@ -699,9 +699,9 @@ def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"X": FLAT[:, :6]}, "data was"),
-        ({"y": Y[::-1]}, "data was"),
-        ({"cv": 4}, "data was"),
+        ({"X": FLAT[:, :6]}, "images, labels and folds was"),
+        ({"y": Y[::-1]}, "images, labels and folds was"),
+        ({"cv": 4}, "images, labels and folds was"),
         ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy', is 'accuracy'"),
         ({"estimator__max_depth": 6}, "estimator__max_depth was 5, is 6"),
         (
@@ -881,6 +881,31 @@ def test_two_processes_share_a_study(tmp_path):
     assert len({trial.params["learning_rate"] for trial in study.trials}) == len(
         study.trials
     )
+
+
+# --- Real images -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "scoring"),
+    [("octdl_dev", "balanced_accuracy"), ("pneumoniamnist_dev", "roc_auc_ovr")],
+)
+def test_search_on_real_images(data_folder, tmp_path, name, scoring):
+    scans = octsk.load_medmnist(data_folder / f"{name}.npz", split="train")
+    few = np.arange(0, len(scans.target), len(scans.target) // 150)
+    groups = few if scans.groups is None else scans.groups[few]
+    search = OCTSearchCV(
+        SmallOCTNet(filters=(4,), epochs=2, random_state=0),
+        n_trials=2,
+        cv=StratifiedGroupKFold(2),
+        scoring=scoring,
+        pruner="median",
+        random_state=0,
+        storage=tmp_path / "search.journal",
+    ).fit(scans.data[few], scans.target[few], groups=groups)
+    assert 0 < search.best_score_ < 1
+    n_classes = len(np.unique(scans.target))
+    assert search.predict_proba(scans.data[:3]).shape == (3, n_classes)
 
 
 # --- Several processes -----------------------------------------------------------------
