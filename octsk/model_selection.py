@@ -822,17 +822,25 @@ def plot_pareto_front(search, *, ax=None):
     cost, score = results["cost"], results[f"mean_test_{metric}"]
     spread = results[f"std_test_{metric}"]
     ax.errorbar(
-        cost, score, spread, fmt="o", color=_TRIALS, label="trial, ± SD of its folds"
+        *(cost, score, spread),
+        fmt="o",
+        color=_TRIALS,
+        elinewidth=0.8,
+        label="trial, ± SD of its folds",
     )
     ax.step(
-        *(cost[front], score[front], "D-"), where="post", color=_FRONT, label="Pareto front"
+        *(cost[front], score[front], "D-"),
+        where="post",
+        color=_FRONT,
+        zorder=3,
+        label="Pareto front",
     )
-    if np.nanmax(cost) > 10 * np.nanmin(cost) > 0:
+    if np.nanmax(cost) > 30 * np.nanmin(cost) > 0:
         ax.set_xscale("log")
     scoring = search.scoring if isinstance(search.scoring, str) else metric
     ax.set(
         xlabel=_COST_WORDS.get(search.cost, "cost"),
         ylabel=f"mean test {scoring.replace('_', ' ')}",
     )
-    ax.legend()
+    ax.legend(loc="lower right")
     return ax
