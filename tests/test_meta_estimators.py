@@ -260,7 +260,7 @@ def test_parallel_search_gives_the_scores_of_a_serial_one():
     def search(n_jobs):
         return GridSearchCV(
             net(epochs=3, augmentation=True, dropout=0.2),
-            {"optimizer": ["adam", "nadam"], "batch_size": [4, 8]},
+            {"optimizer": ["adam", "nadam"]},
             scoring=["accuracy", "neg_log_loss"],
             refit=False,
             cv=2,
@@ -274,7 +274,7 @@ def test_parallel_search_gives_the_scores_of_a_serial_one():
             column = f"split{split}_test_{name}"
             scores = serial.cv_results_[column]
             np.testing.assert_allclose(parallel.cv_results_[column], scores, rtol=1e-6)
-    assert len(set(scores)) == 4
+    assert len(set(scores)) == 2
 
 
 # --- Pipelines -------------------------------------------------------------------------

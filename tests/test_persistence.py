@@ -527,7 +527,7 @@ def network(filters, dense_units, input_shape, names):
 
 def write(name, filters, dense_units, input_shape=None, names=None):
     model = network(filters, dense_units, input_shape, names)
-    if not input_shape:
+    if names or not input_shape:
         # Trained and so built, as the report's networks were.
         model.fit(X, y, epochs=1, verbose=0)
     model.save(name + "-model.h5")
