@@ -71,7 +71,12 @@ def small_octmnist(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore:.*used as it is, but it is not the published")
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if any(blocks_of(page))],
+    [
+        # A dozen searches: for CI.
+        pytest.param(page, marks=pytest.mark.slow) if page.name == "search.md" else page
+        for page in PAGES
+        if any(blocks_of(page))
+    ],
     ids=lambda page: str(page.relative_to(REPOSITORY)),
 )
 def test_python_of_page_runs(page, small_octmnist, tmp_path, monkeypatch):
