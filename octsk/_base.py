@@ -31,6 +31,7 @@ from octsk._training import (
     Forward,
     Onlooker,
     fit_model,
+    garbage,
     logits,
     seeded_layers,
 )
@@ -509,6 +510,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             steps_per_execution=self._steps_per_execution(),
         )
         model.optimizer.build(model.trainable_variables)
+        garbage.add(model)
         return model
 
     def _steps_per_execution(self):

@@ -1,5 +1,7 @@
 """What TensorFlow does: the batches, the fit of a model and its forward pass."""
 
+import gc
+import math
 import random
 import threading
 from contextlib import contextmanager
@@ -23,6 +25,11 @@ _PART_PIXELS = 32 * 32 * 28 * 28
 # A forward pass takes as many pixels at a time as 256 images of 28 x 28 have, so that
 # its memory depends neither on the number of images nor on their size.
 _FORWARD_PIXELS = 256 * 28 * 28
+
+# Networks are cycles of references, which Python collects late: a search over large ones
+# would fill the memory. So they are collected each time that so many numbers (256 MB) have
+# been put into new ones and their optimizers.
+_COLLECTED_NUMBERS = 64 * 2**20
 
 # Trained networks that are kept for the next fit of their kind, see TwinPool.
 _MAX_TWINS = 4
@@ -50,6 +57,24 @@ def seeded_layers(seed):
             yield
         finally:
             random.setstate(state)
+
+
+class Garbage:
+    """Has networks that nobody uses any more collected, now and then."""
+
+    def __init__(self):
+        self._numbers = 0
+
+    def add(self, model):
+        """Count the numbers in a new network and its optimizer."""
+        variables = model.variables + model.optimizer.variables
+        self._numbers += sum(math.prod(v.shape) for v in variables)
+        if self._numbers > _COLLECTED_NUMBERS:
+            self._numbers = 0
+            gc.collect()
+
+
+garbage = Garbage()
 
 
 class Batches:

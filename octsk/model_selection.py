@@ -582,8 +582,6 @@ class OCTSearchCV(BaseSearchCV):
                     objective,
                     timeout=self.timeout,
                     callbacks=[*(self.callbacks or []), stop],
-                    # Keras's networks are cycles of references, and can be large.
-                    gc_after_trial=True,
                 )
             except KeyboardInterrupt:
                 if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):

@@ -1,10 +1,12 @@
 import copy
+import gc
 import inspect
 import pickle
 import random
 import subprocess
 import sys
 import tracemalloc
+import weakref
 
 import keras
 import numpy as np
@@ -1101,6 +1103,19 @@ clf = SmallOCTNet(**params).fit(X, y)
 clf.predict_proba(X)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(10**9, [True] * 3), (1, [False] * 3)])
+def test_networks_of_past_fits_do_not_stay(monkeypatch, limit, kept):
+    monkeypatch.setattr(_training, "_COLLECTED_NUMBERS", limit)
+    gc.disable()
+    try:
+        fits = (SmallOCTNet(**TINY).fit(X, y) for _ in range(3))
+        networks = [weakref.ref(net.model_) for net in fits]
+        SmallOCTNet(**TINY).fit(X, y)
+        assert [network() is not None for network in networks] == kept
+    finally:
+        gc.enable()
 
 
 @pytest.mark.slow
