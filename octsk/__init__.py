@@ -12,7 +12,13 @@ from octsk._version import __version__
 if TYPE_CHECKING:
     from octsk.augmentation import OCTAugmenter
     from octsk.benchmark import evaluate
-    from octsk.classifiers import LargeOCTNet, MediumOCTNet, SmallOCTNet, load
+    from octsk.classifiers import (
+        LargeOCTNet,
+        MediumOCTNet,
+        ResidualOCTNet,
+        SmallOCTNet,
+        load,
+    )
     from octsk.datasets import (
         fetch_medmnist,
         fetch_octmnist,
@@ -26,6 +32,7 @@ _HOME = {
     "SmallOCTNet": "octsk.classifiers",
     "MediumOCTNet": "octsk.classifiers",
     "LargeOCTNet": "octsk.classifiers",
+    "ResidualOCTNet": "octsk.classifiers",
     "OCTAugmenter": "octsk.augmentation",
     "fetch_medmnist": "octsk.datasets",
     "fetch_octmnist": "octsk.datasets",
@@ -53,6 +60,7 @@ __all__ = [
     "MediumOCTNet",
     "OCTAugmenter",
     "OCTSearchCV",
+    "ResidualOCTNet",
     "SmallOCTNet",
     "__version__",
     "evaluate",

@@ -1,6 +1,7 @@
 """The estimator: what scikit-learn expects, on top of scikeras."""
 
 import copy
+import math
 import types
 from numbers import Integral, Real
 from typing import Any
@@ -27,7 +28,9 @@ from octsk import _persistence
 from octsk._images import check_images, validate_images
 from octsk._training import (
     STEPS_PER_EXECUTION,
+    AveragedWeights,
     Batches,
+    CosineDecay,
     Forward,
     Onlooker,
     fit_model,
@@ -72,6 +75,10 @@ OPTIMIZERS = {
     "sgd",
 }
 
+# Passes of epochs="auto" are this over the root of the number of images, so that steps
+# grow with that root: chosen so that OCTMNIST's 97,477 have 10.
+_AUTO_EPOCHS = 3000
+
 # The parameters of all estimators; each one's own defaults are filled in.
 _PARAMETERS = """filters : sequence of int, default={filters}
         Filters of each 3 x 3 convolution, with 2 x 2 max-pooling between every two.
@@ -84,18 +91,44 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         optimizer; each fit uses a fresh copy of it.
     learning_rate : float, default=None
         Learning rate; None takes the optimizer's own.
-    epochs : int, default={epochs}
-        Passes over the training images; the most there are with `early_stopping`.
+    learning_rate_schedule : None or "cosine", default={learning_rate_schedule!r}
+        None keeps the learning rate as it is. With "cosine" it rises to `learning_rate`
+        in the first `warmup_fraction` of the steps of a `fit`, and then falls along half
+        a cosine wave to 0 at their end; `partial_fit` trains at `learning_rate`.
+    warmup_fraction : float in [0, 1), default={warmup_fraction}
+        Share of the steps with a rising learning rate; with a schedule only.
+    weight_decay : float, default={weight_decay}
+        Decoupled weight decay: each step takes this many times the learning rate off
+        each weight. None takes the optimizer's own, which only AdamW has.
+    epochs : int or "auto", default={epochs!r}
+        Passes over the training images; the most there are with `early_stopping`. "auto"
+        makes fewer of them the more images there are, ``3000 / sqrt(n)`` rounded up: 10
+        for the 97,477 of OCTMNIST, 44 for 4,708, 99 for 924.
     batch_size : int, default={batch_size}
         Images in a training step.
     augmentation : None, bool or OCTAugmenter, default={augmentation}
         Random changes of the training images, drawn anew in each epoch. True means
         ``OCTAugmenter()``, the report's training settings. Never applied to validation
         images or in prediction.
-    class_weight : None, "balanced" or dict, default=None
+    mixup : float, default={mixup}
+        Above 0, training images are mixed in pairs and their labels with them, by shares
+        from a beta distribution with both parameters of this size; 0.2 is usual.
+    label_smoothing : float in [0, 1), default={label_smoothing}
+        Share of each label that is spread over all classes in the loss.
+    ema_momentum : float in (0, 1), default={ema_momentum}
+        Momentum of an exponential moving average of the weights over the steps, which
+        takes the place of the weights in validation and after training. None for none.
+    class_weight : None, "balanced" or dict, default={class_weight!r}
         Weights of the classes in the loss, as in scikit-learn; "balanced" makes them
         inversely proportional to the class frequencies. They also weight the validation
         loss.
+    class_prior : None, "uniform" or array-like of shape (n_classes,), default=None
+        Shares of the classes, in the order of `classes_`, among the images to predict:
+        the logits are moved by the logarithm of their ratio to `class_prior_`. None
+        leaves them. It can be set after `fit`.
+    test_time_augmentation : bool, default={test_time_augmentation}
+        Whether to predict from the mean of the logits of an image and its mirror image.
+        It can be set after `fit`.
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change`
         epochs, and to keep the weights of the best epoch. Validation images are those
@@ -127,6 +160,10 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         "val_accuracy": one value for each epoch since the weights were initialised.
     n_iter_ : int
         Number of these epochs.
+    class_prior_ : ndarray of shape (n_classes,) or None
+        Shares of the classes in training, as the class weights and sample weights made
+        them; those of all trainings of the network, by their epochs. None for a network
+        that octsk has not trained.
     class_names_ : list of str or None
         What people call the classes, in the order of `classes_`, after loading a file
         that was saved with them.
@@ -158,10 +195,18 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "optimizer": [str, keras.optimizers.Optimizer],
         "learning_rate": [None, Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_schedule": [None, StrOptions({"cosine"})],
+        "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
+        "epochs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "augmentation": [None, "boolean", OCTAugmenter],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "ema_momentum": [None, Interval(Real, 0, 1, closed="neither")],
         "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_prior": [None, StrOptions({"uniform"}), "array-like"],
+        "test_time_augmentation": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -179,10 +224,18 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         dropout=0.0,
         optimizer="nadam",
         learning_rate=None,
+        learning_rate_schedule=None,
+        warmup_fraction=0.0,
+        weight_decay=None,
         epochs=5,
         batch_size=32,
         augmentation=True,
+        mixup=0.0,
+        label_smoothing=0.0,
+        ema_momentum=None,
         class_weight=None,
+        class_prior=None,
+        test_time_augmentation=False,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
@@ -196,10 +249,18 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_fraction = warmup_fraction
+        self.weight_decay = weight_decay
         self.epochs = epochs
         self.batch_size = batch_size
         self.augmentation = augmentation
+        self.mixup = mixup
+        self.label_smoothing = label_smoothing
+        self.ema_momentum = ema_momentum
         self.class_weight = class_weight
+        self.class_prior = class_prior
+        self.test_time_augmentation = test_time_augmentation
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -331,6 +392,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             initial_epoch=self.current_epoch if warm else 0,
             X_val=X_val,
             y_val=y_val,
+            scheduled=self.learning_rate_schedule is not None,
         )
         return self
 
@@ -440,6 +502,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "2 classes."
             )
         self.class_names_ = None
+        self.class_prior_ = None
         self.__dict__.pop("n_iter_", None)
         self.model_ = self._build_keras_model()
         self.history_: dict[str, list[float]] = {"loss": []}
@@ -502,8 +565,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
             )
         model.compile(
-            optimizer=_fresh_optimizer(self.optimizer, self.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            optimizer=self._fresh_optimizer(),
+            loss=self._loss(),
             metrics=["accuracy"],
             # XLA takes twice as long as oneDNN for these networks on CPUs.
             jit_compile=False,
@@ -512,6 +575,35 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         model.optimizer.build(model.trainable_variables)
         garbage.add(model)
         return model
+
+    def _has_soft_labels(self):
+        return bool(self.mixup or self.label_smoothing)
+
+    def _loss(self):
+        # The first one's labels are class indices, the other's shares of the classes.
+        if not self._has_soft_labels():
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=float(self.label_smoothing)
+        )
+
+    def _fresh_optimizer(self):
+        """Return a new optimizer: they keep state, so each network gets its own."""
+        optimizer = _optimizer(self.optimizer)
+        config = optimizer.get_config()
+        if self.learning_rate is not None:
+            config["learning_rate"] = float(self.learning_rate)
+        if self.weight_decay is not None:
+            config["weight_decay"] = float(self.weight_decay)
+        if self.ema_momentum is not None:
+            config |= {"use_ema": True, "ema_momentum": float(self.ema_momentum)}
+        if self.learning_rate_schedule and not isinstance(config["learning_rate"], float):
+            raise ValueError(
+                f"learning_rate_schedule={self.learning_rate_schedule!r} needs an "
+                f"optimizer with a plain learning rate; that of {self.optimizer!r} has a "
+                "schedule."
+            )
+        return type(optimizer).from_config(config)
 
     def _steps_per_execution(self):
         if self.verbose == 1:
@@ -529,7 +621,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _kind(self):
         """Return what makes the TensorFlow graph of a training step; see TwinPool."""
-        optimizer = _fresh_optimizer(self.optimizer, self.learning_rate)
+        optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
         if isinstance(config["learning_rate"], float):
@@ -542,6 +634,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             len(self.classes_),
             type(optimizer),
             config,
+            self._loss().get_config(),
         )
 
     def _kind_of_twin(self):
@@ -562,6 +655,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         initial_epoch,
         X_val=None,
         y_val=None,
+        scheduled=False,
     ):
         # scikeras hands whole arrays to Keras, which copies them to float.
         weight = self._loss_weight(y, sample_weight)
@@ -584,16 +678,25 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             validation = self._validation_batches(X_val, y_val)
         elif self.early_stopping:
             index, held_out = self._split(index, y)
-            validation = Batches(X, y, weight, index=held_out, batch_size=self.batch_size)
-        train = Batches(
+            validation = self._batches(X, y, weight, index=held_out)
+        train = self._batches(
             X,
             y,
             weight,
             index=index,
-            batch_size=self.batch_size,
             seed=self._random_state,
             augmenter=augmenter or None,
+            mixup=float(self.mixup),
         )
+        if epochs == "auto":
+            epochs = math.ceil(_AUTO_EPOCHS / math.sqrt(len(index)))
+        self._count_classes(y[index], None if weight is None else weight[index], epochs)
+        recipe = []
+        if scheduled:
+            recipe.append(CosineDecay(epochs, self.warmup_fraction))
+        if self.model_.optimizer.use_ema:
+            # First, so that all others see the averages.
+            recipe.append(AveragedWeights())
         self.callbacks_ = self._fresh_callbacks()
         history = fit_model(
             self.model_,
@@ -603,7 +706,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             make_twin=self._compiled_model,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=self.callbacks_,
+            callbacks=[*recipe, *self.callbacks_],
             verbose=int(self.verbose),
         )
         for name, values in history.items():
@@ -623,6 +726,15 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         weight = weight.astype(np.float32)
         return weight if sample_weight is None else weight * sample_weight
 
+    def _count_classes(self, y, weight, epochs):
+        """Bring the shares of the classes in training up to date."""
+        counts = np.bincount(y, weights=weight, minlength=len(self.classes_))
+        shares = counts / counts.sum()
+        if self.class_prior_ is not None:
+            before = len(self.history_["loss"])
+            shares = (before * self.class_prior_ + epochs * shares) / (before + epochs)
+        self.class_prior_ = shares
+
     def _validation_batches(self, X_val, y_val):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together; one is None.")
@@ -633,12 +745,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         check_consistent_length(X_val, y_val)
         self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
+        weight = self._loss_weight(y_val, None)
+        return self._batches(X_val, y_val, weight, index=np.arange(len(X_val)))
+
+    def _batches(self, X, y, weight, **kwargs):
+        n_classes = len(self.classes_) if self._has_soft_labels() else None
         return Batches(
-            X_val,
-            y_val,
-            self._loss_weight(y_val, None),
-            index=np.arange(len(X_val)),
-            batch_size=self.batch_size,
+            X, y, weight, batch_size=self.batch_size, n_classes=n_classes, **kwargs
         )
 
     def _split(self, index, y):
@@ -784,7 +897,39 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         images = self._check_images(X, reset=False)
         if not hasattr(self, "_forward"):
             self._forward = Forward(self.model_)
-        return logits(self._forward, images)
+        z = logits(self._forward, images)
+        if self.test_time_augmentation:
+            z = (z + logits(self._forward, images[:, :, ::-1])) / 2
+        return z if self.class_prior is None else z + self._log_prior_ratio()
+
+    def _log_prior_ratio(self):
+        """Return what moves logits from the shares in training to `class_prior`."""
+        if self.class_prior_ is None:
+            raise ValueError(
+                "class_prior needs the shares of the classes in training, which are not "
+                "known for a network that octsk has not trained; set class_prior=None."
+            )
+        n_classes = len(self.classes_)
+        if isinstance(self.class_prior, str):
+            self._validate_params()
+            prior = np.full(n_classes, 1 / n_classes)
+        else:
+            prior = check_array(
+                self.class_prior, ensure_2d=False, dtype=float, input_name="class_prior"
+            )
+        if (
+            prior.shape != (n_classes,)
+            or prior.min() <= 0
+            or not np.isclose(prior.sum(), 1)
+        ):
+            raise ValueError(
+                f"class_prior must be None, 'uniform' or {n_classes} shares above 0 that "
+                f"sum to 1, one for each of the classes {self.classes_.tolist()}; got "
+                f"{self.class_prior!r}."
+            )
+        # A class that had no weight in training stays as improbable as the network has it.
+        trained = np.where(self.class_prior_ > 0, self.class_prior_, prior)
+        return np.log(prior / trained).astype(np.float32)
 
     # --- Files -------------------------------------------------------------------------
 
@@ -922,16 +1067,12 @@ def _check_labels(y, name):
     return y
 
 
-def _fresh_optimizer(optimizer, learning_rate):
-    """Return a new optimizer: they keep state, so each network gets its own."""
-    if isinstance(optimizer, str):
-        if optimizer.lower() not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer must be one of {sorted(OPTIMIZERS)} or a Keras optimizer, got "
-                f"{optimizer!r}."
-            )
-        optimizer = keras.optimizers.get(optimizer)
-    config = optimizer.get_config()
-    if learning_rate is not None:
-        config["learning_rate"] = float(learning_rate)
-    return type(optimizer).from_config(config)
+def _optimizer(optimizer):
+    if not isinstance(optimizer, str):
+        return optimizer
+    if optimizer.lower() not in OPTIMIZERS:
+        raise ValueError(
+            f"optimizer must be one of {sorted(OPTIMIZERS)} or a Keras optimizer, got "
+            f"{optimizer!r}."
+        )
+    return keras.optimizers.get(optimizer)

@@ -42,6 +42,9 @@ def save(estimator, path, class_names):
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "seed": estimator._random_state,
         "history": estimator.history_,
+        "class_prior": None
+        if estimator.class_prior_ is None
+        else estimator.class_prior_.tolist(),
     }
     with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as folder:
         model_file = Path(folder) / _MODEL
@@ -107,6 +110,8 @@ def _restore(state, model, known):
     estimator._random_state = state["seed"]
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
+    prior = state["class_prior"]
+    estimator.class_prior_ = None if prior is None else np.array(prior)
     if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
         len(classes),
     ):

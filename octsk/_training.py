@@ -100,10 +100,25 @@ class Batches:
         None keeps the order of `index`.
     augmenter : OCTAugmenter or None, default=None
         What varies the images.
+    n_classes : int or None, default=None
+        Number of classes, for labels as shares of the classes; None for class indices.
+    mixup : float, default=0.0
+        Both parameters of the beta distribution that the shares of two mixed images are
+        drawn from (Zhang et al. 2018); 0 mixes none. Needs `n_classes`.
     """
 
     def __init__(
-        self, images, y, sample_weight, *, index, batch_size, seed=None, augmenter=None
+        self,
+        images,
+        y,
+        sample_weight,
+        *,
+        index,
+        batch_size,
+        seed=None,
+        augmenter=None,
+        n_classes=None,
+        mixup=0.0,
     ):
         self.images = images
         self.y = y
@@ -113,6 +128,8 @@ class Batches:
         self.batch_size = int(batch_size)
         self.seed = seed
         self.augmenter = augmenter
+        self.n_classes = n_classes
+        self.mixup = mixup
         self.epoch = 0
         pixels = self.batch_size * images.shape[1] * images.shape[2]
         self._batches_per_part = max(1, _PART_PIXELS // pixels)
@@ -141,33 +158,55 @@ class Batches:
             parts["sample_weight"] = tf.TensorSpec((None,), tf.float32)
         if self.augmenter is not None:
             parts["draws"] = tf.TensorSpec((None, 8), tf.float32)
+        if self.mixup:
+            parts["share"] = tf.TensorSpec((None,), tf.float32)
         return parts
 
     def _parts(self):
-        order, draws = self.index, None
+        order, drawn = self.index, {}
         if self.seed is not None:
             # A stream of its own for each epoch, whichever epochs ran before.
             rng = np.random.default_rng([self.seed, self.epoch])
             order = rng.permutation(self.index)
             if self.augmenter is not None:
-                draws = self.augmenter.draw(len(order), self.images.shape[1:], rng)
+                drawn["draws"] = self.augmenter.draw(len(order), self.images.shape[1:], rng)
+            if self.mixup:
+                share = rng.beta(self.mixup, self.mixup, len(order))
+                drawn["share"] = share.astype(np.float32)
         size = self.batch_size * self._batches_per_part
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             part = {"x": to_batch(self.images[chosen]), "y": self.y[chosen]}
             if self.sample_weight is not None:
                 part["sample_weight"] = self.sample_weight[chosen]
-            if draws is not None:
-                part["draws"] = draws[start : start + size]
+            for name, values in drawn.items():
+                part[name] = values[start : start + size]
             yield part
 
     def _prepare(self, part):
         x = to_unit(part["x"])
         if self.augmenter is not None:
             x = self.augmenter.warp(x, part["draws"])
-        if self.sample_weight is None:
-            return x, part["y"]
-        return x, part["y"], part["sample_weight"]
+        y, weight = part["y"], part.get("sample_weight")
+        if self.n_classes is not None:
+            y = tf.one_hot(y, self.n_classes)
+        if self.mixup:
+            x, y, weight = _mix(x, y, weight, part["share"])
+        return (x, y) if weight is None else (x, y, weight)
+
+
+def _mix(x, y, weight, share):
+    """Mix each image with the one before it, in random order, and their labels too."""
+
+    def blend(values, share):
+        return values * share + tf.roll(values, 1, axis=0) * (1 - share)
+
+    x = blend(x, share[:, None, None, None])
+    if weight is None:
+        return x, blend(y, share[:, None]), None
+    # The loss is that of both images, each with its own weight.
+    mixed = blend(weight, share)
+    return x, blend(y * weight[:, None], share[:, None]) / mixed[:, None], mixed
 
 
 def _seed_random_layers(model, seed, epoch):
@@ -260,6 +299,89 @@ class ProgressCallback(Onlooker):
 
     def on_epoch_end(self, epoch, logs=None):
         self.display.epoch(epoch + 1, self.params["epochs"], logs or {})
+
+
+class CosineDecay(keras.callbacks.Callback):
+    """Lets the learning rate rise, and fall to 0 along a cosine by the end of a fit.
+
+    Set at every 32nd step, however many are executed at a time, so that neither the
+    progress bar nor callbacks change a training.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the fit.
+    warmup : float
+        Share of the steps in which it rises from near 0.
+    """
+
+    def __init__(self, epochs, warmup):
+        super().__init__()
+        self.epochs = epochs
+        self.warmup = warmup
+        self._step = 0
+
+    def on_train_begin(self, logs=None):
+        self._peak = float(self.model.optimizer.learning_rate.value)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch % STEPS_PER_EXECUTION == 0:
+            self.model.optimizer.learning_rate.assign(self._peak * self._factor(batch))
+
+    def _factor(self, batch):
+        total = self.epochs * self.params["steps"]
+        # In the middle between this setting and the next one.
+        held = min(STEPS_PER_EXECUTION, self.params["steps"] - batch)
+        done = (self._step + batch + held / 2) / total
+        if done < self.warmup:
+            return done / self.warmup
+        falling = min(1.0, (done - self.warmup) / (1 - self.warmup))
+        return 0.5 * (1 + math.cos(math.pi * falling))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._step += self.params["steps"]
+
+    def on_train_end(self, logs=None):
+        self.model.optimizer.learning_rate.assign(self._peak)
+
+
+class AveragedWeights(keras.callbacks.Callback):
+    """Shows the moving average of the weights to all who look at the network.
+
+    The optimizer keeps the average; validation and the callbacks after this one see it
+    in the network, the training goes on from the weights themselves. (Keras 3.15's
+    SwapEMAWeights loses the average where a training is stopped early.)
+    """
+
+    _trained = None
+
+    def _show(self, logs=None):
+        if self._trained is None:
+            variables = self.model.trainable_variables
+            self._trained = [v.numpy() for v in variables]
+            averages = self.model.optimizer._model_variables_moving_average
+            for variable, average in zip(variables, averages, strict=True):
+                variable.assign(average)
+
+    def _hide(self, logs=None):
+        if self._trained is not None:
+            for variable, own in zip(
+                self.model.trainable_variables, self._trained, strict=True
+            ):
+                variable.assign(own)
+            self._trained = None
+
+    def on_test_begin(self, logs=None):
+        self._show()
+
+    def on_test_end(self, logs=None):
+        self._hide()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._show()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._hide()
 
 
 class TwinPool:

@@ -8,6 +8,9 @@ import keras
 import numpy as np
 from keras import layers
 
+# Keras's 0.99 looks back over some 100 steps, a tenth of a training on a thousand images.
+_BATCH_NORM_MOMENTUM = 0.9
+
 
 def small(input_shape, n_classes, *, filters=(32, 32), dense_units=(64,), dropout=0.0):
     """Build the report's Small network ("basic").
@@ -159,6 +162,86 @@ def large(
     )
 
 
+def residual(
+    input_shape, n_classes, *, filters=(32, 64, 128, 128), dense_units=(), dropout=0.0
+):
+    """Build the residual network of :class:`octsk.ResidualOCTNet`.
+
+    A 3 x 3 convolution, residual blocks of two each (He et al. 2016) with batch
+    normalization, the mean over the image, logits: 604,580 parameters and 52 million
+    multiply-adds on 28 x 28 x 1 images of 4 classes.
+
+    Parameters
+    ----------
+    input_shape : tuple of (height, width, channels)
+        Shape of one image, pixels in [0, 1]; of any size.
+    n_classes : int
+        Number of logits.
+    filters : sequence of int, default=(32, 64, 128, 128)
+        Filters of each residual block; one with others than the block before halves the
+        image.
+    dense_units : sequence of int, default=()
+        Units of each hidden dense ReLU layer.
+    dropout : float in [0, 1), default=0.0
+        Share of the means, and of the units of each hidden dense layer, dropped in
+        training; at 0 there is no dropout layer.
+
+    Returns
+    -------
+    keras.Model
+        Maps (n, height, width, channels) float32 to (n, n_classes) logits.
+
+    Raises
+    ------
+    ValueError
+        If a size is no whole number of 1 or more.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR
+    2016, pp. 770-778. Blocks and shortcuts are its; depth and filters are octsk's own.
+
+    Examples
+    --------
+    >>> from octsk.architectures import residual
+    >>> residual((28, 28, 1), 4).count_params()
+    604580
+    """
+    filters = _positive_ints(filters, "filters")
+    if not filters:
+        raise ValueError("filters must hold one number or more, got none.")
+    dense_units = _positive_ints(dense_units, "dense_units")
+    _check_shape(input_shape)
+    image = keras.Input(input_shape)
+    x = _convolution(image, filters[0])
+    for n, before in zip(filters, [filters[0], *filters], strict=False):
+        x = _residual_block(x, n, halve=n != before)
+    x = layers.GlobalAveragePooling2D()(x)
+    for n in dense_units:
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+        x = layers.Dense(n, activation="relu")(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(image, layers.Dense(n_classes)(x), name="residual_oct_net")
+
+
+def _convolution(x, n, size=3, strides=1, activation="relu"):
+    x = layers.Conv2D(n, size, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=_BATCH_NORM_MOMENTUM)(x)
+    return layers.Activation(activation)(x) if activation else x
+
+
+def _residual_block(x, n, halve):
+    y = _convolution(x, n, strides=2 if halve else 1)
+    y = _convolution(y, n, activation=None)
+    if halve:
+        # Means, so that the shortcut leaves out no pixel.
+        x = layers.AveragePooling2D(2, padding="same")(x)
+        x = _convolution(x, n, size=1, activation=None)
+    return layers.Activation("relu")(layers.Add()([x, y]))
+
+
 def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name):
     filters = _positive_ints(filters, "filters")
     dense_units = _positive_ints(dense_units, "dense_units")
@@ -183,11 +266,15 @@ def _positive_ints(numbers, name):
     return [int(n) for n in numbers]
 
 
-def _check_size(input_shape, n_convolutions):
+def _check_shape(input_shape):
     if len(input_shape) != 3:
         raise ValueError(
             f"input_shape must be (height, width, channels), got {tuple(input_shape)}."
         )
+
+
+def _check_size(input_shape, n_convolutions):
+    _check_shape(input_shape)
     # Backwards from one remaining pixel: a convolution takes 2, a pooling halves.
     needed = 3
     for _ in range(n_convolutions - 1):

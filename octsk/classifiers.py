@@ -114,8 +114,61 @@ class LargeOCTNet(
     """
 
 
-# The report's networks by the names it gives them, in lower case.
-NETS = {"small": SmallOCTNet, "medium": MediumOCTNet, "large": LargeOCTNet}
+class ResidualOCTNet(
+    BaseOCTNet,
+    architecture=architectures.residual,
+    defaults=dict(
+        filters=(32, 64, 128, 128),
+        dense_units=(),
+        optimizer="adamw",
+        learning_rate=2e-3,
+        learning_rate_schedule="cosine",
+        warmup_fraction=0.1,
+        weight_decay=0.05,
+        epochs="auto",
+        class_weight="balanced",
+    ),
+):
+    """A residual network with a recipe of today, as a scikit-learn classifier.
+
+    Residual blocks with batch normalization and a mean over the image, 604,580 parameters
+    and 52 million multiply-adds on 28 x 28 grey images of four classes, under half of
+    Medium's. Trained from scratch by AdamW with warm-up and cosine schedule, balanced
+    classes and augmentation.
+
+    Parameters
+    ----------
+    {parameters}
+
+    See Also
+    --------
+    MediumOCTNet : The report's best network.
+    octsk.architectures.residual : The network alone, as a Keras model.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR
+    2016, pp. 770-778.
+
+    I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> from octsk import ResidualOCTNet, make_oct_phantoms
+    >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+    >>> clf = ResidualOCTNet(filters=(4, 8), epochs=2, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 4)
+    """
+
+
+# The networks by their short names; the report's are those that it gives them.
+NETS = {
+    "small": SmallOCTNet,
+    "medium": MediumOCTNet,
+    "large": LargeOCTNet,
+    "residual": ResidualOCTNet,
+}
 
 
 def load(path):
