@@ -53,6 +53,7 @@ _SUBMODULES = {
     "datasets",
     "metrics",
     "model_selection",
+    "tuning",
 }
 
 __all__ = [

@@ -2,7 +2,11 @@
 
 import os
 import platform
+import re
+import shlex
 import sys
+import threading
+import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +18,7 @@ from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
+    check_distribution_compatibility,
 )
 from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import (
@@ -149,7 +154,10 @@ class TrialSeededSampler(optuna.samplers.BaseSampler):
 
 
 def make_pruner(pruner, max_epochs):
-    """Return an Optuna pruner for None, "median", "hyperband" or a pruner."""
+    """Return an Optuna pruner for None, "median", "hyperband" or a pruner.
+
+    With `max_epochs` "auto" Hyperband waits for the first completed trial to know them.
+    """
     if pruner is None:
         return optuna.pruners.NopPruner()
     if pruner == "median":
@@ -197,8 +205,8 @@ def open_study(storage, name, *, sampler, pruner, directions):
     found = [direction.name.lower() for direction in study.directions]
     if found != directions:
         raise ValueError(
-            f"the study {study.study_name!r} in storage={storage!r} has the directions "
-            f"{found}, this search {directions}: give another study_name."
+            f"the study {study.study_name!r} has the directions {found}, this search "
+            f"{directions}: give another study_name or storage."
         )
     return study
 
@@ -211,39 +219,86 @@ def _storage(storage, name):
 
         storage = get_data_home() / "studies" / f"{name}.journal"
     if isinstance(storage, str) and "://" in storage:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return RDBStorage(storage, heartbeat_interval=_HEARTBEAT)
+        return _database(storage)
     if isinstance(storage, (str, os.PathLike)):
         return _journal(Path(storage))
     return storage
 
 
+def _database(url):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return RDBStorage(url, heartbeat_interval=_HEARTBEAT)
+    except ImportError as error:
+        raise ImportError(
+            f"storage={hide_password(url)!r} needs a driver that is not installed "
+            f'({error}). For PostgreSQL: pip install "octsk[postgres]", and a URL that '
+            "begins with postgresql+psycopg://."
+        ) from error
+
+
+def hide_password(storage):
+    """Return what a storage is called, without the password in the URL of a database."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", str(storage))
+
+
+def dashboard_command(storage):
+    """Return the shell's command that opens optuna-dashboard on a storage."""
+    return shlex.join(["optuna-dashboard", hide_password(storage)])
+
+
+class _RepairingLock:
+    """Optuna's lock of a journal, which leaves its holder a journal of whole records.
+
+    A process that is killed may leave half a record. Optuna would write the next one
+    behind it, and then read neither.
+    """
+
+    def __init__(self, path):
+        self._path = path
+        # Windows lets only administrators make symbolic links.
+        lock_class = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
+        self._lock = lock_class(str(path))
+
+    def acquire(self):
+        """Take the lock, and cut off half a record at the end."""
+        acquired = self._lock.acquire()
+        _cut_torn_record(self._path)
+        return acquired
+
+    def release(self):
+        """Give the lock back."""
+        self._lock.release()
+
+
 def _journal(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Windows lets only administrators make symbolic links.
-    lock_class = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
-    lock = lock_class(str(path))
-    backend = JournalFileBackend(str(path), lock_obj=lock)
-    lock.acquire()
-    try:
-        _cut_torn_record(path)
-    finally:
-        lock.release()
+    # Workers may have another working folder.
+    path = path.absolute()
+    lock = _RepairingLock(path)
+    if path.exists():
+        _check_journal(path)
+    # Optuna wants no more of a lock, but has no public name for its class.
+    backend = JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
     return JournalStorage(backend)
 
 
-def _cut_torn_record(path):
-    """Remove the record that a killed process left half-written, if any.
-
-    Optuna would write the next record behind it, and then read neither.
-    """
-    content = path.read_bytes()
-    if content[: len(_RECORD)] != _RECORD[: len(content)]:
+def _check_journal(path):
+    with open(path, "rb") as file:
+        start = file.read(len(_RECORD))
+    if start != _RECORD[: len(start)]:
         raise ValueError(f"storage={str(path)!r} is a file, but no journal of Optuna.")
-    end = content.rfind(b"\n") + 1
-    if end < len(content):
-        os.truncate(path, end)
+
+
+def _cut_torn_record(path):
+    with open(path, "rb+") as file:
+        if not file.seek(0, os.SEEK_END):
+            return
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def check_question(study, question):
@@ -272,6 +327,60 @@ def check_question(study, question):
             f"cannot be compared with new ones ({changes}). Give another study_name or "
             "storage to begin a new study."
         )
+
+
+def check_space(study, space):
+    """See that what a study chose from is what is to be chosen from now.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        The study.
+    space : Space
+        What is to be varied now.
+
+    Raises
+    ------
+    ValueError
+        If a list of values has changed, which Optuna cannot continue with. Ranges may
+        change.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        for name, before in trial.distributions.items():
+            now = space.distributions.get(name, before)
+            try:
+                check_distribution_compatibility(before, now)
+            except ValueError:
+                raise ValueError(
+                    f"the study {study.study_name!r} was begun with {name!r} from "
+                    f"{before}; now it is from {now}. Give another study_name or storage "
+                    "to begin a new study."
+                ) from None
+
+
+def is_shared(study):
+    """Say whether other processes can work at a study: not where it is in the memory."""
+    return not isinstance(study._storage, InMemoryStorage)
+
+
+def end_with(parent):
+    """End this process when its parent ends, be it that it is killed.
+
+    A worker would go on with the study, and the search that is started again has workers
+    of its own.
+
+    Parameters
+    ----------
+    parent : int
+        The parent's process id.
+    """
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def sign(trial):
@@ -324,8 +433,19 @@ def n_taken(study):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             n += bool(alive)
         else:
-            n += is_evaluated(trial) or trial.state == TrialState.PRUNED
+            n += counts(trial)
     return n
+
+
+def ended_trials(study):
+    """Return the trials that run no more, in the order in which they ended."""
+    trials = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
+    return sorted(trials, key=lambda trial: trial.datetime_complete)
+
+
+def counts(trial):
+    """Say whether a finished trial is one of those asked for; one killed is not."""
+    return is_evaluated(trial) or trial.state == TrialState.PRUNED
 
 
 def is_evaluated(trial):

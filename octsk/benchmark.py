@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from octsk._files import atomic_write
+from octsk._files import atomic_write, check_new_folder
 from octsk._published import PublishedResult, published_results, why_not_comparable
 from octsk._report import (
     REPORT_FORMAT,
@@ -674,9 +674,7 @@ def _mean_and_std(name, values) -> dict[str, float | None]:
 
 
 def _new_folder(folder) -> Path:
-    folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(f"{folder} holds files already; name a new or empty folder.")
+    folder = check_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from octsk._tensorflow import start_tensorflow
 from octsk._version import __version__
 
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
@@ -39,6 +39,20 @@ class Net(StrEnum):
     SMALL = "small"
     MEDIUM = "medium"
     LARGE = "large"
+
+
+class Pruner(StrEnum):
+    """What can end bad trials early."""
+
+    MEDIAN = "median"
+    HYPERBAND = "hyperband"
+
+
+class Cost(StrEnum):
+    """What a search can keep low beside its score."""
+
+    N_PARAMETERS = "n_parameters"
+    FIT_TIME = "fit_time"
 
 
 class Split(StrEnum):
@@ -60,8 +74,11 @@ class ClassWeight(StrEnum):
 # --------------------------------------------------------------------------------------
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: end as at Ctrl-C, so that no half-written file is left."""
+class _Terminated(BaseException):
+    """SIGTERM came: end, so that no half-written file is left.
+
+    No KeyboardInterrupt, after which a search goes on with what it has found.
+    """
 
 
 class _OneLineErrors(TyperGroup):
@@ -84,7 +101,7 @@ class _OneLineErrors(TyperGroup):
                 super().invoke(ctx)
                 # Here, since typer knows what to do when the reader of a pipe has gone.
                 sys.stdout.flush()
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, _Terminated) as stop:
             terminated = isinstance(stop, _Terminated)
             _say("terminated" if terminated else "interrupted", *stop.args)
             # As a shell counts them: 128 and the number of the signal.
@@ -297,42 +314,17 @@ def _draw_phantoms(size, split=None):
 
 def _make_net(name, **given):
     """Make an unfitted net; what is not given is the net's own default."""
-    _start_tensorflow()
+    start_tensorflow()
     from octsk.classifiers import NETS
 
     return NETS[name](**{key: value for key, value in given.items() if value is not None})
 
 
 def _load_model(path):
-    _start_tensorflow()
+    start_tensorflow()
     import octsk
 
     return octsk.load(path)
-
-
-def _start_tensorflow() -> None:
-    """Load TensorFlow without what it always says at its start.
-
-    TensorFlow 2.21 says it before its own log level counts. So stderr is set aside
-    meanwhile, and what was written there is shown if the start fails.
-    """
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" or "tensorflow" in sys.modules:
-        return
-    with tempfile.TemporaryFile() as aside:
-        stderr = os.dup(2)
-        os.dup2(aside.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            # Looks for graphics cards; where there is none it says so.
-            tf.config.list_physical_devices()
-        except Exception:
-            aside.seek(0)
-            os.write(stderr, aside.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 # --------------------------------------------------------------------------------------
@@ -495,7 +487,7 @@ def _run_folder(wanted: Path | None, name: str) -> Iterator[Path]:
     folder = wanted or _new_folder(f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}")
     try:
         yield folder
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, _Terminated) as stop:
         if folder.is_dir() and any(folder.iterdir()):
             raise type(stop)(f"finished trainings are in {folder}") from None
         raise
@@ -578,6 +570,155 @@ def train(
         output, class_names=names and [names[label] for label in classifier.classes_]
     )
     print(f"Model: {output}")
+
+
+@app.command(
+    epilog="\b\nExamples:\n"
+    "  octsk tune --data clinic.npz --trials 30\n"
+    "  octsk tune --data clinic.npz --net medium --workers 2 --pruner median\n"
+    "  octsk tune --data clinic.npz --storage postgresql+psycopg://me@host/studies",
+)
+def tune(
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        Net, typer.Option(metavar="small|medium|large", help="Net to tune.")
+    ] = Net.SMALL,
+    trials: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Trials in the study when the search ends."),
+    ] = 30,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1, metavar="SECONDS", help="Begin no trial after this time of searching."
+        ),
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=2, metavar="N", help="Folds of the train split that a trial is scored on."
+        ),
+    ] = 5,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Processes at the study, each with its share of cores."
+        ),
+    ] = 1,
+    space_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--search-space",
+            metavar="FILE",
+            dir_okay=False,
+            help="JSON file of what to vary, such as search_space.json of a report.",
+            show_default="what octsk.search_space gives",
+        ),
+    ] = None,
+    pruner: Annotated[
+        Pruner | None,
+        typer.Option(metavar="median|hyperband", help="End bad trials after a few epochs."),
+    ] = None,
+    cost: Annotated[
+        Cost | None,
+        typer.Option(
+            metavar="n_parameters|fit_time",
+            help="Keep this low too, and plot the Pareto front. Not with --pruner.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where the study lives: a journal file, or the URL of a database.",
+            show_default="<data home>/studies/<study>.journal",
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the study.", show_default="<net>-<data>-<size>"
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="New folder for the report.",
+            show_default="octsk-runs/<date>-tune-<study>",
+        ),
+    ] = None,
+) -> None:
+    """Search for the settings of a net, and measure what was found.
+
+    Trials are cross-validated on the train split, patients kept together where the file
+    says who they are. The best is trained on the whole split and, where there is a test
+    split, measured on it beside the net's defaults. Killed at any moment and started
+    again, the same command goes on. Ctrl-C ends the search and keeps the best so far.
+    """
+    import octsk
+    from octsk._progress import TrainingDisplay
+    from octsk._report import as_word
+    from octsk.datasets import get_data_home
+
+    images = _load_data(data, dataset, phantoms, size, data_home)
+    space = space_file and octsk.model_selection.read_search_space(space_file)
+    estimator = _make_net(net, random_state=seed)
+    if space is None:
+        # Only sizes change the number of parameters, and much of the time.
+        space = octsk.search_space(estimator, sizes=cost is not None)
+    study = study or as_word(f"{net}-{images.name}-{images.size}")
+    storage = storage or str(get_data_home(data_home) / "studies" / f"{study}.journal")
+    search = octsk.OCTSearchCV(
+        estimator,
+        space,
+        n_trials=trials,
+        timeout=timeout,
+        n_workers=workers,
+        cv=folds,
+        random_state=seed,
+        pruner=pruner and str(pruner),
+        cost=cost and str(cost),
+        storage=storage,
+        study_name=study,
+    )
+    # Here, since it loads Optuna, which may be missing: search_space has said so by now.
+    from octsk._study import dashboard_command, hide_password
+
+    if images.synthetic:
+        _print_report(SYNTHETIC)
+    with _run_folder(output, f"tune-{study}") as folder:
+        _print_facts(
+            {
+                "data": _data_words(images),
+                "net": net,
+                "trials": f"{trials}, {folds} folds each",
+                "study": f"{study} in {hide_password(storage)}",
+                "dashboard": dashboard_command(storage),
+                "results": folder,
+            }
+        )
+        with TrainingDisplay(_console(stderr=True)) as display:
+            run = octsk.tuning.tune(
+                search,
+                images,
+                seeds=[seed],
+                output_dir=folder,
+                on_trials=display.on_trials,
+                on_event=display.on_event,
+            )
+    print()
+    _print_report(run.to_text())
+    print(f"\nReport, figures and model: {folder}")
+    print("Look at the trials, with pip install optuna-dashboard:")
+    print(f"  {dashboard_command(storage)}")
 
 
 @app.command(
@@ -751,7 +892,7 @@ def info(data_home: DataHomeOption = None) -> None:
             "data sets": ", ".join(sets) or "none yet; octsk fetch downloads one",
         }
     )
-    _start_tensorflow()
+    start_tensorflow()
     import tensorflow as tf
 
     from octsk import architectures

@@ -1,7 +1,9 @@
 """Search for settings: the report's grid, search spaces and Optuna studies."""
 
 import json
+import os
 import re
+import signal
 import time
 import warnings
 from numbers import Integral, Real
@@ -21,6 +23,8 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
+
+from octsk._tensorflow import start_tensorflow
 
 __all__ = [
     "OCTSearchCV",
@@ -100,8 +104,9 @@ def search_space(estimator, *, sizes=False):
     """Return what to vary of an estimator, as Optuna distributions.
 
     Of each octsk net in it: the learning rate, the optimizer, the batch size, half to
-    twice its epochs, the dropout, the class weights, and the ranges of its augmentation
-    if it has any. Of each :class:`~octsk.OCTAugmenter` in it: the ranges.
+    twice its epochs (unless they are "auto"), the dropout, the label smoothing, the class
+    weights, and the ranges of its augmentation if it has any. Of each
+    :class:`~octsk.OCTAugmenter` in it: the ranges.
 
     Parameters
     ----------
@@ -167,14 +172,17 @@ def _net_space(net, sizes):
         # Of a kind: their learning rates can be compared.
         "optimizer": CategoricalDistribution(("adam", "adamw", "nadam")),
         "batch_size": IntDistribution(16, 128, log=True),
-        "epochs": IntDistribution(max(1, net.epochs // 2), 2 * net.epochs),
-        # In steps, since the network is compiled anew for each dropout.
+        # In steps, since the network is compiled anew for each value of these two.
         "dropout": FloatDistribution(0.0, 0.5, step=0.125),
+        "label_smoothing": FloatDistribution(0.0, 0.1, step=0.05),
         "class_weight": CategoricalDistribution((None, "balanced")),
     }
+    if net.epochs != "auto":
+        space["epochs"] = IntDistribution(max(1, net.epochs // 2), 2 * net.epochs)
     for name in ("filters", "dense_units") if sizes else ():
         own = getattr(net, name)
-        space[name] = [tuple(max(1, int(n * size)) for n in own) for size in _SIZES]
+        if len(own):
+            space[name] = [tuple(max(1, int(n * size)) for n in own) for size in _SIZES]
     return space
 
 
@@ -240,6 +248,8 @@ def read_search_space(path):
 
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not entries:
+            raise ValueError("it is empty")
         return {
             name: entry
             if isinstance(entry, list)
@@ -282,6 +292,9 @@ class OCTSearchCV(BaseSearchCV):
         names, or else by the first.
     n_jobs : int, default=None
         Processes for the folds of a trial.
+    n_workers : int, default=1
+        Processes at the study, each with a trial of its own and its share of the cores.
+        With more than one, the study needs a storage or a name.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
@@ -318,7 +331,7 @@ class OCTSearchCV(BaseSearchCV):
         or a number that a function gives for a fitted estimator. See `pareto_front_`.
     callbacks : list of callable, default=None
         Called with the study and the trial after each trial, as in
-        ``optuna.study.Study.optimize``.
+        ``optuna.study.Study.optimize``; with several workers, in the worker's process.
 
     Attributes
     ----------
@@ -376,6 +389,7 @@ class OCTSearchCV(BaseSearchCV):
         "param_distributions": [None, dict],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "timeout": [None, Interval(Real, 0, None, closed="neither")],
+        "n_workers": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "storage": [None, str, PathLike, HasMethods(["create_new_study"])],
         "study_name": [None, str],
@@ -395,6 +409,7 @@ class OCTSearchCV(BaseSearchCV):
         timeout=None,
         scoring="balanced_accuracy",
         n_jobs=None,
+        n_workers=1,
         refit=True,
         cv=None,
         verbose=0,
@@ -414,6 +429,7 @@ class OCTSearchCV(BaseSearchCV):
         self.timeout = timeout
         self.scoring = scoring
         self.n_jobs = n_jobs
+        self.n_workers = n_workers
         self.refit = refit
         self.cv = cv
         self.verbose = verbose
@@ -519,6 +535,11 @@ class OCTSearchCV(BaseSearchCV):
                 f"pruner={self.pruner!r} and cost={self.cost!r}: Optuna prunes by one "
                 "objective. Give one of them."
             )
+        if self.n_workers > 1 and self.n_jobs not in (None, 1):
+            raise ValueError(
+                f"n_workers={self.n_workers} and n_jobs={self.n_jobs}: the processes would "
+                "start processes. Give one of them."
+            )
         sampler = self.sampler
         if sampler is None and self.random_state is not None:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
@@ -530,7 +551,13 @@ class OCTSearchCV(BaseSearchCV):
             pruner=optuna_side.make_pruner(self.pruner, max_epochs),
             directions=["maximize"] if self.cost is None else ["maximize", "minimize"],
         )
+        if self.n_workers > 1 and not optuna_side.is_shared(study):
+            raise ValueError(
+                f"n_workers={self.n_workers} need a study that they can share: give a "
+                "storage or a study_name."
+            )
         optuna_side.check_question(study, self._question(space, folds))
+        optuna_side.check_space(study, space)
         return study
 
     def _question(self, space, folds):
@@ -555,6 +582,29 @@ class OCTSearchCV(BaseSearchCV):
 
     def _run_study(self, space, folds):
         optuna_side = _import_study()
+        if optuna_side.n_taken(self.study_) >= self.n_trials:
+            return
+        try:
+            if self.n_workers == 1:
+                self._work(space, folds)
+            else:
+                Parallel(
+                    n_jobs=self.n_workers,
+                    backend="loky",
+                    initializer=_start_worker,
+                    initargs=(os.getpid(),),
+                )(delayed(_work_apart)(self, space, folds) for _ in range(self.n_workers))
+        except KeyboardInterrupt:
+            if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):
+                raise
+            warnings.warn(
+                "the search was interrupted; it goes on with the best trial so far.",
+                stacklevel=3,
+            )
+
+    def _work(self, space, folds):
+        """Try parameters until the study has its trials."""
+        optuna_side = _import_study()
 
         def objective(trial):
             optuna_side.sign(trial)
@@ -574,22 +624,12 @@ class OCTSearchCV(BaseSearchCV):
             if optuna_side.n_taken(study) >= self.n_trials:
                 study.stop()
 
-        if optuna_side.n_taken(self.study_) >= self.n_trials:
-            return
         with Parallel(n_jobs=self.n_jobs) as parallel:
-            try:
-                self.study_.optimize(
-                    objective,
-                    timeout=self.timeout,
-                    callbacks=[*(self.callbacks or []), stop],
-                )
-            except KeyboardInterrupt:
-                if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):
-                    raise
-                warnings.warn(
-                    "the search was interrupted; it goes on with the best trial so far.",
-                    stacklevel=3,
-                )
+            self.study_.optimize(
+                objective,
+                timeout=self.timeout,
+                callbacks=[*(self.callbacks or []), stop],
+            )
 
     def _evaluate(self, trial, candidate, folds, parallel):
         """Return the results of a trial's folds, or raise ``optuna.TrialPruned``."""
@@ -721,6 +761,22 @@ class _Folds:
         labels = np.asarray(self.y).astype(str)
         # Memory-mapped images are to have the same hash.
         return joblib.hash((np.array(some), labels, self.splits), coerce_mmap=True)
+
+
+def _start_worker(parent):
+    """Prepare a worker process, before it is given a search."""
+    # Ctrl-C reaches all processes of a terminal; what follows is for the parent to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _import_study().end_with(parent)
+    start_tensorflow()
+
+
+def _work_apart(search, space, folds):
+    """Work at the study of a search in a worker process."""
+    # Or samplers without a seed for each trial would all suggest the same.
+    search.study_.sampler.reseed_rng()
+    with _import_study().quiet(silent=not search.verbose):
+        search._work(space, folds)
 
 
 def _fit_fold(estimator, *, X, y, train, test, cost, **settings):

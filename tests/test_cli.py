@@ -1,16 +1,20 @@
 """The octsk command, run in this process; where that would not show it, as a script."""
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
 import re
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +29,7 @@ from octsk import cli
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 
-COMMANDS = ["benchmark", "train", "evaluate", "predict", "fetch", "info"]
+COMMANDS = ["benchmark", "tune", "train", "evaluate", "predict", "fetch", "info"]
 OCT_CLASSES = [
     "choroidal neovascularization",
     "diabetic macular edema",
@@ -111,7 +115,7 @@ def test_help_loads_nothing_heavy():
         "import sys\n"
         "from octsk.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
-        "heavy = {'tensorflow', 'keras', 'sklearn', 'numpy', 'matplotlib', 'pooch'}\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'numpy', 'matplotlib', 'optuna'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     result = subprocess.run(
@@ -150,6 +154,7 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
         (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
         (["train", "--data", "x.npz"], "--output"),
+        (["tune", "--pruner", "best"], "'best' is not one of 'median', 'hyperband'"),
         (["predict", "x.octsk"], "INPUT"),
     ],
 )
@@ -408,6 +413,137 @@ def test_ctrl_c_ends_the_script_at_once(clinic, folder):
 
 
 # --------------------------------------------------------------------------------------
+# tune
+# --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def space(folder):
+    """A search space of small nets that are soon trained."""
+    path = folder / "space.json"
+    path.write_text('{"filters": [[2]], "epochs": [1], "optimizer": ["adam", "nadam"]}')
+    return path
+
+
+def tune_words(clinic, space, trials, **options):
+    words = ["tune", "--data", clinic, "--search-space", space, "--folds", 2]
+    words += ["--trials", trials, "--storage", "study.journal"]
+    return words + [word for k, v in options.items() for word in (f"--{k}", v)]
+
+
+def test_tune_writes_a_report_and_goes_on(clinic, space):
+    result = octsk_command(*tune_words(clinic, space, 1))
+    [run] = Path("octsk-runs").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-tune-small-clinic-28", run.name)
+    assert {path.name for path in run.iterdir()} >= {
+        *("report.txt", "tuning.json", "trials.csv", "history.png", "parallel.png"),
+        *("model.octsk", "benchmark"),
+    }
+    out = result.stdout
+    assert (run / "report.txt").read_text(encoding="utf-8") in out + "\n"
+    assert re.search(r"^study +small-clinic-28 in study.journal$", out, re.M)
+    assert "\n  optuna-dashboard study.journal\n" in out
+    assert re.search(r"^  default +0\.\d{3} .*\n  tuned +0\.\d{3} ", out, re.M)
+    first, *_ = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"trial 0: balanced accuracy (0\.\d{3}); 1 of 1, best \1 \(trial 0\)", first
+    )
+    assert octsk.load(run / "model.octsk").filters == [2]
+
+    result = octsk_command(*tune_words(clinic, space, 2, output="second"))
+    assert result.stderr.startswith("already done: 1 of 2 trials, best 0.")
+    assert "\ntrial 1: balanced accuracy 0." in result.stderr
+    assert "2: 2 completed" in Path("second", "report.txt").read_text(encoding="utf-8")
+
+
+def test_tune_errors_are_told_before_the_search(clinic, space, monkeypatch):
+    monkeypatch.setattr(octsk.OCTSearchCV, "fit", lambda *_: pytest.fail("was begun"))
+    words = tune_words(clinic, space, 1)
+    space.write_text("{}")
+    assert "holds no search space" in error_line(*words)
+    space.write_text('{"filters": [[2]]}')
+    Path("mine").mkdir()
+    Path("mine", "own.txt").touch()
+    result = octsk_command(*words, "--output", "mine", code=1)
+    assert "mine holds files already" in result.stderr
+
+
+def test_password_of_a_database_is_not_shown(clinic, space, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("end")
+
+    monkeypatch.setattr(octsk.tuning, "tune", fail)
+    url = "postgresql+psycopg://me:secret@host/studies"
+    result = octsk_command("tune", "--data", clinic, "--storage", url, code=1)
+    assert "secret" not in result.output
+    assert "optuna-dashboard 'postgresql+psycopg://me:***@host/studies'" in result.stdout
+
+
+def test_tune_keeps_the_best_at_ctrl_c(clinic, space, monkeypatch):
+    fit = octsk.SmallOCTNet.fit
+    fits = []
+
+    def interrupted(self, *args, **kwargs):
+        fits.append(self)
+        if len(fits) == 3:
+            raise KeyboardInterrupt
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(octsk.SmallOCTNet, "fit", interrupted)
+    result = octsk_command(*tune_words(clinic, space, 9, output="run"))
+    assert "octsk: warning: the search was interrupted; it goes on with" in result.stderr
+    assert octsk.load("run/model.octsk").predict([[[0] * 28] * 28]).shape == (1,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_tune_by_workers_killed_goes_on(clinic, space, folder, end):
+    words = tune_words(clinic, space, 1000, workers=2, output="run")
+    process = script(*words, start_new_session=True)
+    try:
+        while not (line := process.stderr.readline()).startswith("trial 2"):
+            assert line, process.stdout.read()
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == (143 if end == signal.SIGTERM else -9)
+    assert "Traceback" not in errors
+    assert not Path("run").exists()
+    words[words.index(1000)] = 12
+    result = octsk_command(*words)
+    assert "already done: " in result.stderr
+    assert "12 completed" in result.stdout
+
+
+@pytest.mark.slow
+def test_dashboard_opens_on_the_study(clinic, space, folder):
+    pytest.importorskip("optuna_dashboard")
+    out = octsk_command(*tune_words(clinic, space, 1)).stdout
+    _, *arguments = shlex.split(re.search(r"^  (optuna-dashboard .*)$", out, re.M)[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("optuna-dashboard"), *arguments, f"--port={port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}/api/studies"
+        for _ in range(120):
+            with contextlib.suppress(OSError):
+                studies = json.load(urllib.request.urlopen(address))["study_summaries"]
+                break
+            time.sleep(0.5)
+    finally:
+        server.kill()
+        server.wait()
+    assert [study["study_name"] for study in studies] == ["small-clinic-28"]
+
+
+# --------------------------------------------------------------------------------------
 # train, evaluate, predict
 # --------------------------------------------------------------------------------------
 
@@ -434,7 +570,7 @@ def test_train_on_classes_without_names_and_without_val_split(folder):
 
 
 def test_train_without_train_split_is_told_before_tensorflow_starts(folder, monkeypatch):
-    monkeypatch.setattr(cli, "_start_tensorflow", lambda: pytest.fail("was started"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("was started"))
     data = write_npz(folder / "rest.npz", splits=["val", "test"], n=8)
     line = error_line("train", "--data", data, "-o", "m.octsk")
     assert line == f"{data} has no 'train' split; it has val, test"
@@ -605,7 +741,7 @@ def test_terminated_download_leaves_nothing_behind(folder):
 
 
 def test_info_lists_no_temporary_files(folder, monkeypatch):
-    monkeypatch.setattr(cli, "_start_tensorflow", lambda: None)
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: None)
     (folder / "octmnist.npz").write_bytes(b"")
     (folder / ".octmnist-abcdefgh.npz").write_bytes(b"")
     out = octsk_command("info", "--data-home", folder).stdout
@@ -646,6 +782,6 @@ def test_start_of_tensorflow_that_fails_is_told_whole(monkeypatch, capfd):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match="no tensorflow"):
-        cli._start_tensorflow()
+        cli.start_tensorflow()
     os.write(2, b"and stderr is back\n")
     assert capfd.readouterr().err == "the driver is broken\nand stderr is back\n"

@@ -1,5 +1,6 @@
 """Searches: what is tried, what is kept, and what survives."""
 
+import contextlib
 import json
 import logging
 import os
@@ -178,6 +179,7 @@ def test_read_search_space(tmp_path):
     "text",
     [
         "no json",
+        "{}",
         "[1]",
         '{"C": 1}',
         '{"C": {"low": 1}}',
@@ -422,6 +424,9 @@ def test_choices_of_any_kind():
     ("params", "message"),
     [
         ({"n_trials": 0}, "n_trials"),
+        ({"n_workers": 0}, "n_workers"),
+        ({"n_workers": 2}, "n_workers=2 need a study that they can share"),
+        ({"n_workers": 2, "n_jobs": 2}, "n_workers=2 and n_jobs=2"),
         ({"pruner": "best"}, "pruner"),
         ({"cost": "money"}, "cost"),
         ({"storage": 3}, "storage"),
@@ -720,6 +725,14 @@ def test_only_the_same_study_goes_on(tmp_path, change, message):
         search.fit(**data)
 
 
+def test_choices_of_a_study_stay_the_same(tmp_path):
+    params = dict(storage=tmp_path / "search.journal", cv=3)
+    OCTSearchCV(TREE, {"criterion": ["gini"]}, n_trials=1, **params).fit(FLAT, Y)
+    search = OCTSearchCV(TREE, {"criterion": ["gini", "entropy"]}, n_trials=2, **params)
+    with pytest.raises(ValueError, match=r"begun with 'criterion' from.*Give another"):
+        search.fit(FLAT, Y)
+
+
 def test_what_changes_no_score_may_differ(tmp_path):
     pipeline = Pipeline([("tree", TREE)])
     space = {f"tree__{name}": drawn_from for name, drawn_from in PRUNING.items()}
@@ -749,6 +762,29 @@ def test_torn_journal(tmp_path):
     assert len(search.cv_results_["params"]) == 3
     path.write_bytes(b'{"op_c')
     assert len(tree_search(storage=path, n_trials=3).fit(FLAT, Y).study_.trials) == 3
+
+
+def test_record_torn_by_another_process_while_the_search_goes_on(tmp_path):
+    path = tmp_path / "search.journal"
+
+    def tear(study, trial):
+        with open(path, "ab") as file:
+            file.write(b'{"op_code":6,"wor')
+
+    search = tree_search(storage=path, n_trials=4, callbacks=[tear]).fit(FLAT, Y)
+    assert len(search.cv_results_["params"]) == 4
+    assert len(tree_search(storage=path, n_trials=5).fit(FLAT, Y).study_.trials) == 5
+
+
+def test_journal_is_found_from_another_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    search = tree_search(
+        storage="search.journal",
+        n_trials=2,
+        callbacks=[lambda study, trial: os.chdir("/")],
+    ).fit(FLAT, Y)
+    assert len(search.study_.trials) == 2
+    assert os.listdir(tmp_path) == ["search.journal"]
 
 
 def test_other_files_are_no_journals(tmp_path):
@@ -788,6 +824,7 @@ search = octsk.OCTSearchCV(
     {{"learning_rate": FloatDistribution(1e-3, 1e-2)}},
     storage={storage!r},
     n_trials={n_trials},
+    n_workers={n_workers},
     cv=2,
     random_state=0,
     callbacks=[lambda study, trial: print(trial.number, flush=True)],
@@ -797,17 +834,21 @@ print("done", *search.cv_results_["trial"])
 """
 
 
-def start(tmp_path, n_trials=6, estimator="Slow()"):
+def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1):
     script = SCRIPT.format(
         storage=str(tmp_path / "search.journal"),
         n_trials=n_trials,
         estimator=estimator,
+        n_workers=n_workers,
     )
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        # A shell may hand Ctrl-C as ignored to what it runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        start_new_session=True,
     )
 
 
@@ -865,6 +906,69 @@ def test_search_killed_at_any_moment_goes_on(tmp_path):
     assert len(done) == 13
     states = [trial.state.name for trial in load_study(tmp_path).trials]
     assert states.count("COMPLETE") == 12
+
+
+@pytest.mark.slow
+def test_workers_share_a_study(tmp_path):
+    params = dict(random_state=0, n_trials=8)
+    search = tree_search(n_workers=2, storage=tmp_path / "search.journal", **params)
+    search.fit(FLAT, Y)
+    study = load_study(tmp_path)
+    assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
+    processes = {trial.user_attrs["process"]["pid"] for trial in study.trials}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert search.predict(FLAT).shape == Y.shape
+    # All of the first ten are random, so that two processes try what one does.
+    alone = tree_search(**params).fit(FLAT, Y)
+    n = len(alone.cv_results_["params"])
+    assert search.cv_results_["params"][:n] == alone.cv_results_["params"]
+    # And with a sampler that has one seed for all trials, not the same twice.
+    search.set_params(sampler=optuna.samplers.RandomSampler(seed=0), study_name="other")
+    tried = search.fit(FLAT, Y).cv_results_["param_ccp_alpha"]
+    assert len(set(tried)) == len(tried) >= 8
+
+
+def finished(tmp_path):
+    return [t.number for t in load_study(tmp_path).trials if t.state.is_finished()]
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """A search by two workers that goes on for ever and has finished some trials."""
+    process = start(tmp_path, n_trials=10**6, n_workers=2)
+    for _ in range(3):
+        assert process.stdout.readline().strip().isdigit()
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(workers, tmp_path):
+    workers.kill()
+    workers.wait()
+    time.sleep(2)
+    before = finished(tmp_path)
+    time.sleep(2)
+    assert finished(tmp_path) == before
+    # Their trials are lost, and the search goes on.
+    n = len(before) + 2
+    output, _ = start(tmp_path, n_trials=n).communicate(timeout=100)
+    assert len(output.splitlines()[-1].split()) == n + 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_workers(workers, tmp_path):
+    # As a terminal does it: to all of them.
+    os.killpg(workers.pid, signal.SIGINT)
+    output, _ = workers.communicate(timeout=60)
+    assert workers.returncode == 0
+    assert output.splitlines()[-1].startswith("done 0 ")
+    before = finished(tmp_path)
+    time.sleep(2)
+    assert finished(tmp_path) == before
 
 
 def test_two_processes_share_a_study(tmp_path):
