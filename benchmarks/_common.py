@@ -1,6 +1,7 @@
 """What the scripts share: data, ratios, tables and files."""
 
 import argparse
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -84,6 +85,17 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
 def ratio_words(ratio: dict[str, float]) -> str:
     """Write a ratio with its spread."""
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Return the standard error of the mean."""
+    return statistics.stdev(values) / math.sqrt(len(values))
+
+
+def mean_words(values: Sequence[float]) -> str:
+    """Write a mean with its standard error, if there are two values or more."""
+    spread = f" ± {standard_error(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f}{spread}"
 
 
 def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:

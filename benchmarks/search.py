@@ -31,6 +31,7 @@ from benchmarks._apart import run_apart
 from benchmarks._common import (
     at_least,
     interleaved,
+    mean_words,
     new_parser,
     new_result,
     phantoms,
@@ -38,6 +39,7 @@ from benchmarks._common import (
     ratios,
     save,
     show,
+    standard_error,
     stop,
 )
 from octsk._tables import Table
@@ -315,20 +317,20 @@ def _study_table(result) -> Table:
     for i, pair in enumerate(zip(scores["new_default"], scores["new_best"], strict=True)):
         rows.append((f"new folds, seed {i + 1}", *pair))
     best = ", ".join(f"{k} {_value_words(v)}" for k, v in scores["best_params"].items())
-    gain, error = float(difference.mean()), _standard_error(difference)
+    gain, error = float(difference.mean()), standard_error(difference)
     found = np.mean(scores["best"]) - np.mean(scores["default"])
-    beats = found > _standard_error(scores["default"])
+    beats = found > standard_error(scores["default"])
     return Table(
         f"{settings['net']}: defaults, and the best of {scores['n_trials']} trials",
         ("balanced accuracy", "defaults", "best"),
-        [(where, *map(_mean_words, both)) for where, *both in rows],
+        [(where, *map(mean_words, both)) for where, *both in rows],
         [
             f"Mean and standard error over {settings['folds']} folds of "
             f"{result['data']['n']} images.",
             f"On the folds of the search the best is {found:+.3f} beside the defaults: "
             + ("more" if beats else "not more")
             + " than their standard error.",
-            f"On new folds, fold by fold: {gain:+.3f} +- {error:.3f} (defaults "
+            f"On new folds, fold by fold: {gain:+.3f} ± {error:.3f} (defaults "
             f"{new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
             f"Best: {best}.",
         ],
@@ -337,14 +339,6 @@ def _study_table(result) -> Table:
 
 def _value_words(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else f"{value}"
-
-
-def _standard_error(values) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
-def _mean_words(scores) -> str:
-    return f"{np.mean(scores):.3f} +- {_standard_error(scores):.3f}"
 
 
 def _workers_table(result) -> Table:

@@ -1,6 +1,7 @@
 """The scripts under benchmarks/, at a tiny scale."""
 
 import importlib
+import itertools
 import json
 import subprocess
 
@@ -9,10 +10,27 @@ import pytest
 from helpers import TINY
 
 import octsk
-from benchmarks import _apart, _common, augmentation_speed, full_fit, report_rows, search
+from benchmarks import (
+    _apart,
+    _common,
+    augmentation_speed,
+    corruptions,
+    full_fit,
+    probabilities,
+    report_rows,
+    search,
+)
+from benchmarks._corruptions import CORRUPTIONS, corrupt
 from octsk.classifiers import NETS
 
-SCRIPTS = [augmentation_speed, full_fit, report_rows, search]
+SCRIPTS = [
+    augmentation_speed,
+    corruptions,
+    full_fit,
+    probabilities,
+    report_rows,
+    search,
+]
 
 
 @pytest.fixture
@@ -231,6 +249,259 @@ def test_search_keeps_patients_together():
         assert not set(data["groups"][train]) & set(data["groups"][test])
 
 
+# --- corruptions -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_new_nets(monkeypatch):
+    """Let the scripts train a network that does so in a blink, whatever its name."""
+
+    def new_net(name, seed, epochs):
+        params = {**TINY, "epochs": epochs or 1, "random_state": seed}
+        return octsk.SmallOCTNet(**params)
+
+    for module in (corruptions, probabilities):
+        monkeypatch.setattr(module, "new_net", new_net)
+
+
+@pytest.fixture(scope="module")
+def scans():
+    return octsk.make_oct_phantoms(40, random_state=0).data
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_corruptions_grow_with_severity(name, scans):
+    corrupted = [corrupt(scans, name, severity) for severity in range(1, 6)]
+    changes = [np.abs(images - scans.astype(float)).mean() for images in corrupted]
+    assert all(less < more for less, more in itertools.pairwise(changes))
+    assert 0 < changes[0] < changes[4] / 1.5
+    assert corrupted[0].shape == scans.shape
+    assert corrupted[0].dtype == np.uint8
+    np.testing.assert_array_equal(corrupt(scans, name, 3), corrupted[2])
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_corruptions_of_colour_images(name, scans):
+    colour = np.stack([scans[:4]] * 3, axis=-1)
+    changed = corrupt(colour, name, 4)
+    assert changed.shape == colour.shape
+    if "noise" not in name and name != "jpeg_compression":
+        grey = corrupt(scans[:4], name, 4)
+        np.testing.assert_allclose(changed[..., 1].astype(float), grey, atol=1)
+
+
+@pytest.mark.parametrize("name", ["gaussian_noise", "speckle_noise", "shot_noise"])
+def test_noise_is_as_strong_as_stated(name):
+    grey = np.full((50, 28, 28), 102, dtype=np.uint8)
+    parameter = CORRUPTIONS[name].severities[2]
+    stated = {
+        "gaussian_noise": parameter,
+        "speckle_noise": 0.4 * parameter,
+        "shot_noise": np.sqrt(0.4 / parameter),
+    }
+    deviation = np.std(corrupt(grey, name, 3) / 255)
+    assert deviation == pytest.approx(stated[name], rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["gaussian_blur", "defocus_blur", "motion_blur"])
+def test_blur_keeps_the_light(name):
+    point = np.zeros((6, 29, 29), dtype=np.uint8)
+    point[:, 14, 14] = 255
+    spread = corrupt(point, name, 5).astype(float)
+    # Rounding: many pixels of little light.
+    np.testing.assert_allclose(spread.sum(axis=(1, 2)), 255, rtol=0.05)
+    assert spread.max() < 100
+
+
+def test_corruptions_on_phantoms(tiny_new_nets, tmp_path, capsys):
+    path = tmp_path / "errors.json"
+    result = corruptions.main(
+        "--n 64 --nets small medium --seeds 0 1 --corruptions pixelate brightness "
+        f"--output {path}".split()
+    )
+    assert len(result["rows"]) == 2 * 2 * (1 + 2 * 5)
+    assert result["rows"][0].keys() == {
+        "net",
+        "corruption",
+        "severity",
+        "balanced_error",
+        "seed",
+    }
+    found = result["summary"]
+    rows = [
+        row["balanced_error"]
+        for row in result["rows"]
+        if (row["net"], row["corruption"]) == ("medium", "pixelate")
+    ]
+    errors = found["balanced_error"]["medium"]["pixelate"]
+    assert errors == pytest.approx([np.mean(rows[:5]), np.mean(rows[5:])])
+    # The same network under both names.
+    assert found["relative"]["medium"] == pytest.approx({"pixelate": 1, "brightness": 1})
+    text = capsys.readouterr().out
+    assert "SYNTHETIC" in text
+    assert "medium / small" in text
+    assert json.loads(path.read_text())["summary"] == found
+
+
+def test_relative_errors_are_means_over_severities_divided():
+    rows = [
+        {
+            "net": net,
+            "corruption": corruption,
+            "severity": severity,
+            "balanced_error": error,
+            "seed": 0,
+        }
+        for net, errors in {"one": (0.2, 0.4), "two": (0.1, 0.2)}.items()
+        for corruption in ("blur", "noise")
+        for severity, error in enumerate(errors, 1)
+    ]
+    found = corruptions.summary(rows, "one")
+    assert found["relative"]["two"] == pytest.approx({"blur": 0.5, "noise": 0.5})
+    assert found["mean_relative"] == pytest.approx({"one": 1, "two": 0.5})
+    assert corruptions.summary(rows, "neither")["reference"] == "one"
+
+
+def test_listed_parameters(capsys):
+    assert corruptions.main(["--list"]) is None
+    assert "6, 1.5" in capsys.readouterr().out
+
+
+@pytest.fixture
+def published_file(tmp_path):
+    """Write a stand-in for octmnist-c.npz: twelve corruptions, the third of noise alone."""
+    scans = octsk.make_oct_phantoms(12, random_state=3)
+    images = np.concatenate([scans.data] * 60)
+    images[2 * 60 : 3 * 60] = np.random.default_rng(0).integers(0, 256, (60, 28, 28))
+    path = tmp_path / "octmnist-c.npz"
+    np.savez(
+        path,
+        test_images=np.stack([images] * 3, axis=-1),
+        test_labels=np.tile(scans.target, 60)[:, None],
+        val_images=np.zeros((240, 28, 28, 3), np.uint8),
+        val_labels=np.tile(scans.target, 20)[:, None],
+    )
+    return path, scans
+
+
+def test_published_corrupted_images(published_file, tmp_path, capsys):
+    path, scans = published_file
+    net = octsk.SmallOCTNet(epochs=2, random_state=0).fit(scans.data, scans.target)
+    net.save(tmp_path / "grey.octsk")
+    colour = octsk.SmallOCTNet(**TINY).fit(np.stack([scans.data] * 3, -1), scans.target)
+    colour.save(tmp_path / "colour.octsk")
+    models = [str(tmp_path / f"{name}.octsk") for name in ("grey", "colour")]
+    result = corruptions.main(["--model", *models, "--corrupted", str(path)])
+    rows = [row for row in result["rows"] if row["net"] == "grey"]
+    assert [(row["corruption"], row["severity"]) for row in rows] == [
+        (name, severity) for name in corruptions.PUBLISHED for severity in range(1, 6)
+    ]
+    as_they_are = corruptions.balanced_error(net, scans.data, scans.target)
+    for row in rows:
+        if row["corruption"] != "impulse_noise":
+            assert row["balanced_error"] == as_they_are
+    assert len(result["rows"]) == 2 * 60
+    text = capsys.readouterr().out
+    assert "octmnist-c.npz" in text
+    assert "colour / grey" in text
+    assert "as they are" not in text
+
+
+def test_published_file_of_another_number_of_images(tmp_path):
+    path = tmp_path / "odd.npz"
+    np.savez(path, test_images=np.zeros((61, 8, 8), np.uint8), test_labels=np.arange(61))
+    with pytest.raises(SystemExit, match=r"must be 60 sets of as many images .* are 61"):
+        corruptions.main(["--model", str(path), "--corrupted", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--corrupted", "octmnist-c.npz"], "give --data or --model"),
+        (["--model", "no.octsk", "--n", "32"], "no.octsk"),
+        (["--corruptions", "rain"], "invalid choice: 'rain'"),
+    ],
+)
+def test_bad_argument_of_corruptions_is_one_line(argv, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        corruptions.main(argv)
+    assert words in capsys.readouterr().err + str(stopped.value)
+    assert stopped.value.code != 0
+
+
+# --- probabilities -----------------------------------------------------------------------
+
+
+def test_probabilities_on_phantoms(tiny_new_nets, tmp_path, capsys):
+    path = tmp_path / "probabilities.json"
+    result = probabilities.main(
+        f"--n 120 --nets small --repeats 2 --members 2 --output {path}".split()
+    )
+    methods = list(dict.fromkeys(row["method"] for row in result["rows"]))
+    assert len(methods) == 11
+    assert len(result["rows"]) == 2 * 11
+    by_method = {row["method"]: row for row in result["rows"] if row["repeat"] == 0}
+    plain = by_method[probabilities.PLAIN]
+    # One number for all logits does not change which is the greatest.
+    calibrated = by_method["temperature on val"]
+    assert calibrated["balanced_accuracy"] == plain["balanced_accuracy"]
+    # The test split of phantoms has equal shares.
+    assert plain["log_loss"] == pytest.approx(plain["log_loss_equal"], abs=0.03)
+    one, other = (
+        by_method[f"class_weight None, class_prior {p}"] for p in (None, "uniform")
+    )
+    assert one["log_loss"] == plain["log_loss"]
+    assert other["log_loss_equal"] != one["log_loss_equal"]
+    text = capsys.readouterr().out
+    assert "SYNTHETIC" in text
+    assert "Mean ± standard error over 2 repeats" in text
+    assert json.loads(path.read_text())["rows"] == result["rows"]
+
+
+def test_probabilities_split_by_patient(tiny_new_nets, data_folder, capsys):
+    path = data_folder / "octdl_dev.npz"
+    dataset = octsk.load_medmnist(path)
+    first, second = (probabilities.split_anew(dataset, repeat) for repeat in range(2))
+    assert sum(len(part.labels) for part in first.values()) == 752 + 133 + 172
+    for parts in (first, second):
+        patients = [set(part.groups) for part in parts.values()]
+        assert not patients[0] & patients[1] | patients[0] & patients[2]
+        assert not patients[1] & patients[2]
+        assert all(set(part.labels) == {0, 1, 2, 3} for part in parts.values())
+    assert not np.array_equal(first["test"].groups, second["test"].groups)
+    result = probabilities.main(
+        f"--data {path} --nets small --parts calibration --repeats 1".split()
+    )
+    assert result["data"][0]["by_patient"]
+    assert len(result["rows"]) == 5
+    assert "split by patient" in capsys.readouterr().out
+
+
+def test_probabilities_measure():
+    class Known:
+        classes_ = np.array([0, 1])
+
+        def predict_proba(self, images):
+            return np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+
+    test = probabilities.Part(np.zeros(4), np.array([0, 0, 1, 1]), None)
+    found = probabilities.measure(Known(), test)
+    assert found["balanced_accuracy"] == 0.75
+    expected = -np.log([0.9, 0.9, 0.1, 0.6]).mean()
+    assert found["log_loss"] == pytest.approx(expected)
+    assert found["log_loss_equal"] == pytest.approx(expected)
+    test = probabilities.Part(np.zeros(4), np.array([0, 0, 0, 1]), None)
+    expected = (-np.log(0.9) - np.log(0.6)) / 2
+    assert probabilities.measure(Known(), test)["log_loss_equal"] == pytest.approx(expected)
+
+
+def test_probabilities_need_all_splits(tmp_path):
+    path = tmp_path / "part.npz"
+    np.savez(path, train_images=np.zeros((4, 8, 8), np.uint8), train_labels=np.arange(4))
+    with pytest.raises(SystemExit, match=r"part.npz has no val, test split"):
+        probabilities.main(["--data", str(path)])
+
+
 # --- what they share ---------------------------------------------------------------------
 
 
@@ -254,6 +525,11 @@ def test_contenders_take_turns():
     contenders = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
     assert _common.interleaved(contenders, 2) == {"a": [1, 4], "b": [2, 3]}
     assert calls == ["a", "b", "b", "a"]
+
+
+def test_mean_words():
+    assert _common.mean_words([0.5]) == "0.500"
+    assert _common.mean_words([0.1, 0.2, 0.3, 0.4]) == "0.250 ± 0.065"
 
 
 def test_phantoms_have_octmnist_s_shares():

@@ -5,9 +5,11 @@ import pytest
 import sklearn
 from helpers import TINY, toy_images
 from imblearn.pipeline import Pipeline as ImblearnPipeline
+from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import (
@@ -77,6 +79,80 @@ def test_calibration(method, ensemble):
     calibrated = CalibratedClassifierCV(net(), method=method, ensemble=ensemble, cv=2)
     calibrated.fit(GREY[..., None], LABELS)
     assert_good(calibrated, GREY_TEST[..., None])
+
+
+@pytest.mark.parametrize("method", ["temperature", "sigmoid", "isotonic"])
+def test_calibration_of_a_net_that_stays_as_it_is(method):
+    fitted = net().fit(GREY[:40], LABELS[:40])
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted), method=method)
+    calibrated.fit(GREY[40:], LABELS[40:])
+    assert_good(calibrated, GREY_TEST)
+    kept = calibrated.calibrated_classifiers_[0].estimator.estimator
+    assert kept is fitted
+
+
+def test_temperature_divides_the_logits():
+    # Trained for too long on labels of which a fifth is wrong: far too sure.
+    noisy = np.where(np.arange(60) % 5 == 0, np.roll(LABELS, 1), LABELS)
+    fitted = net(epochs=15).fit(GREY, noisy)
+    wrong = np.where(np.arange(30) % 5 == 0, np.roll(LABELS_TEST, 1), LABELS_TEST)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted), method="temperature")
+    calibrated.fit(GREY_TEST, wrong)
+    inverse = calibrated.calibrated_classifiers_[0].calibrators[0].beta_
+    assert 0 < inverse < 1
+    np.testing.assert_allclose(
+        calibrated.predict_proba(GREY_TEST),
+        softmax(inverse * fitted.decision_function(GREY_TEST), axis=1),
+        rtol=1e-4,
+    )
+    before, after = (
+        log_loss(wrong, estimator.predict_proba(GREY_TEST).astype(float))
+        for estimator in (fitted, calibrated)
+    )
+    assert after < before
+
+
+def test_temperature_of_two_classes():
+    labels, labels_test = y == 1, Y_TEST == 1
+    fitted = net().fit(GREY[:40], labels[:40])
+    calibrated = CalibratedClassifierCV(FrozenEstimator(fitted), method="temperature")
+    calibrated.fit(GREY[40:], labels[40:])
+    assert (calibrated.predict(GREY_TEST) == labels_test).mean() > 0.9
+    assert calibrated.predict_proba(GREY_TEST).shape == (30, 2)
+
+
+def test_temperature_by_folds_of_patients():
+    patients = np.arange(60) // 3
+    folds = list(StratifiedGroupKFold(3).split(GREY, LABELS, patients))
+    calibrated = CalibratedClassifierCV(
+        net(), method="temperature", cv=folds, ensemble=False
+    )
+    assert_good(calibrated.fit(GREY, LABELS), GREY_TEST)
+
+
+def test_ensemble_of_seeds():
+    members = [(f"seed{seed}", net(random_state=seed)) for seed in range(3)]
+    vote = VotingClassifier(members, voting="soft").fit(GREY, LABELS)
+    assert_good(vote, GREY_TEST)
+    first, second, third = (
+        estimator.predict_proba(GREY_TEST) for estimator in vote.estimators_
+    )
+    assert not np.allclose(first, second)
+    mean = (first + second + third) / 3
+    np.testing.assert_allclose(vote.predict_proba(GREY_TEST), mean)
+    # The average of probabilities is at least as good as they are on average.
+    losses = [log_loss(LABELS_TEST, proba) for proba in (first, second, third)]
+    assert log_loss(LABELS_TEST, mean) <= np.mean(losses) + 1e-9
+
+
+def test_ensemble_and_calibration_of_fitted_nets():
+    nets = [net(random_state=seed).fit(GREY, LABELS) for seed in range(2)]
+    members = [(f"net{i}", FrozenEstimator(fitted)) for i, fitted in enumerate(nets)]
+    vote = VotingClassifier(members, voting="soft").fit(GREY, LABELS)
+    mean = np.mean([fitted.predict_proba(GREY_TEST) for fitted in nets], axis=0)
+    np.testing.assert_allclose(vote.predict_proba(GREY_TEST), mean)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(vote), method="temperature")
+    assert_good(calibrated.fit(GREY, LABELS), GREY_TEST)
 
 
 def test_calibration_with_sample_weights():
