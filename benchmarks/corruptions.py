@@ -378,7 +378,7 @@ def _plot(result, path) -> None:
 
     figure = CorruptionDisplay.from_table(result["rows"]).figure_
     if result["data"]["synthetic"]:
-        figure.suptitle("synthetic images")
+        figure.suptitle("synthetic images", fontsize="medium")
     with atomic_write(path) as temporary:
         figure.savefig(temporary)
 

@@ -314,10 +314,10 @@ def test_blur_keeps_the_light(name):
 
 
 def test_corruptions_on_phantoms(tiny_new_nets, tmp_path, capsys):
-    path = tmp_path / "errors.json"
+    path, figure = tmp_path / "errors.json", tmp_path / "errors.png"
     result = corruptions.main(
         "--n 64 --nets small medium --seeds 0 1 --corruptions pixelate brightness "
-        f"--output {path}".split()
+        f"--output {path} --plot {figure}".split()
     )
     assert len(result["rows"]) == 2 * 2 * (1 + 2 * 5)
     assert result["rows"][0].keys() == {
@@ -341,6 +341,7 @@ def test_corruptions_on_phantoms(tiny_new_nets, tmp_path, capsys):
     assert "SYNTHETIC" in text
     assert "medium / small" in text
     assert json.loads(path.read_text())["summary"] == found
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_relative_errors_are_means_over_severities_divided():
