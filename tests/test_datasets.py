@@ -1,8 +1,10 @@
+import base64
 import hashlib
 import http.server
 import io
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from octsk.datasets import (
     fetch_octmnist,
     get_data_home,
     load_medmnist,
+    make_oct_phantoms,
 )
 from octsk.datasets._registry import REGISTRY
 
@@ -661,3 +664,22 @@ def test_import_is_light():
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout.strip() == "set()", run.stderr
+
+
+def test_html_of_a_split_has_its_classes_and_images():
+    from PIL import Image
+
+    scans = make_oct_phantoms(20, random_state=0)
+    html = scans._repr_html_()
+    assert "<td>uint8 (20, 28, 28)</td>" in html
+    assert '<th scope="row" style="text-align:left">2 drusen</th><td>5</td>' in html
+    [encoded] = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    np.testing.assert_array_equal(strip, np.concatenate(list(scans.data[:8]), axis=1))
+    assert "DESCR" not in html
+
+
+def test_html_of_a_data_set_has_its_splits_and_no_images(npz):
+    html = load_medmnist(npz)._repr_html_()
+    assert "<td>6 images</td>" in html
+    assert "<img" not in html

@@ -1,17 +1,37 @@
 """The container in which data sets are returned."""
 
+import base64
+import io
+
 import numpy as np
 from sklearn.utils import Bunch
 
+from octsk._tables import Table, tables_to_html
+
+# Images shown of a split in a notebook.
+_N_SHOWN = 8
+
 
 class DataBunch(Bunch):
-    """A Bunch that prints what it holds: one line per entry, no pixels."""
+    """A Bunch that prints what it holds: one line per entry, no pixels.
+
+    In a notebook it is a table, with the first images of a split and its classes.
+    """
 
     def __repr__(self):
-        lines = (
-            f"  {key}: {_brief(value)}" for key, value in self.items() if key != "DESCR"
-        )
+        lines = (f"  {key}: {value}" for key, value in self._entries())
         return "\n".join((type(self).__name__, *lines))
+
+    def _repr_html_(self):
+        tables = [Table(type(self).__name__, rows=self._entries())]
+        pictures = ""
+        if self.get("data") is not None:
+            tables.append(_classes(self))
+            pictures = _strip(self["data"][:_N_SHOWN])
+        return tables_to_html(tables) + pictures
+
+    def _entries(self):
+        return [(key, _brief(value)) for key, value in self.items() if key != "DESCR"]
 
 
 def _brief(value) -> str:
@@ -21,3 +41,30 @@ def _brief(value) -> str:
     if isinstance(value, Bunch):
         return f"{len(value.target):,} images"
     return repr(value)
+
+
+def _classes(split) -> Table:
+    """Count the images of each class."""
+    labels, counts = np.unique(split["target"], return_counts=True)
+    names = split.get("target_names")
+    rows = [
+        (str(label) if names is None else f"{label} {names[label]}", f"{n:,}")
+        for label, n in zip(labels, counts, strict=True)
+    ]
+    return Table("Classes", ("class", "images"), rows)
+
+
+def _strip(images) -> str:
+    """Return the images side by side as an HTML element that needs no other file."""
+    from PIL import Image
+
+    strip = np.concatenate(list(np.asarray(images)), axis=1)
+    if strip.dtype.kind == "f":
+        strip = np.rint(strip * 255)
+    file = io.BytesIO()
+    Image.fromarray(strip.astype(np.uint8).squeeze()).save(file, format="PNG")
+    encoded = base64.b64encode(file.getvalue()).decode()
+    return (
+        f'<img alt="the first {len(images)} images" style="image-rendering:pixelated;'
+        f'max-width:100%;height:64px" src="data:image/png;base64,{encoded}">'
+    )
