@@ -62,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
         return None
     if arguments.corrupted and not (arguments.data or arguments.model):
         parser.error("--corrupted needs nets for its images: give --data or --model")
+    names = [path.stem for path in arguments.model or []]
+    if len(set(names)) < len(names):
+        parser.error(f"--model needs files of different names, got {names}")
     try:
         result = _measure(arguments)
         show(_tables(result), synthetic=result["data"]["synthetic"])

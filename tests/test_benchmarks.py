@@ -420,6 +420,7 @@ def test_published_file_of_another_number_of_images(tmp_path):
     [
         (["--corrupted", "octmnist-c.npz"], "give --data or --model"),
         (["--model", "no.octsk", "--n", "32"], "no.octsk"),
+        (["--model", "a/net.octsk", "b/net.octsk"], "files of different names"),
         (["--corruptions", "rain"], "invalid choice: 'rain'"),
     ],
 )
