@@ -3,6 +3,8 @@
 import copy
 import math
 import types
+import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -35,6 +37,8 @@ from octsk._training import (
     Onlooker,
     fit_model,
     garbage,
+    has_fast_bfloat16,
+    in_bfloat16,
     logits,
     seeded_layers,
 )
@@ -108,8 +112,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         Images in a training step.
     augmentation : None, bool or OCTAugmenter, default={augmentation}
         Random changes of the training images, drawn anew in each epoch. True means
-        ``OCTAugmenter()``, the report's training settings. Never applied to validation
-        images or in prediction.
+        ``OCTAugmenter.from_preset({preset!r})``. Never applied to validation images or in
+        prediction.
     mixup : float, default={mixup}
         Above 0, training images are mixed in pairs and their labels with them, by shares
         from a beta distribution with both parameters of this size; 0.2 is usual.
@@ -139,6 +143,10 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         Epochs without improvement that `early_stopping` waits for.
     callbacks : keras.callbacks.Callback or list of them, default=None
         Callbacks for training; each fit works on copies, kept in `callbacks_`.
+    precision : {{"float32", "bfloat16"}}, default="float32"
+        What training computes products in. bfloat16 takes about half the time on
+        processors that multiply it fast (x86 with AMX, for one); elsewhere a warning says
+        so and float32 is used. Weights, prediction and saved files are float32 always.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer state of the fit before.
         An `optimizer` or `learning_rate` set in between waits for a fresh fit.
@@ -186,6 +194,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     what all estimators document alike.
     """
 
+    # The augmenter's settings that augmentation=True stands for.
+    _preset = "training"
+
     # The constructor parameters that are the architecture's arguments.
     _architecture_params = ("filters", "dense_units", "dropout")
 
@@ -211,6 +222,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [None, list, tuple, keras.callbacks.Callback],
+        "precision": [StrOptions({"float32", "bfloat16"})],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -240,6 +252,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         validation_fraction=0.1,
         n_iter_no_change=5,
         callbacks=None,
+        precision="float32",
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -265,18 +278,23 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.precision = precision
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
-    def __init_subclass__(cls, *, architecture=None, defaults=None, **kwargs):
+    def __init_subclass__(cls, *, architecture=None, defaults=None, preset=None, **kwargs):
         super().__init_subclass__(**kwargs)
+        if preset is not None:
+            cls._preset = preset
         if architecture is not None:
             cls._architecture = staticmethod(architecture)
         if defaults is not None:
             cls.__init__ = _with_defaults(cls.__init__, defaults)  # type: ignore[method-assign]
         if cls.__doc__ and "{parameters}" in cls.__doc__:
-            parameters = _PARAMETERS.format(**(cls.__init__.__kwdefaults__ or {}))
+            parameters = _PARAMETERS.format(
+                preset=cls._preset, **(cls.__init__.__kwdefaults__ or {})
+            )
             cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
 
     # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
@@ -313,7 +331,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         """
         nested = any(name.startswith("augmentation__") for name in params)
         if nested and params.get("augmentation", self.augmentation) is True:
-            params["augmentation"] = OCTAugmenter()
+            params["augmentation"] = OCTAugmenter.from_preset(self._preset)
         values = {**self.get_params(deep=False), **params}
         for name in params:
             owner, _, inner = name.partition("__")
@@ -559,11 +577,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         self._made_with = self._architecture_arguments()
         return model
 
-    def _compiled_model(self):
+    def _compiled_model(self, reduced=False):
         with seeded_layers(self._random_state):
             model = self._architecture(
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
             )
+            if reduced:
+                model = in_bfloat16(model)
         model.compile(
             optimizer=self._fresh_optimizer(),
             loss=self._loss(),
@@ -637,13 +657,30 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             self._loss().get_config(),
         )
 
-    def _kind_of_twin(self):
-        """Return the kind of a twin that can train `model_`, None if none can."""
+    def _twin(self):
+        """Return what `fit_model` is to know of a twin that trains for `model_`."""
+        reduced = self._reduces_precision()
+        make = partial(self._compiled_model, reduced=reduced)
         # A callback of the user may change the network that it is given for good.
         watched = self._steps_per_execution() == 1
         # Made from parameters that were set since, or loaded: twins would be others.
         changed = getattr(self, "_model_kind", None) != self._kind()
-        return None if watched or changed else self._model_kind
+        if watched or changed:
+            return {"kind": None, "make_twin": make if reduced else None}
+        return {"kind": (*self._model_kind, reduced), "make_twin": make}
+
+    def _reduces_precision(self):
+        if self.precision == "float32":
+            return False
+        if not has_fast_bfloat16():
+            warnings.warn(
+                "precision='bfloat16': this machine multiplies bfloat16 numbers no faster "
+                "than float32 ones; float32 is used.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return False
+        return True
 
     def _fit_keras_model(
         self,
@@ -665,7 +702,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "sample_weight and class_weight leave no image a weight other than 0: "
                 "nothing to train on."
             )
-        augmenter = OCTAugmenter() if self.augmentation is True else self.augmentation
+        augmenter = self.augmentation
+        if augmenter is True:
+            augmenter = OCTAugmenter.from_preset(self._preset)
         if augmenter:
             augmenter._validate_params()
             if augmenter.n_copies is not None:
@@ -702,8 +741,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             self.model_,
             train,
             validation,
-            kind=self._kind_of_twin(),
-            make_twin=self._compiled_model,
+            **self._twin(),
             epochs=epochs,
             initial_epoch=initial_epoch,
             callbacks=[*recipe, *self.callbacks_],

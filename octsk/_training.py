@@ -4,7 +4,8 @@ import gc
 import math
 import random
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -75,6 +76,41 @@ class Garbage:
 
 
 garbage = Garbage()
+
+
+def has_fast_bfloat16():
+    """Say whether this machine multiplies bfloat16 numbers faster than float32 ones.
+
+    x86 processors with AMX or AVX512-BF16, ARM processors with the bf16 extension, as
+    Linux names them, and GPUs from NVIDIA's Ampere on.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        if details.get("compute_capability", (0, 0)) >= (8, 0):
+            return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
+
+
+def in_bfloat16(model):
+    """Return a copy of an untrained model that multiplies in bfloat16.
+
+    Its convolutions and dense layers do, the logits excepted. All else stays float32:
+    TensorFlow's element-wise operations take longer in bfloat16 on CPUs, which is where
+    Keras's "mixed_bfloat16" loses what the products gain.
+    """
+    products = (keras.layers.Conv2D, keras.layers.Dense)
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, products) and layer is not model.layers[-1]:
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(model, clone_function=copy)
 
 
 class Batches:
@@ -457,9 +493,10 @@ def fit_model(
         Sets of images; the validation set may be None.
     kind : object
         What all models that train by the same TensorFlow graph have equal; None for a
+        model whose twin is not to be kept.
+    make_twin : callable or None
+        Returns another model of this kind, compiled, its optimizer built; None for a
         model to be trained without a twin.
-    make_twin : callable
-        Returns another model of this kind, compiled, its optimizer built.
     epochs : int
         Number of further epochs.
     initial_epoch : int, default=0
@@ -486,10 +523,11 @@ def fit_model(
             shuffle=False,  # the batches are in random order already
         )
 
-    if kind is None:
+    if make_twin is None:
         history = fit(model)
     else:
-        with _twins.lend(kind, make_twin) as twin:
+        lent = nullcontext(make_twin()) if kind is None else _twins.lend(kind, make_twin)
+        with lent as twin:
             _copy_variables(model, twin)
             history = fit(twin)
             _copy_variables(twin, model)

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from octsk._images import to_batch, to_unit, validate_images
 
-# The report's two settings (Ganser & Diaconescu 2021, its augmentation table).
+# The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
+# of ResidualOCTNet, octsk's own.
 PRESETS = {
     "training": dict(
         rotation_range=3.0,
@@ -28,6 +29,15 @@ PRESETS = {
         height_shift_range=0.1,
         shear_range=0.1,
         zoom_range=0.2,
+        horizontal_flip=True,
+        fill_mode="nearest",
+    ),
+    "residual": dict(
+        rotation_range=10.0,
+        width_shift_range=0.1,
+        height_shift_range=0.1,
+        shear_range=0.0,
+        zoom_range=0.15,
         horizontal_flip=True,
         fill_mode="nearest",
     ),
@@ -176,13 +186,13 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     @classmethod
     def from_preset(cls, name, **params):
-        """Make an augmenter with one of the report's two settings.
+        """Make an augmenter with known settings.
 
         Parameters
         ----------
-        name : {"training", "demonstration"}
-            The settings that the report trained with (the defaults), or those of the
-            stronger ones it shows in a picture.
+        name : {"training", "demonstration", "residual"}
+            The settings that the report trained with (the defaults), the stronger ones
+            that it shows in a picture, or those of :class:`~octsk.ResidualOCTNet`.
         **params
             Parameters that differ from the preset.
 

@@ -126,8 +126,12 @@ class ResidualOCTNet(
         warmup_fraction=0.1,
         weight_decay=0.05,
         epochs="auto",
+        label_smoothing=0.1,
+        ema_momentum=0.99,
         class_weight="balanced",
+        test_time_augmentation=True,
     ),
+    preset="residual",
 ):
     """A residual network with a recipe of today, as a scikit-learn classifier.
 

@@ -39,6 +39,7 @@ class Net(StrEnum):
     SMALL = "small"
     MEDIUM = "medium"
     LARGE = "large"
+    RESIDUAL = "residual"
 
 
 class Pruner(StrEnum):
@@ -387,7 +388,7 @@ def benchmark(
     net: Annotated[
         list[Net] | None,
         typer.Option(
-            metavar="small|medium|large",
+            metavar="small|medium|large|residual",
             help="Net to train; repeat it for several.",
             show_default="small",
         ),
@@ -529,7 +530,7 @@ def train(
     size: SizeOption = None,
     data_home: DataHomeOption = None,
     net: Annotated[
-        Net, typer.Option(metavar="small|medium|large", help="Net to train.")
+        Net, typer.Option(metavar="small|medium|large|residual", help="Net to train.")
     ] = Net.SMALL,
     seed: SeedOption = 0,
     epochs: EpochsOption = None,
@@ -585,7 +586,7 @@ def tune(
     size: SizeOption = None,
     data_home: DataHomeOption = None,
     net: Annotated[
-        Net, typer.Option(metavar="small|medium|large", help="Net to tune.")
+        Net, typer.Option(metavar="small|medium|large|residual", help="Net to tune.")
     ] = Net.SMALL,
     trials: Annotated[
         int,

@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 
 from octsk import architectures
-from octsk.architectures import large, medium, small
+from octsk.architectures import FusedBatchNormalization, large, medium, small
 
 # Layer for layer as the report prints them: kind and parameters.
 SMALL = [
@@ -150,3 +151,21 @@ def test_numpy_numbers_as_sizes():
         == small((12, 12, 1), 2, filters=(4,), dense_units=(3, 2)).count_params()
     )
     assert '"filters": 4' in model.to_json()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_fused_batch_normalization_is_keras_s(training):
+    ours = FusedBatchNormalization(momentum=0.9)
+    theirs = keras.layers.BatchNormalization(momentum=0.9)
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
+    weights = [rng.uniform(0.5, 2, 4) for _ in range(4)]
+    outputs = []
+    for layer in (ours, theirs):
+        layer.build(x.shape)
+        layer.set_weights(weights)
+        outputs.append(layer(x, training=training).numpy())
+    np.testing.assert_allclose(*outputs, atol=1e-5)
+    # The moving variance is of the population here, of the batch there.
+    for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-3)

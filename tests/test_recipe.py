@@ -378,3 +378,52 @@ def test_residual_net_takes_images_of_any_size(shape):
 def test_residual_net_needs_filters():
     with pytest.raises(ValueError, match="filters must hold one number or more"):
         ResidualOCTNet(filters=()).fit(X, y)
+
+
+# --- Precision --------------------------------------------------------------------------
+
+
+def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_path):
+    # Slower where the processor has no such products, but the same.
+    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    params = dict(filters=(8,), epochs=8, batch_size=8, learning_rate=0.01)
+    exact = net(**params).fit(X, y)
+    reduced = net(**params, precision="bfloat16").fit(X, y)
+    watched = net(**params, precision="bfloat16", callbacks=Rates()).fit(X, y)
+    for clf in (reduced, watched):
+        assert clf.model_.dtype_policy.name == "float32"
+        assert {layer.dtype_policy.name for layer in clf.model_.layers} == {"float32"}
+        assert not np.array_equal(weights(clf), weights(exact))
+        assert clf.history_["loss"] == pytest.approx(
+            exact.history_["loss"], rel=0.05, abs=5e-3
+        )
+    reduced.save(tmp_path / "net.octsk")
+    again = octsk.load(tmp_path / "net.octsk")
+    np.testing.assert_array_equal(again.predict_proba(X), reduced.predict_proba(X))
+
+
+def test_bfloat16_where_the_machine_has_it_not(monkeypatch):
+    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: False)
+    exact = net().fit(X, y)
+    with pytest.warns(RuntimeWarning, match="precision='bfloat16'.*float32 is used"):
+        other = net(precision="bfloat16").fit(X, y)
+    np.testing.assert_array_equal(weights(other), weights(exact))
+
+
+# --- The residual net's own augmentation ------------------------------------------------
+
+
+def test_true_means_the_net_s_own_augmentation(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "octsk._base.fit_model",
+        lambda _, train, *others, **given: seen.append(train.augmenter) or {"loss": [0.0]},
+    )
+    images, labels = X[:8], y[:8]
+    SmallOCTNet(**TINY).fit(images, labels)
+    ResidualOCTNet(filters=(4,), epochs=1).fit(images, labels)
+    assert repr(seen[0]) == repr(OCTAugmenter())
+    assert repr(seen[1]) == repr(OCTAugmenter.from_preset("residual"))
+    changed = ResidualOCTNet().set_params(augmentation__rotation_range=3)
+    expected = OCTAugmenter.from_preset("residual", rotation_range=3)
+    assert repr(changed.augmentation) == repr(expected)

@@ -1,0 +1,369 @@
+"""What each ingredient of ResidualOCTNet's recipe is worth, on and off.
+
+Every variant is the default with one ingredient taken out or put in; beside them stand the
+report's nets. A variant is trained on the same folds with the same seeds as the default,
+so that what counts is the difference, seed by seed. Data:
+
+  FILE...   The train split of files in MedMNIST's layout, cross-validated; patients stay
+            together where the file has groups. With --val the val split, too, by a net
+            trained on the whole train split. The test split is never looked at.
+  phantoms  Synthetic scans with OCTMNIST's class shares to train on, and to measure on
+            balanced ones, darker, blurred and with more noise: other shares and another
+            device. (--phantoms N)
+
+A run that was ended goes on where it was, with the same --output.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks._common import (
+    at_least,
+    mean_words,
+    new_parser,
+    new_result,
+    phantoms,
+    save,
+    show,
+    standard_error,
+    stop,
+)
+from octsk._tables import Table
+
+
+class Ingredient(NamedTuple):
+    """Parameters that have an ingredient in the recipe, and those that leave it out."""
+
+    on: dict[str, Any]
+    off: dict[str, Any]
+
+
+INGREDIENTS = {
+    "weight decay": Ingredient({"weight_decay": 0.05}, {"weight_decay": 0.0}),
+    "cosine schedule": Ingredient(
+        {"learning_rate_schedule": "cosine", "warmup_fraction": 0.1},
+        {"learning_rate_schedule": None, "warmup_fraction": 0.0},
+    ),
+    "warm-up": Ingredient({"warmup_fraction": 0.1}, {"warmup_fraction": 0.0}),
+    "label smoothing": Ingredient({"label_smoothing": 0.1}, {"label_smoothing": 0.0}),
+    "mixup": Ingredient({"mixup": 0.2}, {"mixup": 0.0}),
+    "dropout": Ingredient({"dropout": 0.2}, {"dropout": 0.0}),
+    "averaged weights": Ingredient({"ema_momentum": 0.99}, {"ema_momentum": None}),
+    "balanced classes": Ingredient({"class_weight": "balanced"}, {"class_weight": None}),
+    "flips": Ingredient(
+        {"augmentation__horizontal_flip": True}, {"augmentation__horizontal_flip": False}
+    ),
+    "brightness and contrast": Ingredient(
+        {"augmentation__brightness_range": 0.1, "augmentation__contrast_range": 0.3},
+        {"augmentation__brightness_range": 0.0, "augmentation__contrast_range": 0.0},
+    ),
+    "mirrored prediction": Ingredient(
+        {"test_time_augmentation": True}, {"test_time_augmentation": False}
+    ),
+}
+# Whole exchanges, which are no ingredient.
+EXCHANGES: dict[str, dict[str, Any]] = {
+    "the report's augmentation": {"augmentation": True},
+    "no augmentation": {"augmentation": None},
+}
+# What changes a prediction but no training: the net is not trained again for it.
+_OF_PREDICTION = {"test_time_augmentation", "class_prior"}
+
+DEFAULT = "defaults"
+REPORT_NETS = ("small", "medium")
+
+
+def variants() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Give a net and the parameters to set, by the name of each variant."""
+    from octsk import OCTAugmenter, ResidualOCTNet
+
+    # augmentation=True, spelt out.
+    augmenter = OCTAugmenter.from_preset("residual")
+    given = ResidualOCTNet(augmentation=augmenter).get_params()
+    table: dict[str, tuple[str, dict[str, Any]]] = {DEFAULT: ("residual", {})}
+    for name, (on, off) in INGREDIENTS.items():
+        is_on = all(given[k] == v for k, v in on.items())
+        table[f"{'without' if is_on else 'with'} {name}"] = (
+            "residual",
+            off if is_on else on,
+        )
+    table |= {name: ("residual", params) for name, params in EXCHANGES.items()}
+    return table | {net: (net, {}) for net in REPORT_NETS}
+
+
+class Fold(NamedTuple):
+    """Images to train on and to measure on."""
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    X_new: np.ndarray
+    y_new: np.ndarray
+
+
+# --- Measuring --------------------------------------------------------------------------
+
+
+def file_folds(
+    path, n_folds: int, n: int | None, with_val: bool
+) -> tuple[dict[str, Any], list[Fold]]:
+    """Cut the train split of a file into folds; the val split is a further one."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    import octsk
+
+    train = octsk.load_medmnist(path, split="train")
+    data = {"name": train.name, "sha256": train.sha256, "synthetic": False}
+    X, y = train.data, train.target
+    groups = np.arange(len(y)) if train.groups is None else train.groups
+    if n is not None:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:n])
+        X, y, groups = X[chosen], y[chosen], groups[chosen]
+    cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+    folds = [
+        Fold(f"fold {i}", X[old], y[old], X[new], y[new])
+        for i, (old, new) in enumerate(cv.split(X, y, groups), 1)
+    ]
+    if with_val:
+        val = octsk.load_medmnist(path, split="val")
+        folds.append(Fold("val", X, y, val.data, val.target))
+    patients = None if train.groups is None else len(np.unique(groups))
+    return data | {"n": len(y), "patients": patients}, folds
+
+
+def phantom_folds(n: int) -> tuple[dict[str, Any], list[Fold]]:
+    """Draw phantoms to train on, and balanced ones of another device."""
+    data = phantoms(n)
+    train, new = data.train, data.test
+    other = _other_device(new.data)
+    fold = Fold("other device", train.data, train.target, other, new.target)
+    about = {"name": data.name, "sha256": None, "synthetic": True, "n": n, "patients": None}
+    return about, [fold]
+
+
+def _other_device(images):
+    """Make images darker, blurred and noisier; always in the same way."""
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(0)
+    blurred = gaussian_filter(0.7 * images.astype(np.float32), (0, 0.6, 0.6))
+    noisy = blurred * (1 + 0.15 * rng.standard_normal(images.shape, dtype=np.float32))
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def measure(
+    fold: Fold, names: Sequence[str], seed: int, epochs: int | None, precision: str
+) -> dict[str, dict]:
+    """Train one net on a fold, and score each variant that differs in prediction alone."""
+    from octsk.classifiers import NETS
+
+    table = variants()
+    net, params = table[names[0]]
+    clf = NETS[net](random_state=seed, precision=precision).set_params(**params)
+    if epochs is not None and net not in REPORT_NETS:
+        clf.set_params(epochs=epochs)
+    start = time.perf_counter()
+    clf.fit(fold.X, fold.y)
+    seconds = time.perf_counter() - start
+    figures = {}
+    for name in names:
+        clf.set_params(**{k: v for k, v in table[name][1].items() if k in _OF_PREDICTION})
+        figures[name] = _scores(clf, fold) | {"epochs": clf.n_iter_, "seconds": seconds}
+    return figures
+
+
+def _scores(clf, fold) -> dict[str, float]:
+    from sklearn.metrics import balanced_accuracy_score
+
+    from octsk.metrics import medmnist_auc
+
+    prob = clf.predict_proba(fold.X_new)
+    y_pred = clf.classes_[prob.argmax(axis=1)]
+    return {
+        "balanced_accuracy": float(balanced_accuracy_score(fold.y_new, y_pred)),
+        "auc": float(medmnist_auc(fold.y_new, prob, labels=clf.classes_)),
+    }
+
+
+def trainings(names: Sequence[str]) -> list[list[str]]:
+    """Put variants together that one training serves."""
+    table, together = variants(), {}
+    for name in names:
+        net, params = table[name]
+        key = net, sorted((k, str(v)) for k, v in params.items() if k not in _OF_PREDICTION)
+        together.setdefault(str(key), []).append(name)
+    return list(together.values())
+
+
+# --- The script -------------------------------------------------------------------------
+
+# What a run that goes on must have as it was.
+_SAME = ("folds", "n", "epochs", "precision")
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    arguments = _parser().parse_args(argv)
+    settings = {
+        name: getattr(arguments, name)
+        for name in ("variants", "seeds", "folds", "n", "epochs")
+    }
+    result = new_result("recipe", settings) | {"data": {}, "figures": []}
+    try:
+        result["figures"] = _figures_of(arguments.output, settings)
+        for data, folds in _sets(arguments):
+            result["data"][data["name"]] = data
+            _measure_all(data["name"], folds, arguments, result)
+    except (OSError, ValueError) as error:
+        stop(error)
+    for name, data in result["data"].items():
+        show([_table(name, result)], synthetic=data["synthetic"])
+    return result
+
+
+def _parser():
+    parser = new_parser(__doc__)
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="npz files in MedMNIST's layout",
+    )
+    parser.add_argument(
+        "--phantoms",
+        type=at_least(100),
+        metavar="N",
+        help="synthetic scans to train on (2,000 where there is no --data)",
+    )
+    names = list(variants())
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"default: all, that is {', '.join(names)}",
+    )
+    parser.add_argument(
+        "--seeds", nargs="+", type=at_least(0), default=[0, 1, 2], help="default: 0 1 2"
+    )
+    parser.add_argument("--folds", type=at_least(2), default=3, help="default %(default)s")
+    parser.add_argument(
+        "--n", type=at_least(50), help="take this many images of each file's train split"
+    )
+    parser.add_argument("--val", action="store_true", help="measure on val splits too")
+    parser.add_argument(
+        "--epochs", type=at_least(1), help="of the residual net, instead of its own"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of all trainings (default %(default)s)",
+    )
+    return parser
+
+
+def _sets(arguments):
+    """Give each data set and its folds, one after the other."""
+    n = arguments.phantoms or (None if arguments.data else 2000)
+    for path in arguments.data:
+        yield file_folds(path, arguments.folds, arguments.n, arguments.val)
+    if n is not None:
+        yield phantom_folds(n)
+
+
+def _figures_of(path: Path | None, settings) -> list[dict[str, Any]]:
+    """Read what an ended run has measured already."""
+    if path is None or not path.exists():
+        return []
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if any(before["settings"][name] != settings[name] for name in _SAME):
+        raise ValueError(f"{path} is of a run with other settings: {before['settings']}")
+    return before["figures"]
+
+
+def _measure_all(data, folds, arguments, result) -> None:
+    done = {(f["data"], f["fold"], f["seed"], f["variant"]) for f in result["figures"]}
+    todo = [
+        (seed, fold, names)
+        for seed in arguments.seeds
+        for fold in folds
+        for names in trainings(arguments.variants)
+        if any((data, fold.name, seed, name) not in done for name in names)
+    ]
+    for i, (seed, fold, names) in enumerate(todo, 1):
+        where = {"data": data, "fold": fold.name, "seed": seed}
+        print(f"{i}/{len(todo)}: {where}, {names[0]}", file=sys.stderr, flush=True)
+        measured = measure(fold, names, seed, arguments.epochs, arguments.precision)
+        for name, figures in measured.items():
+            result["figures"].append(where | {"variant": name} | figures)
+        save(result, arguments.output)  # what there is so far
+
+
+# --- Tables -----------------------------------------------------------------------------
+
+
+def _table(data, result) -> Table:
+    about = result["data"][data]
+    measured = [f for f in result["figures"] if f["data"] == data]
+    is_val = {fold: fold == "val" for fold in {f["fold"] for f in measured}}
+    kinds = {"val": [f for f in is_val if is_val[f]]} if any(is_val.values()) else {}
+    kinds = {"folds": [f for f in is_val if not is_val[f]]} | kinds
+    header = ["variant", "seconds"]
+    for kind in kinds:
+        header += [f"balanced accuracy, {kind}", "less defaults", f"AUC, {kind}"]
+    rows = []
+    for name in dict.fromkeys(f["variant"] for f in measured):
+        own = [f for f in measured if f["variant"] == name]
+        cells = [name, f"{statistics.median(f['seconds'] for f in own):.0f}"]
+        for folds in kinds.values():
+            score = _by_seed(measured, name, folds, "balanced_accuracy")
+            default = _by_seed(measured, DEFAULT, folds, "balanced_accuracy")
+            both = [s for s in score if s in default]
+            less = [score[s] - default[s] for s in both]
+            cells += [
+                mean_words(list(score.values())),
+                _difference_words(less) if name != DEFAULT and less else "",
+                mean_words(list(_by_seed(measured, name, folds, "auc").values())),
+            ]
+        rows.append(cells)
+    seeds = sorted({f["seed"] for f in measured})
+    words = ", ".join(map(str, seeds))
+    patients = f" of {about['patients']} patients" if about["patients"] else ""
+    return Table(
+        f"{data}: {about['n']} images{patients}",
+        header,
+        rows,
+        [
+            f"Mean ± standard error over {len(seeds)} seeds ({words}); of a seed the mean "
+            "over the folds. The folds are the same for all.",
+            "Seconds: median of a training.",
+        ],
+    )
+
+
+def _by_seed(measured, name, folds, metric) -> dict[int, float]:
+    """Give each seed's mean over the folds."""
+    scores: dict[int, list[float]] = {}
+    for f in measured:
+        if f["variant"] == name and f["fold"] in folds:
+            scores.setdefault(f["seed"], []).append(f[metric])
+    return {seed: statistics.mean(values) for seed, values in scores.items()}
+
+
+def _difference_words(values) -> str:
+    spread = f" ± {standard_error(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):+.3f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
