@@ -13,7 +13,7 @@ import numpy as np
 from scikeras.wrappers import BaseWrapper, KerasClassifier
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 from sklearn.utils import (
     check_array,
@@ -362,7 +362,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     # --- Fitting -----------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None):
         """Train the network.
 
         Parameters
@@ -378,6 +378,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             Images to validate on after each epoch; never augmented.
         y_val : array-like, default=None
             Their labels.
+        groups : array-like of shape (n,), default=None
+            Which images belong together, those of one patient, say. With
+            `early_stopping`, none are trained on and others of the same group held out.
 
         Returns
         -------
@@ -410,6 +413,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             initial_epoch=self.current_epoch if warm else 0,
             X_val=X_val,
             y_val=y_val,
+            groups=groups,
             scheduled=self.learning_rate_schedule is not None,
         )
         return self
@@ -692,6 +696,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         initial_epoch,
         X_val=None,
         y_val=None,
+        groups=None,
         scheduled=False,
     ):
         # scikeras hands whole arrays to Keras, which copies them to float.
@@ -716,7 +721,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if X_val is not None or y_val is not None:
             validation = self._validation_batches(X_val, y_val)
         elif self.early_stopping:
-            index, held_out = self._split(index, y)
+            index, held_out = self._split(index, y, groups)
             validation = self._batches(X, y, weight, index=held_out)
         train = self._batches(
             X,
@@ -792,9 +797,11 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             X, y, weight, batch_size=self.batch_size, n_classes=n_classes, **kwargs
         )
 
-    def _split(self, index, y):
+    def _split(self, index, y, groups):
         """Hold a stratified share of the images out for early stopping."""
         try:
+            if groups is not None:
+                return self._split_groups(index, y, groups)
             return train_test_split(
                 index,
                 test_size=float(self.validation_fraction),
@@ -807,6 +814,15 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"{self.validation_fraction} of {len(index)} images, stratified ({error}). "
                 "Pass X_val and y_val, or another fraction."
             ) from error
+
+    def _split_groups(self, index, y, groups):
+        groups = column_or_1d(groups, warn=True)
+        if len(groups) != len(y):
+            raise ValueError(f"groups has {len(groups)} entries for {len(y)} images")
+        n_folds = max(2, round(1 / self.validation_fraction))
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=self._random_state)
+        kept, held_out = next(folds.split(index, y[index], groups[index]))
+        return index[kept], index[held_out]
 
     def _given_callbacks(self):
         given = self.callbacks if self.callbacks is not None else []
@@ -893,8 +909,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         >>> clf.predict_proba(X[:5]).sum(axis=1).round(6).tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0]
         """
-        # In float64, so that the rows sum to 1 as closely as scikit-learn's scorers ask.
-        return softmax(self._logits(X).astype(np.float64), axis=1)
+        return softmax(self._logits(X), axis=1)
 
     def decision_function(self, X):
         """Return the logits.
@@ -906,7 +921,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
         Returns
         -------
-        ndarray of shape (n, n_classes) or (n,), float32
+        ndarray of shape (n, n_classes) or (n,), float64
             The logits; for two classes, as everywhere in scikit-learn, one number: the
             second logit less the first.
 
@@ -935,9 +950,11 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         images = self._check_images(X, reset=False)
         if not hasattr(self, "_forward"):
             self._forward = Forward(self.model_)
-        z = logits(self._forward, images)
+        # In float64, so that rows of probabilities, also CalibratedClassifierCV's, sum to 1
+        # as closely as scikit-learn's scorers ask.
+        z = logits(self._forward, images).astype(np.float64)
         if self.test_time_augmentation:
-            z = (z + logits(self._forward, images[:, :, ::-1])) / 2
+            z = (z + logits(self._forward, images[:, :, ::-1])) / 2  # the mirror images
         return z if self.class_prior is None else z + self._log_prior_ratio()
 
     def _log_prior_ratio(self):
@@ -967,7 +984,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         # A class that had no weight in training stays as improbable as the network has it.
         trained = np.where(self.class_prior_ > 0, self.class_prior_, prior)
-        return np.log(prior / trained).astype(np.float32)
+        return np.log(prior / trained)
 
     # --- Files -------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import LargeOCTNet, MediumOCTNet, SmallOCTNet
+from octsk import LargeOCTNet, MediumOCTNet, ResidualOCTNet, SmallOCTNet
 from octsk._images import check_images
 
 SIDE = 8
@@ -37,6 +37,10 @@ class VectorLargeOCTNet(LargeOCTNet):
     _check_images = vectors_to_images
 
 
+class VectorResidualOCTNet(ResidualOCTNet):
+    _check_images = vectors_to_images
+
+
 TINY = dict(
     filters=(8,), dense_units=(16,), learning_rate=0.02, augmentation=None, epochs=15
 )
@@ -59,11 +63,11 @@ def test_scikit_learn_suite(estimator, check):
     check(estimator)
 
 
-# Large is Medium with another optimizer: once more in CI is enough.
+# Large is Medium with another optimizer, and the residual net takes minutes.
 @pytest.mark.slow
 @parametrize_with_checks(
-    [VectorLargeOCTNet(**TINY)],
+    [VectorLargeOCTNet(**TINY), VectorResidualOCTNet(**TINY)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
-def test_scikit_learn_suite_of_large(estimator, check):
+def test_scikit_learn_suite_of_the_others(estimator, check):
     check(estimator)

@@ -427,3 +427,56 @@ def test_true_means_the_net_s_own_augmentation(monkeypatch):
     changed = ResidualOCTNet().set_params(augmentation__rotation_range=3)
     expected = OCTAugmenter.from_preset("residual", rotation_range=3)
     assert repr(changed.augmentation) == repr(expected)
+
+
+# --- Patients ---------------------------------------------------------------------------
+
+
+def held_out_by(monkeypatch, **given):
+    """Return the indices trained on, and those held out for early stopping."""
+    seen = []
+    monkeypatch.setattr(
+        "octsk._base.fit_model",
+        lambda _, *sets, **others: seen.extend(s.index for s in sets) or {"loss": [0.0]},
+    )
+    net(early_stopping=True, validation_fraction=0.25).fit(X, y, **given)
+    return seen
+
+
+def test_early_stopping_keeps_patients_together(monkeypatch):
+    patients = np.arange(60) // 3
+    train, held_out = held_out_by(monkeypatch, groups=patients)
+    assert sorted([*train, *held_out]) == list(range(60))
+    assert 12 <= len(held_out) <= 18
+    assert not set(patients[train]) & set(patients[held_out])
+    mixed, others = held_out_by(monkeypatch)
+    assert set(patients[mixed]) & set(patients[others])
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [(np.arange(59), "groups has 59 entries for 60"), (np.zeros(60), "early_stopping")],
+)
+def test_bad_groups_are_named(groups, message):
+    with pytest.raises(ValueError, match=message):
+        net(early_stopping=True).fit(X, y, groups=groups)
+
+
+def test_groups_are_routed_through_a_cross_validation(monkeypatch):
+    from sklearn import config_context
+    from sklearn.model_selection import GroupKFold, cross_validate
+
+    patients, seen = np.arange(60) // 3, []
+    whole = SmallOCTNet._split
+    monkeypatch.setattr(
+        SmallOCTNet,
+        "_split",
+        lambda self, index, labels, groups: (
+            seen.append(groups) or whole(self, index, labels, groups)
+        ),
+    )
+    with config_context(enable_metadata_routing=True):
+        clf = net(early_stopping=True, validation_fraction=0.25)
+        clf.set_fit_request(groups=True)
+        cross_validate(clf, X, y, cv=GroupKFold(2), params={"groups": patients})
+    assert [len(groups) for groups in seen] == [30, 30]
