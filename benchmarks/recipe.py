@@ -52,7 +52,7 @@ INGREDIENTS = {
         {"learning_rate_schedule": None, "warmup_fraction": 0.0},
     ),
     "warm-up": Ingredient({"warmup_fraction": 0.1}, {"warmup_fraction": 0.0}),
-    "label smoothing": Ingredient({"label_smoothing": 0.1}, {"label_smoothing": 0.0}),
+    "label smoothing": Ingredient({"label_smoothing": 0.05}, {"label_smoothing": 0.0}),
     "mixup": Ingredient({"mixup": 0.2}, {"mixup": 0.0}),
     "dropout": Ingredient({"dropout": 0.2}, {"dropout": 0.0}),
     "averaged weights": Ingredient({"ema_momentum": 0.99}, {"ema_momentum": None}),
