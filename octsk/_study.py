@@ -27,6 +27,7 @@ from optuna.storages.journal import (
     JournalFileSymlinkLock,
 )
 from optuna.trial import TrialState
+from sqlalchemy.exc import DBAPIError
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -235,6 +236,10 @@ def _database(url):
             f"storage={hide_password(url)!r} needs a driver that is not installed "
             f'({error}). For PostgreSQL: pip install "octsk[postgres]", and a URL that '
             "begins with postgresql+psycopg://."
+        ) from error
+    except DBAPIError as error:
+        raise ConnectionError(
+            f"storage={hide_password(url)!r} cannot be used: {error.orig}"
         ) from error
 
 

@@ -577,7 +577,7 @@ def train(
     epilog="\b\nExamples:\n"
     "  octsk tune --data clinic.npz --trials 30\n"
     "  octsk tune --data clinic.npz --net medium --workers 2 --pruner median\n"
-    "  octsk tune --data clinic.npz --storage postgresql+psycopg://me@host/studies",
+    "  octsk tune --data clinic.npz --storage postgresql+psycopg://me@server/studies",
 )
 def tune(
     data: DataOption = None,

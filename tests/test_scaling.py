@@ -1,0 +1,165 @@
+"""Searches on engines that others make, each with a real one started here."""
+
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import TINY
+from sklearn.model_selection import GridSearchCV
+
+import octsk
+from octsk import OCTSearchCV
+
+optuna = pytest.importorskip("optuna")
+
+pytestmark = pytest.mark.slow
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def write_npz(path):
+    arrays = {}
+    for seed, split in enumerate(("train", "test")):
+        scans = octsk.make_oct_phantoms(48, random_state=seed)
+        arrays[f"{split}_images"] = scans.data
+        arrays[f"{split}_labels"] = scans.target[:, np.newaxis].astype(np.uint8)
+    np.savez(path, **arrays)
+    return path
+
+
+# --- PostgreSQL --------------------------------------------------------------------------
+
+_SERVERS = [
+    *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)),
+    *os.environ["PATH"].split(os.pathsep),
+]
+
+
+def postgres_user():
+    """Return who may run a server, which root may not: None for this user."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """The URL of an empty database of a server that runs for these tests."""
+    pytest.importorskip("psycopg")
+    # Debian keeps the server's programs off the path.
+    initdb = shutil.which("initdb", path=os.pathsep.join(_SERVERS))
+    if not initdb:
+        pytest.skip("no PostgreSQL server (Debian: apt-get install postgresql)")
+    programs, user, port = Path(initdb).parent, postgres_user(), free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        if user:
+            shutil.chown(folder, user)
+        as_user = dict(user=user, cwd=folder, stdout=subprocess.DEVNULL)
+        command = [programs / "initdb", "-D", "db", "-U", "octsk", "-A", "trust", "-N"]
+        subprocess.run([*command, "--locale=C", "--encoding=UTF8"], check=True, **as_user)
+        command = [programs / "postgres", "-D", "db", "-k", folder, "-p", str(port)]
+        server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **as_user)
+        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        while subprocess.run(ready).returncode:
+            assert server.poll() is None
+            time.sleep(0.2)
+        yield f"postgresql+psycopg://octsk@127.0.0.1:{port}/postgres"
+        server.send_signal(signal.SIGINT)  # or it would wait for its clients
+        server.wait()
+
+
+def tune(folder, postgres, trials, output):
+    """Start the command, as on a machine of its own."""
+    words = ["tune", "--data", folder / "clinic.npz", "--storage", postgres]
+    words += ["--search-space", folder / "space.json", "--trials", trials, "--folds", 2]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from octsk.cli import main; main()"),
+            *map(str, [*words, "--output", folder / output]),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
+    write_npz(tmp_path / "clinic.npz")
+    (tmp_path / "space.json").write_text('{"filters": [[2]], "learning_rate": [0.1, 0.2]}')
+    # At the same moment, on a database without tables.
+    first, second, third = (tune(tmp_path, postgres, 30, str(i)) for i in range(3))
+    try:
+        assert "trial " in third.stderr.readline()
+        third.kill()
+        for machine in (first, second):
+            _, errors = machine.communicate(timeout=300)
+            assert machine.returncode == 0, errors
+    finally:
+        for machine in (first, second, third):
+            machine.kill()
+            machine.wait()
+    study = optuna.load_study(study_name="small-clinic-28", storage=postgres)
+    done = [t for t in study.trials if t.state.name == "COMPLETE"]
+    # Some that begin at the same moment may all take the last place.
+    assert 30 <= len(done) <= 32
+    processes = [trial.user_attrs["process"]["pid"] for trial in done]
+    assert min(processes.count(machine.pid) for machine in (first, second)) >= 5
+    for output in "01":
+        record = json.loads((tmp_path / output / "tuning.json").read_text())
+        assert record["study_name"] == "small-clinic-28"
+        assert len(record["trials"]) >= 30
+
+
+def test_database_that_cannot_be_had():
+    url = f"postgresql+psycopg://me:secret@127.0.0.1:{free_port()}/studies"
+    search = OCTSearchCV(octsk.SmallOCTNet(**TINY), storage=url)
+    X, y = octsk.make_oct_phantoms(24, random_state=0, return_X_y=True)
+    with pytest.raises(OSError, match=re.escape("me:***@127.0.0.1")) as raised:
+        search.fit(X, y)
+    assert "secret" not in str(raised.value)
+
+
+# --- Dask --------------------------------------------------------------------------------
+
+
+def test_grid_search_on_dask():
+    distributed = pytest.importorskip("distributed")
+    import joblib
+
+    X, y = octsk.make_oct_phantoms(96, random_state=0, return_X_y=True)
+    search = GridSearchCV(
+        octsk.SmallOCTNet(**TINY),
+        {"optimizer": ["adam", "nadam"], "learning_rate": [0.001, 0.01]},
+        scoring={"loss": "neg_log_loss", "process": lambda *_: os.getpid()},
+        refit="loss",
+        cv=2,
+    )
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    )
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        search.fit(X, y)
+    results = search.cv_results_
+    processes = np.ravel([results[f"split{fold}_test_process"] for fold in range(2)])
+    assert len(np.unique(processes)) == 2
+    assert os.getpid() not in processes
+    assert np.isfinite(results["mean_test_loss"]).all()
+    assert search.predict(X).shape == y.shape
