@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -40,6 +41,17 @@ autodoc_typehints = "none"  # the docstrings give types with shapes and ranges
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the class template lists the methods itself
 numpydoc_class_members_toctree = False
+
+# The examples run in each build; one that fails makes the build fail.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "examples",
+    "download_all_examples": False,
+    "within_subsection_order": "FileNameSortKey",
+    "show_signature": False,
+    # A Display says nothing in words that its picture does not show.
+    "ignore_repr_types": r"octsk\.(plots|inspection)",
+}
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

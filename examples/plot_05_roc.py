@@ -1,0 +1,22 @@
+"""
+How well each class is told from the rest
+=========================================
+
+ROC curves do not depend on how frequent a class is, precision does: look at both.
+"""
+
+import octsk
+
+train = octsk.make_oct_phantoms(1000, random_state=0)
+test = octsk.make_oct_phantoms(400, weights=(0.34, 0.11, 0.08, 0.47), random_state=1)
+
+net = octsk.SmallOCTNet(epochs=6, augmentation=None, random_state=0)
+net.fit(train.data, train.target)
+report = octsk.evaluate(net, test.data, test.target, dataset=test)
+
+octsk.RocCurvesDisplay.from_report(report)
+
+# %%
+# The dotted lines are the shares of the classes, which is the precision of guessing.
+
+octsk.PrecisionRecallCurvesDisplay.from_report(report)

@@ -1,0 +1,18 @@
+"""
+Where a net is sure, and wrong
+==============================
+
+The mistakes that a net is surest of are where a wrong label, a bad scan or a gap in the
+training images shows first.
+"""
+
+import octsk
+
+train = octsk.make_oct_phantoms(1000, random_state=0)
+test = octsk.make_oct_phantoms(400, random_state=1)
+
+net = octsk.SmallOCTNet(epochs=6, augmentation=None, random_state=0)
+net.fit(train.data, train.target)
+octsk.MistakesDisplay.from_estimator(
+    net, test.data, test.target, class_names=["CNV", "DME", "drusen", "normal"], n_images=9
+)

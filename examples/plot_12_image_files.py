@@ -1,0 +1,35 @@
+"""
+Predict image files
+===================
+
+From a folder of image files to predictions, with a net that was saved and loaded.
+"""
+
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+import octsk
+
+folder = Path(tempfile.mkdtemp())
+train = octsk.make_oct_phantoms(1000, random_state=0)
+net = octsk.SmallOCTNet(epochs=6, augmentation=None, random_state=0)
+net.fit(train.data, train.target)
+net.save(folder / "small.octsk", class_names=train.target_names)
+
+# Scans as a user has them: larger, and one file each.
+larger = octsk.make_oct_phantoms(4, size=224, random_state=5)
+for number, scan in enumerate(larger.data):
+    Image.fromarray(scan).save(folder / f"scan{number}.png")
+
+# %%
+# The names of the classes come with the file of the net.
+
+net = octsk.load(folder / "small.octsk")
+paths = sorted(folder.glob("*.png"))
+images = octsk.load_image_files(paths, size=28)
+for path, label in zip(paths, net.predict(images), strict=True):
+    print(path.name, net.class_names_[label])
+
+octsk.PredictionDisplay.from_estimator(net, images[0], larger.target[0])
