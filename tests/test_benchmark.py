@@ -758,7 +758,7 @@ def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
 
 def test_import_is_light():
     code = (
-        "import sys, octsk.benchmark, octsk.metrics, octsk._figures; "
+        "import sys, octsk.benchmark, octsk._figures, octsk.plots._images; "
         "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -92,7 +92,7 @@ def test_maps_change_when_the_weights_are_randomised(explain, two_trainings, pha
     """
     net, another = two_trainings
     train, test = phantoms
-    X, y = test.data[:30], test.target[:30]
+    X, y = test.data[:20], test.target[:20]
     maps = explain(net, X, target=y)
     trained = rank_correlation(maps, explain(another, X, target=y))
     untrained = [
@@ -113,26 +113,20 @@ def test_maps_of_classes_differ(explain, two_trainings, phantoms):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "explain", "least"),
-    [
-        ("small", grad_cam, 0.2),
-        ("small", occlusion_sensitivity, 0.5),
-        ("residual", grad_cam, 0.6),
-        ("residual", occlusion_sensitivity, 0.5),
-    ],
-)
-def test_figures_of_the_user_guide(name, explain, least):
+@pytest.mark.parametrize(("name", "least"), [("small", 0.2), ("residual", 0.6)])
+def test_figures_of_the_user_guide(name, least):
     train = octsk.make_oct_phantoms(4000, random_state=0)
     net = NETS[name](epochs=6, augmentation=None, random_state=0)
     net.fit(train.data, train.target)
     X, y, masks = lesions(net, octsk.make_oct_phantoms(400, random_state=1))
-    # As many as the guide says, where it says how many.
-    some = slice(100 if name == "residual" and explain is not grad_cam else None)
-    maps = explain(net, X[some], target=y[some])
-    hits, chance = pointing(maps, masks[some])
+    hits, chance = pointing(grad_cam(net, X, target=y), masks)
     assert hits > max(least, 3 * chance)
-    assert inside(maps, masks[some]) > 1.5
+    # Of the residual net as many as the guide says, for it takes its time.
+    some = slice(100 if name == "residual" else None)
+    maps = occlusion_sensitivity(net, X[some], target=y[some])
+    hits, chance = pointing(maps, masks[some])
+    assert hits > 0.5
+    assert inside(maps, masks[some]) > 4
 
 
 # -- occlusion --------------------------------------------------------------------------
