@@ -27,7 +27,9 @@ def tuning_figures(run):
     dict of matplotlib.figure.Figure
         By the names of their files. Not registered with pyplot.
     """
-    figures = {"history": _history(run), "parallel": _parallel(run)}
+    figures = {"history": _history(run)}
+    if run._varied():
+        figures["parallel"] = _parallel(run)
     if run.importances():
         figures["importances"] = _importances(run)
     if run.search.cost is not None:
@@ -123,7 +125,7 @@ def _parallel(run):
     from matplotlib.colors import Normalize
 
     drawn_from = run.search.study_.best_trials[0].distributions
-    names = list(run.importances() or drawn_from)
+    names = list(run.importances() or run._varied())
     scales = [_Scale(drawn_from[name]) for name in names]
     trials = sorted(run._completed(), key=lambda trial: trial["score"])
     figure = _figure(run, (max(6, 2 + 0.8 * len(names)), 5.2))
@@ -181,7 +183,7 @@ class _Scale:
         self._choices: dict[str, float] = {}
         values = _few_values(drawn_from)
         if values is not None:
-            top = max(1, len(values) - 1)
+            top = len(values) - 1
             self._choices = {_word(value): i / top for i, value in enumerate(values)}
             self.ticks = [(height, word) for word, height in self._choices.items()]
             return
@@ -207,8 +209,6 @@ def _few_values(drawn_from):
     """Return the values of a parameter if there are few of them, else None."""
     if hasattr(drawn_from, "choices"):
         return drawn_from.choices
-    if drawn_from.single():
-        return [drawn_from.low]
     if drawn_from.step is None or drawn_from.log:
         return None
     n = round((drawn_from.high - drawn_from.low) / drawn_from.step) + 1

@@ -109,13 +109,14 @@ class TuningRun:
         Returns
         -------
         dict of float
-            By falling importance, with a sum of 1. Empty with fewer than four completed
-            trials. With some dozen trials it is a hint, no measurement.
+            By falling importance, with a sum of 1; without parameters that had one value
+            to choose from. Empty with fewer than four completed trials. With some dozen
+            trials it is a hint, no measurement.
         """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-        n = len(self._completed())
-        if n < _FEW:
+        n, varied = len(self._completed()), self._varied()
+        if n < _FEW or not varied:
             return {}
         # Optuna asks for five trials or more among the best, but not for all.
         evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / n)))
@@ -123,7 +124,10 @@ class TuningRun:
             # That low is good, which is why the score is turned round.
             warnings.simplefilter("ignore")
             return get_param_importances(
-                self.search.study_, evaluator=evaluator, target=lambda t: -t.values[0]
+                self.search.study_,
+                evaluator=evaluator,
+                params=varied,
+                target=lambda t: -t.values[0],
             )
 
     def trials(self) -> list[dict[str, Any]]:
@@ -283,6 +287,11 @@ class TuningRun:
             if trial["state"] == "completed" and trial["score"] is not None
         ]
 
+    def _varied(self):
+        """Return the names of the parameters that had several values to choose from."""
+        drawn_from = self.search.study_.best_trials[0].distributions
+        return [name for name, one in drawn_from.items() if not one.single()]
+
     def _split(self):
         return self.data | {"split": "train"}
 
@@ -352,7 +361,7 @@ class TuningRun:
 
     def _trials_table(self) -> Table:
         best = sorted(self._completed(), key=lambda trial: -trial["score"])[:_N_TOP]
-        params = list(self.importances() or self.search.best_params_)[:_N_COLUMNS]
+        params = list(self.importances() or self._varied())[:_N_COLUMNS]
         with_cost = self.search.cost is not None
         header = ["trial", _words(self.metric_words()), *["cost"][:with_cost], "fit"]
         rows = [
@@ -532,8 +541,6 @@ def _score_words(trial) -> str:
 
 
 def _value_words(value) -> str:
-    if value is None:
-        return "-"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)

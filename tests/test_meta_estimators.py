@@ -300,7 +300,7 @@ def test_groups_on_real_scans(data_folder):
 def test_halving_search_over_epochs():
     search = HalvingGridSearchCV(
         net(),
-        {"learning_rate": [1e-6, 0.01]},
+        {"learning_rate": [1e-6, 0.01], "class_weight": ["balanced"]},
         resource="epochs",
         min_resources=2,
         factor=2,
@@ -309,7 +309,8 @@ def test_halving_search_over_epochs():
         error_score="raise",
     ).fit(GREY, LABELS)
     assert list(search.n_resources_) == [2, 4]
-    assert search.best_params_ == {"learning_rate": 0.01, "epochs": 4}
+    best = {"learning_rate": 0.01, "class_weight": "balanced", "epochs": 4}
+    assert search.best_params_ == best
     assert search.best_estimator_.n_iter_ == 4
     assert_good(search.best_estimator_, GREY_TEST)
 

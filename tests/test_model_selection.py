@@ -115,6 +115,7 @@ def test_search_space_of_a_net(cls):
     assert space["learning_rate"].log
     assert space["epochs"].low < cls().epochs < space["epochs"].high
     assert set(space["class_weight"].choices) == {None, "balanced"}
+    assert 0 == space["label_smoothing"].low < space["label_smoothing"].high < 0.5
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):
         params = study.ask(space).params
@@ -122,6 +123,15 @@ def test_search_space_of_a_net(cls):
         estimator._validate_params()
         estimator.augmentation._validate_params()
         assert estimator.augmentation.zoom_range == params["augmentation__zoom_range"]
+
+
+def test_search_space_of_epochs_that_depend_on_the_images():
+    space = search_space(octsk.ResidualOCTNet(), sizes=True)
+    assert "epochs" not in space
+    assert len(space["filters"]) == 4
+    # It has no dense layers whose size could vary.
+    assert "dense_units" not in space
+    assert "augmentation__rotation_range" in space
 
 
 def test_search_space_varies_every_augmentation_range():
@@ -1022,9 +1032,11 @@ def test_parallel_scores_are_serial_ones_and_cores_are_shared():
         return {
             "loss": -float(loss(y, estimator.predict_proba(X))),
             "cores": sum(2**core for core in os.sched_getaffinity(0)),
+            "maps": sum("joblib_memmapping" in line for line in open("/proc/self/maps")),
         }
 
-    images, labels = octsk.make_oct_phantoms(1000, random_state=0, return_X_y=True)
+    # More than the megabyte from which on joblib maps arrays.
+    images, labels = octsk.make_oct_phantoms(1500, random_state=0, return_X_y=True)
     results = {}
     for n_jobs in (1, 2):
         search = OCTSearchCV(
@@ -1040,6 +1052,8 @@ def test_parallel_scores_are_serial_ones_and_cores_are_shared():
     for fold in range(4):
         name = f"split{fold}_test_loss"
         np.testing.assert_array_equal(results[1][name], results[2][name])
+        assert results[1][f"split{fold}_test_maps"] == 0
+        assert results[2][f"split{fold}_test_maps"] >= 1
     cores = {int(results[2][f"split{fold}_test_cores"][0]) for fold in range(4)}
     if len(os.sched_getaffinity(0)) >= 2:
         assert len(cores) == 2

@@ -36,9 +36,8 @@ def dataset(**splits):
 
 
 def tree_search(n_trials=6, **params):
-    tree = DecisionTreeClassifier(random_state=0)
-    params = {"n_trials": n_trials, "cv": 3, "random_state": 0} | params
-    return OCTSearchCV(tree, SPACE, **params)
+    search = OCTSearchCV(DecisionTreeClassifier(random_state=0), SPACE, random_state=0)
+    return search.set_params(**{"n_trials": n_trials, "cv": 3} | params)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +229,36 @@ def test_goes_on_and_tells_of_trials(tmp_path):
     run = tune(tree_search(n_trials=5, **params), dataset(test=None), on_trials=look)
     assert len(run.trials()) == 5
     assert told[-1] == 5
+
+
+def test_parameters_with_one_value_are_no_axes(tmp_path):
+    search = tree_search(param_distributions={"max_depth": [3], "criterion": ["gini"]})
+    run = tune(search, dataset(test=None), output_dir=tmp_path / "report")
+    assert run.importances() == {}
+    assert not (tmp_path / "report" / "parallel.png").exists()
+    search.set_params(param_distributions={"max_depth": [3], "ccp_alpha": [0.0, 0.1]})
+    assert set(tune(search, dataset(test=None)).importances()) == {"ccp_alpha"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["octdl_dev", "pneumoniamnist_dev"])
+def test_real_images(data_folder, tmp_path, name):
+    images = octsk.load_medmnist(data_folder / f"{name}.npz")
+    search = OCTSearchCV(
+        SmallOCTNet(filters=(4,), epochs=1, random_state=0),
+        n_trials=4,
+        cv=2,
+        random_state=0,
+        pruner="median",
+        storage=tmp_path / "study.journal",
+    )
+    run = tune(search, images, output_dir=tmp_path / "report")
+    patients = " patients kept together" in run.to_text()
+    assert patients == (images.train.groups is not None)
+    assert run.benchmark.first.resampled == ("groups" if patients else "images")
+    assert "Published results: none stand beside these" in run.to_text()
+    names = octsk.load(tmp_path / "report" / "model.octsk").class_names_
+    assert names is None or names == list(images.target_names)
 
 
 def test_figures_of_a_study_whose_space_was_changed(tmp_path):
