@@ -68,11 +68,6 @@ INGREDIENTS = {
         {"test_time_augmentation": True}, {"test_time_augmentation": False}
     ),
 }
-# Whole exchanges, which are no ingredient.
-EXCHANGES: dict[str, dict[str, Any]] = {
-    "the report's augmentation": {"augmentation": True},
-    "no augmentation": {"augmentation": None},
-}
 # What changes a prediction but no training: the net is not trained again for it.
 _OF_PREDICTION = {"test_time_augmentation", "class_prior"}
 
@@ -94,7 +89,10 @@ def variants() -> dict[str, tuple[str, dict[str, Any]]]:
             "residual",
             off if is_on else on,
         )
-    table |= {name: ("residual", params) for name, params in EXCHANGES.items()}
+    # Whole exchanges, which are no ingredient.
+    report_s = OCTAugmenter.from_preset("training")
+    table["the report's augmentation"] = ("residual", {"augmentation": report_s})
+    table["no augmentation"] = ("residual", {"augmentation": None})
     return table | {net: (net, {}) for net in REPORT_NETS}
 
 
@@ -210,10 +208,8 @@ _SAME = ("folds", "n", "epochs", "precision")
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = _parser().parse_args(argv)
-    settings = {
-        name: getattr(arguments, name)
-        for name in ("variants", "seeds", "folds", "n", "epochs")
-    }
+    names = ("variants", "seeds", *_SAME)
+    settings = {name: getattr(arguments, name) for name in names}
     result = new_result("recipe", settings) | {"data": {}, "figures": []}
     try:
         result["figures"] = _figures_of(arguments.output, settings)
@@ -337,15 +333,15 @@ def _table(data, result) -> Table:
             ]
         rows.append(cells)
     seeds = sorted({f["seed"] for f in measured})
-    words = ", ".join(map(str, seeds))
+    words = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     patients = f" of {about['patients']} patients" if about["patients"] else ""
     return Table(
         f"{data}: {about['n']} images{patients}",
         header,
         rows,
         [
-            f"Mean ± standard error over {len(seeds)} seeds ({words}); of a seed the mean "
-            "over the folds. The folds are the same for all.",
+            f"Mean ± standard error over {words}; of a seed the mean over the folds. "
+            "The folds are the same for all.",
             "Seconds: median of a training.",
         ],
     )

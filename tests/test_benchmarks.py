@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from benchmarks import (
     corruptions,
     full_fit,
     probabilities,
+    recipe,
     report_rows,
     search,
 )
@@ -28,6 +30,7 @@ SCRIPTS = [
     corruptions,
     full_fit,
     probabilities,
+    recipe,
     report_rows,
     search,
 ]
@@ -247,6 +250,82 @@ def test_search_keeps_patients_together():
     data = {"images": np.zeros((60, 4, 4)), "labels": labels, "groups": np.arange(60) // 5}
     for train, test in search._folds(data, 3, seed=0):
         assert not set(data["groups"][train]) & set(data["groups"][test])
+
+
+# --- recipe ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_recipe_nets(monkeypatch):
+    """Let the script train networks that do so in a blink; return what they were given."""
+    given = []
+
+    def make(net, **params):
+        given.append(net)
+        cls = octsk.ResidualOCTNet if net == "residual" else octsk.SmallOCTNet
+        return cls(filters=(4,), epochs=1, batch_size=64, **params)
+
+    for net in ("residual", "small"):
+        monkeypatch.setitem(NETS, net, partial(make, net))
+    return given
+
+
+def test_recipe_takes_each_ingredient_out_or_puts_it_in():
+    table = recipe.variants()
+    default = octsk.ResidualOCTNet()
+    for name, (net, params) in table.items():
+        if net == "residual" and name != recipe.DEFAULT:
+            changed = octsk.ResidualOCTNet().set_params(**params)
+            assert repr(changed) != repr(default), name
+    assert "without cosine schedule" in table
+    assert "with mixup" in table
+
+
+def test_recipe_trains_once_for_what_differs_in_prediction_alone():
+    together = recipe.trainings(["defaults", "without mirrored prediction", "with mixup"])
+    assert together == [["defaults", "without mirrored prediction"], ["with mixup"]]
+
+
+def test_recipe_on_phantoms_goes_on_where_it_was(tiny_recipe_nets, tmp_path, capsys):
+    output = tmp_path / "recipe.json"
+    names = ["defaults", "without mirrored prediction", "with mixup", "small"]
+    argv = ["--phantoms", "100", "--output", str(output), "--variants", *names]
+    first = recipe.main([*argv, "--seeds", "0"])
+    assert tiny_recipe_nets == ["residual", "residual", "small"]
+    result = recipe.main([*argv, "--seeds", "0", "1"])
+    assert tiny_recipe_nets == ["residual", "residual", "small"] * 2
+    assert result["figures"][:4] == first["figures"]
+    assert json.loads(output.read_text())["figures"] == result["figures"]
+    text = capsys.readouterr().out
+    assert "SYNTHETIC" in text
+    scores = [f["auc"] for f in result["figures"] if f["variant"] == "small"]
+    assert _common.mean_words(scores) in text
+
+
+def test_recipe_refuses_figures_of_other_settings(tiny_recipe_nets, tmp_path):
+    output = tmp_path / "recipe.json"
+    argv = ["--phantoms", "100", "--output", str(output), "--variants", "small"]
+    recipe.main([*argv, "--seeds", "0"])
+    with pytest.raises(SystemExit, match="is of a run with other settings"):
+        recipe.main([*argv, "--epochs", "3"])
+
+
+def test_recipe_keeps_patients_together_and_leaves_the_test_split_alone(data_folder):
+    path = data_folder / "octdl_dev.npz"
+    with np.load(path) as file:
+        train, test = file["train_images"], file["test_images"]
+        groups, val = file["train_groups"], file["val_images"]
+    _, folds = recipe.file_folds(path, 2, None, with_val=True)
+    group_of = {image.tobytes(): group for image, group in zip(train, groups, strict=True)}
+    *folds, last = folds
+    assert [len(fold.X_new) for fold in folds] == pytest.approx([376, 376], abs=20)
+    for fold in folds:
+        old, new = ({group_of[i.tobytes()] for i in part} for part in (fold.X, fold.X_new))
+        assert not old & new
+    np.testing.assert_array_equal(last.X, train)
+    np.testing.assert_array_equal(last.X_new, val)
+    looked_at = {i.tobytes() for fold in (*folds, last) for i in (*fold.X, *fold.X_new)}
+    assert not looked_at & {image.tobytes() for image in test}
 
 
 # --- corruptions -------------------------------------------------------------------------
