@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -52,6 +51,7 @@ _SERVERS = [
 
 def postgres_user():
     """Return who may run a server, which root may not: None for this user."""
+    pwd = pytest.importorskip("pwd")  # no such thing on Windows
     if os.geteuid() != 0:
         return None
     try:
@@ -105,7 +105,7 @@ def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
     write_npz(tmp_path / "clinic.npz")
     (tmp_path / "space.json").write_text('{"filters": [[2]], "learning_rate": [0.1, 0.2]}')
     # At the same moment, on a database without tables.
-    first, second, third = (tune(tmp_path, postgres, 30, str(i)) for i in range(3))
+    first, second, third = (tune(tmp_path, postgres, 20, str(i)) for i in range(3))
     try:
         assert "trial " in third.stderr.readline()
         third.kill()
@@ -119,13 +119,13 @@ def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
     study = optuna.load_study(study_name="small-clinic-28", storage=postgres)
     done = [t for t in study.trials if t.state.name == "COMPLETE"]
     # Some that begin at the same moment may all take the last place.
-    assert 30 <= len(done) <= 32
+    assert 20 <= len(done) <= 22
     processes = [trial.user_attrs["process"]["pid"] for trial in done]
-    assert min(processes.count(machine.pid) for machine in (first, second)) >= 5
+    assert min(processes.count(machine.pid) for machine in (first, second)) >= 2
     for output in "01":
         record = json.loads((tmp_path / output / "tuning.json").read_text())
         assert record["study_name"] == "small-clinic-28"
-        assert len(record["trials"]) >= 30
+        assert len(record["trials"]) >= 20
 
 
 def test_database_that_cannot_be_had():
