@@ -47,17 +47,24 @@ _random_lock = threading.Lock()
 
 @contextmanager
 def seeded_layers(seed):
-    """Let layers made inside take their seeds from `seed`.
+    """Let layers made inside, in this thread, take their seeds from `seed`.
 
-    The caller's random states, Python's and NumPy's, are left as they were.
+    Keras draws them by ``random.randint``, whose state all threads of a process share:
+    Dask's own thread, for one, would now and then draw a number in between. So the
+    function gives this thread numbers of its own meanwhile, and others what it always
+    gives.
     """
+    own, shared, here = random.Random(seed), random.randint, threading.get_ident()
+
+    def randint(low, high):
+        return (own.randint if threading.get_ident() == here else shared)(low, high)
+
     with _random_lock:
-        state = random.getstate()
-        random.seed(seed)
+        random.randint = randint
         try:
             yield
         finally:
-            random.setstate(state)
+            random.randint = shared
 
 
 class Garbage:

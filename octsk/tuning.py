@@ -334,20 +334,26 @@ class TuningRun:
         )
         return Table(f"Search on {data_words(self._split())}", rows=rows, notes=[note])
 
+    def _default(self, name):
+        """Return a parameter as the estimator has it before the search."""
+        params = {"": self.search.estimator, **self.search.estimator.get_params()}
+        if name in params:
+            return params[name]
+        # With augmentation=True a net's augmenter is one of its own preset.
+        net, _, parameter = name.rpartition("augmentation__")
+        augmenter = OCTAugmenter.from_preset(params[net.removesuffix("__")]._preset)
+        return augmenter.get_params()[parameter]
+
     def _params_table(self) -> Table:
         importances, best = self.importances(), self.search.best_params_
-        default = self.search.estimator.get_params()
-        augmenter = OCTAugmenter().get_params()
         rows = []
         for name in sorted(best, key=lambda name: -importances.get(name, 0)):
-            # With augmentation=True its parameters are those of the augmenter's default.
-            own = default.get(name, augmenter.get(name.rpartition("__")[2]))
             share = importances.get(name)
             rows.append(
                 (
                     name,
                     _value_words(best[name]),
-                    _value_words(own),
+                    _value_words(self._default(name)),
                     "-" if share is None else f"{share:.2f}",
                 )
             )

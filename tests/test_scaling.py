@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import TINY
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import octsk
@@ -152,6 +153,7 @@ def test_grid_search_on_dask():
         refit="loss",
         cv=2,
     )
+    serial = clone(search).fit(X, y).cv_results_
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None
     )
@@ -161,5 +163,5 @@ def test_grid_search_on_dask():
     processes = np.ravel([results[f"split{fold}_test_process"] for fold in range(2)])
     assert len(np.unique(processes)) == 2
     assert os.getpid() not in processes
-    assert np.isfinite(results["mean_test_loss"]).all()
+    np.testing.assert_array_equal(results["mean_test_loss"], serial["mean_test_loss"])
     assert search.predict(X).shape == y.shape
