@@ -164,7 +164,9 @@ def measure(
 
     table = variants()
     net, params = table[names[0]]
-    clf = NETS[net](random_state=seed, precision=precision).set_params(**params)
+    clf = NETS[net](random_state=seed, precision=precision)
+    plain = {k: clf.get_params()[k] for k in _OF_PREDICTION}
+    clf.set_params(**params)
     if epochs is not None and net not in REPORT_NETS:
         clf.set_params(epochs=epochs)
     start = time.perf_counter()
@@ -172,7 +174,8 @@ def measure(
     seconds = time.perf_counter() - start
     figures = {}
     for name in names:
-        clf.set_params(**{k: v for k, v in table[name][1].items() if k in _OF_PREDICTION})
+        own = {k: v for k, v in table[name][1].items() if k in _OF_PREDICTION}
+        clf.set_params(**plain | own)
         figures[name] = _scores(clf, fold) | {"epochs": clf.n_iter_, "seconds": seconds}
     return figures
 
@@ -203,7 +206,7 @@ def trainings(names: Sequence[str]) -> list[list[str]]:
 # --- The script -------------------------------------------------------------------------
 
 # What a run that goes on must have as it was.
-_SAME = ("folds", "n", "epochs", "precision")
+_SAME = ("folds", "n", "phantoms", "epochs", "precision")
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -301,7 +304,8 @@ def _measure_all(data, folds, arguments, result) -> None:
         print(f"{i}/{len(todo)}: {where}, {names[0]}", file=sys.stderr, flush=True)
         measured = measure(fold, names, seed, arguments.epochs, arguments.precision)
         for name, figures in measured.items():
-            result["figures"].append(where | {"variant": name} | figures)
+            if (data, fold.name, seed, name) not in done:
+                result["figures"].append(where | {"variant": name} | figures)
         save(result, arguments.output)  # what there is so far
 
 
@@ -326,6 +330,9 @@ def _table(data, result) -> Table:
             default = _by_seed(measured, DEFAULT, folds, "balanced_accuracy")
             both = [s for s in score if s in default]
             less = [score[s] - default[s] for s in both]
+            if not score:  # measured by an earlier run, without --val
+                cells += ["", "", ""]
+                continue
             cells += [
                 mean_words(list(score.values())),
                 _difference_words(less) if name != DEFAULT and less else "",

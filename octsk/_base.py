@@ -85,20 +85,23 @@ _AUTO_EPOCHS = 3000
 
 # The parameters of all estimators; each one's own defaults are filled in.
 _PARAMETERS = """filters : sequence of int, default={filters}
-        Filters of each 3 x 3 convolution, with 2 x 2 max-pooling between every two.
+        Filters of each 3 x 3 convolution, with 2 x 2 max-pooling between every two; of
+        ResidualOCTNet, of each residual block.
     dense_units : sequence of int, default={dense_units}
         Units of each hidden dense layer.
     dropout : float in [0, 1), default={dropout}
-        Share of the units of each hidden dense layer dropped in training.
+        Share of the units of each hidden dense layer, of ResidualOCTNet of the means too,
+        dropped in training.
     optimizer : str or keras.optimizers.Optimizer, default={optimizer!r}
         Name of a Keras optimizer, such as "adam", "nadam", "sgd" or "rmsprop", or an
         optimizer; each fit uses a fresh copy of it.
-    learning_rate : float, default=None
+    learning_rate : float, default={learning_rate}
         Learning rate; None takes the optimizer's own.
     learning_rate_schedule : None or "cosine", default={learning_rate_schedule!r}
         None keeps the learning rate as it is. With "cosine" it rises to `learning_rate`
         in the first `warmup_fraction` of the steps of a `fit`, and then falls along half
-        a cosine wave to 0 at their end; `partial_fit` trains at `learning_rate`.
+        a cosine wave to 0 at their end; `partial_fit` trains at `learning_rate`. It
+        overrules callbacks that set the learning rate.
     warmup_fraction : float in [0, 1), default={warmup_fraction}
         Share of the steps with a rising learning rate; with a schedule only.
     weight_decay : float, default={weight_decay}
@@ -122,6 +125,7 @@ _PARAMETERS = """filters : sequence of int, default={filters}
     ema_momentum : float in (0, 1), default={ema_momentum}
         Momentum of an exponential moving average of the weights over the steps, which
         takes the place of the weights in validation and after training. None for none.
+        A further training begins from the average: not for many calls of `partial_fit`.
     class_weight : None, "balanced" or dict, default={class_weight!r}
         Weights of the classes in the loss, as in scikit-learn; "balanced" makes them
         inversely proportional to the class frequencies. They also weight the validation
@@ -138,7 +142,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         epochs, and to keep the weights of the best epoch. Validation images are those
         given to `fit`, else a stratified `validation_fraction` of the training images.
     validation_fraction : float in (0, 1), default={validation_fraction}
-        Share of the training images held out by `early_stopping`.
+        Share of the training images held out by `early_stopping`; with groups, one of
+        ``round(1 / validation_fraction)`` parts, at least 2.
     n_iter_no_change : int, default={n_iter_no_change}
         Epochs without improvement that `early_stopping` waits for.
     callbacks : keras.callbacks.Callback or list of them, default=None
@@ -149,7 +154,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         so and float32 is used. Weights, prediction and saved files are float32 always.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer state of the fit before.
-        An `optimizer` or `learning_rate` set in between waits for a fresh fit.
+        What the optimizer is made of (`optimizer`, `learning_rate`, `weight_decay`,
+        `ema_momentum`), set in between, waits for a fresh fit.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the images, the augmentation, the
         dropout and the validation split. With an int, two fits on the same machine give
@@ -170,8 +176,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         Number of these epochs.
     class_prior_ : ndarray of shape (n_classes,) or None
         Shares of the classes in training, as the class weights and sample weights made
-        them; those of all trainings of the network, by their epochs. None for a network
-        that octsk has not trained.
+        them; those of all trainings of the network by octsk, by their epochs. None
+        before the first.
     class_names_ : list of str or None
         What people call the classes, in the order of `classes_`, after loading a file
         that was saved with them.
@@ -553,6 +559,12 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"the network was made with {made_with} and cannot go on with {now}; fit "
                 "anew, without warm_start."
             )
+        compiled, wanted = self.model_.loss, self._loss()
+        if (type(compiled), compiled.get_config()) != (type(wanted), wanted.get_config()):
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing} and mixup={self.mixup} need "
+                "another loss than the network was made with; fit anew, without warm_start."
+            )
 
     def _check_known_labels(self, y, name):
         unknown = np.setdiff1d(y, self.classes_)
@@ -581,7 +593,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         self._made_with = self._architecture_arguments()
         return model
 
-    def _compiled_model(self, reduced=False):
+    def _compiled_model(self, reduced=False, like=None):
+        """Return the network, compiled; with the optimizer of `like`, if that is given."""
         with seeded_layers(self._random_state):
             model = self._architecture(
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
@@ -589,7 +602,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             if reduced:
                 model = in_bfloat16(model)
         model.compile(
-            optimizer=self._fresh_optimizer(),
+            optimizer=_copy(like.optimizer) if like else self._fresh_optimizer(),
             loss=self._loss(),
             metrics=["accuracy"],
             # XLA takes twice as long as oneDNN for these networks on CPUs.
@@ -627,7 +640,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"optimizer with a plain learning rate; that of {self.optimizer!r} has a "
                 "schedule."
             )
-        return type(optimizer).from_config(config)
+        return _copy(optimizer, config)
 
     def _steps_per_execution(self):
         if self.verbose == 1:
@@ -664,11 +677,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _twin(self):
         """Return what `fit_model` is to know of a twin that trains for `model_`."""
         reduced = self._reduces_precision()
-        make = partial(self._compiled_model, reduced=reduced)
         # A callback of the user may change the network that it is given for good.
         watched = self._steps_per_execution() == 1
         # Made from parameters that were set since, or loaded: twins would be others.
         changed = getattr(self, "_model_kind", None) != self._kind()
+        make = partial(
+            self._compiled_model, reduced=reduced, like=self.model_ if changed else None
+        )
         if watched or changed:
             return {"kind": None, "make_twin": make if reduced else None}
         return {"kind": (*self._model_kind, reduced), "make_twin": make}
@@ -734,7 +749,12 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         if epochs == "auto":
             epochs = math.ceil(_AUTO_EPOCHS / math.sqrt(len(index)))
-        self._count_classes(y[index], None if weight is None else weight[index], epochs)
+        before = self.class_prior_
+        shares = self._shares(y[index], None if weight is None else weight[index])
+        # Callbacks may predict in training.
+        self.class_prior_ = self._class_prior_after(before, shares, epochs)
+        if self.class_prior is not None:
+            self._log_prior_ratio()  # checks it
         recipe = []
         if scheduled:
             recipe.append(CosineDecay(epochs, self.warmup_fraction))
@@ -752,6 +772,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             callbacks=[*recipe, *self.callbacks_],
             verbose=int(self.verbose),
         )
+        self.class_prior_ = self._class_prior_after(before, shares, len(history["loss"]))
         for name, values in history.items():
             self.history_[name] = self.history_.get(name, []) + values
         self.n_iter_ = len(self.history_["loss"])
@@ -769,14 +790,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         weight = weight.astype(np.float32)
         return weight if sample_weight is None else weight * sample_weight
 
-    def _count_classes(self, y, weight, epochs):
-        """Bring the shares of the classes in training up to date."""
+    def _shares(self, y, weight):
         counts = np.bincount(y, weights=weight, minlength=len(self.classes_))
-        shares = counts / counts.sum()
-        if self.class_prior_ is not None:
-            before = len(self.history_["loss"])
-            shares = (before * self.class_prior_ + epochs * shares) / (before + epochs)
-        self.class_prior_ = shares
+        return counts / counts.sum()
+
+    def _class_prior_after(self, before, shares, epochs):
+        """Return the shares of the classes in training after `epochs` more."""
+        if before is None:
+            return shares
+        done = len(self.history_["loss"])
+        return (done * before + epochs * shares) / (done + epochs)
 
     def _validation_batches(self, X_val, y_val):
         if X_val is None or y_val is None:
@@ -799,6 +822,10 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _split(self, index, y, groups):
         """Hold a stratified share of the images out for early stopping."""
+        if groups is not None:
+            groups = column_or_1d(groups, warn=True)
+            if len(groups) != len(y):
+                raise ValueError(f"groups has {len(groups)} entries for {len(y)} images.")
         try:
             if groups is not None:
                 return self._split_groups(index, y, groups)
@@ -816,9 +843,6 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             ) from error
 
     def _split_groups(self, index, y, groups):
-        groups = column_or_1d(groups, warn=True)
-        if len(groups) != len(y):
-            raise ValueError(f"groups has {len(groups)} entries for {len(y)} images")
         n_folds = max(2, round(1 / self.validation_fraction))
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=self._random_state)
         kept, held_out = next(folds.split(index, y[index], groups[index]))
@@ -983,8 +1007,10 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"{self.class_prior!r}."
             )
         # A class that had no weight in training stays as improbable as the network has it.
-        trained = np.where(self.class_prior_ > 0, self.class_prior_, prior)
-        return np.log(prior / trained)
+        seen = self.class_prior_ > 0
+        ratio = np.ones(n_classes)
+        ratio[seen] = prior[seen] / prior[seen].sum() / self.class_prior_[seen]
+        return np.log(ratio)
 
     # --- Files -------------------------------------------------------------------------
 
@@ -1120,6 +1146,11 @@ def _check_labels(y, name):
     check_array(y, ensure_2d=False, dtype=None, input_name=name)
     check_classification_targets(y)
     return y
+
+
+def _copy(optimizer, config=None):
+    """Return a new optimizer of the same kind."""
+    return type(optimizer).from_config(config or optimizer.get_config())
 
 
 def _optimizer(optimizer):

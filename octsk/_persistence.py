@@ -110,7 +110,7 @@ def _restore(state, model, known):
     estimator._random_state = state["seed"]
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
-    prior = state["class_prior"]
+    prior = state.get("class_prior")
     estimator.class_prior_ = None if prior is None else np.array(prior)
     if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
         len(classes),

@@ -27,7 +27,7 @@ from optuna.storages.journal import (
     JournalFileSymlinkLock,
 )
 from optuna.trial import TrialState
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -38,6 +38,9 @@ _QUESTION = "question"
 # Seconds between two signs of life of a trial in a database (Optuna's documentation has
 # 60), by which other machines tell that a process was killed.
 _HEARTBEAT = 60
+
+# Seconds to wait when several processes make the tables of an empty database at once.
+_WAITS = (0.5, 1.0, 2.0)
 
 _DEFAULT_NAME = "octsk"
 
@@ -227,25 +230,38 @@ def _storage(storage, name):
 
 
 def _database(url):
+    for wait in (*_WAITS, None):
+        try:
+            return _open_database(url)
+        except DBAPIError as error:
+            if wait is None or not _made_at_once(error):
+                raise ConnectionError(
+                    f"storage={hide_password(url)!r} cannot be used: {error.orig}"
+                ) from error
+            time.sleep(wait)
+
+
+def _made_at_once(error):
+    """Say whether another process made the tables of an empty database meanwhile."""
+    return isinstance(error, IntegrityError) or "already exists" in str(error.orig)
+
+
+def _open_database(url):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return RDBStorage(url, heartbeat_interval=_HEARTBEAT)
-    except ImportError as error:
+    except (ImportError, NoSuchModuleError) as error:
         raise ImportError(
             f"storage={hide_password(url)!r} needs a driver that is not installed "
             f'({error}). For PostgreSQL: pip install "octsk[postgres]", and a URL that '
             "begins with postgresql+psycopg://."
         ) from error
-    except DBAPIError as error:
-        raise ConnectionError(
-            f"storage={hide_password(url)!r} cannot be used: {error.orig}"
-        ) from error
 
 
 def hide_password(storage):
     """Return what a storage is called, without the password in the URL of a database."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", str(storage))
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", str(storage))
 
 
 def dashboard_command(storage):

@@ -54,12 +54,14 @@ def seeded_layers(seed):
     function gives this thread numbers of its own meanwhile, and others what it always
     gives.
     """
-    own, shared, here = random.Random(seed), random.randint, threading.get_ident()
-
-    def randint(low, high):
-        return (own.randint if threading.get_ident() == here else shared)(low, high)
-
+    own, here = random.Random(seed), threading.get_ident()
     with _random_lock:
+        # Under the lock: before, it might be another thread's function.
+        shared = random.randint
+
+        def randint(a, b):
+            return (own.randint if threading.get_ident() == here else shared)(a, b)
+
         random.randint = randint
         try:
             yield

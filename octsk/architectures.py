@@ -195,7 +195,8 @@ def residual(
     Raises
     ------
     ValueError
-        If a size is no whole number of 1 or more.
+        If a size is no whole number of 1 or more, there are no `filters`, or the
+        `input_shape` is not of three numbers.
 
     References
     ----------
@@ -215,7 +216,10 @@ def residual(
     _check_shape(input_shape)
     image = keras.Input(input_shape)
     # To mean 0 and variance 1, each by itself: devices differ in brightness and contrast.
-    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)(image)
+    # Keras's own epsilon, 0.001, is the variance of images of little contrast.
+    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5)(
+        image
+    )
     x = _convolution(x, filters[0])
     for n, before in zip(filters, [filters[0], *filters], strict=False):
         x = _residual_block(x, n, halve=n != before)

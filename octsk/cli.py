@@ -675,7 +675,10 @@ def tune(
     if space is None:
         # Only sizes change the number of parameters, and much of the time.
         space = octsk.search_space(estimator, sizes=cost is not None)
-    study = study or as_word(f"{net}-{images.name}-{images.size}")
+    if study is None:
+        # A study with a cost is another one.
+        name = [str(net), images.name, str(images.size), *([str(cost)] if cost else [])]
+        study = as_word("-".join(name))
     storage = storage or str(get_data_home(data_home) / "studies" / f"{study}.journal")
     search = octsk.OCTSearchCV(
         estimator,

@@ -313,8 +313,8 @@ class OCTSearchCV(BaseSearchCV):
         Whether `cv_results_` holds scores on the training folds.
     storage : str, path-like or optuna.storages.BaseStorage, default=None
         Where the study lives: the path of a journal file, the URL of a database such as
-        ``"postgresql://..."``, or an Optuna storage. None means a journal file in the
-        folder ``studies`` of octsk's data home (see
+        ``"postgresql+psycopg://..."``, or an Optuna storage. None means a journal file
+        in the folder ``studies`` of octsk's data home (see
         :func:`octsk.datasets.get_data_home`) for a study with a name, and the memory of
         the process for one without.
     study_name : str, default=None
@@ -582,18 +582,20 @@ class OCTSearchCV(BaseSearchCV):
 
     def _run_study(self, space, folds):
         optuna_side = _import_study()
-        if optuna_side.n_taken(self.study_) >= self.n_trials:
+        left = self.n_trials - optuna_side.n_taken(self.study_)
+        if left < 1:
             return
+        n_workers = min(self.n_workers, left)
         try:
-            if self.n_workers == 1:
+            if n_workers == 1:
                 self._work(space, folds)
             else:
                 Parallel(
-                    n_jobs=self.n_workers,
+                    n_jobs=n_workers,
                     backend="loky",
                     initializer=_start_worker,
                     initargs=(os.getpid(),),
-                )(delayed(_work_apart)(self, space, folds) for _ in range(self.n_workers))
+                )(delayed(_work_apart)(self, space, folds) for _ in range(n_workers))
         except KeyboardInterrupt:
             if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):
                 raise
@@ -618,12 +620,19 @@ class OCTSearchCV(BaseSearchCV):
                 trial.set_user_attr(optuna_side.ERROR, (errors or ["its score is nan"])[0])
             if self.cost is None:
                 return score
-            return score, np.mean([one["cost"] for one in results])
+            cost = np.mean([one["cost"] for one in results])
+            if np.isnan(cost) and not np.isnan(score):
+                # Optuna fails it; it counts as one that failed by itself.
+                trial.set_user_attr(optuna_side.ERROR, "its cost is nan")
+            return score, cost
 
         def stop(study, trial):
             if optuna_side.n_taken(study) >= self.n_trials:
                 study.stop()
 
+        # A worker that was slow to start may find that others have done them all.
+        if optuna_side.n_taken(self.study_) >= self.n_trials:
+            return
         with Parallel(n_jobs=self.n_jobs) as parallel:
             self.study_.optimize(
                 objective,

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 
 from octsk._files import atomic_folder, atomic_write, check_new_folder
 from octsk._report import data_words, decimals, jsonable, synthetic_banner, write_json
@@ -317,7 +323,9 @@ class TuningRun:
             if t["trial"] == search.cv_results_["trial"][search.best_index_]
         )
         patients = self.data["n_groups"]
-        together = "" if patients is None else f", {patients} patients kept together"
+        together = "" if patients is None else f", {patients} patients"
+        if isinstance(search.cv, _GROUPED):
+            together += " kept together"
         rows = [
             ("estimator", type(search.estimator).__name__),
             (
@@ -486,6 +494,10 @@ def tune(
     if output_dir is not None:
         result.save(output_dir)
     return result
+
+
+# Splitters that put no group into training and test images both.
+_GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
 
 
 def _splitter(cv, groups):

@@ -466,9 +466,7 @@ def test_preset_with_other_parameters():
 
 
 def test_unknown_preset():
-    with pytest.raises(
-        ValueError, match=r"one of \['demonstration', 'training'\], got 'none'"
-    ):
+    with pytest.raises(ValueError, match=r"one of \['demonstration', .*\], got 'none'"):
         OCTAugmenter.from_preset("none")
 
 

@@ -217,6 +217,7 @@ def test_full_fit_networks_are_the_estimators():
 # --- search ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_search(in_this_process, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(search, "_net", lambda name, seed=0: octsk.SmallOCTNet(**TINY))
     monkeypatch.setattr(search, "WORKERS", {"one": (1, 1), "another": (1, 1)})

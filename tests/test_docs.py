@@ -23,6 +23,14 @@ PAGES = [
     REPOSITORY / "docs" / "install.md",
     *GUIDE,
 ]
+SLOW = {
+    "class_shares.md",
+    "explaining.md",
+    "pictures.md",
+    "probabilities.md",
+    "scaling.md",
+    "search.md",
+}
 BLOCK = re.compile(
     r"(<!-- not run: [^>]*-->\n+)?^```(python|pycon)\n(.*?)^```$", re.M | re.S
 )
@@ -72,8 +80,8 @@ def small_octmnist(tmp_path_factory):
 @pytest.mark.parametrize(
     "page",
     [
-        # A dozen searches: for CI.
-        pytest.param(page, marks=pytest.mark.slow) if page.name == "search.md" else page
+        # Searches, ensembles and longer trainings: for CI.
+        pytest.param(page, marks=pytest.mark.slow) if page.name in SLOW else page
         for page in PAGES
         if any(blocks_of(page))
     ],

@@ -22,7 +22,15 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from octsk import LargeOCTNet, MediumOCTNet, OCTAugmenter, SmallOCTNet, _base, _training
+from octsk import (
+    LargeOCTNet,
+    MediumOCTNet,
+    OCTAugmenter,
+    ResidualOCTNet,
+    SmallOCTNet,
+    _base,
+    _training,
+)
 from octsk._base import OPTIMIZERS, BaseOCTNet
 
 X, y = toy_images()
@@ -81,6 +89,16 @@ COMMON = dict(
     warm_start=False,
     random_state=None,
     verbose=0,
+    # What the report did not have is off.
+    learning_rate_schedule=None,
+    warmup_fraction=0.0,
+    weight_decay=None,
+    mixup=0.0,
+    label_smoothing=0.0,
+    ema_momentum=None,
+    class_prior=None,
+    test_time_augmentation=False,
+    precision="float32",
 )
 MEDIUM = dict(filters=(128, 512, 1024), dense_units=(256, 128), epochs=5)
 DEFAULTS = {
@@ -116,7 +134,7 @@ def test_what_it_is(cls):
     assert is_classifier(cls())
 
 
-@pytest.mark.parametrize("cls", NETS)
+@pytest.mark.parametrize("cls", [*NETS, ResidualOCTNet])
 def test_docstring_has_each_parameter_with_its_default(cls):
     signature = inspect.signature(cls)
     assert {p.kind for p in signature.parameters.values()} == {
@@ -1199,6 +1217,15 @@ def test_every_parameter_can_be_set():
         early_stopping=True,
         validation_fraction=0.5,
         n_iter_no_change=2,
+        learning_rate_schedule="cosine",
+        warmup_fraction=0.5,
+        weight_decay=0.1,
+        mixup=0.2,
+        label_smoothing=0.1,
+        ema_momentum=0.9,
+        class_prior=[0.2, 0.3, 0.5],
+        test_time_augmentation=True,
+        precision="bfloat16",
         callbacks=[],
         warm_start=True,
         random_state=1,
@@ -1339,7 +1366,7 @@ def test_network_of_ones_own():
     estimator = OneLayerNet(random_state=0).fit(X, NAMES)
     assert estimator.model_.count_params() == 3 * 144
     assert estimator.optimizer == "nadam"
-    assert "epochs : int, default=1" in OneLayerNet.__doc__
+    assert 'epochs : int or "auto", default=1' in OneLayerNet.__doc__
     assert BaseOCTNet().epochs == 5
     other = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(other.predict_proba(X), estimator.predict_proba(X))

@@ -315,6 +315,7 @@ def test_halving_search_over_epochs():
     assert_good(search.best_estimator_, GREY_TEST)
 
 
+@pytest.mark.slow
 def test_search_inside_cross_validation():
     search = GridSearchCV(net(), {"learning_rate": [1e-6, 0.01]}, cv=2, error_score="raise")
     scores = cross_val_score(
@@ -333,6 +334,7 @@ def test_early_stopping_inside_a_search():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_parallel_search_gives_the_scores_of_a_serial_one():
     def search(n_jobs):
         return GridSearchCV(

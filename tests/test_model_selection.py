@@ -651,6 +651,19 @@ def test_pareto_front_of_sizes(tmp_path):
     assert plot_pareto_front(search, ax=ax) is ax
 
 
+def test_trials_with_a_cost_of_nan_count():
+    given = iter([np.nan, np.nan])  # of the two folds of the first trial
+    search = tree_search(n_trials=2, cv=2, cost=lambda _: next(given, 1.0)).fit(FLAT, Y)
+    assert len(search.study_.trials) == 2
+    assert len(search.cv_results_["trial"]) >= 1
+
+
+def test_no_more_trials_than_asked_for_with_workers(tmp_path):
+    search = tree_search(n_trials=1, n_workers=2, storage=tmp_path / "search.journal")
+    search.fit(FLAT, Y)
+    assert len(search.study_.trials) == 1
+
+
 def test_cost_by_function_and_by_time():
     search = tree_search(cost=lambda estimator: estimator.ccp_alpha).fit(FLAT, Y)
     np.testing.assert_allclose(

@@ -1,5 +1,8 @@
 """What the recipe of a training adds to the report's: each ingredient by itself."""
 
+import random
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from sklearn.base import clone
 
 import octsk
 from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
-from octsk._training import Batches
+from octsk._training import Batches, seeded_layers
 
 X, y = toy_images()
 NET = {**TINY, "augmentation": None}
@@ -368,7 +371,10 @@ def test_residual_net_is_within_its_budget():
     assert multiply_adds(clf.model_) <= multiply_adds(medium.model_) / 2
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3), (17, 30), (64, 64), (1, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [(17, 30, 3), *(pytest.param(s, marks=pytest.mark.slow) for s in [(64, 64), (1, 1)])],
+)
 def test_residual_net_takes_images_of_any_size(shape):
     images = np.random.default_rng(0).integers(0, 256, (6, *shape), dtype=np.uint8)
     clf = ResidualOCTNet(filters=(4, 8), epochs=1, random_state=0)
@@ -480,3 +486,89 @@ def test_groups_are_routed_through_a_cross_validation(monkeypatch):
         clf.set_fit_request(groups=True)
         cross_validate(clf, X, y, cv=GroupKFold(2), params={"groups": patients})
     assert [len(groups) for groups in seen] == [30, 30]
+
+
+# --- Training on ------------------------------------------------------------------------
+
+
+def test_another_loss_needs_a_fresh_fit():
+    clf = net().fit(X, y)
+    clf.set_params(mixup=0.2)
+    with pytest.raises(ValueError, match=r"mixup=0\.2 need another loss"):
+        clf.partial_fit(X, y)
+    assert clf.fit(X, y).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"optimizer": "sgd"}, {"ema_momentum": 0.9}, {"weight_decay": 0.1}], ids=str
+)
+def test_what_the_optimizer_is_made_of_waits_for_a_fresh_fit(monkeypatch, change):
+    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    for precision in ("float32", "bfloat16"):
+        plain, changed = (net(precision=precision).fit(X, y) for _ in range(2))
+        changed.set_params(**change)
+        for clf in (plain, changed):
+            clf.partial_fit(X, y)
+        np.testing.assert_array_equal(weights(changed), weights(plain))
+
+
+def test_class_prior_counts_the_epochs_that_were(imbalanced):
+    _, images, labels = imbalanced
+    clf = net(early_stopping=True, n_iter_no_change=1, learning_rate=1.0, epochs=50)
+    clf.fit(X, y).set_params(warm_start=True)
+    first = clf.n_iter_
+    clf.fit(images, labels, X_val=X, y_val=y)
+    further = clf.n_iter_ - first
+    assert further < 50
+    shares = np.array([4, 2, 1]) / 7
+    expected = (first / 3 + further * shares) / clf.n_iter_
+    np.testing.assert_allclose(clf.class_prior_, expected, rtol=0.02)
+
+
+def test_class_prior_of_a_class_without_weight(imbalanced):
+    clf = net(epochs=2).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    before = clf.predict_proba(X)
+    after = clf.set_params(class_prior=[0.05, 0.05, 0.9]).predict_proba(X)
+    np.testing.assert_allclose(after, before, rtol=1e-6)
+
+
+def test_bad_class_prior_is_told_before_training(fit_is_an_error):
+    with pytest.raises(ValueError, match="class_prior must be"):
+        net(class_prior=[0.5, 0.5]).fit(X, y)
+
+
+@pytest.fixture
+def fit_is_an_error(monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("octsk._base.fit_model", fail)
+
+
+def test_seeds_of_layers_are_a_thread_s_own():
+    original, inside, drawn = random.randint, threading.Event(), []
+    done = threading.Event()
+
+    def first():
+        with seeded_layers(0):
+            inside.set()
+            done.wait(5)
+
+    def second():
+        inside.wait(5)
+        with seeded_layers(0):
+            drawn.append([random.randint(1, 10**9) for _ in range(3)])
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    inside.wait(5)
+    random.seed(3)
+    theirs = [random.randint(a=1, b=6) for _ in range(5)]
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert random.randint is original
+    random.seed(3)
+    assert theirs == [random.randint(1, 6) for _ in range(5)]
+    assert drawn == [[random.Random(0).randint(1, 10**9), *drawn[0][1:]]]

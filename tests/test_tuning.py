@@ -86,6 +86,10 @@ def test_patients_are_kept_together(run):
     strangers = tune(tree_search(n_trials=1), dataset(train=train, test=None))
     assert isinstance(strangers.search.cv, StratifiedKFold)
     assert "patients" not in strangers.to_text()
+    with pytest.warns(UserWarning, match="groups parameter is ignored"):
+        mixed = tune(tree_search(n_trials=1, cv=StratifiedKFold(2)), dataset(test=None))
+    assert "48 images, 12 patients " not in mixed.to_text()
+    assert "kept together" not in mixed.to_text()
     own = StratifiedGroupKFold(2)
     assert tune(tree_search(n_trials=1, cv=own), dataset(test=None)).search.n_splits_ == 2
 
