@@ -92,10 +92,13 @@ def standard_error(values: Sequence[float]) -> float:
     return statistics.stdev(values) / math.sqrt(len(values))
 
 
-def mean_words(values: Sequence[float]) -> str:
-    """Write a mean with its standard error, if there are two values or more."""
+def mean_words(values: Sequence[float], sign: str = "") -> str:
+    """Write a mean with its standard error, if there are two values or more.
+
+    With `sign` "+" a mean above 0 has its sign: for differences.
+    """
     spread = f" ± {standard_error(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{spread}"
+    return f"{statistics.mean(values):{sign}.3f}{spread}"
 
 
 def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:

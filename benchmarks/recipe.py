@@ -32,7 +32,6 @@ from benchmarks._common import (
     phantoms,
     save,
     show,
-    standard_error,
     stop,
 )
 from octsk._tables import Table
@@ -315,9 +314,8 @@ def _measure_all(data, folds, arguments, result) -> None:
 def _table(data, result) -> Table:
     about = result["data"][data]
     measured = [f for f in result["figures"] if f["data"] == data]
-    is_val = {fold: fold == "val" for fold in {f["fold"] for f in measured}}
-    kinds = {"val": [f for f in is_val if is_val[f]]} if any(is_val.values()) else {}
-    kinds = {"folds": [f for f in is_val if not is_val[f]]} | kinds
+    names = {f["fold"] for f in measured}
+    kinds = {"folds": names - {"val"}} | ({"val": {"val"}} if "val" in names else {})
     header = ["variant", "seconds"]
     for kind in kinds:
         header += [f"balanced accuracy, {kind}", "less defaults", f"AUC, {kind}"]
@@ -335,7 +333,7 @@ def _table(data, result) -> Table:
                 continue
             cells += [
                 mean_words(list(score.values())),
-                _difference_words(less) if name != DEFAULT and less else "",
+                mean_words(less, "+") if name != DEFAULT and less else "",
                 mean_words(list(_by_seed(measured, name, folds, "auc").values())),
             ]
         rows.append(cells)
@@ -361,11 +359,6 @@ def _by_seed(measured, name, folds, metric) -> dict[int, float]:
         if f["variant"] == name and f["fold"] in folds:
             scores.setdefault(f["seed"], []).append(f[metric])
     return {seed: statistics.mean(values) for seed, values in scores.items()}
-
-
-def _difference_words(values) -> str:
-    spread = f" ± {standard_error(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):+.3f}{spread}"
 
 
 if __name__ == "__main__":

@@ -149,9 +149,10 @@ _PARAMETERS = """filters : sequence of int, default={filters}
     callbacks : keras.callbacks.Callback or list of them, default=None
         Callbacks for training; each fit works on copies, kept in `callbacks_`.
     precision : {{"float32", "bfloat16"}}, default="float32"
-        What training computes products in. bfloat16 takes about half the time on
-        processors that multiply it fast (x86 with AMX, for one); elsewhere a warning says
-        so and float32 is used. Weights, prediction and saved files are float32 always.
+        What training computes products in. bfloat16 takes less time on processors that
+        multiply it fast (x86 with AMX, for one), most of all for MediumOCTNet; elsewhere
+        a warning says so and float32 is used. Weights, prediction and saved files are
+        float32 always.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer state of the fit before.
         What the optimizer is made of (`optimizer`, `learning_rate`, `weight_decay`,
