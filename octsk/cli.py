@@ -5,12 +5,13 @@ The library, and with it TensorFlow, is imported by the commands that need it, s
 """
 
 import csv
+import json
 import logging
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -145,18 +146,45 @@ def _say(kind: str, *words: object) -> None:
     _console(stderr=True).print(line)
 
 
-def _console(*, stderr=False):
+def _console(*, stderr=False, quiet=False):
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False)
+    console = Console(stderr=stderr, highlight=False, quiet=quiet)
     # A terminal gets lines that fit it, anything else whole lines.
     console.soft_wrap = not console.is_terminal
     return console
 
 
-def _print_report(text: str) -> None:
+class _Output:
+    """Where the words of a command go: its result to stdout, as text or as JSON.
+
+    `notes`, a console, takes what is said beside the result, `progress` how far it is.
+    """
+
+    def __init__(self, as_json: bool, quiet: bool = False):
+        self._as_json = as_json
+        self.notes = _console(stderr=as_json, quiet=quiet)
+        self.progress = _console(stderr=True, quiet=quiet)
+        if quiet:
+            # The bars of downloads are the library's; tqdm asks this when it is loaded.
+            os.environ["TQDM_DISABLE"] = "1"
+
+    def note(self, words: str = "") -> None:
+        self.notes.print(words, markup=False, soft_wrap=True)
+
+    def result(self, document: Mapping[str, object], show: Callable[[], None]) -> None:
+        """Print `document`, or let `show` print it for people."""
+        if not self._as_json:
+            show()
+            return
+        from octsk._report import jsonable
+
+        print(json.dumps(jsonable(document), indent=1, allow_nan=False))
+
+
+def _print_report(text: str, console=None) -> None:
     """Print the library's tables, their titles in bold."""
-    console = _console()
+    console = console or _console()
     for line in text.splitlines():
         is_title = line and not line[0].isspace()
         alarm = line.startswith("***")
@@ -164,11 +192,11 @@ def _print_report(text: str) -> None:
         console.print(line, style=style, markup=False, soft_wrap=True)
 
 
-def _print_facts(facts: Mapping[str, object]) -> None:
+def _print_facts(facts: Mapping[str, object], console=None) -> None:
     """Print names and values, aligned."""
     from rich.text import Text
 
-    console = _console()
+    console = console or _console()
     width = max(map(len, facts)) + 2
     for name, value in facts.items():
         console.print(Text.assemble((name.ljust(width), "bold"), str(value)))
@@ -183,6 +211,11 @@ def _data_words(dataset) -> str:
     )
     synthetic = " (SYNTHETIC)" if dataset.synthetic else ""
     return f"{dataset.name}{synthetic}, {dataset.size} px: {counts}"
+
+
+def _data_facts(dataset) -> dict[str, object]:
+    names = ("name", "size", "synthetic", "official", "sha256", "target_names")
+    return {name: dataset.get(name) for name in names}
 
 
 def _net_words(net) -> str:
@@ -233,13 +266,21 @@ DataHomeOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, metavar="S", help="Seed of the training.")
 ]
+
+
+def _check_epochs(epochs: str | None) -> str | None:
+    if epochs in (None, "auto") or (epochs.isdecimal() and int(epochs) > 0):
+        return epochs
+    raise typer.BadParameter(f"{epochs!r} is neither a number from 1 up nor 'auto'")
+
+
 EpochsOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--epochs",
-        min=1,
-        metavar="N",
-        help="Passes over the training images.",
+        metavar="N|auto",
+        help="Passes over the training images; auto: fewer, the more images there are.",
+        callback=_check_epochs,
         show_default="the net's own",
     ),
 ]
@@ -278,12 +319,20 @@ ClassWeightOption = Annotated[
         help="Let each class count the same in training, however rare it is.",
     ),
 ]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON, and all else on stderr."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only the result, warnings and errors."),
+]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
 ]
 
 
-def _load_data(data, dataset, phantoms, size, data_home, *, split=None):
+def _load_data(data, dataset, phantoms, size, data_home, out, *, split=None):
     """Load what the data options name, OCTMNIST if they name nothing."""
     import octsk
 
@@ -294,7 +343,7 @@ def _load_data(data, dataset, phantoms, size, data_home, *, split=None):
     if data is not None:
         return octsk.load_medmnist(data, split=split)
     if phantoms:
-        return _draw_phantoms(size or 28, split)
+        return _draw_phantoms(size or 28, out, split)
     return octsk.fetch_medmnist(
         dataset or "octmnist",
         size=size or 28,
@@ -304,20 +353,21 @@ def _load_data(data, dataset, phantoms, size, data_home, *, split=None):
     )
 
 
-def _draw_phantoms(size, split=None):
+def _draw_phantoms(size, out, split=None):
     from octsk.datasets._phantoms import draw_splits
 
     wanted = PHANTOMS if split is None else {split: PHANTOMS[split]}
-    with _console(stderr=True).status("Drawing synthetic scans"):
+    with out.progress.status("Drawing synthetic scans"):
         splits = draw_splits(wanted, size=size)
     return splits if split is None else splits[split]
 
 
-def _make_net(name, **given):
+def _make_net(name, *, epochs=None, **given):
     """Make an unfitted net; what is not given is the net's own default."""
     start_tensorflow()
     from octsk.classifiers import NETS
 
+    given["epochs"] = int(epochs) if epochs and epochs != "auto" else epochs
     return NETS[name](**{key: value for key, value in given.items() if value is not None})
 
 
@@ -413,6 +463,8 @@ def benchmark(
             show_default="octsk-runs/<date>-<data>",
         ),
     ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train nets and print them beside published results.
 
@@ -424,16 +476,17 @@ def benchmark(
     from octsk.benchmark import run_benchmark
     from octsk.datasets import DownloadError
 
+    out = _Output(as_json, quiet)
     try:
-        images = _load_data(data, dataset, phantoms, size, data_home)
+        images = _load_data(data, dataset, phantoms, size, data_home, out)
     except DownloadError as error:
         if dataset is not None:
             raise
         _say("warning", error)
         _say("warning", "OCTMNIST cannot be had: synthetic scans take its place")
-        images = _draw_phantoms(size or 28)
+        images = _draw_phantoms(size or 28, out)
     if images.synthetic:
-        _print_report(SYNTHETIC)
+        _print_report(SYNTHETIC, out.notes)
     nets = {
         str(name): _make_net(
             name,
@@ -452,11 +505,12 @@ def benchmark(
                 **{name: _net_words(each) for name, each in nets.items()},
                 "seeds": seed if seeds == 1 else f"{seed} to {seed + seeds - 1}",
                 "results": folder,
-            }
+            },
+            out.notes,
         )
         if seeds == 1:
-            _print_what_more_would_show(nets)
-        with TrainingDisplay(_console(stderr=True)) as display:
+            _print_what_more_would_show(nets, out.notes)
+        with TrainingDisplay(out.progress) as display:
             run = run_benchmark(
                 nets,
                 images,
@@ -464,12 +518,14 @@ def benchmark(
                 output_dir=folder,
                 on_event=display.on_event,
             )
-    print()
-    _print_report(run.to_text())
-    print(f"\nModels, reports, scores and figure: {folder}")
+    out.note()
+    out.result(
+        {**run.to_dict(), "folder": str(folder)}, lambda: _print_report(run.to_text())
+    )
+    out.note(f"\nModels, reports, scores and figure: {folder}")
 
 
-def _print_what_more_would_show(nets) -> None:
+def _print_what_more_would_show(nets, console) -> None:
     words = (
         "One training of a net says little: with another seed it may end several points "
         "away. --seeds 5 shows mean and spread, in five times the time."
@@ -479,7 +535,7 @@ def _print_what_more_would_show(nets) -> None:
             " --net medium is the report's best net; each of its steps takes about 35 "
             "times as long."
         )
-    _console().print(words)
+    console.print(words)
 
 
 @contextmanager
@@ -538,6 +594,8 @@ def train(
     optimizer: OptimizerOption = None,
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train one net and save it.
 
@@ -546,7 +604,8 @@ def train(
     """
     from octsk._progress import TrainingDisplay
 
-    images = _load_data(data, dataset, phantoms, size, data_home)
+    out = _Output(as_json, quiet)
+    images = _load_data(data, dataset, phantoms, size, data_home, out)
     if images.train is None:
         splits = ", ".join(split for split in Split if images[split] is not None)
         raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
@@ -562,15 +621,26 @@ def train(
     # Now: that it cannot be made should not be found out after the training.
     output.parent.mkdir(parents=True, exist_ok=True)
     _print_facts(
-        {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed}
+        {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed},
+        out.notes,
     )
-    with TrainingDisplay(_console(stderr=True)) as display:
+    with TrainingDisplay(out.progress) as display:
         display.train(classifier, images, f"{net}, seed {seed}")
     names = images.target_names
     classifier.save(
         output, class_names=names and [names[label] for label in classifier.classes_]
     )
-    print(f"Model: {output}")
+    out.result(
+        {
+            "model": str(output),
+            "estimator": type(classifier).__name__,
+            "params": classifier.get_params(),
+            "data": _data_facts(images),
+            "classes": classifier.classes_,
+            "history": classifier.history_,
+        },
+        lambda: out.note(f"Model: {output}"),
+    )
 
 
 @app.command(
@@ -656,6 +726,8 @@ def tune(
             show_default="octsk-runs/<date>-tune-<study>",
         ),
     ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Search for the settings of a net, and measure what was found.
 
@@ -669,7 +741,8 @@ def tune(
     from octsk._report import as_word
     from octsk.datasets import get_data_home
 
-    images = _load_data(data, dataset, phantoms, size, data_home)
+    out = _Output(as_json, quiet)
+    images = _load_data(data, dataset, phantoms, size, data_home, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = _make_net(net, random_state=seed)
     if space is None:
@@ -697,7 +770,7 @@ def tune(
     from octsk._study import dashboard_command, hide_password
 
     if images.synthetic:
-        _print_report(SYNTHETIC)
+        _print_report(SYNTHETIC, out.notes)
     with _run_folder(output, f"tune-{study}") as folder:
         _print_facts(
             {
@@ -707,9 +780,10 @@ def tune(
                 "study": f"{study} in {hide_password(storage)}",
                 "dashboard": dashboard_command(storage),
                 "results": folder,
-            }
+            },
+            out.notes,
         )
-        with TrainingDisplay(_console(stderr=True)) as display:
+        with TrainingDisplay(out.progress) as display:
             run = octsk.tuning.tune(
                 search,
                 images,
@@ -718,11 +792,13 @@ def tune(
                 on_trials=display.on_trials,
                 on_event=display.on_event,
             )
-    print()
-    _print_report(run.to_text())
-    print(f"\nReport, figures and model: {folder}")
-    print("Look at the trials, with pip install optuna-dashboard:")
-    print(f"  {dashboard_command(storage)}")
+    out.note()
+    out.result(
+        {**run.to_dict(), "folder": str(folder)}, lambda: _print_report(run.to_text())
+    )
+    out.note(f"\nReport, figures and model: {folder}")
+    out.note("Look at the trials, with pip install optuna-dashboard:")
+    out.note(f"  {dashboard_command(storage)}")
 
 
 @app.command(
@@ -747,6 +823,8 @@ def evaluate(
             help="Write report.txt, report.json and MedMNIST's evaluation file there.",
         ),
     ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Measure a saved net on a data set.
 
@@ -756,7 +834,8 @@ def evaluate(
     import octsk
     from octsk._files import atomic_write
 
-    images = _load_data(data, dataset, phantoms, size, data_home, split=str(split))
+    out = _Output(as_json, quiet)
+    images = _load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
     classifier = _load_model(model)
     report = octsk.evaluate(
         classifier,
@@ -766,14 +845,15 @@ def evaluate(
         split=str(split),
         seed=classifier.random_state,
     )
-    _print_report(report.to_text())
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         report.to_json(output / "report.json")
         report.to_medmnist_csv(output)
         with atomic_write(output / "report.txt") as path:
             path.write_text(f"{report}\n", encoding="utf-8")
-        print(f"\nReport and scores: {output}")
+    out.result(report.to_dict(scores=False), lambda: _print_report(report.to_text()))
+    if output is not None:
+        out.note(f"\nReport and scores: {output}")
 
 
 @app.command(
@@ -806,6 +886,8 @@ def predict(
             show_default="standard output",
         ),
     ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Classify images with a saved net.
 
@@ -815,19 +897,42 @@ def predict(
     """
     from octsk._files import atomic_write
 
+    out = _Output(as_json, quiet)
     classifier = _load_model(model)
     names, images = _load_inputs(inputs, str(split), classifier.image_shape_)
-    rows = _prediction_rows(classifier, names, images)
-    if output is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        atomic_write(output) as path,
-        open(path, "w", newline="", encoding="utf-8") as file,
-    ):
-        csv.writer(file, lineterminator="\n").writerows(rows)
-    print(f"Predictions: {output}")
+    labels = classifier.classes_.tolist()
+    classes = classifier.class_names_ or labels
+    predictions = [
+        {
+            "image": str(name),
+            "label": labels[row.argmax()],
+            "class": classes[row.argmax()],
+            "probabilities": row,
+        }
+        for name, row in zip(names, classifier.predict_proba(images), strict=True)
+    ]
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            atomic_write(output) as path,
+            open(path, "w", newline="", encoding="utf-8") as file,
+        ):
+            _write_predictions(file, classes, predictions)
+
+    def show():
+        if output is None:
+            _write_predictions(sys.stdout, classes, predictions)
+        else:
+            out.note(f"Predictions: {output}")
+
+    out.result({"model": str(model), "classes": classes, "predictions": predictions}, show)
+
+
+def _write_predictions(file, classes, predictions):
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow(["image", "label", "class", *(f"p_{name}" for name in classes)])
+    for image, label, name, row in map(dict.values, predictions):
+        lines.writerow([image, label, name, *(f"{p:.6g}" for p in row)])
 
 
 def _load_inputs(inputs, split, image_shape):
@@ -846,17 +951,6 @@ def _load_inputs(inputs, split, image_shape):
     return list_image_files(paths), load_image_files(paths, size=size, channels=channels)
 
 
-def _prediction_rows(classifier, names, images):
-    """Give the lines of predict's CSV, the header first."""
-    probabilities = classifier.predict_proba(images)
-    labels = classifier.classes_.tolist()
-    classes = classifier.class_names_ or labels
-    yield ["image", "label", "class", *(f"p_{name}" for name in classes)]
-    for name, row in zip(names, probabilities, strict=True):
-        best = row.argmax()
-        yield [name, labels[best], classes[best], *(f"{p:.6g}" for p in row)]
-
-
 @app.command(epilog="\b\nExample:\n  octsk fetch pneumoniamnist --size 64")
 def fetch(
     name: Annotated[
@@ -866,49 +960,79 @@ def fetch(
         int, typer.Option(metavar="PIXELS", help="Side of the images: 28, 64, 128 or 224.")
     ] = 28,
     data_home: DataHomeOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Download a data set, unless it is there, and check it."""
     import octsk
 
+    out = _Output(as_json, quiet)
     # One split, since all of a large set would be unpacked on the disk.
     dataset = octsk.fetch_medmnist(
         name, size=size, split="test", data_home=data_home, n_retries=_DOWNLOAD_RETRIES
     )
-    print(dataset.DESCR)
-    print(f"File: {dataset.filename}")
+
+    def show():
+        out.note(dataset.DESCR)
+        print(f"File: {dataset.filename}")
+
+    out.result({"file": dataset.filename, **_data_facts(dataset)}, show)
 
 
-@app.command(epilog="\b\nExample:\n  octsk info")
-def info(data_home: DataHomeOption = None) -> None:
+@app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --json")
+def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     """Show versions, devices, the data folder and the nets."""
     from octsk.benchmark import _environment
     from octsk.datasets import get_data_home
 
     folder = get_data_home(data_home)
-    sets = [
-        f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)"
-        for file in sorted(folder.glob("[!.]*.npz"))
-    ]
-    _print_facts(
-        {
-            **_environment(),
-            "data folder": folder,
-            "data sets": ", ".join(sets) or "none yet; octsk fetch downloads one",
-        }
-    )
+    sets = {file.name: file.stat().st_size for file in sorted(folder.glob("[!.]*.npz"))}
     start_tensorflow()
     import tensorflow as tf
 
     from octsk import architectures
 
-    devices = [device.name for device in tf.config.list_physical_devices()]
-    _print_facts({"devices": ", ".join(devices).replace("/physical_device:", "")})
-    print("\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults")
-    nets = {}
-    for name in Net:
-        count = getattr(architectures, name)((28, 28, 1), 4).count_params()
-        nets[str(name)] = f"{count:>9,}  {_net_words(_make_net(name))}"
-    _print_facts(nets)
+    devices = [
+        device.name.removeprefix("/physical_device:")
+        for device in tf.config.list_physical_devices()
+    ]
+    nets = {str(name): _make_net(name) for name in Net}
+    sizes = {
+        name: getattr(architectures, name)((28, 28, 1), 4).count_params() for name in nets
+    }
+    facts = _environment()
+
+    def show():
+        words = [f"{name} ({size / 1e6:.1f} MB)" for name, size in sets.items()]
+        none = "none yet; octsk fetch downloads one"
+        _print_facts(
+            {
+                **facts,
+                "data folder": folder,
+                "data sets": ", ".join(words) or none,
+                "devices": ", ".join(devices),
+            }
+        )
+        print(
+            "\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults"
+        )
+        _print_facts(
+            {name: f"{sizes[name]:>9,}  {_net_words(net)}" for name, net in nets.items()}
+        )
+
+    _Output(as_json).result(
+        {
+            "environment": facts,
+            "data_home": str(folder),
+            "data_sets": sets,
+            "devices": devices,
+            "nets": {
+                name: {"n_parameters": sizes[name], "params": net.get_params()}
+                for name, net in nets.items()
+            },
+        },
+        show,
+    )
 
 
 def main() -> None:

@@ -150,6 +150,7 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["--nosuch"], "--nosuch"),
         (["benchmark", "--net", "huge"], "'huge' is not one of 'small', 'medium'"),
         (["benchmark", "--epochs", "0"], "--epochs"),
+        (["train", "-o", "m", "--epochs", "many"], "'many' is neither a number"),
         (["benchmark", "--data", "x.npz", "--phantoms"], "exclude one another"),
         (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
         (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
@@ -314,12 +315,19 @@ def test_phantoms_are_plainly_synthetic():
     assert "ResNet" not in result.stdout
 
 
+def test_epochs_can_be_left_to_the_number_of_images():
+    program = cli.typer.main.get_command(cli.app).commands["train"]
+    given = program.make_context("train", ["-o", "m", "--epochs", "auto"]).params["epochs"]
+    assert cli._make_net(cli.Net.SMALL, epochs=given).epochs == "auto"
+
+
 def test_splits_of_phantoms_share_no_image():
-    phantoms = cli._draw_phantoms(28)
+    out = cli._Output(as_json=False, quiet=True)
+    phantoms = cli._draw_phantoms(28, out)
     images = np.concatenate([phantoms[split].data for split in ("train", "val", "test")])
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 96 + 32 + 32
     # Evaluated alone, the test split is the one that benchmark does not train on.
-    assert np.array_equal(cli._draw_phantoms(28, "test").data, phantoms.test.data)
+    assert np.array_equal(cli._draw_phantoms(28, out, "test").data, phantoms.test.data)
 
 
 @pytest.fixture
@@ -757,10 +765,164 @@ def test_info(named):
     assert re.search(r"^medium +7,704,196  nadam, 5 epochs", out, re.M)
 
 
+# --------------------------------------------------------------------------------------
+# JSON, quiet, colours, completion
+# --------------------------------------------------------------------------------------
+
+
+def document(*words):
+    """Run a command with --json; give what it printed, which must be JSON alone."""
+    return json.loads(octsk_command(*words, "--json").stdout)
+
+
+@pytest.mark.slow
+def test_json_of_benchmark(clinic):
+    result = octsk_command(
+        *("benchmark", "--data", clinic, "--epochs", 1, "-o", "run", "--json")
+    )
+    printed = json.loads(result.stdout)
+    assert printed.pop("folder") == "run"
+    assert printed == json.loads(Path("run", "run.json").read_text())
+    # What people read goes where it does not disturb.
+    assert "clinic, 28 px: 48 to train on" in result.stderr
+    assert "epoch 1/1" in result.stderr
+
+
+@pytest.mark.slow
+def test_json_of_tune(clinic, space):
+    printed = document(*tune_words(clinic, space, 1, output="run"), "--quiet")
+    assert printed.pop("folder") == "run"
+    assert printed == json.loads(Path("run", "tuning.json").read_text())
+
+
+def test_json_of_train(named):
+    printed = document("train", "--data", named, "--epochs", 1, "-o", "m.octsk")
+    net = octsk.load(printed["model"])
+    assert printed["history"] == net.history_
+    assert printed["params"]["epochs"] == 1
+    assert printed["classes"] == net.classes_.tolist()
+    assert printed["data"]["target_names"] == OCT_CLASSES
+    assert printed["data"]["sha256"] == hashlib.sha256(named.read_bytes()).hexdigest()
+
+
+def test_json_of_evaluate(model, clinic):
+    printed = document("evaluate", model, "--data", clinic, "-o", "report")
+    saved = json.loads(Path("report", "report.json").read_text())
+    assert set(saved) - set(printed) == {"octsk_report", "y_true", "y_score"}
+    for name in ("metrics", "intervals", "confusion_matrix", "data"):
+        assert printed[name] == saved[name]
+
+
+@pytest.mark.parametrize("output", [[], ["-o", "p.csv"]])
+def test_json_of_predict(model, clinic, output):
+    printed = document("predict", model, clinic, *output)
+    X, _ = octsk.load_medmnist(clinic, split="test", return_X_y=True)
+    net = octsk.load(model)
+    assert printed["classes"] == OCT_CLASSES
+    rows = printed["predictions"]
+    assert [row["image"] for row in rows] == list(map(str, range(48)))
+    assert [row["label"] for row in rows] == net.predict(X).tolist()
+    assert [row["class"] for row in rows] == [OCT_CLASSES[k] for k in net.predict(X)]
+    assert np.array_equal([row["probabilities"] for row in rows], net.predict_proba(X))
+    assert Path("p.csv").exists() == bool(output)
+
+
+def test_json_of_fetch(named):
+    printed = document("fetch", "octmnist", "--data-home", named.parent)
+    assert printed["file"] == str(named)
+    assert (printed["name"], printed["size"], printed["official"]) == (
+        "octmnist",
+        28,
+        False,
+    )
+
+
+def test_json_of_info(named):
+    printed = document("info", "--data-home", named.parent)
+    assert printed["data_sets"] == {"octmnist.npz": named.stat().st_size}
+    assert printed["environment"]["octsk"] == octsk.__version__
+    assert "CPU:0" in printed["devices"]
+    assert set(printed["nets"]) == {"small", "medium", "large", "residual"}
+    assert printed["nets"]["residual"]["n_parameters"] == 604_580
+    assert printed["nets"]["medium"]["params"]["epochs"] == 5
+
+
+def test_json_has_no_words_on_an_error():
+    result = octsk_command("predict", "absent.octsk", "x.png", "--json", code=1)
+    assert result.stdout == ""
+    assert result.stderr == "octsk: error: absent.octsk: No such file or directory\n"
+
+
+@pytest.mark.slow
+def test_quiet_benchmark_prints_its_tables_alone(clinic):
+    run = octsk_command(
+        *("benchmark", "--data", clinic, "--epochs", 1, "-o", "run", "--quiet")
+    )
+    assert run.stderr == ""
+    assert run.stdout == Path("run", "report.txt").read_text()
+
+
+def test_quiet_says_only_the_result(clinic, model, named):
+    train = ("train", "--data", clinic, "--epochs", 1, "-o", "m.octsk", "--quiet")
+    assert octsk_command(*train).output == ""
+    assert Path("m.octsk").exists()
+    evaluated = octsk_command(
+        "evaluate", model, "--data", clinic, "-o", "report", "--quiet"
+    )
+    assert evaluated.stderr == ""
+    assert evaluated.stdout == Path("report", "report.txt").read_text()
+    predict = ("predict", model, clinic, "--quiet")
+    assert len(predictions(octsk_command(*predict).stdout)) == 48
+    assert octsk_command(*predict, "-o", "p.csv").output == ""
+    # That a file is not the published one is no chatter.
+    fetched = octsk_command("fetch", "--data-home", named.parent, "--quiet")
+    assert fetched.stdout == f"File: {named}\n"
+    assert fetched.stderr.startswith("octsk: warning: ")
+
+
 def test_colours_only_where_they_are_wanted(model, monkeypatch):
-    assert "\x1b" not in octsk_command("evaluate", model, "--phantoms").output
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    evaluate = ("evaluate", model, "--phantoms")
+    assert "\x1b" not in octsk_command(*evaluate).output
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[1;37;41m***" in octsk_command("evaluate", model, "--phantoms").stdout
+    assert "\x1b[1;37;41m***" in octsk_command(*evaluate).stdout
+    assert "\x1b" not in octsk_command(*evaluate, "--json").stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    # Bold is no colour.
+    assert "\x1b[1m***" in (out := octsk_command(*evaluate).stdout)
+    assert not re.search(r"\x1b\[[\d;]*[34]\d", out)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("octsk be", ["benchmark"]),
+        ("octsk train --net ", ["small", "medium", "large", "residual"]),
+        ("octsk predict --js", ["--json"]),
+    ],
+)
+def test_shell_completes_commands_options_and_values(words, expected):
+    code = (
+        "import atexit, sys\n"
+        "from octsk.cli import main\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'numpy'}\n"
+        "atexit.register(lambda: print(*sorted(heavy & set(sys.modules))))\n"
+        "main()\n"
+    )
+    asked = {
+        "_OCTSK_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    *found, heavy = result.stdout.splitlines()
+    assert (found, heavy) == (expected, "")
 
 
 @pytest.mark.slow
