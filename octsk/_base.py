@@ -26,7 +26,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from octsk import _persistence
+from octsk import _export, _persistence
 from octsk._images import check_images, validate_images
 from octsk._training import (
     STEPS_PER_EXECUTION,
@@ -1058,6 +1058,62 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"classes {self.classes_.tolist()}; got {names}."
             )
         _persistence.save(self, path, names)
+
+    def export(self, path, format="onnx"):
+        """Write the fitted network for programs without octsk: pixels to probabilities.
+
+        The exported network takes a batch of any number of uint8 pixels, shape
+        ``(n, h, w, c)``, as `images`, and gives what `predict_proba` does as
+        `probabilities`, shape ``(n, n_classes)``, in the order of `classes_`:
+        `test_time_augmentation` and `class_prior` as they are set now included. The
+        labels are not in it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; for "saved_model" a folder, which must be new or empty. It
+            is there whole or not at all.
+        format : {"onnx", "tflite", "saved_model"}, default="onnx"
+            ONNX, for ONNX Runtime and many others (needs ``octsk[export]``); TensorFlow
+            Lite, now called LiteRT, for phones and boards; TensorFlow's SavedModel, for
+            TensorFlow Serving, whose signature is "serve".
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If there is no such format.
+        ImportError
+            If tf2onnx, which "onnx" needs, is not installed.
+        FileExistsError
+            If the folder for "saved_model" holds files already.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(filters=(4,), epochs=1, random_state=0).fit(X, y)
+        >>> import tempfile, tensorflow as tf
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     clf.export(f"{folder}/small", format="saved_model")
+        ...     small = tf.saved_model.load(f"{folder}/small")
+        >>> p = small.serve(X[:5, ..., None])["probabilities"].numpy()
+        >>> bool(abs(p - clf.predict_proba(X[:5])).max() < 1e-5)
+        True
+        """
+        check_is_fitted(self)
+        if format not in _export.FORMATS:
+            raise ValueError(
+                f"format must be one of {sorted(_export.FORMATS)}, got {format!r}."
+            )
+        _export.export(
+            self.model_,
+            path,
+            format,
+            mirrored=self.test_time_augmentation,
+            log_prior_ratio=None if self.class_prior is None else self._log_prior_ratio(),
+        )
 
     @classmethod
     def from_h5(cls, path, *, classes=None, image_shape=(28, 28, 1), **params):

@@ -1,0 +1,87 @@
+"""A trained network as a file for programs without octsk: ONNX, TFLite, SavedModel."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from octsk._files import atomic_folder, atomic_write
+from octsk._images import to_unit
+
+# The name of the networks' input and output in the exported graph.
+_IMAGES, _PROBABILITIES = "images", "probabilities"
+
+
+def export(model, path, format, *, mirrored, log_prior_ratio):
+    """Write a network from uint8 pixels to probabilities; see ``BaseOCTNet.export``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From pixels in [0, 1] to logits.
+    path : str or path-like
+        The file or folder to write.
+    format : {"onnx", "tflite", "saved_model"}
+        What to write.
+    mirrored : bool
+        Whether the logits are the mean of those of an image and its mirror image.
+    log_prior_ratio : ndarray of shape (n_classes,) or None
+        What to add to the logits.
+    """
+    signature = [tf.TensorSpec(model.input_shape, tf.uint8, name=_IMAGES)]
+
+    @tf.function(input_signature=signature)
+    def probabilities(images):
+        batch = to_unit(images)
+        if mirrored:
+            batch = tf.concat([batch, batch[:, :, ::-1]], axis=0)
+        z = model(batch, training=False)
+        if mirrored:
+            z = tf.add_n(tf.split(z, 2)) / 2
+        if log_prior_ratio is not None:
+            z += tf.constant(log_prior_ratio, z.dtype)
+        return {_PROBABILITIES: tf.nn.softmax(z)}
+
+    FORMATS[format](model, probabilities, path)
+
+
+def _write_onnx(model, probabilities, path):
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError(
+            "tf2onnx is needed to export to ONNX; install it with: pip install "
+            '"octsk[export]"'
+        ) from error
+    with atomic_write(path) as temporary:
+        tf2onnx.convert.from_function(
+            probabilities, probabilities.input_signature, output_path=str(temporary)
+        )
+
+
+def _write_tflite(model, probabilities, path):
+    with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        # The converter finds a Keras 3 model's variables in a SavedModel only.
+        _save(model, probabilities, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        temporary.write_bytes(converter.convert())
+
+
+def _write_saved_model(model, probabilities, path):
+    with atomic_folder(path) as temporary:
+        _save(model, probabilities, temporary)
+
+
+def _save(model, probabilities, folder):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", probabilities)
+    archive.write_out(folder, verbose=False)
+
+
+FORMATS = {
+    "onnx": _write_onnx,
+    "tflite": _write_tflite,
+    "saved_model": _write_saved_model,
+}
