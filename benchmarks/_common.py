@@ -121,9 +121,14 @@ def _cpu() -> str | None:
     return next(names, None)
 
 
-def show(tables: Sequence[Table], *, synthetic: bool) -> None:
-    """Print tables, under a banner where their data are synthetic."""
-    print(tables_to_text([*synthetic_banner({"synthetic": synthetic}), *tables]))
+def labelled(tables: Sequence[Table], *, synthetic: bool) -> list[Table]:
+    """Put a banner before tables whose data are synthetic."""
+    return [*synthetic_banner({"synthetic": synthetic}), *tables]
+
+
+def show(tables: Sequence[Table]) -> None:
+    """Print tables."""
+    print(tables_to_text(tables))
 
 
 def save(result: dict[str, Any], path: Path | None) -> None:

@@ -28,6 +28,7 @@ from benchmarks._apart import run_apart, use_one_core
 from benchmarks._common import (
     at_least,
     interleaved,
+    labelled,
     new_parser,
     new_result,
     ratio_words,
@@ -213,9 +214,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             for ours in OURS
         },
     }
-    show([_speeds(result), _ratios(result)], synthetic=True)
+    show(tables(result))
     save(result, arguments.output)
     return result
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    return labelled([_speeds(result), _ratios(result)], synthetic=True)
 
 
 def _speeds(result) -> Table:

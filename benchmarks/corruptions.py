@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks._common import (
     at_least,
+    labelled,
     mean_words,
     new_parser,
     new_result,
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
         parser.error(f"--model needs files of different names, got {names}")
     try:
         result = _measure(arguments)
-        show(_tables(result), synthetic=result["data"]["synthetic"])
+        show(tables(result))
         if arguments.plot:
             _plot(result, arguments.plot)
     except (OSError, ValueError, ImportError) as error:
@@ -311,8 +312,10 @@ def _parameter_words(value) -> str:
     return ", ".join(f"{part:g}" for part in np.atleast_1d(value))
 
 
-def _tables(result) -> list[Table]:
-    return [_summary_table(result), _severity_table(result)]
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    both = [_summary_table(result), _severity_table(result)]
+    return labelled(both, synthetic=result["data"]["synthetic"])
 
 
 def _summary_table(result) -> Table:

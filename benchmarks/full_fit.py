@@ -31,6 +31,7 @@ from benchmarks._common import (
     N_TRAIN,
     at_least,
     interleaved,
+    labelled,
     new_parser,
     new_result,
     phantoms,
@@ -208,8 +209,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             result = _run(arguments, path.resolve())
     except (OSError, ValueError) as error:
         stop(error)
-    tables = [_table(net, result) for net in arguments.net]
-    show(tables, synthetic=arguments.data is None)
+    show(tables(result))
     save(result, arguments.output)
     return result
 
@@ -289,6 +289,12 @@ def _added(fits, few) -> float | None:
         return None
     peak = statistics.median(one["peak"] for one in fits)
     return (peak - few["peak"]) / few["array"]
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    nets = [_table(net, result) for net in result["nets"]]
+    return labelled(nets, synthetic=result["data"]["synthetic"])
 
 
 def _table(net, result) -> Table:

@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmarks._common import (
     at_least,
+    labelled,
     mean_words,
     new_parser,
     new_result,
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             _measure(dataset, arguments, result)
     except (OSError, ValueError) as error:
         stop(error)
-    show(_tables(result), synthetic=not arguments.data)
+    show(tables(result))
     return result
 
 
@@ -276,12 +277,13 @@ def measure(estimator, test: Part) -> dict[str, float]:
 # --- Tables -----------------------------------------------------------------------------
 
 
-def _tables(result) -> list[Table]:
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
     return [
         table
         for data in result["data"]
         for net in dict.fromkeys(result["settings"]["nets"])
-        for table in _tables_of(data, net, result)
+        for table in labelled(_tables_of(data, net, result), synthetic=data["synthetic"])
     ]
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks._common import (
     at_least,
+    labelled,
     mean_words,
     new_parser,
     new_result,
@@ -220,8 +221,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             _measure_all(data["name"], folds, arguments, result)
     except (OSError, ValueError) as error:
         stop(error)
-    for name, data in result["data"].items():
-        show([_table(name, result)], synthetic=data["synthetic"])
+    show(tables(result))
     return result
 
 
@@ -309,6 +309,15 @@ def _measure_all(data, folds, arguments, result) -> None:
 
 
 # --- Tables -----------------------------------------------------------------------------
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    return [
+        table
+        for name, data in result["data"].items()
+        for table in labelled([_table(name, result)], synthetic=data["synthetic"])
+    ]
 
 
 def _table(data, result) -> Table:

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks._common import (
     at_least,
+    labelled,
     new_parser,
     new_result,
     phantoms,
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
         result = _train(dataset, arguments)
     except (OSError, ValueError) as error:
         stop(error)
-    show(_tables(result), synthetic=result["data"]["synthetic"])
+    show(tables(result))
     return result
 
 
@@ -214,7 +215,8 @@ def _setting_words(settings) -> tuple[str, ...]:
     )
 
 
-def _tables(result) -> list[Table]:
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
     tables = [_accuracies(result)]
     runs = [row for row in result["settings"]["rows"] if row.startswith("P")]
     if runs:
@@ -226,7 +228,7 @@ def _tables(result) -> list[Table]:
                 notes=[f"Reason: {result['not_comparable']}."],
             )
         )
-    return tables
+    return labelled(tables, synthetic=result["data"]["synthetic"])
 
 
 def _accuracies(result) -> Table:

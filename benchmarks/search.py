@@ -31,6 +31,7 @@ from benchmarks._apart import run_apart
 from benchmarks._common import (
     at_least,
     interleaved,
+    labelled,
     mean_words,
     new_parser,
     new_result,
@@ -211,11 +212,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                     save(result, arguments.output)  # what there is so far
     except (OSError, ValueError) as error:
         stop(error)
-    tables = {"study": _study_table, "workers": _workers_table, "pruning": _pruning_table}
-    show(
-        [tables[part](result) for part in PARTS if part in result],
-        synthetic=arguments.data is None,
-    )
+    show(tables(result))
     return result
 
 
@@ -306,6 +303,13 @@ def _run(part, path, arguments) -> dict[str, Any]:
         "turns": turns,
         "ratios": {one: ratios(seconds[two], seconds[one]) for one in ones},
     }
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    makers = {"study": _study_table, "workers": _workers_table, "pruning": _pruning_table}
+    parts = [makers[part](result) for part in PARTS if part in result]
+    return labelled(parts, synthetic=result["data"]["synthetic"])
 
 
 def _study_table(result) -> Table:

@@ -27,7 +27,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_consistent_length
 
 from octsk._files import atomic_write, check_new_folder
 from octsk._published import PublishedResult, published_results, why_not_comparable
@@ -49,6 +49,7 @@ from octsk._report import (
 from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk._version import __version__
 from octsk.metrics import (
+    _classes_of,
     _encode,
     _predict,
     bootstrap_interval,
@@ -235,19 +236,6 @@ def _check_mapping(dataset) -> None:
             "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "
             f"return it, got {type(dataset).__name__}."
         )
-
-
-def _classes_of(estimator) -> np.ndarray:
-    check_is_fitted(estimator)
-    classes = getattr(estimator, "classes_", None)
-    if classes is None or not hasattr(estimator, "predict_proba"):
-        raise TypeError(
-            "estimator must be a classifier with predict_proba and classes_, got "
-            f"{type(estimator).__name__}."
-        )
-    if len(classes) < 2:
-        raise ValueError(f"estimator must know two classes or more, got {list(classes)}.")
-    return np.asarray(classes)
 
 
 def _codes(y, classes) -> np.ndarray:

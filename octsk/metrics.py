@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = [
     "bootstrap_interval",
@@ -307,6 +308,19 @@ def bootstrap_interval(
 # --------------------------------------------------------------------------------------
 # Checking
 # --------------------------------------------------------------------------------------
+
+
+def _classes_of(estimator) -> np.ndarray:
+    check_is_fitted(estimator)
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            "estimator must be a classifier with predict_proba and classes_, got "
+            f"{type(estimator).__name__}."
+        )
+    if len(classes) < 2:
+        raise ValueError(f"estimator must know two classes or more, got {list(classes)}.")
+    return np.asarray(classes)
 
 
 def _check(y_true, y_score, labels) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from benchmarks import (
     search,
 )
 from benchmarks._corruptions import CORRUPTIONS, corrupt
+from octsk._tables import tables_to_text
 from octsk.classifiers import NETS
 
 SCRIPTS = [
@@ -34,6 +35,11 @@ SCRIPTS = [
     report_rows,
     search,
 ]
+
+
+def assert_tables_can_be_made_of_the_file(script, result, path):
+    tables = script.tables(json.loads(path.read_text()))
+    assert tables_to_text(tables) == tables_to_text(script.tables(result))
 
 
 @pytest.fixture
@@ -127,6 +133,7 @@ def test_rows_on_phantoms_stand_alone(tiny_nets, tmp_path, capsys):
     assert "Reason: the images are synthetic." in text
     assert len(result["trainings"][2]["history"]["val_accuracy"]) == 6
     assert json.loads(path.read_text())["rows"] == json.loads(json.dumps(result["rows"]))
+    assert_tables_can_be_made_of_the_file(report_rows, result, path)
 
 
 def test_reported_stands_beside_measured_on_the_official_split(
@@ -180,6 +187,7 @@ def test_augmentation_speed(in_this_process, preset, tmp_path, capsys):
     assert (ratio["low"], ratio["high"]) == (min(each), max(each))
     assert f"{preset} settings" in capsys.readouterr().out
     assert json.loads(path.read_text())["ratios"] == result["ratios"]
+    assert_tables_can_be_made_of_the_file(augmentation_speed, result, path)
 
 
 # --- full_fit ----------------------------------------------------------------------------
@@ -202,6 +210,7 @@ def test_full_fit(in_this_process, tmp_path, capsys):
     assert "small, 96 training images, epochs: 2" in text
     assert "SYNTHETIC" in text
     assert json.loads(path.read_text())["nets"]["small"]["ratios"] == small["ratios"]
+    assert_tables_can_be_made_of_the_file(full_fit, result, path)
 
 
 def test_full_fit_networks_are_the_estimators():
@@ -243,6 +252,7 @@ def test_search(in_this_process, monkeypatch, tmp_path, capsys):
     assert "SYNTHETIC" in text
     assert "defaults, and the best of 1 trials" in text
     assert json.loads(path.read_text())["study"] == result["study"]
+    assert_tables_can_be_made_of_the_file(search, result, path)
     assert (tmp_path / "search.journal").is_file()
 
 
@@ -297,6 +307,7 @@ def test_recipe_on_phantoms_goes_on_where_it_was(tiny_recipe_nets, tmp_path, cap
     assert tiny_recipe_nets == ["residual", "residual", "small"] * 2
     assert result["figures"][:4] == first["figures"]
     assert json.loads(output.read_text())["figures"] == result["figures"]
+    assert_tables_can_be_made_of_the_file(recipe, result, output)
     text = capsys.readouterr().out
     assert "SYNTHETIC" in text
     scores = [f["auc"] for f in result["figures"] if f["variant"] == "small"]
@@ -421,6 +432,7 @@ def test_corruptions_on_phantoms(tiny_new_nets, tmp_path, capsys):
     assert "SYNTHETIC" in text
     assert "medium / small" in text
     assert json.loads(path.read_text())["summary"] == found
+    assert_tables_can_be_made_of_the_file(corruptions, result, path)
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
@@ -538,6 +550,7 @@ def test_probabilities_on_phantoms(tiny_new_nets, tmp_path, capsys):
     assert "SYNTHETIC" in text
     assert "Mean ± standard error over 2 repeats" in text
     assert json.loads(path.read_text())["rows"] == result["rows"]
+    assert_tables_can_be_made_of_the_file(probabilities, result, path)
 
 
 def test_probabilities_split_by_patient(tiny_new_nets, data_folder, capsys):

@@ -5,8 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from octsk._images import check_images
-from octsk.benchmark import _classes_of
-from octsk.metrics import _check, _encode, _predict
+from octsk.metrics import _check, _classes_of, _encode, _predict
 from octsk.plots._drawing import (
     COLUMN,
     RIGHT,

@@ -17,8 +17,13 @@ from sklearn.metrics import (
 )
 from sklearn.utils.multiclass import unique_labels
 
-from octsk.benchmark import _classes_of
-from octsk.metrics import _check, _n_classes, _predict, expected_calibration_error
+from octsk.metrics import (
+    _check,
+    _classes_of,
+    _n_classes,
+    _predict,
+    expected_calibration_error,
+)
 from octsk.plots._drawing import (
     COLOURS,
     COLUMN,
