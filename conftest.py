@@ -1,11 +1,20 @@
-"""What tests and doctests share: figures are drawn unseen, and closed."""
+"""What tests and doctests share: no network, and figures that are unseen and closed."""
 
 import os
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+NO_NETWORK = Path(__file__).parent / "tests" / "no_network"
+runpy.run_path(str(NO_NETWORK / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(NO_NETWORK), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+collect_ignore = [str(NO_NETWORK)]
 
 
 @pytest.fixture(autouse=True)
