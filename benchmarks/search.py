@@ -119,13 +119,22 @@ def _scores(data, net, params, folds, seed) -> list[float]:
     return [float(score) for score in scores]
 
 
-def work(path: str, net: str, trials: int, folds: int, storage: str, share: int) -> int:
-    """Work at a study with a share of the cores; return how many trials this one did."""
-    import os
+def work(
+    path: str, net: str, trials: int, folds: int, storage: str, share: int
+) -> dict[str, Any]:
+    """Work at a study with a share of the cores.
+
+    Returns
+    -------
+    dict
+        How many "trials" this process did, and whether it had "its_share" of the cores.
+    """
+    import joblib
 
     from octsk._cores import claim_cores
 
-    claim_cores((os.cpu_count() or 1) // share)
+    # Those that this process may use, which may not be all that there are.
+    its_share = claim_cores(max(1, joblib.cpu_count() // share)) or share == 1
     import octsk
 
     data, done = _load(path), []
@@ -139,7 +148,7 @@ def work(path: str, net: str, trials: int, folds: int, storage: str, share: int)
         storage=storage,
         callbacks=[lambda study, trial: done.append(trial.number)],
     ).fit(data["images"], data["labels"])
-    return len(done)
+    return {"trials": len(done), "its_share": its_share}
 
 
 def _time_workers(processes: int, share: int, **arguments) -> dict[str, Any]:
@@ -155,7 +164,11 @@ def _time_workers(processes: int, share: int, **arguments) -> dict[str, Any]:
         start = time.perf_counter()
         running = [pool.submit(call) for _ in range(processes)]
         done = [one.result() for one in running]
-        return {"seconds": time.perf_counter() - start, "trials": done}
+        return {
+            "seconds": time.perf_counter() - start,
+            "trials": [one["trials"] for one in done],
+            "shared_out": all(one["its_share"] for one in done),
+        }
 
 
 def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str, Any]:
@@ -164,7 +177,9 @@ def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str
 
     data = _load(path)
     estimator = _net(net)
-    estimator.set_params(epochs=3 * estimator.epochs)
+    splits = _folds(data, folds, 0)
+    epochs = _epochs(estimator, len(splits[0][0]))
+    estimator.set_params(epochs=3 * epochs)
     space = octsk.search_space(estimator)
     del space["epochs"]
     search = octsk.OCTSearchCV(
@@ -172,7 +187,7 @@ def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str
         space,
         n_trials=trials,
         scoring=SCORING,
-        cv=_folds(data, folds, 0),
+        cv=splits,
         refit=False,
         random_state=0,
         pruner=pruner,
@@ -180,7 +195,7 @@ def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str
     kinds: dict[str, list[float]] = {"COMPLETE": [], "PRUNED": []}
     for trial in search.study_.trials:
         kinds[trial.state.name].append(trial.duration.total_seconds())
-    epochs = [
+    pruned_epochs = [
         len(trial.intermediate_values)
         for trial in search.study_.trials
         if trial.state.name == "PRUNED"
@@ -188,10 +203,19 @@ def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str
     return {
         "completed_seconds": kinds["COMPLETE"],
         "pruned_seconds": kinds["PRUNED"],
-        "pruned_epochs": epochs,
+        "pruned_epochs": pruned_epochs,
         "completed_epochs": folds * estimator.epochs,
         "best_score": float(search.best_score_),
     }
+
+
+def _epochs(estimator, n: int) -> int:
+    """Return the epochs of a net on `n` images."""
+    if estimator.epochs != "auto":
+        return estimator.epochs
+    from octsk._base import auto_epochs
+
+    return auto_epochs(n)
 
 
 # --- The script -------------------------------------------------------------------------
@@ -229,7 +253,10 @@ def _parser():
         "--n", type=at_least(8), help="images (default: the file's, or 768 phantoms)"
     )
     parser.add_argument(
-        "--net", choices=["small", "medium"], default="small", help="default %(default)s"
+        "--net",
+        choices=["small", "medium", "residual"],
+        default="small",
+        help="default %(default)s",
     )
     parser.add_argument(
         "--trials", type=at_least(1), default=30, help="of the study (default %(default)s)"
@@ -356,6 +383,8 @@ def _workers_table(result) -> Table:
         for name, turns in workers["turns"].items()
     ]
     *_, two = WORKERS
+    turns = [turn for some in workers["turns"].values() for turn in some]
+    warning = "Not all processes could be kept to their share of the cores."
     return Table(
         f"A study of {result['settings']['short_trials']} trials, by processes",
         ("", "time", "trials in each turn"),
@@ -363,7 +392,8 @@ def _workers_table(result) -> Table:
         [
             f"{two}: {ratio_words(ratio)} times as long as {name}."
             for name, ratio in workers["ratios"].items()
-        ],
+        ]
+        + [warning] * (not all(turn["shared_out"] for turn in turns)),
     )
 
 

@@ -749,7 +749,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             mixup=float(self.mixup),
         )
         if epochs == "auto":
-            epochs = math.ceil(_AUTO_EPOCHS / math.sqrt(len(index)))
+            epochs = auto_epochs(len(index))
         before = self.class_prior_
         shares = self._shares(y[index], None if weight is None else weight[index])
         # Callbacks may predict in training.
@@ -1203,6 +1203,11 @@ def _check_labels(y, name):
     check_array(y, ensure_2d=False, dtype=None, input_name=name)
     check_classification_targets(y)
     return y
+
+
+def auto_epochs(n):
+    """Return the epochs of a net with ``epochs="auto"`` on `n` training images."""
+    return math.ceil(_AUTO_EPOCHS / math.sqrt(n))
 
 
 def _copy(optimizer, config=None):

@@ -1,5 +1,6 @@
 """What Optuna does for a search: suggests, and keeps the trials. Needs ``octsk[tune]``."""
 
+import math
 import os
 import platform
 import re
@@ -8,8 +9,10 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from numbers import Real
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,13 @@ from optuna.distributions import (
     FloatDistribution,
     check_distribution_compatibility,
 )
-from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
+from optuna.exceptions import ExperimentalWarning, TrialPruned, UpdateFinishedTrialError
+from optuna.storages import (
+    InMemoryStorage,
+    JournalStorage,
+    RDBStorage,
+    fail_stale_trials,
+)
 from optuna.storages.journal import (
     JournalFileBackend,
     JournalFileOpenLock,
@@ -44,6 +53,9 @@ _WAITS = (0.5, 1.0, 2.0)
 
 _DEFAULT_NAME = "octsk"
 
+# Choices that Optuna's storages keep as they are.
+_KEPT = (bool, int, float, str, type(None))
+
 # How each record of a journal begins.
 _RECORD = b'{"op_code":'
 
@@ -64,7 +76,7 @@ class Space:
             if isinstance(given, CategoricalDistribution):
                 given = given.choices
             if isinstance(given, (list, tuple, np.ndarray)) and len(given):
-                self._choices[name] = {_label(value): value for value in given}
+                self._choices[name] = _labelled(given)
                 given = CategoricalDistribution(tuple(self._choices[name]))
             if not isinstance(given, BaseDistribution):
                 raise ValueError(
@@ -95,9 +107,13 @@ class Space:
         }
 
     def highest(self, name, default):
-        """Return the highest number that a parameter can be, `default` if not varied."""
+        """Return the highest number that a parameter can be, `default` if not varied.
+
+        "auto" where it need not be a number.
+        """
         if name in self._choices:
-            return max(self._choices[name].values())
+            values = self._choices[name].values()
+            return max(values) if all(isinstance(v, Real) for v in values) else "auto"
         return getattr(self.distributions.get(name), "high", default)
 
 
@@ -114,11 +130,38 @@ def _suggest(trial, name, drawn_from):
     )
 
 
-def _label(value):
-    """Return what Optuna's storages can keep for a value: itself, or what it prints as."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+def _labelled(values):
+    """Return values to choose from, by what Optuna's storages can keep for each."""
+    values = [v.item() if isinstance(v, np.generic) else v for v in values]
+    kept = [value for value in values if isinstance(value, _KEPT)]
+    # Optuna takes True for 1.
+    alike = len(set(kept)) < len({(type(value), value) for value in kept})
+    choices: dict[Any, Any] = {}
+    for value in values:
+        is_kept = isinstance(value, _KEPT)
+        label = words = value if is_kept and not alike else describe(value)
+        n = 1
+        while label in choices and not is_kept:
+            n += 1
+            label = f"{words} ({n})"
+        choices[label] = value
+    return choices
+
+
+def describe(value):
+    """Return what a value is in words that are the same in each process.
+
+    Where an object lies in memory says nothing of it; the configuration of one of Keras's
+    does.
+    """
+    words = f"{value!r}"
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        # Not all of Keras's classes have one.
+        with suppress(NotImplementedError):
+            # Keras counts the objects that it names.
+            config = {k: v for k, v in value.get_config().items() if k != "name"}
+            words = f"{type(value).__name__}({config!r})"
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", words)
 
 
 class TrialSeededSampler(optuna.samplers.BaseSampler):
@@ -249,8 +292,13 @@ def _made_at_once(error):
 def _open_database(url):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return RDBStorage(url, heartbeat_interval=_HEARTBEAT)
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return RDBStorage(
+                url,
+                # Of a computer that slept the server knows nothing any more.
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=_HEARTBEAT,
+            )
     except (ImportError, NoSuchModuleError) as error:
         raise ImportError(
             f"storage={hide_password(url)!r} needs a driver that is not installed "
@@ -404,12 +452,90 @@ def end_with(parent):
     threading.Thread(target=watch, daemon=True).start()
 
 
+class _Watched:
+    """An objective that keeps what it raised, which Optuna loses with a lost trial."""
+
+    def __init__(self, objective):
+        self._objective = objective
+        self.number: int | None = None
+        self.error: BaseException | None = None
+
+    def __call__(self, trial):
+        self.number, self.error = trial.number, None
+        try:
+            return self._objective(trial)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def optimize(study, objective, *, n_trials, timeout, callbacks):
+    """Try parameters until a study has its trials, whatever becomes of one of them.
+
+    Other processes fail a trial whose process gives no sign of life, such as that of a
+    computer that slept. Where it lives after all, Optuna's own loop would end.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        The study.
+    objective : callable
+        Called with each trial.
+    n_trials : int
+        Trials that the study has in the end, see `n_taken`.
+    timeout : float or None
+        Seconds after which no trial is begun any more.
+    callbacks : list of callable
+        Called with the study and the trial after each trial.
+    """
+
+    def stop(study, trial):
+        if n_taken(study) >= n_trials:
+            study.stop()
+
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    watched = _Watched(objective)
+    # A worker that was slow to start may find that others have done them all.
+    while (left := end - time.monotonic()) > 0 and n_taken(study) < n_trials:
+        try:
+            study.optimize(watched, timeout=left, callbacks=[*callbacks, stop])
+            return
+        except (UpdateFinishedTrialError, ValueError) as error:
+            if not _is_of_lost_trial(error):
+                raise
+        if not isinstance(watched.error, (NoneType, TrialPruned, UpdateFinishedTrialError)):
+            raise watched.error
+        warnings.warn(
+            f"trial {watched.number} is lost: another process failed it, since this "
+            "one gave no sign of life for some time. The search goes on with the next.",
+            stacklevel=2,
+        )
+
+
+def _is_of_lost_trial(error):
+    """Say whether Optuna means that a trial was ended by another process."""
+    return isinstance(error, UpdateFinishedTrialError) or bool(
+        re.fullmatch(r"Cannot tell a \w+ trial\.", str(error))
+    )
+
+
 def sign(trial):
     """Write down which process works at a trial."""
-    trial.set_user_attr(
-        _PROCESS,
-        {"host": platform.node(), "pid": os.getpid(), "start": _start_of(os.getpid())},
-    )
+    pid = os.getpid()
+    trial.set_user_attr(_PROCESS, {**_here(), "pid": pid, "start": _start_of(pid)})
+
+
+def _here():
+    """Return where a process id means the same process as here.
+
+    Copies of a virtual machine may have one name, and containers one kernel.
+    """
+    boot = namespace = None
+    # Linux has them, if not in all containers.
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    return {"host": platform.node(), "boot": boot, "pid_namespace": namespace}
 
 
 def _start_of(pid):
@@ -425,10 +551,25 @@ def _start_of(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _is_alive(process):
-    """Say whether a process runs: yes, no, or None for what cannot be known here."""
-    if process is None or process["host"] != platform.node() or os.name == "nt":
+def _is_alive(process, beats):
+    """Say whether a process runs: yes, no, or None for what cannot be known here.
+
+    Parameters
+    ----------
+    process : dict or None
+        What `sign` wrote.
+    beats : bool
+        Whether the storage has signs of life, and the trials without one were failed.
+    """
+    if process is None:
         return None
+    here = _here()
+    if os.name == "nt" or any(process.get(name) != here[name] for name in here):
+        if beats:
+            return True
+        # A journal is of one machine: that was started anew since.
+        restarted = process["host"] == here["host"] and process.get("boot") != here["boot"]
+        return False if restarted else None
     if sys.platform == "linux":
         return _start_of(process["pid"]) == process["start"]
     try:
@@ -440,22 +581,49 @@ def _is_alive(process):
     return True
 
 
+def fail_ended(study):
+    """Fail the trials of processes that have ended.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        The study.
+
+    Returns
+    -------
+    set of int
+        Numbers of the trials that are in work.
+    """
+    beats = _has_signs_of_life(study)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        fail_stale_trials(study)
+    in_work = set()
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        alive = _is_alive(trial.user_attrs.get(_PROCESS), beats)
+        if alive:
+            in_work.add(trial.number)
+        elif alive is False:
+            # Another process may be quicker.
+            with suppress(UpdateFinishedTrialError):
+                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    return in_work
+
+
+def _has_signs_of_life(study):
+    interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
+    return interval() is not None
+
+
 def n_taken(study):
     """Return how many trials are finished or in work.
 
     Finished are those that were completed or pruned or that failed by themselves. Trials
-    of processes of this machine that have ended are failed first; they do not count.
+    of processes that have ended are failed first; they do not count.
     """
-    n = 0
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state == TrialState.RUNNING:
-            alive = _is_alive(trial.user_attrs.get(_PROCESS))
-            if alive is False:
-                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            n += bool(alive)
-        else:
-            n += counts(trial)
-    return n
+    in_work = fail_ended(study)
+    trials = study.get_trials(deepcopy=False)
+    return sum(trial.number in in_work or counts(trial) for trial in trials)
 
 
 def ended_trials(study):

@@ -2,10 +2,10 @@
 
 import json
 import os
-import re
 import signal
 import time
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -281,8 +281,8 @@ class OCTSearchCV(BaseSearchCV):
         ``search_space(estimator)``.
     n_trials : int, default=30
         Trials in the study when the search ends. Those count that were completed or
-        pruned or that failed by an error of their own, in whatever process and run; those
-        of a process that was killed do not.
+        pruned or that failed by an error of their own, in whatever process and run, and
+        those that other processes are at; those of a process that was killed do not.
     timeout : float, default=None
         Seconds after which no trial is begun any more.
     scoring : str, callable, list, tuple or dict, default="balanced_accuracy"
@@ -364,8 +364,8 @@ class OCTSearchCV(BaseSearchCV):
     finished trials, which is refitted. A second Ctrl-C ends that.
 
     A study that is continued must be the same one: `fit` compares the images, labels,
-    folds, scoring and the estimator's other parameters with those that the study was
-    begun with.
+    weights, folds, scoring, `error_score` and the estimator's other parameters with those
+    that the study was begun with.
 
     Examples
     --------
@@ -478,6 +478,8 @@ class OCTSearchCV(BaseSearchCV):
         ------
         ImportError
             If Optuna is not installed.
+        ChildProcessError
+            If one of its processes was killed. The study keeps what was finished.
         ValueError
             If a parameter is not as described, if the study in the storage is another
             one, or if no trial got a score.
@@ -562,23 +564,26 @@ class OCTSearchCV(BaseSearchCV):
 
     def _question(self, space, folds):
         """Return what the scores of a study depend on besides what it varies."""
+        optuna_side = _import_study()
+        # A search that an error ended can go on without such an end.
+        error_score = np.nan if self.error_score == "raise" else self.error_score
         question = {
             "images, labels and folds": folds.fingerprint(),
-            "scoring": f"{self.scoring!r}",
+            "scoring": optuna_side.describe(self.scoring),
             "metric": self.refit if isinstance(self.refit, str) else "",
-            "cost": f"{self.cost!r}",
+            "cost": optuna_side.describe(self.cost),
             "return_train_score": f"{self.return_train_score!r}",
+            "error_score": f"{float(error_score)}",
+            "parameters of fit and scorers": folds.hash_of_parameters(),
             "estimator": type(self.estimator).__name__,
         }
         for name, value in self.estimator.get_params(deep=True).items():
             if name not in space.distributions and name.rpartition("__")[2] not in _IDLE:
                 # What a part of the estimator is made of has names of its own.
                 part = hasattr(value, "get_params")
-                question[f"estimator__{name}"] = (
-                    type(value).__name__ if part else f"{value!r}"
-                )
-        # Where an object lies in memory says nothing of it.
-        return {k: re.sub(r" at 0x[0-9A-Fa-f]+", "", v) for k, v in question.items()}
+                words = type(value).__name__ if part else optuna_side.describe(value)
+                question[f"estimator__{name}"] = words
+        return question
 
     def _run_study(self, space, folds):
         optuna_side = _import_study()
@@ -596,7 +601,16 @@ class OCTSearchCV(BaseSearchCV):
                     initializer=_start_worker,
                     initargs=(os.getpid(),),
                 )(delayed(_work_apart)(self, space, folds) for _ in range(n_workers))
+        except BrokenProcessPool:
+            optuna_side.fail_ended(self.study_)
+            raise ChildProcessError(
+                "a process of the search was killed, perhaps for want of memory. The "
+                "finished trials are in study_; where it has a storage, the same search, "
+                "started again, goes on from them, with fewer processes if need be."
+            ) from None
         except KeyboardInterrupt:
+            # By now the workers are killed.
+            optuna_side.fail_ended(self.study_)
             if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):
                 raise
             warnings.warn(
@@ -626,18 +640,13 @@ class OCTSearchCV(BaseSearchCV):
                 trial.set_user_attr(optuna_side.ERROR, "its cost is nan")
             return score, cost
 
-        def stop(study, trial):
-            if optuna_side.n_taken(study) >= self.n_trials:
-                study.stop()
-
-        # A worker that was slow to start may find that others have done them all.
-        if optuna_side.n_taken(self.study_) >= self.n_trials:
-            return
         with Parallel(n_jobs=self.n_jobs) as parallel:
-            self.study_.optimize(
+            optuna_side.optimize(
+                self.study_,
                 objective,
+                n_trials=self.n_trials,
                 timeout=self.timeout,
-                callbacks=[*(self.callbacks or []), stop],
+                callbacks=list(self.callbacks or []),
             )
 
     def _evaluate(self, trial, candidate, folds, parallel):
@@ -661,22 +670,28 @@ class OCTSearchCV(BaseSearchCV):
 
     def _fit_reporting(self, trial, candidate, folds):
         """Fit the first fold, stopping as soon as Optuna says so."""
-        from optuna import TrialPruned
+        from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
         from octsk._training import EpochCallback
 
-        stopped = []
+        stops: list[Exception] = []
 
         def report(n_epochs):
-            trial.report(self._objective(folds.score(candidate, 0)), n_epochs)
-            stopped.append(trial.should_prune())
-            return stopped[-1]
+            score = self._objective(folds.score(candidate, 0))
+            try:
+                trial.report(score, n_epochs)
+                if trial.should_prune():
+                    stops.append(TrialPruned(f"after {n_epochs} epochs"))
+            except UpdateFinishedTrialError as error:
+                # Or the fit would be taken for one that failed.
+                stops.append(error)
+            return bool(stops)
 
         _, net = _final_net(candidate)
         net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
         result = _fit_fold(candidate, **folds.arguments(0))
-        if any(stopped):
-            raise TrialPruned(f"after {len(stopped)} epochs")
+        if stops:
+            raise stops[0]
         return result
 
     def _objective(self, scores):
@@ -705,7 +720,7 @@ class OCTSearchCV(BaseSearchCV):
                 f"no trial of the study {self.study_.study_name!r} got a score; "
                 + (f"the first failed: {errors[0]}" if errors else "none was finished.")
             )
-        more = {"trial": [trial.number for trial in trials]}
+        more = {"trial": np.array([trial.number for trial in trials])}
         if self.cost is not None:
             costs = np.reshape([o["cost"] for o in outcomes], (len(trials), -1))
             more["cost"] = costs.mean(axis=1)
@@ -763,6 +778,11 @@ class _Folds:
         params = _check_method_params(self.X, params=params, indices=test)
         return self._settings["scorer"](candidate, X, y, **params)
 
+    def hash_of_parameters(self):
+        """Return a hash of what `fit` and the scorers are given, such as weights."""
+        given = self._settings["fit_params"], self._settings["score_params"]
+        return joblib.hash([_hashable(params) for params in given], coerce_mmap=True)
+
     def fingerprint(self):
         """Return a hash of some images, all labels and the folds."""
         n = len(self.splits[0][0]) + len(self.splits[0][1])
@@ -770,6 +790,15 @@ class _Folds:
         labels = np.asarray(self.y).astype(str)
         # Memory-mapped images are to have the same hash.
         return joblib.hash((np.array(some), labels, self.splits), coerce_mmap=True)
+
+
+def _hashable(params):
+    """Return parameters as what has one hash in all processes."""
+    describe = _import_study().describe
+    return [
+        (name, np.asarray(value) if hasattr(value, "__len__") else describe(value))
+        for name, value in sorted(params.items())
+    ]
 
 
 def _start_worker(parent):

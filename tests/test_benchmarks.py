@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import json
+import os
 import subprocess
 from functools import partial
 
@@ -254,6 +255,43 @@ def test_search(in_this_process, monkeypatch, tmp_path, capsys):
     assert json.loads(path.read_text())["study"] == result["study"]
     assert_tables_can_be_made_of_the_file(search, result, path)
     assert (tmp_path / "search.journal").is_file()
+
+
+@pytest.fixture
+def images_file(tmp_path):
+    scans = octsk.make_oct_phantoms(48, random_state=0)
+    np.savez(tmp_path / "images.npz", images=scans.data, labels=scans.target)
+    return str(tmp_path / "images.npz")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs a system that binds processes to cores, and two cores",
+)
+def test_two_processes_share_a_study_and_the_cores(images_file):
+    arguments = dict(path=images_file, net="small", folds=2)
+    turn = search._time_workers(2, 2, trials=6, **arguments)
+    assert turn["shared_out"]
+    assert min(turn["trials"]) >= 1
+    # Two that begin at the same moment may both take the last place.
+    assert 6 <= sum(turn["trials"]) <= 7
+    turns = {name: [turn | {"shared_out": False}] for name in search.WORKERS}
+    result = {
+        "workers": {"turns": turns, "ratios": {}},
+        "settings": {"short_trials": 6},
+    }
+    assert "Not all processes" in search._workers_table(result).notes[-1]
+
+
+@pytest.mark.slow
+def test_pruning_of_a_net_whose_epochs_depend_on_the_images(images_file, monkeypatch):
+    estimator = octsk.SmallOCTNet(**TINY | {"epochs": "auto"})
+    monkeypatch.setattr(search, "_net", lambda name, seed=0: estimator)
+    monkeypatch.setattr(octsk._base, "_AUTO_EPOCHS", 7)
+    measured = search.prune(images_file, "residual", trials=1, folds=2, pruner="median")
+    # Two folds of three times 7 / sqrt(24).
+    assert measured["completed_epochs"] == 2 * 3 * 2
 
 
 def test_search_keeps_patients_together():

@@ -6,10 +6,12 @@ import logging
 import os
 import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import keras
 import matplotlib as mpl
@@ -19,9 +21,11 @@ import sklearn
 from helpers import TINY, toy_images
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import balanced_accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
+    HalvingGridSearchCV,
     ParameterGrid,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -88,6 +92,8 @@ class Fragile(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         if self.fails == "interrupted":
             raise KeyboardInterrupt
+        if self.fails == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.fails:
             raise RuntimeError("out of memory")
         self.classes_ = np.unique(y)
@@ -265,6 +271,7 @@ def test_results_are_those_of_grid_search():
     ).fit(X, Y)
     ours, theirs = search.cv_results_, grid.cv_results_
     assert set(ours) == {*theirs, "trial"}
+    assert isinstance(ours["trial"], np.ndarray)
     for name in theirs:
         if "time" not in name:
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
@@ -428,6 +435,23 @@ def test_choices_of_any_kind():
             params["augment"], OCTAugmenter
         )
     assert search.best_estimator_["net"].filters == search.best_params_["net__filters"]
+
+
+def test_choices_that_are_equal_but_not_the_same():
+    search = OCTSearchCV(Fragile(), {"share": [True, 1, 1.0, 1]}, n_trials=20, cv=2)
+    results = search.set_params(random_state=0).fit(FLAT, Y).cv_results_
+    assert {type(params["share"]) for params in results["params"]} == {bool, int, float}
+    # What they print as says nothing of these.
+    shares = [Share(0.1), Share(0.9)]
+    search.set_params(param_distributions={"share": shares}, n_trials=9)
+    tried = search.fit(FLAT, Y).cv_results_["params"]
+    assert {float(params["share"]) for params in tried} == {0.1, 0.9}
+
+
+class Share(float):
+    """Prints as where it lies in memory."""
+
+    __repr__ = object.__repr__
 
 
 @pytest.mark.parametrize(
@@ -599,7 +623,7 @@ def test_pruner_changes_no_score():
     assert trial.intermediate_values[3] == searches[1].cv_results_["split0_test_score"][0]
 
 
-def test_pruners_by_name():
+def test_pruners_by_name(monkeypatch):
     def pruner(name, **params):
         search = OCTSearchCV(
             net(epochs=1), params or {"optimizer": ["adam"]}, n_trials=1, cv=2, pruner=name
@@ -611,6 +635,33 @@ def test_pruners_by_name():
     assert isinstance(hyperband, optuna.pruners.HyperbandPruner)
     assert hyperband._max_resource == 2
     assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
+    # It waits for the first trial to know them.
+    monkeypatch.setattr(octsk._base, "_AUTO_EPOCHS", 1)
+    assert pruner("hyperband", epochs=["auto", 1])._max_resource == "auto"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_pruners_end_bad_trials(pruner):
+    good, bad = 0.05, 1e-6
+    counter = Counter()
+    search = OCTSearchCV(
+        net(epochs=4, callbacks=counter),
+        {"learning_rate": [good, bad]},
+        n_trials=10,
+        cv=2,
+        scoring="neg_log_loss",
+        # The median pruner lets the first five be.
+        sampler=Listed([good] * 5 + [bad] * 5),
+        pruner=pruner,
+        refit=False,
+    ).fit(X, Y)
+    pruned = [t for t in search.study_.trials if t.state.name == "PRUNED"]
+    assert bad in {trial.params["learning_rate"] for trial in pruned}
+    epochs = [len(trial.intermediate_values) for trial in pruned]
+    assert max(epochs) < 4
+    assert counter.n_epochs == sum(epochs) + 8 * (10 - len(pruned))
+    assert search.best_params_ == {"learning_rate": good}
 
 
 # --- Cost ------------------------------------------------------------------------------
@@ -732,6 +783,8 @@ def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
         ({"cv": 4}, "images, labels and folds was"),
         ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy', is 'accuracy'"),
         ({"estimator__max_depth": 6}, "estimator__max_depth was 5, is 6"),
+        ({"error_score": 0}, r"error_score was nan, is 0\.0"),
+        ({"sample_weight": Y + 1.0}, "parameters of fit and scorers was"),
         (
             {"estimator": Fragile(), "param_distributions": {"share": [0.5]}},
             "estimator was",
@@ -741,8 +794,12 @@ def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
 )
 def test_only_the_same_study_goes_on(tmp_path, change, message):
     params = dict(storage=tmp_path / "search.journal", n_trials=2)
+    change = dict(change)
     tree_search(**params).fit(FLAT, Y)
-    data = {"X": change.pop("X", FLAT), "y": change.pop("y", Y)}
+    data = {"X": FLAT, "y": Y}
+    data |= {
+        name: change.pop(name) for name in ("X", "y", "sample_weight") if name in change
+    }
     search = tree_search(**params).set_params(**change)
     with pytest.raises(ValueError, match=message):
         search.fit(**data)
@@ -764,8 +821,152 @@ def test_what_changes_no_score_may_differ(tmp_path):
     np.save(tmp_path / "images.npy", FLAT)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     search = OCTSearchCV(clone(pipeline).set_params(verbose=True), space, **params)
-    search.set_params(n_trials=3, refit=False, verbose=1, n_jobs=1).fit(mapped, Y)
+    search.set_params(n_trials=3, refit=False, verbose=1, n_jobs=1, error_score="raise")
+    search.fit(mapped, Y)
     assert len(search.cv_results_["params"]) == 3
+
+
+def test_choices_that_are_objects_can_be_continued(tmp_path):
+    def search(n_trials, rates):
+        optimizers = [keras.optimizers.Adam(rate) for rate in rates]
+        return OCTSearchCV(
+            net(learning_rate=None),
+            {"optimizer": optimizers},
+            n_trials=n_trials,
+            cv=2,
+            sampler=OneAfterTheOther(),
+            storage=tmp_path / "search.journal",
+            refit=False,
+        ).fit(X[:24], Y[:24])
+
+    search(1, [0.001, 0.1])
+    results = search(2, [0.001, 0.1]).cv_results_
+    rates = [float(params["optimizer"].learning_rate) for params in results["params"]]
+    assert rates == pytest.approx([0.001, 0.1])
+    with pytest.raises(ValueError, match="begun with 'optimizer' from"):
+        search(3, [0.001, 0.2])
+
+
+class OneAfterTheOther(optuna.samplers.RandomSampler):
+    """Suggests each choice of a list in turn."""
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        return param_distribution.choices[trial.number]
+
+
+def storage_of(kind, tmp_path):
+    """Return where a study lives, and a study that another process has opened there."""
+    path = tmp_path / "study"
+    backend = optuna.storages.journal.JournalFileBackend
+    if kind == "sqlite":
+        return f"sqlite:///{path}", lambda: f"sqlite:///{path}"
+    return path, lambda: optuna.storages.JournalStorage(backend(str(path)))
+
+
+def fail_from_outside(storage, number):
+    """Do to a running trial what a process does that takes its owner for dead."""
+    study = optuna.load_study(study_name="octsk", storage=storage())
+    running = [trial.number for trial in study.trials if trial.state.name == "RUNNING"]
+    if running == [number]:
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+    return running == [number]
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_search_goes_on_after_a_trial_that_another_process_failed(tmp_path, kind):
+    path, storage = storage_of(kind, tmp_path)
+
+    def scoring(estimator, X, y):
+        fail_from_outside(storage, 1)
+        return estimator.score(X, y)
+
+    search = tree_search(storage=path, scoring=scoring, random_state=0)
+    with pytest.warns(UserWarning, match="trial 1 is lost") as told:
+        search.fit(FLAT, Y)
+    assert len(told) == 1
+    assert list(search.cv_results_["trial"]) == [0, 2, 3, 4]
+    assert [trial.state.name for trial in search.study_.trials][1] == "FAIL"
+
+
+def test_lost_trial_is_no_failed_fit(tmp_path):
+    path, storage = storage_of("journal", tmp_path)
+
+    def scoring(estimator, X, y):
+        fail_from_outside(storage, 0)
+        return estimator.score(X, y)
+
+    counter = Counter()
+    search = OCTSearchCV(
+        net(epochs=5, callbacks=counter), {"learning_rate": [0.01]}, n_trials=1, cv=2
+    )
+    search.set_params(scoring=scoring, storage=path, refit=False)
+    search.set_params(pruner=optuna.pruners.NopPruner())
+    with pytest.warns(UserWarning, match="trial 0 is lost") as told:
+        search.fit(X, Y)
+    assert not any(warning.category is FitFailedWarning for warning in told)
+    # One epoch of the lost trial; two folds of the next.
+    assert counter.n_epochs == 1 + 2 * 5
+
+
+def test_ctrl_c_in_a_lost_trial(tmp_path):
+    path, storage = storage_of("journal", tmp_path)
+
+    def scoring(estimator, X, y):
+        if fail_from_outside(storage, 2):
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    with pytest.warns(UserWarning, match="interrupted"):
+        search = tree_search(storage=path, scoring=scoring).fit(FLAT, Y)
+    assert list(search.cv_results_["trial"]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "state", "n_more"),
+    [
+        # A process of this machine that has ended.
+        ("journal", {"pid": 2**30}, "FAIL", 2),
+        # This process is alive.
+        ("journal", {}, "RUNNING", 1),
+        # Nobody knows of other machines, which a journal is not made for.
+        ("journal", {"host": "other", "pid": 2**30}, "RUNNING", 2),
+        # Another container with the same name, that has other processes.
+        ("journal", {"pid_namespace": "pid:[1]", "pid": 2**30}, "RUNNING", 2),
+        # The machine was started anew.
+        ("journal", {"boot": "before"}, "FAIL", 2),
+        # Another machine, or one with the same name: it gives signs of life.
+        ("sqlite", {"boot": "another", "pid": 2**30}, "RUNNING", 1),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells most of processes")
+def test_trials_in_work_elsewhere(tmp_path, kind, change, state, n_more):
+    path, storage = storage_of(kind, tmp_path)
+    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    study = optuna.load_study(study_name="octsk", storage=storage())
+    running = study.ask()
+    process = first.study_.trials[0].user_attrs["process"]
+    running.set_user_attr("process", process | change)
+    search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
+    assert len(search.cv_results_["trial"]) == 1 + n_more
+    assert search.study_.trials[1].state.name == state
+
+
+def test_machine_that_gives_no_sign_of_life(tmp_path):
+    path, storage = storage_of("sqlite", tmp_path)
+    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    study = optuna.load_study(study_name="octsk", storage=storage())
+    running = study.ask()
+    process = first.study_.trials[0].user_attrs["process"]
+    running.set_user_attr("process", process | {"host": "other"})
+    with contextlib.closing(sqlite3.connect(tmp_path / "study")) as database:
+        database.execute(
+            "INSERT INTO trial_heartbeats (trial_id, heartbeat) "
+            "VALUES (?, datetime('now', '-3 minutes'))",
+            [running._trial_id],
+        )
+        database.commit()
+    search = tree_search(storage=path, n_trials=2).fit(FLAT, Y)
+    assert [t.state.name for t in search.study_.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
 
 
 def test_trials_of_others_are_left_alone(tmp_path):
@@ -867,6 +1068,7 @@ def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1):
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         # A shell may hand Ctrl-C as ignored to what it runs in the background.
@@ -989,9 +1191,36 @@ def test_ctrl_c_ends_all_workers(workers, tmp_path):
     output, _ = workers.communicate(timeout=60)
     assert workers.returncode == 0
     assert output.splitlines()[-1].startswith("done 0 ")
-    before = finished(tmp_path)
+    # Those that were killed are told.
+    states = [trial.state.name for trial in load_study(tmp_path).trials]
+    assert set(states) == {"COMPLETE", "FAIL"}
     time.sleep(2)
-    assert finished(tmp_path) == before
+    assert [trial.state.name for trial in load_study(tmp_path).trials] == states
+
+
+@pytest.mark.slow
+def test_killed_worker_ends_the_search_with_one_sentence(workers, tmp_path):
+    trial = next(t for t in load_study(tmp_path).trials if t.state.name == "RUNNING")
+    os.kill(trial.user_attrs["process"]["pid"], signal.SIGKILL)
+    _, errors = workers.communicate(timeout=100)
+    assert workers.returncode == 1
+    assert (
+        "ChildProcessError: a process of the search was killed" in errors.splitlines()[-1]
+    )
+    assert "Terminated" not in errors
+    assert {t.state.name for t in load_study(tmp_path).trials} == {"COMPLETE", "FAIL"}
+    n = len(finished(tmp_path))
+    output, _ = start(tmp_path, n_trials=n).communicate(timeout=100)
+    assert output.splitlines()[-1].startswith("done 0 ")
+
+
+@pytest.mark.slow
+def test_killed_process_of_a_fold(tmp_path):
+    search = OCTSearchCV(Fragile(), {"fails": [False, "killed"]}, n_trials=2, cv=2)
+    search.set_params(sampler=Listed([False, "killed"]), n_jobs=2)
+    with pytest.raises(ChildProcessError, match="was killed, perhaps for want of memory"):
+        search.fit(FLAT, Y)
+    assert [trial.state.name for trial in search.study_.trials] == ["COMPLETE", "FAIL"]
 
 
 def test_two_processes_share_a_study(tmp_path):
@@ -1035,39 +1264,104 @@ def test_search_on_real_images(data_folder, tmp_path, name, scoring):
     assert search.predict_proba(scans.data[:3]).shape == (3, n_classes)
 
 
-# --- Several processes -----------------------------------------------------------------
+@pytest.fixture(params=["octdl_dev", "pneumoniamnist_dev"])
+def real_images(request, data_folder):
+    """Some real images, and how to split them."""
+    scans = octsk.load_medmnist(data_folder / f"{request.param}.npz", split="train")
+    few = np.arange(0, len(scans.target), len(scans.target) // 100)
+    groups = {} if scans.groups is None else {"groups": scans.groups[few]}
+    cv = StratifiedKFold(2) if scans.groups is None else StratifiedGroupKFold(2)
+    return scans.data[few], scans.target[few], groups, cv
 
 
 @pytest.mark.slow
-def test_parallel_scores_are_serial_ones_and_cores_are_shared():
+def test_grids_on_real_images(real_images):
+    images, labels, groups, cv = real_images
+    grid = report_grid_search(cv=cv, random_state=0, n_jobs=2)
+    for candidates in grid.param_grid:
+        candidates["net"][0].set_params(filters=(4,), dense_units=(8,))
+        candidates["net__epochs"] = [1]
+    halving = HalvingGridSearchCV(
+        net(epochs=1),
+        {"optimizer": ["adam", "nadam"]},
+        resource="epochs",
+        max_resources=2,
+        factor=2,
+        cv=cv,
+        scoring="balanced_accuracy",
+        n_jobs=2,
+    )
+    for search in (grid, halving):
+        search.fit(images, labels, **groups)
+        assert 0 < search.best_score_ <= 1
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+        assert search.predict_proba(images[:3]).shape == (3, len(np.unique(labels)))
+    assert len(grid.cv_results_["params"]) == 8
+    assert halving.n_resources_ == [1, 2]
+
+
+@pytest.mark.slow
+def test_cost_and_workers_on_real_images(real_images, tmp_path):
+    images, labels, groups, cv = real_images
+    search = OCTSearchCV(
+        net(),
+        {"filters": [(2,), (4,), (8,)], "learning_rate": [0.001, 0.01]},
+        n_trials=4,
+        cv=cv,
+        cost="n_parameters",
+        n_workers=2,
+        storage=tmp_path / "search.journal",
+        random_state=0,
+    ).fit(images, labels, **groups)
+    processes = {t.user_attrs["process"]["pid"] for t in search.study_.trials}
+    assert len(processes) == 2
+    assert 0 < search.best_score_ <= 1
+    costs = search.cv_results_["cost"][search.pareto_front_]
+    assert (np.diff(costs) > 0).all()
+    assert search.predict_proba(images[:3]).shape == (3, len(np.unique(labels)))
+
+
+# --- Several processes -----------------------------------------------------------------
+
+
+def grid_search(estimator, **params):
+    return GridSearchCV(estimator, {"optimizer": ["adam"]}, cv=4, **params)
+
+
+def halving_search(estimator, **params):
+    space = {"optimizer": ["adam", "nadam"]}
+    params |= dict(resource="epochs", min_resources=1, max_resources=2, factor=2, cv=2)
+    return HalvingGridSearchCV(estimator, space, **params)
+
+
+def study(estimator, **params):
+    return OCTSearchCV(estimator, {"optimizer": ["adam"]}, n_trials=1, cv=4, **params)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [grid_search, halving_search, study])
+def test_parallel_scores_are_serial_ones_and_cores_are_shared(kind, tmp_path):
     def scoring(estimator, X, y):
+        maps = Path("/proc/self/maps").read_text().count("joblib_memmapping")
+        cores = sorted(os.sched_getaffinity(0))
+        (tmp_path / f"{os.getpid()}").write_text(json.dumps([maps, cores]))
         loss = keras.losses.SparseCategoricalCrossentropy()
-        return {
-            "loss": -float(loss(y, estimator.predict_proba(X))),
-            "cores": sum(2**core for core in os.sched_getaffinity(0)),
-            "maps": sum("joblib_memmapping" in line for line in open("/proc/self/maps")),
-        }
+        return -float(loss(y, estimator.predict_proba(X)))
 
     # More than the megabyte from which on joblib maps arrays.
     images, labels = octsk.make_oct_phantoms(1500, random_state=0, return_X_y=True)
-    results = {}
-    for n_jobs in (1, 2):
-        search = OCTSearchCV(
-            SmallOCTNet(filters=(8, 8), epochs=2, random_state=0),
-            {"optimizer": ["adam"]},
-            n_trials=1,
-            scoring=scoring,
-            refit=False,
-            n_jobs=n_jobs,
-            cv=4,
-        )
-        results[n_jobs] = search.fit(images, labels).cv_results_
-    for fold in range(4):
-        name = f"split{fold}_test_loss"
-        np.testing.assert_array_equal(results[1][name], results[2][name])
-        assert results[1][f"split{fold}_test_maps"] == 0
-        assert results[2][f"split{fold}_test_maps"] >= 1
-    cores = {int(results[2][f"split{fold}_test_cores"][0]) for fold in range(4)}
+    estimator = SmallOCTNet(filters=(8, 8), epochs=1, random_state=0)
+    params = dict(scoring=scoring, refit=False)
+    serial = kind(estimator, **params).fit(images, labels).cv_results_
+    (tmp_path / f"{os.getpid()}").unlink()
+    parallel = kind(estimator, n_jobs=2, **params).fit(images, labels).cv_results_
+    scores = [name for name in serial if name.startswith("split")]
+    assert len(scores) >= 2
+    for name in scores:
+        np.testing.assert_array_equal(serial[name], parallel[name])
+    maps, cores = zip(*(json.loads(p.read_text()) for p in tmp_path.iterdir()), strict=True)
+    assert len(maps) == 2
+    # The images were not copied to the workers.
+    assert min(maps) >= 1
     if len(os.sched_getaffinity(0)) >= 2:
-        assert len(cores) == 2
-        assert not cores.pop() & cores.pop()
+        assert not set(cores[0]) & set(cores[1])

@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from helpers import TINY, toy_images
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
@@ -205,21 +206,33 @@ def test_pruned_and_failed_trials_are_listed(tmp_path):
         def prune(self, study, trial):
             return trial.number % 2 == 1
 
+    class Listed(optuna.samplers.RandomSampler):
+        def sample_independent(self, study, trial, param_name, param_distribution):
+            # A negative one fails.
+            return [0.001, 0.01, -1.0][trial.number]
+
     X, y = toy_images(n=36)
     search = OCTSearchCV(
         SmallOCTNet(**TINY, augmentation=None),
-        {"learning_rate": [0.001, 0.01]},
+        {"learning_rate": [0.001, 0.01, -1.0]},
         n_trials=3,
         cv=2,
         pruner=PruneOdd(),
-        random_state=0,
+        sampler=Listed(),
     )
-    run = tune(search, dataset(train=Bunch(data=X, target=y), test=None))
-    states = [trial["state"] for trial in run.trials()]
-    assert states == ["completed", "pruned", "completed"]
-    assert run.trials()[1]["score"] is None
-    assert "3: 2 completed, 1 pruned" in run.to_text()
+    with pytest.warns(FitFailedWarning, match="learning_rate"):
+        run = tune(search, dataset(train=Bunch(data=X, target=y), test=None))
+    trials = run.trials()
+    assert [trial["state"] for trial in trials] == ["completed", "pruned", "failed"]
+    assert trials[1]["score"] is None
+    assert np.isnan(trials[2]["score"])
+    assert [trial["params"]["learning_rate"] for trial in trials] == [0.001, 0.01, -1.0]
+    assert "3: 1 completed, 1 pruned, 1 failed" in run.to_text()
+    assert "Best 1 trials" in run.to_text()
     run.save(tmp_path / "report")
+    with open(tmp_path / "report" / "trials.csv", newline="") as file:
+        states = [row["state"] for row in csv.DictReader(file)]
+    assert states == ["completed", "pruned", "failed"]
 
 
 def test_goes_on_and_tells_of_trials(tmp_path):
