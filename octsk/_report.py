@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -440,9 +441,17 @@ def jsonable(value) -> Any:
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_config"):
-        # A Keras optimizer, whose repr hides its settings.
-        return {type(value).__name__: jsonable(value.get_config())}
+        # A Keras optimizer, whose repr hides its settings. Keras counts what it names, and
+        # not all of its classes can say what they are.
+        with suppress(NotImplementedError):
+            config = {k: v for k, v in value.get_config().items() if k != "name"}
+            return {type(value).__name__: jsonable(config)}
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def shortened(words, n):
+    """Cut words that are too long for a table or a figure."""
+    return words if len(words) <= n else words[: n - 1] + "…"
 
 
 def _parsed(values) -> dict[str, Any]:

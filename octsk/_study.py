@@ -38,6 +38,8 @@ from optuna.storages.journal import (
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
 
+from octsk._report import jsonable
+
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
 ERROR = "error"
@@ -149,19 +151,10 @@ def _labelled(values):
 
 
 def describe(value):
-    """Return what a value is in words that are the same in each process.
-
-    Where an object lies in memory says nothing of it; the configuration of one of Keras's
-    does.
-    """
-    words = f"{value!r}"
-    if hasattr(value, "get_config") and not isinstance(value, type):
-        # Not all of Keras's classes have one.
-        with suppress(NotImplementedError):
-            # Keras counts the objects that it names.
-            config = {k: v for k, v in value.get_config().items() if k != "name"}
-            words = f"{type(value).__name__}({config!r})"
-    return re.sub(r" at 0x[0-9A-Fa-f]+", "", words)
+    """Return what a value is in words that are the same in each process."""
+    said = jsonable(value)
+    plain = isinstance(value, str) or not isinstance(said, str)
+    return f"{said!r}" if plain else said
 
 
 class TrialSeededSampler(optuna.samplers.BaseSampler):

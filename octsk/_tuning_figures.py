@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from octsk._report import data_words
+from octsk._report import data_words, shortened
 from octsk.model_selection import plot_pareto_front
 
 # Of Okabe and Ito's colours, which the colour-blind tell apart.
@@ -132,9 +132,12 @@ def _parallel(run):
     axes = figure.subplots()
     scores = [trial["score"] for trial in trials]
     colours = ScalarMappable(Normalize(scores[0], scores[-1]), cmap="viridis_r")
+    # As Optuna keeps them: a choice that is an object has a name there.
+    tried = [trial.params for trial in run.search.study_.get_trials(deepcopy=False)]
     for trial in trials:
+        params = tried[trial["trial"]]
         pairs = zip(names, scales, strict=True)
-        heights = [scale.height(trial["params"][name]) for name, scale in pairs]
+        heights = [scale.height(params[name]) for name, scale in pairs]
         best = trial is trials[-1]
         axes.plot(
             heights,
@@ -146,7 +149,7 @@ def _parallel(run):
         axes.axvline(x, color="0.3", lw=0.8)
         for height, word in scale.ticks:
             axes.annotate(
-                word,
+                shortened(word, 24),
                 (x, height),
                 (3, 0),
                 textcoords="offset points",

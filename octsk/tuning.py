@@ -22,7 +22,14 @@ from sklearn.model_selection import (
 )
 
 from octsk._files import atomic_folder, atomic_write, check_new_folder
-from octsk._report import data_words, decimals, jsonable, synthetic_banner, write_json
+from octsk._report import (
+    data_words,
+    decimals,
+    jsonable,
+    shortened,
+    synthetic_banner,
+    write_json,
+)
 from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark import (
@@ -269,7 +276,7 @@ class TuningRun:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*figures, *params])
             for trial in trials:
-                values = [trial["params"].get(name) for name in params]
+                values = [jsonable(trial["params"].get(name)) for name in params]
                 writer.writerow([*(trial[name] for name in figures), *values])
 
     def _save_figures(self, folder) -> None:
@@ -561,4 +568,4 @@ def _score_words(trial) -> str:
 def _value_words(value) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return str(value)
+    return shortened(str(jsonable(value)), 48)

@@ -675,7 +675,7 @@ def test_pareto_front_of_sizes(tmp_path):
         n_trials=3,
         cv=2,
         cost="n_parameters",
-        sampler=Listed([str(size) for size in sizes]),
+        sampler=Listed([str(list(size)) for size in sizes]),
     ).fit(X, Y)
     results = search.cv_results_
     expected = [

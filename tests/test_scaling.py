@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import TINY
+from helpers import TINY, toy_images
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.tree import DecisionTreeClassifier
 
 import octsk
 from octsk import OCTSearchCV
@@ -127,6 +128,35 @@ def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
         record = json.loads((tmp_path / output / "tuning.json").read_text())
         assert record["study_name"] == "small-clinic-28"
         assert len(record["trials"]) >= 20
+
+
+def test_machine_that_slept_finds_its_connections_closed(postgres):
+    import psycopg
+
+    closed = []
+
+    def scoring(estimator, X, y):
+        with psycopg.connect(postgres.replace("+psycopg", "")) as connection:
+            others = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            closed.extend(
+                connection.execute(
+                    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+                ).fetchall()
+            )
+        return estimator.score(X, y)
+
+    X, y = toy_images(n=24)
+    search = OCTSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_depth": [1, 2, 3]},
+        n_trials=3,
+        cv=2,
+        scoring=scoring,
+        storage=postgres,
+        study_name="slept",
+    ).fit(X.reshape(24, -1), y)
+    assert closed
+    assert list(search.cv_results_["trial"]) == [0, 1, 2]
 
 
 def test_database_that_cannot_be_had():

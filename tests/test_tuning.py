@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 import octsk
 from octsk import OCTSearchCV, SmallOCTNet
+from octsk._tuning_figures import tuning_figures
 from octsk.model_selection import read_search_space
 from octsk.tuning import tune
 
@@ -255,6 +256,39 @@ def test_parameters_with_one_value_are_no_axes(tmp_path):
     assert not (tmp_path / "report" / "parallel.png").exists()
     search.set_params(param_distributions={"max_depth": [3], "ccp_alpha": [0.0, 0.1]})
     assert set(tune(search, dataset(test=None)).importances()) == {"ccp_alpha"}
+
+
+class Note:
+    """Prints as where it lies in memory, and has a configuration, as Keras's objects do."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def get_config(self):
+        return {"name": f"note_{id(self)}", "words": self.words}
+
+
+class NotedTree(DecisionTreeClassifier):
+    def __init__(self, note=None, max_depth=None, random_state=None):
+        super().__init__(max_depth=max_depth, random_state=random_state)
+        self.note = note
+
+
+def test_choices_that_are_objects_are_told(tmp_path):
+    notes = [Note("short"), Note("rather long, since it has much to say")]
+    search = tree_search(param_distributions={"note": notes, "max_depth": [1, 2]})
+    search.estimator = NotedTree()
+    run = tune(search, dataset(test=None), output_dir=tmp_path / "report")
+    record = json.loads((tmp_path / "report" / "tuning.json").read_text())
+    assert {"Note": {"words": "short"}} in [t["params"]["note"] for t in record["trials"]]
+    drawn = tuning_figures(run)["parallel"].axes[0]
+    assert not any(np.isnan(line.get_ydata()).any() for line in drawn.lines)
+    words = [text.get_text() for text in drawn.texts]
+    assert all(len(word) <= 24 for word in words)
+    assert any(word.endswith("…") for word in words)
+    text = run.to_text() + (tmp_path / "report" / "trials.csv").read_text()
+    assert " at 0x" not in text
+    assert "{'Note': {'words': 'short'}}" in text
 
 
 @pytest.mark.slow
