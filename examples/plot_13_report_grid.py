@@ -4,8 +4,8 @@ The report's grid
 
 Two nets, Adam or Nadam, two numbers of epochs each, with and without augmentation: the
 report's 16 candidates are one call. Here the epochs are cut short and the images are few
-phantoms, so that no candidate is better than chance. On real images leave the epochs as
-they are; ``n_jobs`` starts several processes.
+phantoms, so that the scores say nothing of what is best. On real images leave the epochs
+as they are; ``n_jobs`` starts several processes.
 """
 
 import matplotlib.pyplot as plt
@@ -19,11 +19,12 @@ for candidates in search.param_grid:
 search.fit(X, y)
 
 # %%
-# What it found is in scikit-learn's own format. Each line is a candidate, from fold to fold.
+# What it found is in scikit-learn's own format. Each line is a candidate, from the score
+# in one fold to that in the other.
 
 results = search.cv_results_
 names = [
-    f"{type(p['net']).__name__}, {p['net__optimizer']}, {p['net__epochs']} epochs, "
+    f"{type(p['net']).__name__}, {p['net__optimizer']}, epochs: {p['net__epochs']}, "
     + ("augmented" if p["net__augmentation"] else "as they are")
     for p in results["params"]
 ]
