@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -107,7 +108,7 @@ def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:
         "benchmark": name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings,
-        "environment": {**_environment(), "cpu": _cpu()},
+        "environment": {**_environment(), "cpu": _cpu(), "load": _load()},
     }
 
 
@@ -119,6 +120,11 @@ def _cpu() -> str | None:
         return None
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model n"))
     return next(names, None)
+
+
+def _load() -> float | None:
+    """Count what ran or waited in the last minute: a busy machine takes longer."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def labelled(tables: Sequence[Table], *, synthetic: bool) -> list[Table]:

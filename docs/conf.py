@@ -2,8 +2,15 @@
 
 import os
 import re
+import sys
+from pathlib import Path
 
-import octsk
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import octsk  # noqa: E402
+from docs import _parts  # noqa: E402
+from docs._parts import blocks  # noqa: E402
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or its log drowns our warnings
 
@@ -22,7 +29,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_generated"]
 
 # A broken reference to our own names is an error; those of other projects are
 # plain text, because a build must not need the network for their inventories.
@@ -41,6 +48,9 @@ autodoc_typehints = "none"  # the docstrings give types with shapes and ranges
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the class template lists the methods itself
 numpydoc_class_members_toctree = False
+
+# Their Python runs in each build too, and they show what it draws.
+PAGES_WITH_PICTURES = ["index.md", "tutorial.md"]
 
 # The examples run in each build; one that fails makes the build fail.
 sphinx_gallery_conf = {
@@ -72,7 +82,18 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["not-for-clinical-use"],
 }
-html_sidebars = {"changelog": [], "contributing": [], "install": []}
+_NO_SIDEBAR = (
+    "architecture benchmarks changelog compare contributing glossary install tutorial"
+)
+html_sidebars = {page: [] for page in _NO_SIDEBAR.split()}
+
+
+def _make_parts(app):
+    """Make what pages include: tables of result files, and the pictures of their code."""
+    folder = HERE / "_generated"
+    _parts.write_texts(folder)
+    for page in PAGES_WITH_PICTURES:
+        blocks.draw(HERE / page, folder)
 
 
 def _plain_labels(app, what, name, obj, options, lines):
@@ -83,4 +104,5 @@ def _plain_labels(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    app.connect("builder-inited", _make_parts)
     app.connect("autodoc-process-docstring", _plain_labels)

@@ -16,6 +16,7 @@ from benchmarks import (
     _apart,
     _common,
     augmentation_speed,
+    compare,
     corruptions,
     full_fit,
     probabilities,
@@ -29,6 +30,7 @@ from octsk.classifiers import NETS
 
 SCRIPTS = [
     augmentation_speed,
+    compare,
     corruptions,
     full_fit,
     probabilities,
@@ -675,3 +677,36 @@ def test_phantoms_have_octmnist_s_shares():
     shares = np.bincount(dataset.train.target) / 900
     np.testing.assert_allclose(shares, [0.3435, 0.1048, 0.0795, 0.4722], atol=1e-3)
     assert np.bincount(dataset.test.target).tolist() == [25] * 4
+
+
+# --- compare -----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_compare_tries_octsk_and_finds_it_has_what_it_says():
+    answers = compare.ask("octsk")
+    lacking = {question for question, answer in answers.items() if not answer["yes"]}
+    assert lacking == {"regression", "finds the network's layers by itself"}
+    assert set(compare.CLASSIFIER_QUESTIONS) | set(compare.NAMES) == set(answers)
+
+
+def test_compare_gives_the_first_line_of_an_error():
+    def trial(package):
+        raise ValueError(f"{package} has no such thing\nand more")
+
+    answer = compare._answer(trial, "octsk")
+    assert answer == {"yes": False, "reason": "ValueError: octsk has no such thing"}
+    assert compare._answer(lambda: None) == {"yes": True, "reason": None}
+
+
+def test_compare_has_a_dash_where_nothing_was_asked():
+    no, yes = {"yes": False, "reason": "it has none"}, {"yes": True, "reason": None}
+    result = {
+        "started": "2026-01-01T00:00:00+00:00",
+        "versions": {"octsk": "1.0", "medmnist": "3.0"},
+        "answers": {"octsk": {"a": yes, "b": no}, "medmnist": {"b": yes}},
+    }
+    answers, reasons = compare.tables(result)
+    assert answers.header == ("", "octsk 1.0", "medmnist 3.0")
+    assert answers.rows == [("a", "yes", "-"), ("b", "no", "yes")]
+    assert reasons.rows == [("octsk", "b", "it has none")]

@@ -1,8 +1,8 @@
 """The documents say what is true: their Python runs and their names exist."""
 
-import doctest
 import importlib
-import io
+import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -13,54 +13,27 @@ import typer
 
 import octsk
 import octsk.cli
+from docs._parts import comparison, data_way, links, modules, results
+from docs._parts.blocks import blocks_of, draw, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GUIDE = sorted((REPOSITORY / "docs" / "user_guide").glob("*.md"))
 PAGES = [
     REPOSITORY / "README.md",
     REPOSITORY / "CONTRIBUTING.md",
-    REPOSITORY / "docs" / "index.md",
-    REPOSITORY / "docs" / "install.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
     *GUIDE,
 ]
 SLOW = {
     "class_shares.md",
     "explaining.md",
+    "index.md",
     "pictures.md",
     "probabilities.md",
     "scaling.md",
     "search.md",
+    "tutorial.md",
 }
-BLOCK = re.compile(
-    r"(<!-- not run: [^>]*-->\n+)?^```(python|pycon)\n(.*?)^```$", re.M | re.S
-)
-
-
-def blocks_of(page):
-    """Yield language, code and first line of each block of the page that is to run."""
-    text = page.read_text(encoding="utf-8")
-    for block in BLOCK.finditer(text):
-        if block[1] is None:
-            yield block[2], block[3], text.count("\n", 0, block.start(3))
-
-
-def run(page):
-    """Run the page's blocks in order in one namespace; check what `>>>` lines show."""
-    names = {"__name__": "__main__"}
-    for language, code, line in blocks_of(page):
-        if language == "python":
-            exec(compile("\n" * line + code, str(page), "exec"), names)
-        else:
-            test = doctest.DocTestParser().get_doctest(
-                code, names, page.name, str(page), line
-            )
-            report = io.StringIO()
-            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(
-                test, out=report.write, clear_globs=False
-            )
-            if report.getvalue():
-                pytest.fail(report.getvalue())
-            names = test.globs
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +80,24 @@ def test_blocks_share_names_and_output_is_checked(tmp_path):
     ]
     run(page)
     page.write_text("```pycon\n>>> 1 + 1\n3\n```\n")
-    with pytest.raises(pytest.fail.Exception, match=r"Got:\n +2"):
+    with pytest.raises(AssertionError, match=r"Got:\n +2"):
         run(page)
+
+
+def test_pictures_of_a_page_are_numbered_and_drawn_once(tmp_path):
+    page, folder = tmp_path / "page.md", tmp_path / "pictures"
+    folder.mkdir()
+    plot = "```python\nimport matplotlib.pyplot as plt\nplt.plot([1])\n```\n"
+    page.write_text(f"{plot}```python\nx = 1\n```\n{plot}")
+    draw(page, folder)
+    pictures = [folder / "page-1.png", folder / "page-2.png"]
+    assert sorted(folder.iterdir()) == pictures
+    page.write_text("```python\n1 / 0\n```\n")
+    os.utime(page, (0, 0))
+    draw(page, folder)  # older than its pictures: not run again
+    os.utime(page)
+    with pytest.raises(ZeroDivisionError):
+        draw(page, folder)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
@@ -118,7 +107,7 @@ def test_commands_of_page_are_understood(page):
         r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S
     ):
         for words in re.findall(r"(?:^|/)octsk (.*)", block, re.M):
-            command, *arguments = shlex.split(words)
+            command, *arguments = shlex.split(words.split(" | ")[0])
             # Parses the arguments and runs nothing.
             program.commands[command].make_context(command, arguments)
 
@@ -146,6 +135,105 @@ def test_every_page_is_in_the_table_of_contents():
     assert {page.stem for page in GUIDE} - {"index"} == set(toctree) & {
         page.stem for page in GUIDE
     }
+
+
+def test_no_module_uses_one_above_it():
+    graph = modules.imports(REPOSITORY / "octsk")
+    assert graph["classifiers"] >= {"_base", "architectures"}
+    above: set[str] = set()
+    for layer in modules.layers(graph):
+        above |= set(layer)
+        assert not any(graph[module] & above for module in layer)
+
+
+def test_a_circle_of_imports_is_found(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from package.a import x\n")
+    (package / "a.py").write_text("from package import b\n")
+    (package / "b.py").write_text("def f():\n    from package.c import x\n")
+    (package / "c.py").write_text("import package.b\n")
+    graph = modules.imports(package)
+    assert graph == {"a": {"b"}, "b": {"c"}, "c": {"b"}}
+    with pytest.raises(ValueError, match="b -> c -> b"):
+        modules.layers(graph)
+    graph["c"] = set()
+    assert modules.layers(graph) == [["a"], ["b"], ["c"]]
+    assert modules.direct(graph | {"a": {"b", "c"}})["a"] == {"b"}
+
+
+def test_architecture_page_names_modules_that_exist():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text += "".join(f"`{title}`" for title, *_ in data_way.BOXES.values())
+    names = re.findall(r"`octsk\.(\w+)`", text)
+    assert len(names) > 10
+    assert set(names) - {"cli"} <= set(modules.imports(REPOSITORY / "octsk"))
+
+
+def test_every_result_file_is_shown():
+    text = results.to_markdown(REPOSITORY)
+    files = list((REPOSITORY / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for file in files:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        assert f"`benchmarks/results/{file.name}`" in text
+        assert result["environment"]["tensorflow"] in text
+        assert result["started"][:10] in text
+
+
+def test_result_of_a_script_that_has_changed_is_an_error(tmp_path):
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    (folder / "old.json").write_text('{"benchmark": "recipe"}')
+    with pytest.raises(ValueError, match=r"old\.json is no result of a script of today"):
+        results.to_markdown(tmp_path)
+
+
+def test_synthetic_results_are_marked(tmp_path):
+    [speed] = (REPOSITORY / "benchmarks" / "results").glob("augmentation_speed.json")
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    (folder / "speed.json").write_bytes(speed.read_bytes())
+    text = results.to_markdown(tmp_path)
+    assert "| measured on | synthetic scans |" in text
+    assert "Synthetic data." in text
+
+
+def test_published_rows_are_all_shown_with_their_sources():
+    text = results.published_to_markdown(REPOSITORY)
+    for row in octsk.benchmark.published_results("pneumoniamnist"):
+        assert f"{row.acc:.3f}" in text
+        assert results.plain(row.source) in text
+
+
+def test_comparison_gives_a_reason_for_each_no():
+    text = comparison.to_markdown(REPOSITORY)
+    table, reasons = text.split("## What stands behind each no")
+    assert (
+        len(re.findall(r"\| no(?= \|)", table)) == len(re.findall("^- ", reasons, re.M)) > 5
+    )
+
+
+def test_links_of_built_pages_are_checked(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.html").write_text('<p id="here"><a href="../a.html#top">up</a>')
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">x</h1><a href="#top"></a><a href="sub/b.html#here"></a>'
+        '<a href="https://example.org/x"></a><a href="mailto:a@example.org"></a>'
+    )
+    assert links.problems(tmp_path) == []
+    assert links.external(tmp_path) == {"https://example.org/x": ["a.html"]}
+    (tmp_path / "c.html").write_text(
+        '<a href="#gone"></a><a href="sub/b.html#gone"></a><img src="gone.png">'
+        '<a href="https:example.org"></a><a href="../outside.html"></a>'
+    )
+    assert [problem.split(": ")[1] for problem in links.problems(tmp_path)] == [
+        "#gone",
+        "../outside.html",
+        "gone.png",
+        "https:example.org",
+        "sub/b.html#gone",
+    ]
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -1,0 +1,77 @@
+"""The Python of a page: run, and the pictures that it draws."""
+
+import doctest
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+BLOCK = re.compile(
+    r"(<!-- not run: [^>]*-->\n+)?^```(python|pycon)\n(.*?)^```$", re.M | re.S
+)
+
+
+def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
+    """Yield language, code and first line of each block of the page that is to run."""
+    text = page.read_text(encoding="utf-8")
+    for block in BLOCK.finditer(text):
+        if block[1] is None:
+            yield block[2], block[3], text.count("\n", 0, block.start(3))
+
+
+def run(page: Path, after_block: Callable[[], None] = lambda: None) -> None:
+    """Run the page's blocks in order in one namespace.
+
+    Raises
+    ------
+    AssertionError
+        If a line that begins with ``>>>`` does not give what the page shows.
+    """
+    names = {"__name__": "__main__"}
+    for language, code, line in blocks_of(page):
+        if language == "python":
+            exec(compile("\n" * line + code, str(page), "exec"), names)
+        else:
+            test = doctest.DocTestParser().get_doctest(
+                code, names, page.name, str(page), line
+            )
+            report = io.StringIO()
+            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(
+                test, out=report.write, clear_globs=False
+            )
+            if report.getvalue():
+                raise AssertionError(report.getvalue())
+            names = test.globs
+        after_block()
+
+
+def draw(page: Path, folder: Path) -> None:
+    """Run a page, and save each figure that its blocks draw as ``<page>-<number>.png``.
+
+    Nothing is done where the pictures are newer than the page.
+    """
+    import contextlib
+    import tempfile
+
+    import matplotlib.pyplot as plt
+
+    before = sorted(folder.glob(f"{page.stem}-*.png"))
+    if before and before[0].stat().st_mtime > page.stat().st_mtime:
+        return
+    for picture in before:
+        picture.unlink()
+    pictures = []
+
+    def save_figures():
+        for number in plt.get_fignums():
+            pictures.append(folder / f"{page.stem}-{len(pictures) + 1}.png")
+            plt.figure(number).savefig(pictures[-1], dpi=160)
+        plt.close("all")
+
+    # Pages write small files where they are, and print.
+    with (
+        tempfile.TemporaryDirectory() as elsewhere,
+        contextlib.chdir(elsewhere),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        run(page, save_figures)

@@ -1,0 +1,93 @@
+"""A picture of the data's way through the modules of octsk."""
+
+from html import escape
+from pathlib import Path
+
+WIDTH, HEIGHT = 150, 44
+# Each box: what it is, its second line, column and row. Modules are written as such.
+BOXES = {
+    "files": ("npz, PNG, JPEG ...", "or a seed", 1, 0),
+    "datasets": ("octsk.datasets", "reads, draws", 1, 1),
+    "images": ("octsk._images", "checks", 1, 2),
+    "augmentation": ("octsk.augmentation", "changes at random", 0, 3),
+    "training": ("octsk._training", "batches, steps", 0, 4),
+    "architectures": ("octsk.architectures", "a Keras network", -1, 4),
+    "classifiers": ("octsk.classifiers", "fit, predict", 1, 5),
+    "file": ("octsk._persistence", "one .octsk file", -1, 6),
+    "inspection": ("octsk.inspection", "maps", 0, 6),
+    "benchmark": ("octsk.benchmark", "measures", 1, 6),
+    "metrics": ("octsk.metrics", "definitions", 2, 6),
+    "plots": ("octsk.plots", "draws", 1, 7),
+}
+# Each arrow: from, to, and what goes along it.
+ARROWS = [
+    ("files", "datasets", ""),
+    ("datasets", "images", "uint8, labels, groups"),
+    ("images", "augmentation", "training images"),
+    ("images", "classifiers", "other images, as they are"),
+    ("augmentation", "training", "batches in [0, 1]"),
+    ("architectures", "training", ""),
+    ("training", "classifiers", "weights, history"),
+    ("classifiers", "file", "a fitted net"),
+    ("classifiers", "inspection", ""),
+    ("classifiers", "benchmark", "probabilities"),
+    ("metrics", "benchmark", ""),
+    ("inspection", "plots", ""),
+    ("benchmark", "plots", "a report"),
+]
+COLUMN, ROW = 178, 92
+
+
+def to_html(root: Path) -> str:
+    """Draw the boxes and arrows."""
+    columns = [column for _, _, column, _ in BOXES.values()]
+    left = min(columns)
+    width = (max(columns) - left) * COLUMN + WIDTH + 2
+    height = max(row for *_, row in BOXES.values()) * ROW + HEIGHT + 2
+    corners = {
+        name: (1 + (column - left) * COLUMN, 1 + row * ROW)
+        for name, (_, _, column, row) in BOXES.items()
+    }
+    return "\n".join(
+        [
+            f'<div class="octsk-modules"><svg viewBox="0 0 {width} {height}" '
+            f'style="min-width: {width}px; max-width: {width}px" role="img">',
+            "<title>The data's way through the modules, from files to pictures</title>",
+            '<defs><marker id="octsk-tip" viewBox="0 0 8 8" refX="8" refY="4" '
+            'markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8"/>'
+            "</marker></defs>",
+            *(_arrow(corners[a], corners[b], words) for a, b, words in ARROWS),
+            *(_box(corners[name], *BOXES[name][:2]) for name in BOXES),
+            "</svg></div>",
+            "",
+        ]
+    )
+
+
+def _box(corner, title, below) -> str:
+    x, y = corner
+    middle = x + WIDTH / 2
+    kind = "public" if title.startswith("octsk.") and "._" not in title else "private"
+    return (
+        f'<g class="{kind}">'
+        f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="4"/>'
+        f'<text x="{middle}" y="{y + 19}">{escape(title)}</text>'
+        f'<text class="small" x="{middle}" y="{y + 36}">{escape(below)}</text></g>'
+    )
+
+
+def _arrow(start, end, words) -> str:
+    """Draw an arrow: from side to side in a row, from bottom to top between rows."""
+    (x1, y1), (x2, y2) = start, end
+    if y1 == y2:
+        to_right = x2 > x1
+        x1, x2 = x1 + WIDTH * to_right, x2 + WIDTH * (not to_right)
+        y1 = y2 = y1 + HEIGHT / 2
+    else:
+        x1, x2 = x1 + WIDTH / 2, x2 + WIDTH / 2
+        y1 += HEIGHT
+    label = f'x="{(x1 + x2) / 2 + 6}" y="{(y1 + y2) / 2 + 4}"'
+    return (
+        f'<path marker-end="url(#octsk-tip)" d="M{x1} {y1} L{x2} {y2}"/>'
+        f'<text class="small label" {label}>{escape(words)}</text>'
+    )

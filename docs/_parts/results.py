@@ -1,0 +1,148 @@
+"""Tables of the result files that the scripts in benchmarks/ wrote, and published ones."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from docs._parts.tables import plain, rows_to_markdown, table_to_markdown
+from octsk._report import decimals, synthetic_banner
+from octsk._tables import Table
+from octsk.benchmark import PublishedResult, published_results
+
+FOLDER = Path("benchmarks", "results")
+TITLES = {
+    "benchmark": "MedMNIST's own benchmark",
+    "report": "The report of 2021",
+    "notebook": "Public notebooks",
+    "native": "Files of a larger size",
+}
+[_BANNER] = synthetic_banner({"synthetic": True})
+
+
+def to_markdown(root: Path) -> str:
+    """Write a section for each result file."""
+    files = sorted((root / FOLDER).glob("*.json"))
+    return "\n\n".join(_section(path) for path in files) + "\n"
+
+
+def _section(path: Path) -> str:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        script = importlib.import_module(f"benchmarks.{result['benchmark']}")
+        tables = script.tables(result)
+    except Exception as error:
+        raise ValueError(f"{path} is no result of a script of today: {error!r}") from error
+    first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")
+    return "\n\n".join(
+        [
+            f"### {plain(first_line)}",
+            rows_to_markdown(("", ""), _facts(result, tables)),
+            *(_block(table) for table in tables),
+            f"From `{FOLDER.as_posix()}/{path.name}`, written by "
+            f"`python -m benchmarks.{result['benchmark']}`.",
+        ]
+    )
+
+
+def _block(table: Table) -> str:
+    if table == _BANNER:
+        return ":::{warning}\nSynthetic data. " + " ".join(table.notes) + "\n:::"
+    return table_to_markdown(table)
+
+
+def _facts(result: dict[str, Any], tables: list[Table]) -> list[tuple[str, str]]:
+    """Say what was measured on what, when and where."""
+    versions = dict(result["environment"])
+    cpu, n_cores, system, load = (
+        versions.pop(name, None) for name in ("cpu", "cpu_count", "platform", "load")
+    )
+    data = _data_sets(result)
+    synthetic = {one["synthetic"] for one in data} or {_BANNER in tables}
+    kinds = {True: "synthetic scans", False: "real images"}
+    return [
+        ("measured on", " and ".join(kinds[kind] for kind in sorted(synthetic))),
+        *(("data", _data_words(one)) for one in data),
+        ("settings", _words(result["settings"])),
+        ("date", result["started"][:10]),
+        (
+            "machine",
+            f"{cpu or 'unknown processor'}, {n_cores} cores, {system}"
+            + ("" if load is None else f"; {load} processes ran or waited at the start"),
+        ),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+    ]
+
+
+def _data_sets(result) -> list[dict[str, Any]]:
+    """Give the data sets, however many the script knows of."""
+    data = result.get("data", [])
+    if isinstance(data, list):
+        return data
+    return [data] if "name" in data else list(data.values())
+
+
+def _data_words(data) -> str:
+    words = [data["name"] or "images given by the user"]
+    words += [f"{_COUNTS[k]} {_value(v)}" for k, v in data.items() if k in _COUNTS and v]
+    digest = data.get("sha256")
+    return ", ".join(words + ([f"SHA-256 {digest[:12]}..."] if digest else []))
+
+
+_COUNTS = {
+    "n": "images",
+    "n_train": "training images",
+    "patients": "patients",
+    "split": "split",
+    "size": "pixels",
+}
+
+
+def _words(settings) -> str:
+    given = {k: v for k, v in settings.items() if v not in (None, [], False)}
+    return "; ".join(f"{name.replace('_', ' ')}: {_value(v)}" for name, v in given.items())
+
+
+def _value(value) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    return str(value)
+
+
+# --- Published --------------------------------------------------------------------------
+
+
+def published_to_markdown(root: Path) -> str:
+    """Write the published rows, by set and by source."""
+    parts = []
+    for dataset in ("octmnist", "pneumoniamnist"):
+        parts.append(f"### {'OCTMNIST' if dataset == 'octmnist' else 'PneumoniaMNIST'}")
+        rows = published_results(dataset)
+        for kind, version in dict.fromkeys((row.kind, row.version) for row in rows):
+            chosen = [row for row in rows if (row.kind, row.version) == (kind, version)]
+            parts.append(table_to_markdown(_published_table(chosen)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _published_table(rows: list[PublishedResult]) -> Table:
+    first = rows[0]
+    edition = f", edition {first.version}" if first.version else ""
+    sources = dict.fromkeys(row.source for row in rows)
+    columns = {
+        "pixels": [str(row.size) for row in rows],
+        "ACC": [decimals(row.acc) for row in rows],
+        "AUC": [decimals(row.auc) for row in rows],
+        "log-loss": [decimals(row.loss) for row in rows],
+        "what to know": [row.note or "-" for row in rows],
+    }
+    # Most sources print some of them only.
+    kept = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
+    names = [row.method for row in rows]
+    return Table(
+        f"{TITLES[first.kind]}{edition}",
+        ("", *kept),
+        list(zip(names, *kept.values(), strict=True)),
+        [f"Source: {source}." for source in sources],
+    )
