@@ -130,7 +130,7 @@ def _image_data_generator(images, y, preset) -> Callable[[], int]:
 def _keras_layers(images, y, preset) -> Callable[[], int]:
     import tensorflow as tf
 
-    augment = _random_layers(preset)
+    augment = _augment(preset)
     x = images[..., np.newaxis] / np.float32(255)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch(BATCH_SIZE)
     dataset = dataset.map(lambda x, y: (augment(x), y)).prefetch(tf.data.AUTOTUNE)
@@ -138,7 +138,7 @@ def _keras_layers(images, y, preset) -> Callable[[], int]:
 
 
 def _keras_layers_eager(images, y, preset) -> Callable[[], int]:
-    augment = _random_layers(preset)
+    augment = _augment(preset)
     x = images[..., np.newaxis] / np.float32(255)
 
     def one_pass():
@@ -149,7 +149,19 @@ def _keras_layers_eager(images, y, preset) -> Callable[[], int]:
     return one_pass
 
 
-def _random_layers(preset) -> Callable:
+def _augment(preset) -> Callable:
+    layers = random_layers(preset)
+
+    def augment(x):
+        for layer in layers:
+            x = layer(x, training=True)
+        return x
+
+    return augment
+
+
+def random_layers(preset) -> list:
+    """Make Keras's layers for a preset's ranges."""
     import keras
 
     from octsk.augmentation import PRESETS
@@ -166,13 +178,7 @@ def _random_layers(preset) -> Callable:
     ]
     if ranges["horizontal_flip"]:
         layers.append(keras.layers.RandomFlip("horizontal"))
-
-    def augment(x):
-        for layer in layers:
-            x = layer(x, training=True)
-        return x
-
-    return augment
+    return layers
 
 
 def _consumer(dataset) -> Callable[[], int]:

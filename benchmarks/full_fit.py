@@ -51,7 +51,9 @@ N_FEW = 64 * BATCH_SIZE
 OPTIMIZERS = {"small": "adam", "medium": "nadam"}
 
 
-def fit_octsk(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
+def fit_octsk(
+    path: str, net: str, n: int, epochs: int, precision: str = "float32"
+) -> dict[str, Any]:
     """Fit octsk's estimator on the first `n` training images of a file.
 
     Returns
@@ -65,10 +67,10 @@ def fit_octsk(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
     from octsk._training import Onlooker
     from octsk.classifiers import NETS
 
-    train, val = _splits(path, n)
+    train, val = read_splits(path, n)
     # Any other callback would make Keras take each step by itself.
-    clock = _new_clock(Onlooker)
-    clf = NETS[net](epochs=epochs, callbacks=clock, random_state=0)
+    clock = new_clock(Onlooker)
+    clf = NETS[net](epochs=epochs, callbacks=clock, precision=precision, random_state=0)
     start = time.perf_counter()
     clf.fit(train.data[:n], train.target[:n], X_val=val.data, y_val=val.target)
     return _measured(start, clock, train, clf.history_)
@@ -81,13 +83,13 @@ def fit_as_in_report(path: str, net: str, n: int, epochs: int) -> dict[str, Any]
 
     from octsk.augmentation import PRESETS
 
-    train, val = _splits(path, n)
+    train, val = read_splits(path, n)
     keras.utils.set_random_seed(0)
-    clock = _new_clock(keras.callbacks.Callback)
+    clock = new_clock(keras.callbacks.Callback)
     start = time.perf_counter()
     x_train = train.data[:n, ..., np.newaxis] / 255.0
     x_val = val.data[..., np.newaxis] / 255.0
-    model = _report_model(net, x_train.shape[1:], len(np.unique(train.target)))
+    model = report_model(net, x_train.shape[1:], len(np.unique(train.target)))
     model.compile(
         optimizer=OPTIMIZERS[net],
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -104,7 +106,7 @@ def fit_as_in_report(path: str, net: str, n: int, epochs: int) -> dict[str, Any]
     return _measured(start, clock, train, history.history)
 
 
-def _report_model(net, input_shape, n_classes):
+def report_model(net, input_shape, n_classes):
     from keras import Input, Sequential
     from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
@@ -130,7 +132,7 @@ def _report_model(net, input_shape, n_classes):
     return Sequential([Input(input_shape), *layers, Dense(n_classes)])
 
 
-def _splits(path, n):
+def read_splits(path, n):
     """Load all training images, and of the validation images as large a part as `n`."""
     import octsk
 
@@ -141,7 +143,7 @@ def _splits(path, n):
     return train, val
 
 
-def _new_clock(base: Any):
+def new_clock(base: Any):
     """Make a callback of class `base` that takes the seconds of training and validation."""
 
     class Clock(base):
@@ -158,6 +160,8 @@ def _new_clock(base: Any):
             self.training_cpu.append(time.process_time() - self.begun_cpu)
 
         def on_epoch_end(self, epoch, logs=None):
+            if len(self.training) == epoch:  # no validation
+                self.on_test_begin()
             self.validation.append(time.perf_counter() - self.trained)
 
     return Clock()
@@ -205,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = parser.parse_args(argv)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            path = arguments.data or _write_phantoms(arguments.n or N_TRAIN, Path(folder))
+            path = arguments.data or write_phantoms(arguments.n or N_TRAIN, Path(folder))
             result = _run(arguments, path.resolve())
     except (OSError, ValueError) as error:
         stop(error)
@@ -214,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     return result
 
 
-def _write_phantoms(n, folder) -> Path:
+def write_phantoms(n, folder) -> Path:
     dataset = phantoms(n)
     path = folder / "phantoms.npz"
     arrays = {}
@@ -260,7 +264,7 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
         settings["repeats"],
     )
     epoch, cpu = (
-        {name: [_steady(one[clock]) for one in fits[name]] for name in CONTENDERS}
+        {name: [steady(one[clock]) for one in fits[name]] for name in CONTENDERS}
         for clock in ("training", "training_cpu")
     )
     whole = {name: [one["seconds"] for one in fits[name]] for name in CONTENDERS}
@@ -279,7 +283,7 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
     }
 
 
-def _steady(seconds) -> float:
+def steady(seconds) -> float:
     """Seconds of an epoch, without the first one's tracing where there are more."""
     return statistics.median(seconds[1:] or seconds)
 

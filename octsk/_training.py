@@ -32,8 +32,10 @@ _FORWARD_PIXELS = 256 * 28 * 28
 # been put into new ones and their optimizers.
 _COLLECTED_NUMBERS = 64 * 2**20
 
-# Trained networks that are kept for the next fit of their kind, see TwinPool.
+# Trained networks that are kept for the next fit of their kind, see TwinPool: so many at
+# most, since each has graphs of some MB, and so many bytes of weights and optimizer state.
 _MAX_TWINS = 4
+_MAX_TWIN_BYTES = 256 * 2**20
 
 # TensorFlow warns of retracing when many models are fitted in one process: it takes their
 # train functions, each new and traced once, for one function (TensorFlow 2.21).
@@ -69,6 +71,12 @@ def seeded_layers(seed):
             random.randint = shared
 
 
+def _count_numbers(model):
+    """Return how many numbers a network and its optimizer hold."""
+    variables = model.variables + model.optimizer.variables
+    return sum(math.prod(v.shape) for v in variables)
+
+
 class Garbage:
     """Has networks that nobody uses any more collected, now and then."""
 
@@ -77,8 +85,7 @@ class Garbage:
 
     def add(self, model):
         """Count the numbers in a new network and its optimizer."""
-        variables = model.variables + model.optimizer.variables
-        self._numbers += sum(math.prod(v.shape) for v in variables)
+        self._numbers += _count_numbers(model)
         if self._numbers > _COLLECTED_NUMBERS:
             self._numbers = 0
             gc.collect()
@@ -438,12 +445,15 @@ class TwinPool:
 
     Parameters
     ----------
-    size : int
-        Number of idle twins to keep, the last used ones.
+    size : int, default=4
+        Number of idle twins to keep at most, the last used ones.
+    n_bytes : int, default=256 MB
+        How large their variables may be together; a larger one is not kept at all.
     """
 
-    def __init__(self, size):
+    def __init__(self, size=_MAX_TWINS, n_bytes=_MAX_TWIN_BYTES):
         self._size = size
+        self._n_bytes = n_bytes
         self._lock = threading.Lock()
         self._idle = []
 
@@ -455,7 +465,11 @@ class TwinPool:
         # One whose training failed is not lent again: who knows what state it is in.
         with self._lock:
             self._idle.append((kind, twin))
-            del self._idle[: -self._size]
+            while len(self._idle) > self._size or self._idle_bytes() > self._n_bytes:
+                del self._idle[0]
+
+    def _idle_bytes(self):
+        return 4 * sum(_count_numbers(twin) for _, twin in self._idle)
 
     def _take(self, kind):
         with self._lock:
@@ -466,7 +480,7 @@ class TwinPool:
         return None
 
 
-_twins = TwinPool(_MAX_TWINS)
+_twins = TwinPool()
 
 
 def _copy_variables(source, target):

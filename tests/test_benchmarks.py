@@ -23,6 +23,7 @@ from benchmarks import (
     recipe,
     report_rows,
     search,
+    speed,
 )
 from benchmarks._corruptions import CORRUPTIONS, corrupt
 from octsk._tables import tables_to_text
@@ -37,6 +38,7 @@ SCRIPTS = [
     recipe,
     report_rows,
     search,
+    speed,
 ]
 
 
@@ -218,7 +220,7 @@ def test_full_fit(in_this_process, tmp_path, capsys):
 
 def test_full_fit_networks_are_the_estimators():
     for net in full_fit.OPTIMIZERS:
-        model = full_fit._report_model(net, (28, 28, 1), 4)
+        model = full_fit.report_model(net, (28, 28, 1), 4)
         ours = getattr(octsk.architectures, net)((28, 28, 1), 4)
         assert [w.shape for w in model.weights] == [w.shape for w in ours.weights]
         estimator = NETS[net]()
@@ -710,3 +712,43 @@ def test_compare_has_a_dash_where_nothing_was_asked():
     assert answers.header == ("", "octsk 1.0", "medmnist 3.0")
     assert answers.rows == [("a", "yes", "-"), ("b", "no", "yes")]
     assert reasons.rows == [("octsk", "b", "it has none")]
+
+
+# --- speed -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_speed(tmp_path, capsys):
+    # In processes of their own, as a user runs it: they measure these too.
+    path, plot = tmp_path / "speed.json", tmp_path / "speed.png"
+    tiny = ["--repeats", "1", "--n", "512", "--n-small", "32", "--fits", "5", "--nets"]
+    tiny += ["small", "--single", "3", "--epochs", "1", "--megabytes", "1", "--side", "64"]
+    parts = [name for name in speed.PARTS if name not in ("scaling", "search")]
+    result = speed.main(
+        ["--parts", *parts, *tiny, "--output", str(path), "--plot", str(plot)]
+    )
+    comparisons = [c for part in result["parts"].values() for c in part["comparisons"]]
+    for one in comparisons:
+        ours = one["values"][one["ours"]]
+        assert set(one["goals"]) - {"PyTorch"} <= set(one["ratios"])
+        for name, ratio in one["ratios"].items():
+            assert ratio["median"] == one["values"][name][0] / ours[0]
+    text = capsys.readouterr().out
+    assert all(one["title"] in text for one in comparisons)
+    assert "bytes for a byte of images" in text
+    assert json.loads(path.read_text())["parts"] == json.loads(json.dumps(result["parts"]))
+    assert plot.stat().st_size > 0
+
+
+def test_speed_draws_curves(monkeypatch, tmp_path):
+    def epoch(function, n, side, batch_size):
+        assert function == "epoch"
+        return {"seconds": n / 1e4, "peak": None if batch_size == 8 else 10**8}
+
+    monkeypatch.setattr(speed, "_timing", epoch)
+    plot = tmp_path / "speed.png"
+    result = speed.main(["--parts", "scaling", "--repeats", "2", "--plot", str(plot)])
+    curves = result["parts"]["scaling"]["curves"]
+    assert [point["side"] for point in curves["image size"]] == [28, 56, 112, 224]
+    assert [turn["seconds"] for turn in curves["images"][-1]["turns"]] == [0.8192] * 2
+    assert plot.stat().st_size > 0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -1020,6 +1021,23 @@ def test_networks_that_train_in_turn_do_not_meet(monkeypatch):
     np.testing.assert_array_equal(weights(net(epochs=2).fit(X, y)), expected)
     other = net(epochs=2, optimizer="adamw").fit(X, y)
     assert (weights(other) != expected).any()
+
+
+def test_idle_networks_are_kept_up_to_so_many_bytes():
+    def network(n):
+        optimizer = SimpleNamespace(variables=[np.zeros(n)])
+        return SimpleNamespace(variables=[np.zeros((n, 2))], optimizer=optimizer)
+
+    def lent(kind, n):
+        made = []
+        with pool.lend(kind, lambda: made.append(kind) or network(n)):
+            pass
+        return made
+
+    pool = _training.TwinPool(4, 4 * 1000)
+    assert [lent(kind, 150) for kind in "abc"] == [["a"], ["b"], ["c"]]
+    assert [lent(kind, 150) for kind in "cba"] == [[], [], ["a"]]  # 900 numbers are two
+    assert [lent("large", 400) for _ in range(2)] == [["large"], ["large"]]
 
 
 # --- Random state ----------------------------------------------------------------------
