@@ -23,3 +23,14 @@ def close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def pages_without_pictures(request, monkeypatch):
+    """Leave out the pictures of a run's page, which take seconds, but where marked."""
+    if request.node.get_closest_marker("pictures"):
+        return
+    from octsk.reporting import _pictures
+
+    for name in [name for name in vars(_pictures) if name.startswith("of_")]:
+        monkeypatch.setattr(_pictures, name, lambda *args: [])

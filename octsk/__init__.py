@@ -83,6 +83,7 @@ _SUBMODULES = {
     "metrics",
     "model_selection",
     "plots",
+    "reporting",
     "tuning",
 }
 

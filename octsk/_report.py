@@ -476,6 +476,9 @@ def _or_nan(value) -> float:
 
 
 def write_json(path, values) -> None:
+    write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path, text) -> None:
     with atomic_write(path) as temporary:
-        text = json.dumps(values, indent=1, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

@@ -45,6 +45,7 @@ from octsk._report import (
     published_tables,
     synthetic_banner,
     write_json,
+    write_text,
 )
 from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk._version import __version__
@@ -319,6 +320,8 @@ class BenchmarkRun:
     training : dict
         ``n_train`` and ``n_val`` images, and ``sha256`` of the training arrays where
         the data come from no file.
+    dataset : Bunch or None
+        The data set, for pictures of its images on the page.
 
     Examples
     --------
@@ -338,6 +341,7 @@ class BenchmarkRun:
     estimators: dict[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
+    dataset: Mapping | None = None
 
     @property
     def first(self) -> BenchmarkReport:
@@ -406,13 +410,15 @@ class BenchmarkRun:
 
         ``run.json``
             Parameters, seeds, data, hashes, versions and results.
+        ``report.html``
+            One page with all of it, pictures too; see `octsk.reporting.html_report`.
         ``report.txt``, ``benchmark.png``
             The tables and the figure (the latter needs matplotlib).
         ``reports/``, ``scores/``
             For each training run its report as JSON, and MedMNIST's evaluation file.
         ``models/``
-            Those of the `estimators` that are octsk's, for `octsk.load`. With
-            ``run_benchmark(output_dir=...)`` those of every seed.
+            Those of the `estimators` that are octsk's, for `octsk.load`, and a model card
+            of each net. With ``run_benchmark(output_dir=...)`` models of every seed.
 
         Parameters
         ----------
@@ -429,6 +435,11 @@ class BenchmarkRun:
         FileExistsError
             If `folder` holds files already, or is a file.
         """
+        folder = self._save_results(folder)
+        self._save_page(folder)
+        return folder
+
+    def _save_results(self, folder) -> Path:
         folder = _new_folder(folder)
         for net, reports in self.reports.items():
             _save_model(folder, reports[0], self.estimators[net])
@@ -437,10 +448,19 @@ class BenchmarkRun:
         self._save_overview(folder)
         return folder
 
+    def _save_page(self, folder: Path) -> None:
+        from octsk.reporting import html_report
+
+        write_text(folder / "report.html", html_report(self))
+
     def _save_overview(self, folder: Path) -> None:
+        from octsk.reporting import model_card
+
         write_json(folder / "run.json", self.to_dict())
-        with atomic_write(folder / "report.txt") as temporary:
-            temporary.write_text(self.to_text() + "\n", encoding="utf-8")
+        write_text(folder / "report.txt", self.to_text() + "\n")
+        for net, estimator in self.estimators.items():
+            if _is_saved(estimator):
+                write_text(folder / "models" / f"{as_word(net)}.md", model_card(self, net))
         # A training of hours must not end in an error for want of a picture.
         try:
             from octsk._figures import benchmark_figure
@@ -570,7 +590,7 @@ def run_benchmark(
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
     folder = None if output_dir is None else _new_folder(output_dir)
-    run = BenchmarkRun(seeds=seeds, training=_training_info(dataset))
+    run = BenchmarkRun(seeds=seeds, training=_training_info(dataset), dataset=dataset)
     trainings = [(net, seed) for net in estimators for seed in seeds]
     for index, (net, seed) in enumerate(trainings):
         tell = partial(
@@ -593,6 +613,7 @@ def run_benchmark(
         tell("evaluated", report=report)
     if folder is not None:
         run._save_overview(folder)
+        run._save_page(folder)
     return run
 
 
@@ -673,9 +694,13 @@ def _save_report(folder, report) -> None:
     report.to_medmnist_csv(folder / "scores")
 
 
-def _save_model(folder, report, estimator) -> None:
+def _is_saved(estimator) -> bool:
     # Other libraries' classifiers may have a save of another kind.
-    if hasattr(estimator, "save") and _takes(estimator.save, "class_names"):
+    return hasattr(estimator, "save") and _takes(estimator.save, "class_names")
+
+
+def _save_model(folder, report, estimator) -> None:
+    if _is_saved(estimator):
         (folder / "models").mkdir(exist_ok=True)
         path = folder / "models" / f"{report.run_name}.octsk"
         estimator.save(path, class_names=report.class_names)

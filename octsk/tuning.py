@@ -29,6 +29,7 @@ from octsk._report import (
     shortened,
     synthetic_banner,
     write_json,
+    write_text,
 )
 from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk.augmentation import OCTAugmenter
@@ -82,6 +83,8 @@ class TuningRun:
         images searched on, ``n_groups`` patients (None if not known).
     class_names : list of str or None
         What the data set calls the classes.
+    dataset : Bunch or None
+        The data set, for pictures of its images on the page.
 
     Examples
     --------
@@ -107,6 +110,7 @@ class TuningRun:
     benchmark: BenchmarkRun | None
     data: dict[str, Any]
     class_names: list[str] | None = None
+    dataset: Mapping | None = None
 
     def __repr__(self):
         name = type(self.search.estimator).__name__
@@ -209,6 +213,8 @@ class TuningRun:
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the run to a new folder, which is there whole or not at all.
 
+        ``report.html``
+            One page with all of it, pictures too; see `octsk.reporting.html_report`.
         ``report.txt``
             The tables.
         ``tuning.json``, ``trials.csv``
@@ -217,10 +223,12 @@ class TuningRun:
             What was varied, as `octsk.model_selection.read_search_space` reads it.
         ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
             Figures of the trials (they need matplotlib), the last with a `cost` only.
-        ``model.octsk``
-            The tuned net, for `octsk.load`. Not of other libraries' classifiers.
+        ``model.octsk``, ``model_card.md``
+            The tuned net, for `octsk.load`, and what is to be known of it. Not of other
+            libraries' classifiers.
         ``benchmark/``
-            The default and the tuned net on the test split; see `BenchmarkRun.save`.
+            The default and the tuned net on the test split, as `BenchmarkRun.save` writes
+            them, but without a page of their own.
 
         Parameters
         ----------
@@ -237,6 +245,8 @@ class TuningRun:
         FileExistsError
             If `folder` holds files already, or is a file.
         """
+        from octsk.reporting import html_report
+
         with atomic_folder(folder) as new:
             self._save_model(new)
             write_json(new / "tuning.json", self.to_dict())
@@ -244,9 +254,9 @@ class TuningRun:
             self._save_trials(new / "trials.csv")
             self._save_figures(new)
             if self.benchmark is not None:
-                self.benchmark.save(new / "benchmark")
-            with atomic_write(new / "report.txt") as path:
-                path.write_text(self.to_text() + "\n", encoding="utf-8")
+                self.benchmark._save_results(new / "benchmark")
+            write_text(new / "report.txt", self.to_text() + "\n")
+            write_text(new / "report.html", html_report(self))
         return Path(folder)
 
     def metric_words(self) -> str:
@@ -256,6 +266,7 @@ class TuningRun:
 
     def _save_model(self, folder) -> None:
         from octsk._base import BaseOCTNet
+        from octsk.reporting import model_card
 
         if isinstance(self.estimator, BaseOCTNet):
             names = self.class_names
@@ -264,6 +275,7 @@ class TuningRun:
                 folder / "model.octsk",
                 class_names=names and [names[label] for label in classes],
             )
+            write_text(folder / "model_card.md", model_card(self))
 
     def _save_trials(self, path) -> None:
         trials = self.trials()
@@ -497,6 +509,7 @@ def tune(
             "n_groups": None if groups is None else len(np.unique(groups)),
         },
         class_names=None if names is None else [str(name) for name in names],
+        dataset=dataset,
     )
     if output_dir is not None:
         result.save(output_dir)

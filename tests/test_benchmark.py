@@ -581,6 +581,7 @@ def test_run_folder(tmp_path):
     assert len(scores) == 4
     assert files - scores == {
         "run.json",
+        "report.html",
         "report.txt",
         "benchmark.png",
         *(
@@ -590,6 +591,7 @@ def test_run_folder(tmp_path):
         ),
         "models/my-net-seed0.octsk",
         "models/my-net-seed1.octsk",
+        "models/my-net.md",
     }
     assert (folder / "models/my-net-seed1.octsk").read_text() == "drusen: noise 0.8, seed 1"
     assert (folder / "report.txt").read_text(encoding="utf-8") == f"{run}\n"
@@ -608,7 +610,10 @@ def test_run_folder(tmp_path):
 def test_save_afterwards_keeps_the_first_seeds_models(tmp_path):
     run = run_benchmark({"net": Net()}, _dataset(), seeds=[4, 2])
     folder = run.save(tmp_path / "run")
-    assert [path.name for path in (folder / "models").iterdir()] == ["net-seed4.octsk"]
+    assert {path.name for path in (folder / "models").iterdir()} == {
+        "net-seed4.octsk",
+        "net.md",
+    }
     assert len(list((folder / "reports").iterdir())) == 2
     assert (folder / "run.json").is_file()
 

@@ -228,7 +228,7 @@ def test_benchmark_writes_a_run_folder(clinic):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-clinic", run.name)
     assert {path.name for path in run.iterdir()} == {
         *("models", "reports", "scores"),
-        *("run.json", "report.txt", "benchmark.png"),
+        *("run.json", "report.html", "report.txt", "benchmark.png"),
     }
     assert (run / "benchmark.png").read_bytes().startswith(b"\x89PNG")
     assert len(list((run / "scores").glob("clinic_test_*@small-seed*.csv"))) == 2
@@ -445,7 +445,7 @@ def test_tune_writes_a_report_and_goes_on(clinic, space):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-tune-small-clinic-28", run.name)
     assert {path.name for path in run.iterdir()} >= {
         *("report.txt", "tuning.json", "trials.csv", "history.png", "parallel.png"),
-        *("model.octsk", "benchmark"),
+        *("report.html", "model.octsk", "model_card.md", "benchmark"),
     }
     out = result.stdout
     assert (run / "report.txt").read_text(encoding="utf-8") in out + "\n"

@@ -142,7 +142,8 @@ def test_report_folder(run, tmp_path):
     folder = run.save(tmp_path / "new" / "report")
     figures = {"history.png", "parallel.png", "importances.png"}
     assert {path.name for path in folder.iterdir()} == figures | {
-        *("report.txt", "tuning.json", "trials.csv", "search_space.json", "benchmark"),
+        *("report.html", "report.txt", "tuning.json", "trials.csv"),
+        *("search_space.json", "benchmark"),
     }
     for name in figures:
         # Ink, and not in one colour.

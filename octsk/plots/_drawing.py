@@ -2,6 +2,8 @@
 
 import functools
 import textwrap
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -30,7 +32,21 @@ _STYLE = {
     "legend.fontsize": 7,
     "lines.linewidth": 1.4,
     "lines.markersize": 3.5,
+    # A dollar sign in the name of a class is one.
+    "text.parse_math": False,
 }
+
+_known_to_pyplot: ContextVar[bool] = ContextVar("_known_to_pyplot", default=True)
+
+
+@contextmanager
+def unseen_figures():
+    """Let new figures be unknown to pyplot: no window opens, no notebook shows them."""
+    token = _known_to_pyplot.set(False)
+    try:
+        yield
+    finally:
+        _known_to_pyplot.reset(token)
 
 
 def styled(plot):
@@ -58,11 +74,17 @@ def import_matplotlib():
 
 def one_axes(ax, height):
     """Return `ax`, or the axes of a new figure one column wide and so many inches high."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
+    return _new_figure((COLUMN, height)).subplots() if ax is None else ax
 
-    return pyplot.subplots(figsize=(COLUMN, height), layout="constrained")[1]
+
+def _new_figure(size):
+    if _known_to_pyplot.get():
+        from matplotlib import pyplot
+
+        return pyplot.figure(figsize=size, layout="constrained")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained")
 
 
 def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
@@ -85,9 +107,7 @@ def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
         The axes.
     """
     if ax is None:
-        from matplotlib import pyplot
-
-        figure = pyplot.figure(figsize=size, layout="constrained")
+        figure = _new_figure(size)
         grid = figure.add_gridspec(n_rows, n_columns, **spec)
     else:
         place = ax.get_subplotspec()

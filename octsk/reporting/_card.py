@@ -1,0 +1,192 @@
+"""What is to be known of one net, as a model card: Markdown below a YAML header."""
+
+import math
+import re
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from octsk._report import TITLES, as_word, data_words, decimals, interval_words, jsonable
+from octsk._tables import Table
+from octsk._version import __version__
+from octsk.reporting._content import class_counts, description, parameter_rows
+
+_METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
+
+
+def model_card(run, net: str | None = None) -> str:
+    r"""Write the model card of one net of a run, as Hugging Face's hub reads it.
+
+    Parameters
+    ----------
+    run : octsk.benchmark.BenchmarkRun or octsk.tuning.TuningRun
+        The run.
+    net : str, default=None
+        Name of the net in the benchmark run; None: its first. Of a tuning run the card is
+        the tuned net's, and `net` must be None.
+
+    Returns
+    -------
+    str
+        Markdown below a YAML header, which holds the results of each training. Its
+        ``license`` is left to whoever owns the weights.
+
+    Raises
+    ------
+    ValueError
+        If there is no such net in the run.
+
+    See Also
+    --------
+    html_report : The whole run as a web page.
+
+    References
+    ----------
+    M. Mitchell et al., Model cards for model reporting, FAT* 2019. The sections are those
+    of Hugging Face's template.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> from sklearn.utils import Bunch
+    >>> train, test = (octsk.make_oct_phantoms(40, random_state=k) for k in range(2))
+    >>> dataset = Bunch(name="oct_phantoms", synthetic=True, train=train, test=test)
+    >>> small = octsk.SmallOCTNet(epochs=1, filters=(4,))
+    >>> run = octsk.benchmark.run_benchmark({"small": small}, dataset)
+    >>> card = octsk.reporting.model_card(run)
+    >>> print(card[:58])
+    ---
+    license: unknown
+    library_name: octsk
+    pipeline_tag:
+    >>> "# small: SmallOCTNet on oct\\_phantoms (SYNTHETIC)" in card
+    True
+    """
+    if not hasattr(run, "search"):
+        facts = _facts_of_benchmark(run, net)
+    elif net is not None:
+        raise ValueError(f"net must be None for a tuning run, got {net!r}.")
+    else:
+        facts = _facts_of_search(run)
+    return _template().render(facts)
+
+
+def _facts_of_benchmark(run, net):
+    net = next(iter(run.reports)) if net is None else net
+    if net not in run.reports:
+        raise ValueError(f"net must be one of {list(run.reports)}, got {net!r}.")
+    reports = run.reports[net]
+    return {
+        "name": net,
+        "search": None,
+        "files": [f"{report.run_name}.octsk" for report in reports],
+        "n_train": run.training["n_train"],
+        "environment": reports[0].environment,
+        **_facts(run.estimators[net], reports[0].data, run.dataset, reports[0].class_names),
+        **_measured(reports),
+    }
+
+
+def _facts_of_search(run):
+    reports = [] if run.benchmark is None else run.benchmark.reports["tuned"]
+    trials = len(run.search.study_.trials)
+    return {
+        "name": "tuned",
+        "search": (
+            f"Its settings are the best of {trials} trials by "
+            f"{run.metric_words().replace('_', ' ')} in "
+            f"{run.search.n_splits_} folds of the training images: "
+            f"{decimals(run.search.best_score_)} there, which flatters it."
+        ),
+        "files": ["model.octsk"],
+        "n_train": run.data["n_train"],
+        "environment": run.to_dict()["environment"],
+        **_facts(run.estimator, run._split(), run.dataset, run.class_names),
+        **_measured(reports[:1]),
+    }
+
+
+def _facts(estimator, data, dataset, class_names):
+    name = data["name"] or "unnamed data"
+    network = getattr(estimator, "model_", None)
+    params = parameter_rows([jsonable(estimator.get_params())])
+    return {
+        "estimator": type(estimator).__name__,
+        "class_names": class_names or estimator.classes_.tolist(),
+        "params": _table(Table("", ("parameter", "value"), params)),
+        "shape": getattr(estimator, "image_shape_", None),
+        "n_parameters": None if network is None else network.count_params(),
+        "data": data,
+        "data_name": f"{name} (SYNTHETIC)" if data["synthetic"] else name,
+        "data_tag": as_word(data["name"]).lower(),
+        "about": description(dataset),
+        "counts": None if dataset is None else _table(class_counts(dataset, class_names)),
+        "version": __version__,
+    }
+
+
+def _measured(reports):
+    """Return the figures of each training, and the first one's recalls."""
+    if not reports:
+        return {"reports": [], "results": None, "recall": [], "seconds": None}
+    first = reports[0]
+    rows = [(str(report.seed), *_figures(report)) for report in reports]
+    return {
+        "reports": [
+            {
+                "name": report.run_name,
+                "split": report.data["split"],
+                "metrics": [
+                    (kind, TITLES[name], report.metrics[name])
+                    for name, kind in _METRICS.items()
+                    if not math.isnan(report.metrics[name])
+                ],
+            }
+            for report in reports
+        ],
+        "results": _table(Table("", ("seed", *TITLES.values()), rows)),
+        "level": f"{first.confidence_level:.0%}",
+        "measured": f"{first.n_samples} images: {data_words(first.data)}",
+        "seconds": first.fit_seconds,
+        "recall": [f"{name} {decimals(value)}" for name, value in first.recall.items()],
+    }
+
+
+def _figures(report):
+    return [
+        f"{decimals(report.metrics[name])} {interval_words(report.intervals[name])}"
+        if name in report.intervals
+        else decimals(report.metrics[name])
+        for name in TITLES
+    ]
+
+
+def _table(table) -> Markup:
+    """Write a table in Markdown."""
+    line = ["---", *["--:"] * (len(table.header) - 1)]
+    rows = [map(_escape, row) for row in (table.header, *table.rows)]
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return Markup("\n".join([head, f"| {' | '.join(line)} |", *body]))
+
+
+@cache
+def _template():
+    environment = Environment(
+        loader=PackageLoader("octsk.reporting"),
+        undefined=StrictUndefined,
+        finalize=_escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("card.md")
+
+
+def _escape(value):
+    """Let a value show in Markdown as it is, in one line."""
+    if isinstance(value, Markup):  # JSON in the header, which is quoted already
+        return value
+    text = " ".join(str(value).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)

@@ -1,0 +1,87 @@
+"""What page and model card say alike: the data, the parameters."""
+
+import re
+
+import numpy as np
+
+from octsk._tables import Table
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def description(dataset) -> list[str]:
+    """Return in paragraphs what a data set says of itself, licence and makers included.
+
+    Parameters
+    ----------
+    dataset : Bunch or None
+        The data set.
+
+    Returns
+    -------
+    list of str
+        Its ``DESCR``, or that nothing is known.
+    """
+    about = (dataset or {}).get("DESCR") or ""
+    # A title with its underline says no more than the data set's name.
+    about = re.sub(r"^.+\n=+\n", "", about)
+    words = [" ".join(part.split()) for part in re.split(r"\n\s*\n", about) if part.strip()]
+    if "licence" in about.lower() or (dataset or {}).get("synthetic"):
+        return words
+    return [*words, "The data's licence and makers are not known to octsk: name them."]
+
+
+def class_counts(dataset, class_names=None) -> Table:
+    """Count the images of each class in each split.
+
+    Parameters
+    ----------
+    dataset : Bunch
+        The whole data set.
+    class_names : list of str, default=None
+        What to call the classes where the data set does not say.
+
+    Returns
+    -------
+    Table
+        A row for each class.
+    """
+    splits = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
+    counts = {
+        split: dict(zip(*np.unique(part["target"], return_counts=True), strict=True))
+        for split, part in splits.items()
+    }
+    labels = sorted({label for split in counts.values() for label in split})
+    names = dataset.get("target_names")
+    if names is None and len(labels) == len(class_names or ()):
+        names = dict(zip(labels, class_names, strict=True))
+    rows = [
+        (
+            str(label if names is None else names[label]),
+            *(f"{count.get(label, 0):,}" for count in counts.values()),
+        )
+        for label in labels
+    ]
+    header = ("class", *(SPLITS[split] for split in splits))
+    return Table("Images of each class", header, rows)
+
+
+def parameter_rows(params) -> list[tuple[str, ...]]:
+    """Return a row for each parameter with its value in each of some classifiers.
+
+    Parameters
+    ----------
+    params : list of dict
+        The parameters of each, as `octsk._report.jsonable` gives them.
+
+    Returns
+    -------
+    list of tuple of str
+        The rows. The seed is not among them.
+    """
+    names = dict.fromkeys(name for given in params for name in given)
+    return [
+        (name, *(str(given[name]) if name in given else "-" for given in params))
+        for name in names
+        if name != "random_state"
+    ]

@@ -1,0 +1,266 @@
+"""Runs as web pages and model cards: what they say, safe from what they are given."""
+
+import re
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import yaml
+from browser import CHROMIUM, Browser
+from helpers import TINY, toy_images
+from markdown_it import MarkdownIt
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import Bunch
+
+import octsk
+from octsk import OCTSearchCV, SmallOCTNet
+from octsk.benchmark import run_benchmark
+from octsk.reporting import html_report, model_card
+from octsk.tuning import tune
+
+HOSTILE = '<script>alert("data")</script> & `co` | *x* [l](javascript:1)\n# $\\frac$'
+CLASSES = ["<img src=x onerror=alert(1)>", "$\\frac", "a\"b'c"]
+
+
+def images(seed=0, **facts):
+    X, y = toy_images(n=48, seed=seed)
+    return Bunch(data=X, target=y, **facts)
+
+
+def dataset(**facts):
+    facts = {"name": "toys", "size": 12, "synthetic": False, "sha256": "5ha", **facts}
+    splits = {name: images(k, **facts) for k, name in enumerate(("train", "val", "test"))}
+    return Bunch(**splits, **facts)
+
+
+def official():
+    """Blank images whose first pixel is their class, by the look of it OCTMNIST's."""
+    target = np.repeat(np.arange(4), 250)
+    data = np.zeros((1000, 28, 28), np.uint8)
+    data[:, 0, 0] = target
+    facts = dict(name="octmnist", size=28, synthetic=False, official=True, sha256="5ha")
+    split = Bunch(data=data, target=target, **facts)
+    about = "octmnist: scans\nLicence CC BY 4.0; Cite: Yang et al., 2023"
+    return Bunch(train=split, val=None, test=split, DESCR=about, **facts)
+
+
+class Flat(GaussianNB):
+    def fit(self, X, y):
+        return super().fit(X.reshape(len(X), -1), y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X.reshape(len(X), -1))
+
+
+class Page(HTMLParser):
+    """The elements of a page, each with its attributes and the text right in it."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append([tag, dict(attrs), ""])
+
+    def handle_data(self, data):
+        if self.elements:
+            self.elements[-1][2] += data
+
+    def of(self, *tags):
+        return [element for element in self.elements if element[0] in tags]
+
+    def text(self):
+        return "\n".join(text for tag, _, text in self.elements if tag != "style")
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    nets = {HOSTILE: SmallOCTNet(**TINY)}
+    return run_benchmark(nets, dataset(name=HOSTILE, target_names=CLASSES), seeds=[3, 4])
+
+
+@pytest.mark.pictures
+def test_page_is_whole_and_shows_names_as_text(hostile):
+    html = html_report(hostile)
+    page = Page(html)
+    assert not page.of("script", "iframe", "object")
+    assert {attrs["src"].split(",")[0] for _, attrs, _ in page.of("img")} == {
+        "data:image/png;base64"
+    }
+    # The sections, and an icon that keeps a browser from asking for one.
+    links = [attrs["href"] for _, attrs, _ in page.of("a", "link")]
+    assert all(link.startswith(("#section-", "data:,")) for link in links)
+    assert not re.search(r"https?://|@import|url\(", html)
+    assert 'alert("data")' in page.text()
+    assert CLASSES[0] in page.text()
+    assert not any("onerror" in attrs for _, attrs, _ in page.elements)
+    # Two charts, training, samples, confusion, two curves, reliability, mistakes, maps.
+    alts = [attrs["alt"] for _, attrs, _ in page.of("img")]
+    assert len(alts) == 10
+    assert all(alts)
+    levels = [int(tag[1]) for tag, _, _ in page.of("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    text = page.text()
+    report = hostile.first
+    for figure in (report.metrics["acc"], report.metrics["ece"], *report.recall.values()):
+        assert f"{figure:.3f}" in text
+    facts = ("5ha", report.data["arrays_sha256"], "Seeds: 3, 4", "tensorflow", "filters")
+    for fact in facts:
+        assert fact in text
+    assert "SYNTHETIC" not in text
+    assert "licence and makers are not known" in text
+
+
+def test_published_rows_stand_apart():
+    run = run_benchmark({"flat": Flat()}, official())
+    sources = {}
+    for section in html_report(run).split("<section")[1:]:
+        title = re.search("<h2>(.*)</h2>", section)[1]
+        sources[title] = set(re.findall('class="source">(.*?)<', section))
+        assert ("ResNet-18 (28)" in section) == (title == "Published results")
+    assert sources["Published results"] == {"published"}
+    assert sources["Results"] == sources["flat in detail"] == {"measured by this run"}
+    assert "Licence CC BY 4.0; Cite: Yang et al., 2023" in html_report(run)
+
+
+def test_synthetic_images_are_shouted_and_have_no_published_rows():
+    scans = octsk.make_oct_phantoms(40, random_state=0)
+    run = run_benchmark(
+        {"flat": Flat()}, Bunch(name="octmnist", synthetic=True, train=scans, test=scans)
+    )
+    html = html_report(run)
+    assert "SYNTHETIC DATA." in html
+    assert "ResNet" not in html
+    assert set(re.findall('class="source">(.*?)<', html)) == {
+        "measured on SYNTHETIC images",
+        "published",
+    }
+
+
+@pytest.mark.pictures
+def test_without_matplotlib_the_page_says_so(hostile, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    html = html_report(hostile)
+    assert "<img" not in html
+    assert "This page has no pictures: matplotlib is needed" in html
+    assert f"{hostile.first.metrics['acc']:.3f}" in html
+
+
+@pytest.mark.pictures
+@pytest.mark.slow
+def test_features_that_are_no_images_and_nothing_mistaken():
+    X = np.eye(3)[np.arange(30) % 3] * 1000
+    split = Bunch(data=X, target=np.arange(30) % 3)
+    run = run_benchmark({"bayes": GaussianNB()}, Bunch(train=split, test=split))
+    captions = html_report(run).count("<figcaption")
+    assert captions == 6  # no training, no images
+    perfect = run_benchmark({"flat": Flat()}, dataset())
+    assert perfect.first.metrics["acc"] == 1
+    assert "None of the 48 images was mistaken." in html_report(perfect)
+
+
+def test_model_card_is_yaml_and_markdown(hostile):
+    card = model_card(hostile, HOSTILE)
+    _, header, body = card.split("---\n", 2)
+    facts = yaml.safe_load(header)
+    assert facts["library_name"] == "octsk"
+    assert facts["metrics"] == ["accuracy", "roc_auc", "balanced_accuracy"]
+    for report, model in zip(hostile.reports[HOSTILE], facts["model-index"], strict=True):
+        [result] = model["results"]
+        assert result["dataset"]["name"] == HOSTILE
+        values = {metric["type"]: metric["value"] for metric in result["metrics"]}
+        assert values["accuracy"] == report.metrics["acc"]
+    page = Page(MarkdownIt("commonmark").enable("table").render(body))
+    assert not page.of("script", "a", "em")
+    assert not [attrs for _, attrs, _ in page.of("img") if attrs]
+    assert 'alert("data")' in page.text()
+    assert CLASSES[0] in page.text()
+    rows = len(page.of("tr"))
+    n_params = len(hostile.estimators[HOSTILE].get_params()) - 1
+    assert rows == (1 + len(CLASSES)) + (1 + n_params) + (1 + 2)
+    [code] = page.of("code")[:1]
+    assert "unknown" in code[2]
+    titles = [text.strip() for _, _, text in page.of("h2")]
+    for title in ("Uses", "Bias, risks and limitations", "Training details", "Evaluation"):
+        assert title in titles
+    assert "Not for clinical use." in page.text()
+
+
+def test_what_the_card_says_to_load_can_be_loaded(tmp_path):
+    run = run_benchmark({"my net": SmallOCTNet(**TINY)}, dataset(), output_dir=tmp_path)
+    card = (tmp_path / "models" / "my-net.md").read_text(encoding="utf-8")
+    file = re.search(r'octsk.load\("(.*)"\)', card)[1]
+    net = octsk.load(tmp_path / "models" / file)
+    data = dataset().test.data
+    np.testing.assert_array_equal(
+        net.predict_proba(data), run.estimators["my net"].predict_proba(data)
+    )
+    with pytest.raises(ValueError, match="net must be one of"):
+        model_card(run, "yours")
+
+
+SEARCH = OCTSearchCV(SmallOCTNet(**TINY), {"dropout": [0.0, 0.3]}, n_trials=2, cv=2)
+
+
+def test_tuning_run_has_page_and_card(tmp_path):
+    run = tune(SEARCH, dataset(), output_dir=tmp_path / "run")
+    html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    titles = re.findall("<h2>(.*)</h2>", html)
+    assert titles[:2] == ["Search", "Results"]
+    assert {"default in detail", "tuned in detail"} < set(titles)
+    assert f"{run.search.best_score_:.3f}" in html
+    card = (tmp_path / "run" / "model_card.md").read_text(encoding="utf-8")
+    assert 'octsk.load("model.octsk")' in card
+    assert "best of 2 trials by balanced accuracy in 2 folds" in card
+    with pytest.raises(ValueError, match="net must be None"):
+        model_card(run, "tuned")
+
+
+def test_tuning_without_test_split():
+    tree = DecisionTreeClassifier(random_state=0)
+    X, y = toy_images(48)
+    train = Bunch(data=X.reshape(48, -1), target=y)
+    search = OCTSearchCV(tree, {"max_depth": [1, 2, 3]}, n_trials=3, cv=2)
+    run = tune(search, Bunch(train=train, name="rows", size=None, synthetic=True))
+    html = html_report(run)
+    assert re.findall("<h2>(.*)</h2>", html) == ["Search", "Data", "Versions and machine"]
+    assert "SYNTHETIC DATA." in html
+    card = model_card(run)
+    assert "Not measured" in card
+    assert "model-index" not in card
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+@pytest.mark.pictures
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["benchmark", "tuning"])
+def test_page_in_a_browser(kind, hostile, browser, tmp_path):
+    run = hostile if kind == "benchmark" else tune(SEARCH, dataset(), seeds=[0, 1])
+    path = tmp_path / "report.html"
+    path.write_text(html_report(run), encoding="utf-8")
+    grounds = set()
+    for width, dark in [(1280, False), (400, False), (1280, True), (400, True)]:
+        browser.open(path, width=width, dark=dark)
+        assert browser.complaints() == []
+        requests = [url for url in browser.requests() if not url.startswith("data:")]
+        assert requests == [path.as_uri()]
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        assert browser.evaluate(
+            "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+        )
+        ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+        grounds.add((dark, ground))
+    assert len(grounds) == 2, "dark and light have the same ground"
