@@ -123,6 +123,7 @@ def test_commands_of_page_are_understood(page):
         "octsk.datasets",
         "octsk.metrics",
         "octsk.model_selection",
+        "octsk.reporting",
         "octsk.tuning",
     ],
 )
