@@ -33,6 +33,7 @@ from benchmarks._apart import run_apart
 from benchmarks._common import (
     at_least,
     interleaved,
+    labelled,
     new_parser,
     new_result,
     ratio_words,
@@ -333,7 +334,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     for name in arguments.parts:
         with tempfile.TemporaryDirectory() as folder:
             result["parts"][name] = PARTS[name](arguments, Path(folder))
-        show(_tables(result["parts"][name]), synthetic=False)
+        show(_part_tables(result["parts"][name]))
         print(flush=True)
         save(result, arguments.output)  # what there is so far
     if arguments.plot:
@@ -344,7 +345,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 UNITS = {"s": 1, "ms": 1e3, "µs": 1e6, "MB": 1e-6}
 
 
-def _tables(measured) -> list[Table]:
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    found = [table for part in result["parts"].values() for table in _part_tables(part)]
+    return labelled(found, synthetic=True)
+
+
+def _part_tables(measured) -> list[Table]:
     tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
     tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
     if measured.get("notes"):

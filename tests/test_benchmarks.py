@@ -743,6 +743,8 @@ def test_speed(tmp_path, capsys):
             assert ratio["median"] == one["values"][name][0] / ours[0]
     text = capsys.readouterr().out
     assert all(one["title"] in text for one in comparisons)
+    from_file = tables_to_text(speed.tables(json.loads(path.read_text())))
+    assert all(one["title"] in from_file for one in comparisons)
     assert "bytes for a byte of images" in text
     assert json.loads(path.read_text())["parts"] == json.loads(json.dumps(result["parts"]))
     assert plot.stat().st_size > 0
