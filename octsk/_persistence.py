@@ -1,7 +1,10 @@
 """Estimators as files: one zip archive to save and load, and Keras 2's ``.h5``."""
 
+import copy
 import importlib.metadata
+import io
 import json
+import math
 import tempfile
 import warnings
 import zipfile
@@ -14,14 +17,70 @@ from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
 from octsk._training import seeded_layers
+from octsk._untrusted import check_h5, check_zip_names, parse_json
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 
 _FORMAT = 1
 _STATE = "estimator.json"
 _MODEL = "model.keras"
-# The description is small; a file that says otherwise was not written here.
-_MAX_STATE_BYTES = 64 * 2**20
+# What the file of a Keras model holds that was saved without assets.
+_CONFIG = "config.json"
+_WEIGHTS = "model.weights.h5"
+_KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
+# The descriptions are small; a file that says otherwise was not written here.
+_MAX_STATE_BYTES = 8 * 2**20
+_MAX_CONFIG_BYTES = 2 * 2**20
+
+# What a network may be made of besides layers. Keras's safe mode would take whatever
+# Keras exports, some of which reads files.
+_KERAS_MODULES = {
+    "builtins",  # Keras's functions, which it looks up among its own
+    "keras.activations",
+    "keras.constraints",
+    "keras.initializers",
+    "keras.losses",
+    "keras.metrics",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+    "keras.regularizers",
+}
+_KERAS_CLASSES = {
+    ("keras", "DTypePolicy"),
+    ("keras", "Functional"),
+    ("keras", "Sequential"),
+    ("keras.src.models.functional", "Functional"),
+}
+# What Keras writes for things that are no objects of its own; of its other such names,
+# one runs code.
+_KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
+# Keras's folders of layers that neither run nor read what their settings name.
+_LAYER_FAMILIES = {
+    "activations",
+    "attention",
+    "convolutional",
+    "core",
+    "merging",
+    "normalization",
+    "pooling",
+    "regularization",
+    "reshaping",
+    "rnn",
+}
+# Of a folder that has some which do.
+_MORE_LAYERS = {
+    "CenterCrop",
+    "Normalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "Rescaling",
+    "Resizing",
+}
 
 
 def save(estimator, path, class_names):
@@ -60,12 +119,10 @@ def load(path, known):
     path = Path(path)
     with open(path, "rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive, tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(file) as archive:
+                check_zip_names(archive, (_STATE, _MODEL))
                 state = _read_state(archive)
-                archive.extract(_MODEL, folder)
-                # Layers are made first and then given their weights.
-                with seeded_layers(0):
-                    model = keras.saving.load_model(Path(folder) / _MODEL, safe_mode=True)
+                model = _read_model(archive)
             return _restore(state, model, known)
         except Exception as error:
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
@@ -76,9 +133,7 @@ def load(path, known):
 
 
 def _read_state(archive):
-    if archive.getinfo(_STATE).file_size > _MAX_STATE_BYTES:
-        raise ValueError(f"its {_STATE} is larger than {_MAX_STATE_BYTES} bytes")
-    state = json.loads(archive.read(_STATE))
+    state = _read_json_member(archive, _STATE, _MAX_STATE_BYTES)
     if not isinstance(state, dict) or "format" not in state:
         raise ValueError(f"its {_STATE} describes no estimator")
     if state["format"] != _FORMAT:
@@ -86,6 +141,94 @@ def _read_state(archive):
             f"it has format {state['format']!r}, this octsk {__version__} reads {_FORMAT}"
         )
     return state
+
+
+def _read_json_member(archive, name, max_bytes):
+    if archive.getinfo(name).file_size > max_bytes:
+        raise ValueError(f"its {name} is larger than {max_bytes:,} bytes")
+    return parse_json(archive.read(name))
+
+
+def _read_model(archive):
+    """Return the Keras model in an archive, which is looked through first."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive.extract(_MODEL, folder)
+        path = Path(folder) / _MODEL
+        # Layers are made first and then given their weights.
+        with seeded_layers(0):
+            _check_model(path)
+            return keras.saving.load_model(path, safe_mode=True)
+
+
+def _check_model(path):
+    """See that a Keras file holds a network of plain layers, and weights for all of it."""
+    with zipfile.ZipFile(path) as archive:
+        check_zip_names(archive, _KERAS_MEMBERS)
+        config = _read_json_member(archive, _CONFIG, _MAX_CONFIG_BYTES)
+        weights = archive.read(_WEIGHTS)
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        n_numbers = check_h5(file, len(weights))
+    _check_config(config)
+    n_weights = _count_weights(config)
+    if n_weights > n_numbers:
+        raise ValueError(
+            f"its network has {n_weights:,} weights, but the file holds {n_numbers:,} "
+            "numbers"
+        )
+
+
+def _check_config(config):
+    """See that a description of Keras objects names none that could run or read anything.
+
+    Raises
+    ------
+    ValueError
+        If it names a class that is neither one of Keras's plain ones nor registered with
+        Keras by a module that is imported.
+    """
+    left = [config]
+    while left:
+        entry = left.pop()
+        if isinstance(entry, list):
+            left.extend(entry)
+        elif isinstance(entry, dict):
+            left.extend(entry.values())
+            if "class_name" in entry and not _is_plain(entry):
+                raise ValueError(
+                    f"it names {entry.get('module')}.{entry['class_name']}, which is no "
+                    "class of Keras's that is known to be harmless; a class of your own "
+                    "must be registered by keras.saving.register_keras_serializable() and "
+                    "imported before"
+                )
+
+
+def _is_plain(entry):
+    module, name = entry.get("module"), entry["class_name"]
+    if not isinstance(name, str) or name.startswith("__"):
+        return name in _KERAS_MARKS
+    # Keras takes what is registered before its own; functions by what they are called.
+    own = entry.get("config") if name == "function" else entry.get("registered_name")
+    if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
+        return True
+    if module == "keras.layers":
+        layer = getattr(keras.layers, name, None)
+        family = getattr(layer, "__module__", "").removeprefix("keras.src.layers.")
+        plain = family.partition(".")[0] in _LAYER_FAMILIES and name != "Lambda"
+        return plain or name in _MORE_LAYERS
+    if module is not None and module.startswith("keras.src.ops."):
+        return True  # arithmetic between layers
+    return module in _KERAS_MODULES or (module, name) in _KERAS_CLASSES
+
+
+def _count_weights(config):
+    """Return how many weights a network would have, without memory for them."""
+    without_optimizer = {**config, "compile_config": None}
+    # Its variables get their values at the end of the scope, if at all.
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(
+            copy.deepcopy(without_optimizer), safe_mode=True
+        )
+        return sum(math.prod(weight.shape) for weight in model.weights)
 
 
 def _restore(state, model, known):
@@ -98,7 +241,7 @@ def _restore(state, model, known):
     estimator = classes_by_name[state["class"]](
         **{name: _decode(value) for name, value in state["params"].items()}
     )
-    classes = np.array(state["classes"]["values"], dtype=state["classes"]["dtype"])
+    classes = _read_classes(**state["classes"])
     estimator.target_encoder_ = LabelEncoder().fit(classes)
     estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
     estimator.classes_ = classes
@@ -119,6 +262,14 @@ def _restore(state, model, known):
     estimator.model_ = model
     estimator._made_with = estimator._architecture_arguments()
     return estimator
+
+
+def _read_classes(values, dtype):
+    dtype = np.dtype(dtype)
+    # A text of one letter may claim a width of millions.
+    if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
+        raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
+    return np.array(values, dtype)
 
 
 def _encode(value, name):
@@ -169,6 +320,7 @@ def _decode(value):
         return {_decode(k): _decode(v) for k, v in value["dict"]}
     if "augmenter" in value:
         return OCTAugmenter(**{k: _decode(v) for k, v in value["augmenter"].items()})
+    _check_config(value["optimizer"])
     return keras.optimizers.deserialize(value["optimizer"])
 
 
@@ -190,6 +342,7 @@ def read_h5_weights(path):
         raise FileNotFoundError(f"no file {str(path)!r}")
     try:
         with h5py.File(path, "r") as file:
+            check_h5(file, path.stat().st_size)
             # A whole model keeps its weights in a group, a weights-only file at the root.
             root = file.get("model_weights", file)
             weights = [
@@ -197,7 +350,7 @@ def read_h5_weights(path):
                 for layer in _names(root, "layer_names")
                 for name in _names(root[layer], "weight_names")
             ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}") from error
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:
         raise ValueError(
@@ -210,12 +363,21 @@ def read_h5_weights(path):
 def _names(group, attribute):
     """Read a list of names; Keras 2 split long ones over numbered attributes."""
     if attribute in group.attrs:
-        parts = [group.attrs[attribute]]
+        parts = [_texts(group, attribute)]
     else:
         numbered = [a for a in group.attrs if a.startswith(attribute)]
         if not numbered and "layers" in group:
             raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
         if not numbered:
             raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
-        parts = [group.attrs[f"{attribute}{i}"] for i in range(len(numbered))]
-    return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
+        parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
+    return [name.decode() for part in parts for name in part]
+
+
+def _texts(group, attribute):
+    about = group.attrs.get_id(attribute)
+    # Keras writes texts of one width; HDF5's others may claim any length. None at all have
+    # no type.
+    if about.dtype.kind != "S" and about.shape != (0,):
+        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
+    return group.attrs[attribute]

@@ -8,7 +8,6 @@ import warnings
 from concurrent.futures.process import BrokenProcessPool
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -25,6 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from octsk._tensorflow import start_tensorflow
+from octsk._untrusted import read_json
 
 __all__ = [
     "OCTSearchCV",
@@ -39,6 +39,9 @@ _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
 
 # Sizes beside a net's own, as factors.
 _SIZES = (0.25, 0.5, 1, 2)
+
+# People write search spaces by hand.
+_MAX_SPACE_BYTES = 2**20
 
 # Images that stand for all of them when a study is continued.
 _N_HASHED = 64
@@ -247,7 +250,7 @@ def read_search_space(path):
     from optuna.distributions import json_to_distribution
 
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = read_json(path, _MAX_SPACE_BYTES)
         if not entries:
             raise ValueError("it is empty")
         return {
@@ -256,7 +259,7 @@ def read_search_space(path):
             else json_to_distribution(json.dumps(entry))
             for name, entry in entries.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(
             f"{str(path)!r} holds no search space ({type(error).__name__}: {error}). It is "
             "a JSON object of lists of values and of objects such as "

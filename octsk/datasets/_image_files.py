@@ -1,5 +1,6 @@
 """Image files, of any size, into arrays as MedMNIST makes them."""
 
+import math
 import os
 from collections.abc import Iterable
 from numbers import Integral
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+# 8192 x 8192: some fifty times a scan. Pillow's own limit is greater, and can be lifted
+# for the whole process.
+_MAX_PIXELS = 2**26
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
 
@@ -49,7 +54,7 @@ def load_image_files(
     ValueError
         If there is no file at all, or if one is not an image, is broken off, has
         several pages, has pixels without a defined range (32-bit integers, floats), or
-        is larger than Pillow's limit against decompression bombs.
+        has more than 2**26 pixels.
 
     Notes
     -----
@@ -160,6 +165,11 @@ def _load_one(file: Path, size: int, mode: str) -> "Image":
 
     try:
         with Image.open(file, formats=_FORMATS) as image:
+            if math.prod(image.size) > _MAX_PIXELS:
+                raise ValueError(
+                    f"it claims {image.width} x {image.height} pixels, more than "
+                    f"{_MAX_PIXELS:,}; make it smaller first"
+                )
             pages = getattr(image, "n_frames", 1)
             # An MPO is a camera's JPEG that has previews behind the image itself.
             if pages > 1 and image.format != "MPO":
