@@ -23,6 +23,7 @@ _SIGNS_OF_BREAKAGE = (
     struct.error,
     EOFError,
     NotImplementedError,
+    UnicodeDecodeError,
 )
 
 _HEADER_READERS = {

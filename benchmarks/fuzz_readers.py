@@ -1,0 +1,291 @@
+"""Feed the file readers what a coverage-guided fuzzer makes of honest files.
+
+Needs atheris (``pip install atheris``; Linux or macOS), which no other part of the
+project does. A reader may give what it reads or refuse by a ValueError; anything else is
+a finding, and so is a process started, a connection made or a pickle opened meanwhile.
+Each kind of finding is printed and its first file is kept in --findings; libFuzzer itself
+stops at a crash of a C library, at 60 seconds for one file or at 4 GB.
+
+Files of archives would hardly ever pass their check sums, so what is changed is one
+member, which is then put into an archive anew; the first byte of an input says which.
+"""
+
+import argparse
+import io
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+# Python code to be watched for its branches; what is written in C cannot be.
+with atheris.instrument_imports(
+    include=[
+        "PIL",
+        "json",
+        "numpy.lib._format_impl",
+        "octsk._persistence",
+        "octsk._report",
+        "octsk._untrusted",
+        "octsk.datasets",
+        "octsk.model_selection",
+        "optuna.distributions",
+        "zipfile",
+    ]
+):
+    import json
+    import zipfile
+
+    import keras
+    import numpy as np
+    from PIL import Image
+
+    import octsk
+    from octsk._persistence import read_h5_weights
+    from octsk.benchmark import BenchmarkReport
+    from octsk.datasets import _npz_images, load_image_files, load_medmnist
+    from octsk.model_selection import read_search_space
+
+# What mutations of JSON would seldom hit upon.
+_WORDS = (
+    *("class_name", "config", "module", "registered_name", "function", "Lambda", "layers"),
+    *("keras.layers", "__lambda__", "__numpy__", "units", "filters", "dtype", "shape"),
+    *("type", "low", "high", "step", "log", "float", "int", "choices", "attributes"),
+    *("CategoricalDistribution", "null", "true", "NaN", "Infinity", "1e999", "9999999999"),
+)
+
+# Raised by Python where these happen (https://docs.python.org/3/library/audit_events.html).
+_FORBIDDEN = (
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.system",
+    "pickle.find_class",
+    "socket.connect",
+    "subprocess.Popen",
+)
+
+
+def _small_net():
+    X, y = octsk.make_oct_phantoms(16, size=8, random_state=0, return_X_y=True)
+    return octsk.SmallOCTNet(filters=(2,), dense_units=(2,), epochs=1).fit(X, y)
+
+
+def _members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _archive(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, contents in members.items():
+            archive.writestr(name, contents)
+    return buffer.getvalue()
+
+
+class Npz:
+    """Arrays: the whole file, the images, the labels."""
+
+    def __init__(self):
+        buffer = io.BytesIO()
+        arrays = {"test_images": np.zeros((4, 3, 3), np.uint8), "test_labels": np.arange(4)}
+        np.savez_compressed(buffer, **arrays)
+        self.honest = buffer.getvalue()
+        self.members = _members(self.honest)
+
+    def seeds(self) -> list[bytes]:
+        """Give an input of each kind."""
+        kinds = [self.honest, *self.members.values()]
+        return [bytes([i]) + data for i, data in enumerate(kinds)]
+
+    def file(self, which: int, data: bytes) -> bytes:
+        """Put an input into a file."""
+        names = list(self.members)
+        which %= len(names) + 1
+        return _archive(self.members | {names[which - 1]: data}) if which else data
+
+    def read(self, path: Path) -> None:
+        """Read it in each way that there is."""
+        try:
+            load_medmnist(path, mmap=False)
+        finally:
+            _npz_images.load_npz_images(path)
+
+
+class Model:
+    """Models: the whole file, its description, the network's, its weights."""
+
+    def __init__(self):
+        with tempfile.TemporaryDirectory() as folder:
+            _small_net().save(f"{folder}/net.octsk")
+            self.honest = Path(folder, "net.octsk").read_bytes()
+        self.outer = _members(self.honest)
+        self.inner = _members(self.outer["model.keras"])
+
+    def seeds(self) -> list[bytes]:
+        """Give an input of each kind."""
+        kinds = [self.honest, self.outer["estimator.json"], *self.inner.values()]
+        return [bytes([i]) + data for i, data in enumerate(kinds)]
+
+    def file(self, which: int, data: bytes) -> bytes:
+        """Put an input into a file."""
+        names = list(self.inner)
+        which %= len(names) + 2
+        if which == 0:
+            return data
+        if which == 1:
+            return _archive(self.outer | {"estimator.json": data})
+        inner = _archive(self.inner | {names[which - 2]: data})
+        return _archive(self.outer | {"model.keras": inner})
+
+    def read(self, path: Path) -> None:
+        """Load it."""
+        octsk.load(path)
+
+
+class Plain:
+    """Files that are changed as they are."""
+
+    def __init__(self, honest: list[bytes], read: Callable[[Path], object]):
+        self.honest = honest
+        self.read = read
+
+    def seeds(self) -> list[bytes]:
+        """Give the honest files."""
+        return [b"\0" + data for data in self.honest]
+
+    def file(self, which: int, data: bytes) -> bytes:
+        """Give the input itself."""
+        return data
+
+
+def _h5() -> Plain:
+    net = _small_net()
+    with tempfile.TemporaryDirectory() as folder:
+        net.model_.save(f"{folder}/net.h5")
+        whole = Path(folder, "net.h5").read_bytes()
+    return Plain([whole], read_h5_weights)
+
+
+def _images() -> Plain:
+    honest = []
+    for kind, modes in (
+        ("PNG", ("L", "I;16", "P", "RGBA")),
+        ("JPEG", ("L", "RGB")),
+        ("TIFF", ("L", "RGB")),
+        ("BMP", ("L", "1")),
+    ):
+        for mode in modes:
+            buffer = io.BytesIO()
+            Image.new(mode, (5, 4)).save(buffer, kind)
+            honest.append(buffer.getvalue())
+    return Plain(honest, lambda path: load_image_files(path, size=4, channels=3))
+
+
+def _space() -> Plain:
+    honest = {
+        "a": [1, 2.5, "adam", None, [3, 4]],
+        "b": {"type": "float", "low": 0.1, "high": 1, "log": True},
+        "c": {"type": "int", "low": 1, "high": 9, "step": 2},
+        "d": {
+            "name": "FloatDistribution",
+            "attributes": {"low": 0, "high": 1, "step": 0.1},
+        },
+    }
+    return Plain([json.dumps(honest).encode()], read_search_space)
+
+
+def _report() -> Plain:
+    X, y = octsk.make_oct_phantoms(16, size=8, random_state=0, return_X_y=True)
+    net = octsk.SmallOCTNet(filters=(2,), dense_units=(2,), epochs=1).fit(X, y)
+    report = octsk.evaluate(net, X, y, n_resamples=2)
+    with tempfile.TemporaryDirectory() as folder:
+        report.to_json(f"{folder}/report.json")
+        text = Path(folder, "report.json").read_bytes()
+    return Plain([text], BenchmarkReport.from_json)
+
+
+READERS: dict[str, Callable] = {
+    "npz": Npz,
+    "model": Model,
+    "h5": _h5,
+    "images": _images,
+    "space": _space,
+    "report": _report,
+}
+
+
+class Watch:
+    """Runs a reader on inputs, and keeps what it should not have done."""
+
+    def __init__(self, reader, folder: Path):
+        self.reader = reader
+        self.folder = folder
+        self.known: set[str] = set()
+        self.events: list[str] = []
+        self.file = Path(tempfile.mkdtemp()) / "input"
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple) -> None:
+        if event in _FORBIDDEN:
+            self.events.append(f"{event} {arguments}")
+
+    def __call__(self, data: bytes) -> None:
+        """Read one input."""
+        contents = self.reader.file(data[0] if data else 0, data[1:])
+        self.file.write_bytes(contents)
+        self.events.clear()
+        try:
+            self.reader.read(self.file)
+        except Exception as error:
+            # Without the file's name nobody knows which of many it was.
+            if not isinstance(error, ValueError) or str(self.file) not in str(error):
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                kind = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+                self._keep(kind, contents)
+        for event in self.events:
+            self._keep(event, contents)
+
+    def _keep(self, finding: str, contents: bytes) -> None:
+        if finding not in self.known:
+            self.known.add(finding)
+            path = self.folder / f"finding-{len(self.known)}"
+            path.write_bytes(contents)
+            print(f"{path}: {finding}", flush=True)
+
+
+def main() -> None:
+    """Fuzz one reader for some time."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--findings", type=Path, default=Path("findings"))
+    arguments = parser.parse_args()
+    keras.utils.disable_interactive_logging()
+    reader = READERS[arguments.reader]()
+    seeds = Path(tempfile.mkdtemp())
+    for i, seed in enumerate(reader.seeds()):
+        (seeds / f"seed-{i}").write_bytes(seed)
+    longest = max(len(seed) for seed in reader.seeds())
+    arguments.findings.mkdir(parents=True, exist_ok=True)
+    words = seeds.parent / f"{seeds.name}.dict"
+    words.write_text("".join(f'"{word}"\n' for word in _WORDS))
+    options = [
+        f"-max_total_time={arguments.seconds}",
+        f"-max_len={2 * longest}",
+        f"-dict={words}",
+        "-timeout=60",
+        "-rss_limit_mb=4096",
+        f"-artifact_prefix={arguments.findings}/",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(seeds)], Watch(reader, arguments.findings))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Memory and open files over many fits and predictions in one process.
+
+Fits a new, tiny network each time (a few filters, 64 phantoms, one epoch), then has the
+last one predict some images, and looks at the process in between: its resident memory,
+its open file descriptors and its threads. What grows with every fit or call would end a
+service or a long search in time; growth is from the end of the warm-up, a tenth of the
+calls, on. The process has nothing else to do. Linux only.
+"""
+
+import gc
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks._apart import run_apart
+from benchmarks._common import at_least, new_parser, new_result, save, show
+from octsk._tables import Table
+
+# What the project asks for: growth of memory after warm-up.
+GOAL = 0.10
+WARM_UP = 0.1
+N_LOOKS = 20
+# Images in a prediction, in turn.
+SIZES = (1, 2, 7, 64)
+
+
+def measure(fits: int, predicts: int, filters: int) -> dict[str, list[dict]]:
+    """Fit and predict in this process, and look at it now and then."""
+    import octsk
+
+    X, y = octsk.make_oct_phantoms(64, random_state=0, return_X_y=True)
+    nets = []
+
+    def fit(i: int) -> None:
+        net = octsk.SmallOCTNet(filters=(filters,), epochs=1, random_state=i)
+        nets[:] = [net.fit(X, y)]
+
+    def predict(i: int) -> None:
+        nets[0].predict(X[: SIZES[i % len(SIZES)]])
+
+    return {"fits": _watched(fit, fits), "predicts": _watched(predict, predicts)}
+
+
+def _watched(call: Callable[[int], None], n: int) -> list[dict]:
+    looks = {round(n * share / N_LOOKS) for share in range(1, N_LOOKS + 1)}
+    looks.add(_n_warm(n))
+    seen = []
+    start = time.perf_counter()
+    for i in range(n):
+        call(i)
+        if i + 1 in looks:
+            # What Python has not collected yet is no growth.
+            gc.collect()
+            seen.append({"calls": i + 1, "seconds": time.perf_counter() - start, **_look()})
+    return seen
+
+
+def _n_warm(n: int) -> int:
+    return max(1, round(WARM_UP * n))
+
+
+def _look() -> dict[str, int]:
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return {
+        "bytes": pages * resource.getpagesize(),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def growth(seen: Sequence[dict]) -> dict[str, float]:
+    """Say what has grown from the end of the warm-up to the end."""
+    last = seen[-1]
+    warm = next(look for look in seen if look["calls"] >= _n_warm(last["calls"]))
+    calls = max(1, last["calls"] - warm["calls"])
+    added = {k: last[k] - warm[k] for k in ("bytes", "descriptors", "threads")}
+    return {
+        **added,
+        "bytes_per_call": added["bytes"] / calls,
+        "share_of_bytes": added["bytes"] / warm["bytes"],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = new_parser(__doc__)
+    parser.add_argument("--fits", type=at_least(2), default=200, help="default %(default)s")
+    parser.add_argument(
+        "--predicts", type=at_least(2), default=10_000, help="default %(default)s"
+    )
+    parser.add_argument(
+        "--filters",
+        type=at_least(1),
+        default=4,
+        help="of the network's only convolution (default %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    if sys.platform != "linux":
+        parser.error("needs Linux's /proc")
+    settings = {name: getattr(arguments, name) for name in ("fits", "predicts", "filters")}
+    result = new_result("long_haul", settings)
+    seen = run_apart(f"{__spec__.name}:measure", **settings)
+    result |= {"seen": seen, "growth": {k: growth(v) for k, v in seen.items()}}
+    show([_course(seen, name) for name in seen] + [_growth(result)], synthetic=True)
+    save(result, arguments.output)
+    return result
+
+
+def _course(seen, name) -> Table:
+    rows = [
+        (
+            f"{look['calls']:,}",
+            f"{look['seconds']:.0f}",
+            f"{look['bytes'] / 1e6:,.0f}",
+            f"{look['descriptors']}",
+            f"{look['threads']}",
+        )
+        for look in seen[name]
+    ]
+    return Table(name, ("calls", "seconds", "memory (MB)", "open files", "threads"), rows)
+
+
+def _growth(result) -> Table:
+    rows = [
+        (
+            name,
+            f"{grown['bytes'] / 1e6:,.1f}",
+            f"{100 * grown['share_of_bytes']:.1f} %",
+            f"{grown['bytes_per_call'] / 1e3:,.1f}",
+            f"{grown['descriptors']:+}",
+            f"{grown['threads']:+}",
+        )
+        for name, grown in result["growth"].items()
+    ]
+    header = ("", "memory (MB)", "of it", "kB a call", "open files", "threads")
+    goal = f"Goal: memory within {100 * GOAL:.0f} %, no open files more."
+    return Table(f"Growth after the first {100 * WARM_UP:.0f} %", header, rows, [goal])
+
+
+if __name__ == "__main__":
+    main()
