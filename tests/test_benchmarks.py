@@ -72,6 +72,7 @@ def test_help(script, capsys):
     with pytest.raises(SystemExit, match=r"^0$"):
         script.main(["--help"])
     assert script.__doc__.splitlines()[0] in capsys.readouterr().out
+    assert callable(script.tables)  # for the documentation's page of results
 
 
 # --- report_rows -------------------------------------------------------------------------
@@ -747,6 +748,7 @@ def test_speed(tmp_path, capsys):
     assert all(one["title"] in from_file for one in comparisons)
     assert "bytes for a byte of images" in text
     assert json.loads(path.read_text())["parts"] == json.loads(json.dumps(result["parts"]))
+    assert_tables_can_be_made_of_the_file(speed, result, path)
     assert plot.stat().st_size > 0
 
 
