@@ -15,19 +15,14 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
-from sklearn.utils import (
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-)
+from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk import _export, _persistence
-from octsk._images import check_images, validate_images
+from octsk._images import check_column, check_images, check_lengths, validate_images
 from octsk._training import (
     STEPS_PER_EXECUTION,
     AveragedWeights,
@@ -545,8 +540,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "target y is None."
             )
         X = self._check_images(X, reset=reset)
-        y = _check_labels(y, "y")
-        check_consistent_length(X, y)
+        y = _check_labels(X, y)
         if not reset:
             self._check_goes_on(y)
         return X, y
@@ -582,9 +576,14 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_sample_weight(X, y, sample_weight):
         # scikeras drops images of weight 0 by copying all others; they are left out by
         # their index instead, see _fit_keras_model.
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float32, ensure_non_negative=True
-        )
+        try:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float32, ensure_non_negative=True
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"sample_weight must be a number of 0 or more for each image: {error}"
+            ) from error
         return X, y, sample_weight
 
     def _build_keras_model(self):
@@ -773,16 +772,30 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             callbacks=[*recipe, *self.callbacks_],
             verbose=int(self.verbose),
         )
+        self._check_trained(history["loss"])
         self.class_prior_ = self._class_prior_after(before, shares, len(history["loss"]))
         for name, values in history.items():
             self.history_[name] = self.history_.get(name, []) + values
         self.n_iter_ = len(self.history_["loss"])
+
+    def _check_trained(self, losses):
+        """Refuse a network that predicts nothing but NaN."""
+        # Early stopping may have put back the weights from before it diverged.
+        lost = not self.early_stopping and not np.isfinite(losses[-1])
+        if lost or not all(np.isfinite(w).all() for w in self.model_.get_weights()):
+            self.__dict__.pop("n_iter_", None)
+            rate = float(self.model_.optimizer.learning_rate)
+            raise ValueError(
+                f"the training diverged, its loss is {losses[-1]}; a learning_rate below "
+                f"{rate:.3g} may help."
+            )
 
     def _loss_weight(self, y, sample_weight):
         """Return class weight times sample weight, float32, or None for all one."""
         if self.class_weight is None:
             return sample_weight
         if isinstance(self.class_weight, dict):
+            _check_class_weight(self.class_weight)
             weight = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=self.classes_
             )[y]
@@ -808,8 +821,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         X_val = check_images(
             X_val, name="X_val", image_shape=self.image_shape_, estimator=self
         )
-        y_val = _check_labels(y_val, "y_val")
-        check_consistent_length(X_val, y_val)
+        y_val = _check_labels(X_val, y_val, "X_val", "y_val")
         self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
         weight = self._loss_weight(y_val, None)
@@ -1198,8 +1210,9 @@ def _with_defaults(init, defaults):
     return copied
 
 
-def _check_labels(y, name):
-    y = column_or_1d(y, warn=True)
+def _check_labels(X, y, X_name="X", name="y"):
+    y = check_column(y, name)
+    check_lengths(X, y, X_name, name)
     check_array(y, ensure_2d=False, dtype=None, input_name=name)
     check_classification_targets(y)
     return y
@@ -1208,6 +1221,15 @@ def _check_labels(y, name):
 def auto_epochs(n):
     """Return the epochs of a net with ``epochs="auto"`` on `n` training images."""
     return math.ceil(_AUTO_EPOCHS / math.sqrt(n))
+
+
+def _check_class_weight(weights):
+    for label, weight in weights.items():
+        if not (isinstance(weight, Real) and 0 <= float(weight) < math.inf):
+            raise ValueError(
+                f"class_weight must hold a number of 0 or more for each class; got "
+                f"{weight!r} for {label!r}."
+            )
 
 
 def _copy(optimizer, config=None):

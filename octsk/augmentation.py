@@ -5,12 +5,19 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from octsk._images import to_batch, to_unit, validate_images
+from octsk._images import (
+    as_array,
+    check_column,
+    check_lengths,
+    to_batch,
+    to_unit,
+    validate_images,
+)
 
 # The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
 # of ResidualOCTNet, octsk's own.
@@ -349,8 +356,8 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ((9, 28, 28), [0, 1, 1, 0, 1, 1, 0, 1, 1])
         """
         images = self._fit(X)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(X, y)
+        y = check_column(y)
+        check_lengths(X, y)
         rng = check_random_state(self.random_state)
         copies = [images, *(self._vary(images, rng) for _ in range(self.n_copies))]
         shape = (-1, *_shape(X)[1:])
@@ -457,8 +464,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
 
 def _shape(X):
-    # numpy.shape asks array-likes for more than numpy.asarray does.
-    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return as_array(X, "X").shape
 
 
 def affine_transforms(

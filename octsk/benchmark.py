@@ -26,10 +26,10 @@ from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils import check_array
 
 from octsk._files import atomic_write, check_new_folder
+from octsk._images import check_column, check_lengths
 from octsk._published import PublishedResult, published_results, why_not_comparable
 from octsk._report import (
     REPORT_FORMAT,
@@ -152,8 +152,9 @@ def evaluate(
     info = _describe(dataset, split)
     groups = info["groups"] if groups is None else groups
     classes = _classes_of(estimator)
-    y_true = column_or_1d(y)
-    check_consistent_length(X, y_true)
+    y_true = check_column(y, warn=False)
+    check_lengths(X, y_true)
+    check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     codes = _codes(y_true, classes)
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     names = _class_names(estimator, classes, info["target_names"])

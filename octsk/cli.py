@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from errno import ENOTDIR
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -123,8 +124,9 @@ def _is_usage_error(error) -> bool:
 
 
 def _error_words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        # Without the number that str(error) has.
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ValueError | OSError | ImportError):
         return str(error)
     # Nothing that the library checks for: whoever mends it will want to know where.
@@ -820,6 +822,7 @@ def evaluate(
             "--output",
             "-o",
             metavar="FOLDER",
+            file_okay=False,
             help="Write report.txt, report.json and MedMNIST's evaluation file there.",
         ),
     ] = None,
@@ -986,6 +989,8 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     from octsk.datasets import get_data_home
 
     folder = get_data_home(data_home)
+    if folder.is_file():
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
     sets = {file.name: file.stat().st_size for file in sorted(folder.glob("[!.]*.npz"))}
     start_tensorflow()
     import tensorflow as tf

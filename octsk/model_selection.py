@@ -506,6 +506,11 @@ class OCTSearchCV(BaseSearchCV):
             return_train_score=self.return_train_score,
         )
         self.n_splits_ = len(folds.splits)
+        if self.param_distributions == {}:
+            raise ValueError(
+                "param_distributions is empty, so there is nothing to vary; None takes "
+                "search_space(estimator)."
+            )
         space = optuna_side.Space(
             search_space(self.estimator)
             if self.param_distributions is None

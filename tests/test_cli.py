@@ -837,6 +837,7 @@ def test_json_of_fetch(named):
     )
 
 
+@pytest.mark.slow
 def test_json_of_info(named):
     printed = document("info", "--data-home", named.parent)
     assert printed["data_sets"] == {"octmnist.npz": named.stat().st_size}

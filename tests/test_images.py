@@ -130,11 +130,11 @@ WRONG = {
     "negative integers": (np.full((1, 5, 5), -1), "integers from -1 to -1"),
     "bool": (grey() > 9, "dtype bool; images are uint8 .0 to 255. or float .0 to 1."),
     "complex": (grey() * 1j, "[Cc]omplex"),
-    "text": (grey().astype(str), "numeric"),
-    "NaN": (np.where(grey() == 9, np.nan, 0.5), "X contains NaN"),
-    "inf": (np.where(grey() == 9, np.inf, 0.5), "X contains infinity"),
-    "one number": (np.uint8(3), "scalar"),
-    "one row": (np.zeros(49, np.uint8), "1D array"),
+    "text": (grey().astype(str), "X has dtype <U3"),
+    "NaN": (np.where(grey() == 9, np.nan, 0.5), "X holds NaN"),
+    "inf": (np.where(grey() == 9, np.inf, 0.5), "X holds infinite values"),
+    "one number": (np.uint8(3), "X must be an array of images; got np.uint8.3."),
+    "one row": (np.zeros(49, np.uint8), "X has one dimension"),
     "five dimensions": (
         grey()[..., None, None],
         r"X has 5 dimensions \(3, 5, 7, 1, 1\); images are \(n, h, w\)",
@@ -173,7 +173,7 @@ def test_sparse_is_refused():
 def test_errors_name_the_argument():
     with pytest.raises(ValueError, match=r"^X_val holds floats.*pass them as uint8"):
         check_images(grey() * 1.0, name="X_val")
-    with pytest.raises(ValueError, match="X_val contains NaN"):
+    with pytest.raises(ValueError, match="X_val holds NaN"):
         check_images(np.full((1, 3, 3), np.nan), name="X_val")
 
 
