@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import types
 import warnings
 from functools import partial
@@ -22,6 +23,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk import _export, _persistence
+from octsk._checkpoint import (
+    describe_arrays,
+    describe_settings,
+    describe_state,
+    open_checkpoint,
+)
 from octsk._images import check_column, check_images, check_lengths, validate_images
 from octsk._training import (
     STEPS_PER_EXECUTION,
@@ -148,6 +155,11 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         multiply it fast (x86 with AMX, for one), most of all for MediumOCTNet; elsewhere
         a warning says so and float32 is used. Weights, prediction and saved files are
         float32 always.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which `fit` keeps a file of its own after each epoch. Where the process
+        ends before the fit does, the same call with the same data goes on from the last
+        whole epoch and comes to the same weights. After a fit with a seed the file stays,
+        and the same call returns at once. Not with callbacks that have a state.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the optimizer state of the fit before.
         What the optimizer is made of (`optimizer`, `learning_rate`, `weight_decay`,
@@ -225,6 +237,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [None, list, tuple, keras.callbacks.Callback],
         "precision": [StrOptions({"float32", "bfloat16"})],
+        "checkpoint_dir": [None, str, os.PathLike],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -255,6 +268,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         n_iter_no_change=5,
         callbacks=None,
         precision="float32",
+        checkpoint_dir=None,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -281,6 +295,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
         self.precision = precision
+        self.checkpoint_dir = checkpoint_dir
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -416,7 +431,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             X_val=X_val,
             y_val=y_val,
             groups=groups,
-            scheduled=self.learning_rate_schedule is not None,
+            whole=True,
+            goes_on=warm,
         )
         return self
 
@@ -646,8 +662,10 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if self.verbose == 1:
             return 1  # Keras's progress bar counts an execution as so many full steps
         # Callbacks of the user may want to see each step.
-        seen = any(not isinstance(c, Onlooker) for c in self._given_callbacks())
-        return 1 if seen else STEPS_PER_EXECUTION
+        return STEPS_PER_EXECUTION if self._callbacks_look_on() else 1
+
+    def _callbacks_look_on(self):
+        return all(isinstance(c, Onlooker) for c in self._given_callbacks())
 
     def _architecture_arguments(self):
         # Lists and Python's numbers: two arrays have no plain answer to being equal.
@@ -701,7 +719,56 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             return False
         return True
 
-    def _fit_keras_model(
+    def _fit_keras_model(self, X, y, *, whole=False, goes_on=False, **kwargs):
+        """Train, from the checkpoint on if there is one; `whole` for `fit` alone."""
+        if not (whole and self.checkpoint_dir is not None):
+            self._train(X, y, scheduled=whole, **kwargs)
+            return
+        question = self._question(X, y, goes_on, **kwargs)
+        name = type(self).__name__
+        with open_checkpoint(
+            self.checkpoint_dir, name, question, self._random_state
+        ) as checkpoint:
+            self._random_state = checkpoint.seed
+            self._seconds_before = checkpoint.seconds_before
+            self._train(X, y, scheduled=True, checkpoint=checkpoint, **kwargs)
+            if self.random_state is None:
+                # The same call is to draw another seed.
+                checkpoint.remove()
+
+    def _question(
+        self,
+        X,
+        y,
+        goes_on,
+        sample_weight,
+        X_val,
+        y_val,
+        groups,
+        **_,
+    ):
+        """Return all that the weights after a fit depend on, as plain data."""
+        if not self._callbacks_look_on():
+            raise ValueError(
+                "checkpoint_dir does not go with callbacks, whose state no checkpoint "
+                f"holds; got callbacks={self.callbacks!r}. Set one of them to None."
+            )
+        held_out = {}
+        if X_val is not None or y_val is not None:
+            validation = self._validation_batches(X_val, y_val)
+            held_out = {"X_val": validation.images, "y_val": validation.y}
+        elif self.early_stopping:
+            held_out = {"groups": groups}
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "settings": describe_settings(self),
+            "seed": None if self.random_state is None else self._random_state,
+            "classes": self.classes_.tolist(),
+            "weights before": describe_state(self.model_) if goes_on else None,
+            "data": describe_arrays(X=X, y=y, sample_weight=sample_weight, **held_out),
+        }
+
+    def _train(
         self,
         X,
         y,
@@ -713,6 +780,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         y_val=None,
         groups=None,
         scheduled=False,
+        checkpoint=None,
     ):
         # scikeras hands whole arrays to Keras, which copies them to float.
         weight = self._loss_weight(y, sample_weight)
@@ -756,22 +824,33 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if self.class_prior is not None:
             self._log_prior_ratio()  # checks it
         recipe = []
-        if scheduled:
-            recipe.append(CosineDecay(epochs, self.warmup_fraction))
+        if scheduled and self.learning_rate_schedule is not None:
+            recipe.append(CosineDecay(epochs, self.warmup_fraction, initial_epoch))
+        averages = None
         if self.model_.optimizer.use_ema:
+            averages = AveragedWeights()
             # First, so that all others see the averages.
-            recipe.append(AveragedWeights())
+            recipe.append(averages)
         self.callbacks_ = self._fresh_callbacks()
+        last, done = [], 0
+        if checkpoint is not None:
+            stopping = self.callbacks_[-1] if self.early_stopping else None
+            checkpoint.begin(self.model_, initial_epoch, averages, stopping)
+            last, done = [checkpoint], checkpoint.epoch
+            if checkpoint.stopped:
+                epochs = done
         history = fit_model(
             self.model_,
             train,
             validation,
             **self._twin(),
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            callbacks=[*recipe, *self.callbacks_],
+            epochs=epochs - done,
+            initial_epoch=initial_epoch + done,
+            callbacks=[*recipe, *self.callbacks_, *last],
             verbose=int(self.verbose),
         )
+        if checkpoint is not None:
+            history = checkpoint.history
         self._check_trained(history["loss"])
         self.class_prior_ = self._class_prior_after(before, shares, len(history["loss"]))
         for name, values in history.items():

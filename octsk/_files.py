@@ -1,12 +1,20 @@
 """Writing files and folders so that they are whole or absent."""
 
 import errno
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# What a file that does not fit is told by: a full disk, a quota, a limit of the process.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+logger = logging.getLogger("octsk")
 
 
 @contextmanager
@@ -37,8 +45,44 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         # mkstemp's mode is 0600; give the file what an ordinary open() would.
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in _FULL and error.filename in (None, str(temporary)):
+            # Which file it was, the system does not say.
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporaries_of(path: Path) -> Iterator[Path]:
+    """Give the temporary files that processes killed in `atomic_write` left of a path.
+
+    Those of processes that are at it, too.
+    """
+    # tempfile's random part has eight characters.
+    yield from path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}")
+
+
+@contextmanager
+def lock_beside(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; wait for them first.
+
+    The lock is an empty hidden file beside it, which stays. A process that is killed holds
+    it no longer.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except OSError as error:
+        if not isinstance(error, Timeout):
+            # In the words for the file asked for.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        logger.warning("%s: another process is at it; waiting until it has done", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_new_folder(path: str | os.PathLike) -> Path:

@@ -5,6 +5,7 @@ import importlib.metadata
 import io
 import json
 import math
+import os
 import tempfile
 import warnings
 import zipfile
@@ -16,7 +17,7 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
-from octsk._training import seeded_layers
+from octsk._training import check_not_forked, seeded_layers
 from octsk._untrusted import check_h5, check_zip_names, parse_json
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
@@ -91,10 +92,7 @@ def save(estimator, path, class_names):
         "octsk": __version__,
         "keras": importlib.metadata.version("keras"),
         "class": type(estimator).__name__,
-        "params": {
-            name: _encode(value, name)
-            for name, value in estimator.get_params(deep=False).items()
-        },
+        "params": encode_params(estimator.get_params(deep=False)),
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "class_names": class_names,
         "image_shape": estimator.image_shape_,
@@ -116,6 +114,7 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
+    check_not_forked()
     path = Path(path)
     with open(path, "rb") as file:
         try:
@@ -238,9 +237,7 @@ def _restore(state, model, known):
             f"it holds a {state['class']}; import its class before loading. Known are "
             f"{sorted(classes_by_name)}."
         )
-    estimator = classes_by_name[state["class"]](
-        **{name: _decode(value) for name, value in state["params"].items()}
-    )
+    estimator = classes_by_name[state["class"]](**decode_params(state["params"]))
     classes = _read_classes(**state["classes"])
     estimator.target_encoder_ = LabelEncoder().fit(classes)
     estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
@@ -272,10 +269,22 @@ def _read_classes(values, dtype):
     return np.array(values, dtype)
 
 
+def encode_params(params):
+    """Return constructor parameters as JSON has them; warn of those that it cannot hold."""
+    return {name: _encode(value, name) for name, value in params.items()}
+
+
+def decode_params(params):
+    """Return what `encode_params` was given."""
+    return {name: _decode(value) for name, value in params.items()}
+
+
 def _encode(value, name):
     """Return a parameter as JSON; what JSON has not is marked by its kind."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple, np.ndarray)) and name != "callbacks":
@@ -293,7 +302,7 @@ def _encode(value, name):
     warnings.warn(
         f"the parameter {name}={value!r} is not saved; it will be None when loaded",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return None
 

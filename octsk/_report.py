@@ -457,6 +457,21 @@ def shortened(words, n):
     return words if len(words) <= n else words[: n - 1] + "…"
 
 
+def differences(ours, theirs, name="") -> list[str]:
+    """Say in what two descriptions differ, a line for each entry."""
+    if ours == theirs:
+        return []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for key in dict.fromkeys([*ours, *theirs])
+            for line in differences(
+                ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key)
+            )
+        ]
+    return [f"{name} is {ours!r}, and was {theirs!r}"]
+
+
 def _parsed(values) -> dict[str, Any]:
     """Turn what JSON held of a report into its attributes."""
     arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}

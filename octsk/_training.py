@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import random
 import threading
 from contextlib import contextmanager, nullcontext
@@ -10,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from octsk._cores import share_cores
 from octsk._images import to_batch, to_unit
@@ -43,6 +45,36 @@ tf.get_logger().addFilter(
     lambda record: "TensorFlowTrainer._make_function" not in record.getMessage()
 )
 
+_forked = False
+
+
+def _note_fork():
+    global _forked
+    # No public name of TensorFlow's tells whether it has started its threads, which a
+    # forked process has not: it would wait for them for ever.
+    _forked = context.context()._initialized
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def check_not_forked():
+    """Refuse to work in a process that was forked from one where TensorFlow had started.
+
+    Raises
+    ------
+    RuntimeError
+        If it was.
+    """
+    if _forked:
+        raise RuntimeError(
+            f"process {os.getpid()} was forked from one in which TensorFlow had started, "
+            "and TensorFlow would hang in it. Start processes by another method: "
+            'multiprocessing.get_context("spawn"), or joblib, whose own do well.'
+        )
+
+
 # Keras reads Python's global random state when it makes a layer without a seed (3.15).
 _random_lock = threading.Lock()
 
@@ -56,6 +88,7 @@ def seeded_layers(seed):
     function gives this thread numbers of its own meanwhile, and others what it always
     gives.
     """
+    check_not_forked()
     own, here = random.Random(seed), threading.get_ident()
     with _random_lock:
         # Under the lock: before, it might be another thread's function.
@@ -365,16 +398,21 @@ class CosineDecay(keras.callbacks.Callback):
         Epochs of the fit.
     warmup : float
         Share of the steps in which it rises from near 0.
+    first_epoch : int
+        Number of the first epoch of the fit.
     """
 
-    def __init__(self, epochs, warmup):
+    def __init__(self, epochs, warmup, first_epoch):
         super().__init__()
         self.epochs = epochs
         self.warmup = warmup
-        self._step = 0
+        self.first_epoch = first_epoch
 
     def on_train_begin(self, logs=None):
         self._peak = float(self.model.optimizer.learning_rate.value)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._step = (epoch - self.first_epoch) * self.params["steps"]
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch % STEPS_PER_EXECUTION == 0:
@@ -390,9 +428,6 @@ class CosineDecay(keras.callbacks.Callback):
         falling = min(1.0, (done - self.warmup) / (1 - self.warmup))
         return 0.5 * (1 + math.cos(math.pi * falling))
 
-    def on_epoch_end(self, epoch, logs=None):
-        self._step += self.params["steps"]
-
     def on_train_end(self, logs=None):
         self.model.optimizer.learning_rate.assign(self._peak)
 
@@ -407,7 +442,8 @@ class AveragedWeights(keras.callbacks.Callback):
 
     _trained = None
 
-    def _show(self, logs=None):
+    def show(self):
+        """Put the averages into the network, unless they are there."""
         if self._trained is None:
             variables = self.model.trainable_variables
             self._trained = [v.numpy() for v in variables]
@@ -415,7 +451,8 @@ class AveragedWeights(keras.callbacks.Callback):
             for variable, average in zip(variables, averages, strict=True):
                 variable.assign(average)
 
-    def _hide(self, logs=None):
+    def hide(self):
+        """Put the weights back, unless they are there."""
         if self._trained is not None:
             for variable, own in zip(
                 self.model.trainable_variables, self._trained, strict=True
@@ -424,16 +461,16 @@ class AveragedWeights(keras.callbacks.Callback):
             self._trained = None
 
     def on_test_begin(self, logs=None):
-        self._show()
+        self.show()
 
     def on_test_end(self, logs=None):
-        self._hide()
+        self.hide()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._show()
+        self.show()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._hide()
+        self.hide()
 
 
 class TwinPool:
@@ -534,6 +571,7 @@ def fit_model(
     dict of str to list of float
         Loss and metrics, one value for each epoch.
     """
+    check_not_forked()
 
     def fit(network):
         return network.fit(
@@ -590,6 +628,7 @@ def logits(forward, images):
     ndarray of shape (n, n_classes), float32
         The logits.
     """
+    check_not_forked()
     if len(images) == 1:
         # Matrix products of one row are summed in another order than those of more; a
         # pair makes an image's logits the same, bit for bit, alone and among others.

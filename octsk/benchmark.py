@@ -6,10 +6,10 @@ score: every training run is reported.
 """
 
 import dataclasses
-import hashlib
 import inspect
 import os
 import platform
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -28,8 +28,9 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk._files import atomic_write, check_new_folder
+from octsk._files import atomic_folder, atomic_write, check_new_folder
 from octsk._images import check_column, check_lengths
+from octsk._plan import arrays_sha256, begun, make_plan, set_checkpoint_dir
 from octsk._published import PublishedResult, published_results, why_not_comparable
 from octsk._report import (
     REPORT_FORMAT,
@@ -201,7 +202,7 @@ def evaluate(
             "split": split,
             "synthetic": bool(info["synthetic"]),
             "sha256": info["sha256"],
-            "arrays_sha256": _arrays_sha256(X, codes),
+            "arrays_sha256": arrays_sha256(X, codes),
         },
         not_comparable=why_not_comparable(info, codes, split=split),
         estimator=type(estimator).__name__,
@@ -279,15 +280,6 @@ def _history(estimator) -> dict[str, list] | None:
     return jsonable(history) if isinstance(history, dict) else None
 
 
-def _arrays_sha256(X, y) -> str:
-    """Hash of the arrays' shapes, types and values."""
-    digest = hashlib.sha256()
-    for array in (np.asarray(X), np.asarray(y)):
-        digest.update(f"{array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
 def _environment() -> dict[str, Any]:
     """Versions, read without importing the packages, and the machine."""
     versions = {"python": platform.python_version(), "octsk": __version__}
@@ -323,6 +315,8 @@ class BenchmarkRun:
         the data come from no file.
     dataset : Bunch or None
         The data set, for pictures of its images on the page.
+    plan : dict
+        What ``octsk benchmark --from run.json`` repeats the run by: nets, seeds, data.
 
     Examples
     --------
@@ -343,6 +337,7 @@ class BenchmarkRun:
     seeds: tuple[int, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     dataset: Mapping | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
 
     @property
     def first(self) -> BenchmarkReport:
@@ -392,6 +387,7 @@ class BenchmarkRun:
         rows = published_results(self.first.data["name"]) if comparable else []
         return {
             "octsk_run": REPORT_FORMAT,
+            "plan": self.plan,
             "data": self.first.data,
             "training": self.training,
             "seeds": list(self.seeds),
@@ -436,14 +432,15 @@ class BenchmarkRun:
         FileExistsError
             If `folder` holds files already, or is a file.
         """
-        folder = self._save_results(folder)
-        self._save_page(folder)
-        return folder
+        with atomic_folder(folder) as new:
+            self._save_results(new)
+            self._save_page(new)
+        return Path(folder)
 
     def _save_results(self, folder) -> Path:
         folder = _new_folder(folder)
         for net, reports in self.reports.items():
-            _save_model(folder, reports[0], self.estimators[net])
+            _save_model(folder, reports[0], self.estimators.get(net))
             for report in reports:
                 _save_report(folder, report)
         self._save_overview(folder)
@@ -521,6 +518,7 @@ def run_benchmark(
     *,
     seeds: Sequence[int] = (0,),
     output_dir: str | os.PathLike | None = None,
+    resume: bool = False,
     on_event: Callable[..., None] | None = None,
 ) -> BenchmarkRun:
     """Train each classifier with each seed, and measure it on the test split.
@@ -542,18 +540,23 @@ def run_benchmark(
     output_dir : path-like, default=None
         New or empty folder. Each training's report, scores and model are written when
         it ends, so that they outlast an interruption; see `BenchmarkRun.save` for the
-        rest.
+        rest. octsk's nets without callbacks keep a checkpoint of the training under way.
+    resume : bool, default=False
+        Whether `output_dir` may hold the same run, not finished: trainings that are done
+        are not repeated, and that under way goes on from its last epoch.
     on_event : callable, default=None
         Called as ``on_event(kind, net=..., seed=..., index=..., total=..., ...)`` for
         a progress display. ``index`` counts trainings from 0 to ``total`` - 1. Kinds:
         ``"fit_start"`` and ``"fit_end"`` (with ``estimator``, which may be given a
         callback at the first and must lose it at the second to keep it out of the
-        record) and ``"evaluated"`` (with ``report``).
+        record) and ``"evaluated"`` (with ``report``), the only one for trainings that
+        had been done.
 
     Returns
     -------
     BenchmarkRun
-        The reports and the classifiers fitted with the first seed.
+        The reports and the classifiers fitted with the first seed; of those resumed,
+        octsk's alone.
 
     Raises
     ------
@@ -561,9 +564,10 @@ def run_benchmark(
         If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
-        file name, or `dataset` lacks its training or test split.
+        file name, `dataset` lacks its training or test split, or `output_dir` holds a
+        run of other classifiers, seeds or data.
     FileExistsError
-        If `output_dir` holds files already.
+        If `output_dir` holds files already, with `resume` other than those of a run.
 
     Examples
     --------
@@ -590,32 +594,77 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
-    folder = None if output_dir is None else _new_folder(output_dir)
-    run = BenchmarkRun(seeds=seeds, training=_training_info(dataset), dataset=dataset)
-    trainings = [(net, seed) for net in estimators for seed in seeds]
+    run = BenchmarkRun(
+        seeds=seeds,
+        training=_training_info(dataset),
+        dataset=dataset,
+        plan=make_plan(estimators, dataset, seeds),
+    )
+    if output_dir is None:
+        _train_all(run, estimators, dataset, None, on_event)
+        return run
+    folder = Path(output_dir)
+    record, checkpoints = folder / "run.json", folder / "checkpoints"
+    if not (resume and record.exists()):
+        _new_folder(folder)
+    with begun(record, run.plan, checkpoints, resume=resume):
+        _train_all(run, estimators, dataset, folder, on_event)
+        run._save_overview(folder)
+        run._save_page(folder)
+    return run
+
+
+def _train_all(run, estimators, dataset, folder, on_event) -> None:
+    """Put the report of each training into the run, and into the folder if there is one."""
+    trainings = [(net, seed) for net in estimators for seed in run.seeds]
     for index, (net, seed) in enumerate(trainings):
         tell = partial(
             on_event or _ignore, net=net, seed=seed, index=index, total=len(trainings)
         )
-        estimator = _seeded(estimators[net], seed)
-        tell("fit_start", estimator=estimator)
-        fit_seconds = _fit(estimator, dataset)
-        tell("fit_end", estimator=estimator)
-        test = dataset["test"]
-        report = evaluate(
-            estimator, test["data"], test["target"], dataset=dataset, seed=seed
-        )
-        report = dataclasses.replace(report, name=net, fit_seconds=fit_seconds)
+        report, estimator = _done_before(folder, net, seed)
+        if report is None:
+            report, estimator = _train(
+                _seeded(estimators[net], seed), net, seed, dataset, folder, tell
+            )
         run.reports.setdefault(net, []).append(report)
-        run.estimators.setdefault(net, estimator)
-        if folder is not None:
-            _save_report(folder, report)
-            _save_model(folder, report, estimator)
+        if estimator is not None:
+            run.estimators.setdefault(net, estimator)
         tell("evaluated", report=report)
+
+
+def _train(estimator, net, seed, dataset, folder, tell):
+    tell("fit_start", estimator=estimator)
+    checkpointed = []
     if folder is not None:
-        run._save_overview(folder)
-        run._save_page(folder)
-    return run
+        checkpointed = set_checkpoint_dir(estimator, folder / "checkpoints")
+    fit_seconds = _fit(estimator, dataset)
+    for one in checkpointed:
+        one.set_params(checkpoint_dir=None)
+        fit_seconds += getattr(one, "_seconds_before", 0.0)
+    tell("fit_end", estimator=estimator)
+    test = dataset["test"]
+    report = evaluate(estimator, test["data"], test["target"], dataset=dataset, seed=seed)
+    report = dataclasses.replace(report, name=net, fit_seconds=fit_seconds)
+    if folder is not None:
+        _save_model(folder, report, estimator)
+        # Last, since it says that this training is done.
+        _save_report(folder, report)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return report, estimator
+
+
+def _done_before(folder, net, seed):
+    """Give report and net of a training that a run did before it was ended, or None."""
+    name = f"{as_word(net)}-seed{seed}"
+    if folder is None or not (folder / "reports" / f"{name}.json").exists():
+        return None, None
+    model = folder / "models" / f"{name}.octsk"
+    estimator = None
+    if model.exists():
+        from octsk.classifiers import load
+
+        estimator = load(model)
+    return BenchmarkReport.from_json(folder / "reports" / f"{name}.json"), estimator
 
 
 def _ignore(kind, **info) -> None:
@@ -672,7 +721,7 @@ def _training_info(dataset) -> dict[str, Any]:
         # A file's hash covers all its splits.
         "sha256": None
         if dataset.get("sha256")
-        else _arrays_sha256(train["data"], train["target"]),
+        else arrays_sha256(train["data"], train["target"]),
     }
 
 
@@ -690,9 +739,9 @@ def _new_folder(folder) -> Path:
 
 
 def _save_report(folder, report) -> None:
+    report.to_medmnist_csv(folder / "scores")
     (folder / "reports").mkdir(exist_ok=True)
     report.to_json(folder / "reports" / f"{report.run_name}.json")
-    report.to_medmnist_csv(folder / "scores")
 
 
 def _is_saved(estimator) -> bool:

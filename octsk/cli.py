@@ -465,6 +465,21 @@ def benchmark(
             show_default="octsk-runs/<date>-<data>",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --output; no training is repeated."
+        ),
+    ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN.JSON",
+            dir_okay=False,
+            help="Repeat a run, nets and seeds, and say whether its figures come again.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -479,6 +494,16 @@ def benchmark(
     from octsk.datasets import DownloadError
 
     out = _Output(as_json, quiet)
+    if resume and output is None:
+        raise typer.BadParameter("--resume needs --output, the folder of the run")
+    record = None
+    if from_run is not None:
+        own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
+        if seeds != 1 or seed or any(value is not None for value in own):
+            raise typer.BadParameter("--from takes nets, options and seeds from a run")
+        record = _read_run(from_run)
+        if not (data or dataset or phantoms):
+            phantoms, dataset, size = _source_of(record, from_run)
     try:
         images = _load_data(data, dataset, phantoms, size, data_home, out)
     except DownloadError as error:
@@ -489,42 +514,98 @@ def benchmark(
         images = _draw_phantoms(size or 28, out)
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
-    nets = {
-        str(name): _make_net(
-            name,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            augmentation=augmentation,
-            class_weight=class_weight,
-        )
-        for name in net or [Net.SMALL]
-    }
-    with _run_folder(output, images.name) as folder:
+    all_seeds = list(range(seed, seed + seeds))
+    if record is None:
+        nets = {
+            str(name): _make_net(
+                name,
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                augmentation=augmentation,
+                class_weight=class_weight,
+            )
+            for name in net or [Net.SMALL]
+        }
+    else:
+        nets, all_seeds = _nets_of(record, images)
+    words = "what is done is in {0}; --resume --output {0} goes on"
+    with _run_folder(output, images.name, words) as folder:
         _print_facts(
             {
                 "data": _data_words(images),
                 **{name: _net_words(each) for name, each in nets.items()},
-                "seeds": seed if seeds == 1 else f"{seed} to {seed + seeds - 1}",
+                "seeds": ", ".join(map(str, all_seeds)),
                 "results": folder,
             },
             out.notes,
         )
-        if seeds == 1:
+        if len(all_seeds) == 1 and record is None:
             _print_what_more_would_show(nets, out.notes)
         with TrainingDisplay(out.progress) as display:
             run = run_benchmark(
                 nets,
                 images,
-                seeds=range(seed, seed + seeds),
+                seeds=all_seeds,
                 output_dir=folder,
+                resume=resume,
                 on_event=display.on_event,
             )
+    document = {**run.to_dict(), "folder": str(folder)}
+    if record is not None:
+        from octsk._plan import compare
+
+        document["differences"] = compare(record, run)
     out.note()
-    out.result(
-        {**run.to_dict(), "folder": str(folder)}, lambda: _print_report(run.to_text())
-    )
+    out.result(document, lambda: _print_report(run.to_text()))
     out.note(f"\nModels, reports, scores and figure: {folder}")
+    if record is not None:
+        _say_whether_equal(document["differences"], from_run, out)
+
+
+def _read_run(path: Path):
+    from octsk._plan import read_record
+
+    record = read_record(path)
+    if "reports" not in record:
+        raise ValueError(
+            f"the run of {path} has not ended: there are no figures to compare with"
+        )
+    return record
+
+
+def _source_of(record, path):
+    """Say by which data options a run's images can be had."""
+    from octsk.datasets._registry import REGISTRY
+
+    data = record["plan"]["data"]
+    if data["synthetic"] and not data["file"]:
+        return True, None, data["size"]
+    if data["name"] in REGISTRY:
+        return False, data["name"], data["size"]
+    raise ValueError(
+        f"the run of {path} was on {data['file'] or data['name']} (SHA-256 "
+        f"{data['sha256']}): say by --data where it is"
+    )
+
+
+def _nets_of(record, images):
+    """Make the nets of a run, once it is sure that it was on these images."""
+    from octsk._plan import check_data, make_estimators
+
+    check_data(record, images)
+    start_tensorflow()
+    return make_estimators(record), record["plan"]["seeds"]
+
+
+def _say_whether_equal(differences, path, out) -> None:
+    if not differences:
+        out.note(f"All figures are equal to those of {path}, to the last digit.")
+        return
+    _say("warning", f"{len(differences)} figures are not those of {path}")
+    for line in differences:
+        out.note(line)
+    raise typer.Exit(1)
 
 
 def _print_what_more_would_show(nets, console) -> None:
@@ -541,14 +622,16 @@ def _print_what_more_would_show(nets, console) -> None:
 
 
 @contextmanager
-def _run_folder(wanted: Path | None, name: str) -> Iterator[Path]:
+def _run_folder(
+    wanted: Path | None, name: str, left: str = "finished trainings are in {}"
+) -> Iterator[Path]:
     """Give a folder for one run; take it away again if nothing was written."""
     folder = wanted or _new_folder(f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}")
     try:
         yield folder
     except (KeyboardInterrupt, _Terminated) as stop:
         if folder.is_dir() and any(folder.iterdir()):
-            raise type(stop)(f"finished trainings are in {folder}") from None
+            raise type(stop)(left.format(folder)) from None
         raise
     finally:
         if folder.is_dir() and not any(folder.iterdir()):
@@ -596,14 +679,20 @@ def train(
     optimizer: OptimizerOption = None,
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a training that was ended, if any."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train one net and save it.
 
     It is trained on the train split (without data options, OCTMNIST's) and watched on
-    the val split; the test split is left alone.
+    the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
+    what --resume goes on from.
     """
+    from octsk._plan import begun, make_plan
     from octsk._progress import TrainingDisplay
 
     out = _Output(as_json, quiet)
@@ -626,12 +715,24 @@ def train(
         {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed},
         out.notes,
     )
-    with TrainingDisplay(out.progress) as display:
-        display.train(classifier, images, f"{net}, seed {seed}")
+    checkpoints = output.with_name(f"{output.name}.checkpoint")
+    if any(checkpoints.glob("*.npz")) and not resume:
+        raise FileExistsError(
+            f"{checkpoints} holds a training that was ended: go on with --resume, or "
+            "remove the folder to begin anew"
+        )
     names = images.target_names
-    classifier.save(
-        output, class_names=names and [names[label] for label in classifier.classes_]
-    )
+    plan = make_plan({str(net): classifier}, images, [seed])
+    with begun(checkpoints / "plan.json", plan, checkpoints, resume=resume):
+        with TrainingDisplay(out.progress) as display:
+            display.train(
+                classifier.set_params(checkpoint_dir=checkpoints),
+                images,
+                f"{net}, seed {seed}",
+            )
+        classifier.set_params(checkpoint_dir=None).save(
+            output, class_names=names and [names[label] for label in classifier.classes_]
+        )
     out.result(
         {
             "model": str(output),

@@ -52,7 +52,7 @@ _COST_WORDS = {"n_parameters": "parameters", "fit_time": "time of a fit (s)"}
 _TRIALS, _FRONT = "#0072B2", "#D55E00"
 
 # Parameters that change no score, and one that holds others.
-_IDLE = {"verbose", "callbacks", "n_jobs", "steps"}
+_IDLE = {"verbose", "callbacks", "checkpoint_dir", "n_jobs", "steps"}
 
 
 def report_grid_search(*, random_state=None, **params):

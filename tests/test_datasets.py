@@ -61,7 +61,9 @@ def npz(tmp_path):
 
 
 def files_under(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    """Names of all files but the empty ones that are locks."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in files if path.suffix != ".lock")
 
 
 # -- load_medmnist -----------------------------------------------------------------
@@ -622,7 +624,7 @@ def test_data_home_that_cannot_be_made(tmp_path, server):
     assert server.asked == []
 
 
-def test_two_processes_may_fetch_at_once(server, published, home):
+def test_of_two_processes_that_fetch_at_once_one_waits(server, published, home):
     server.barrier = threading.Barrier(2)
     script = f"""
 from octsk.datasets import _medmnist
@@ -630,12 +632,19 @@ _medmnist.ZENODO = {server.url + "/zenodo"!r}
 _medmnist.REGISTRY["octmnist"].md5[28] = {md5_of(published)!r}
 print(_medmnist.fetch_octmnist(mmap=True).train.data.sum())
 """
-    runs = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    runs = []
+    for _ in range(2):
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        runs.append(subprocess.Popen([sys.executable, "-c", script], **pipes))
+        while not server.asked:
+            assert runs[0].poll() is None
+            time.sleep(0.01)
+    # The first is downloading until the server may answer.
+    assert "octmnist.npz: another process is at it" in runs[1].stderr.readline()
+    server.barrier.wait(timeout=60)
     totals = [run.communicate(timeout=60)[0].strip() for run in runs]
     assert totals == [str(np.load(io.BytesIO(published))["train_images"].sum())] * 2
+    assert server.asked == ["/zenodo/octmnist.npz"]
     assert files_under(home) == [
         "octmnist.npz",
         "test_images.npy",

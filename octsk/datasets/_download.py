@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from octsk._files import atomic_write
+from octsk._files import atomic_write, lock_beside, temporaries_of
 
 # Seconds to wait for a connection, and for the next piece of a file.
 _TIMEOUT = (10, 60)
@@ -32,15 +32,21 @@ def download(
 ) -> None:
     """Go through the addresses, up to ``1 + n_retries`` times, until one gives the file.
 
-    The file appears at `path` when it is whole and has the MD5, and not before, so
-    that two processes may download it at once. An address that answers that it has no
-    such file is not asked again.
+    The file appears at `path` when it is whole and has the MD5, and not before. Where
+    another process is downloading it, its file is waited for. An address that answers
+    that it has no such file is not asked again.
 
     Raises
     ------
     DownloadError
         If no address gives it. Says what each answered, then `advice`.
     """
+    with lock_beside(path):
+        if not path.is_file():
+            _download(urls, path, md5, n_retries, delay, advice)
+
+
+def _download(urls, path, md5, n_retries, delay, advice) -> None:
     from requests import RequestException
 
     _remove_stale_temporaries(path)
@@ -78,8 +84,7 @@ def begins_like_web_page(path: Path) -> bool:
 
 
 def _remove_stale_temporaries(path: Path) -> None:
-    # The names that atomic_write gives; tempfile's random part has eight characters.
-    for file in path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}"):
+    for file in temporaries_of(path):
         # Another process may remove it at the same time.
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > _STALE:

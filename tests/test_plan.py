@@ -1,0 +1,315 @@
+"""Runs that go on after they were ended, and runs that are repeated from their JSON."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import TINY, toy_images
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
+from typer.testing import CliRunner
+
+import octsk
+from octsk import OCTAugmenter, SmallOCTNet, cli
+from octsk._plan import make_estimators, make_plan
+from octsk._training import Onlooker
+from octsk.benchmark import run_benchmark
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    def split(seed, n=30):
+        X, y = toy_images(n, seed=seed)
+        return Bunch(data=X, target=y)
+
+    return Bunch(name="rows", synthetic=True, train=split(0), val=split(1), test=split(2))
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    return write_npz(tmp_path_factory.mktemp("data") / "clinic.npz")
+
+
+def write_npz(path, seed=0):
+    arrays = {}
+    for i, split in enumerate(("train", "val", "test")):
+        X, y = toy_images(48, seed=seed + i)
+        arrays |= {f"{split}_images": X, f"{split}_labels": y.astype(np.uint8)}
+    np.savez(path, **arrays)
+    return path
+
+
+class Ended(BaseException):
+    """Stands for whatever ends a process."""
+
+
+class Watch(Onlooker):
+    """Notes the epochs of a run, and ends it in one of them."""
+
+    def __init__(self, end_at=None):
+        super().__init__()
+        self.end_at = end_at
+        self.epochs = []
+
+    def on_event(self, kind, *, seed, net, **info):
+        self.title = (net, seed)
+        if kind == "fit_start":
+            info["estimator"].set_params(callbacks=self)
+        elif kind == "fit_end":
+            info["estimator"].set_params(callbacks=None)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if len(self.epochs) == self.end_at:
+            raise Ended
+        self.epochs.append((*self.title, epoch))
+
+
+def figures(run):
+    return [
+        (r.name, r.seed, r.metrics, r.history, r.y_score.tolist(), r.params)
+        for reports in run.reports.values()
+        for r in reports
+    ]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_the_last_epoch_of_the_training_under_way(dataset, tmp_path):
+    nets = {"tiny": SmallOCTNet(**{**TINY, "epochs": 2})}
+    whole = run_benchmark(nets, dataset, seeds=[0, 1])
+    ended = Watch(end_at=3)
+    with pytest.raises(Ended):
+        run_benchmark(
+            nets, dataset, seeds=[0, 1], output_dir=tmp_path, on_event=ended.on_event
+        )
+    assert ended.epochs == [("tiny", 0, 0), ("tiny", 0, 1), ("tiny", 1, 0)]
+    rest = Watch()
+    how = dict(output_dir=tmp_path, resume=True, on_event=rest.on_event)
+    with pytest.raises(
+        ValueError, match=r"another run: seeds is \[0, 2\], and was \[0, 1\]"
+    ):
+        run_benchmark(nets, dataset, seeds=[0, 2], **how)
+    other = {"tiny": SmallOCTNet(**{**TINY, "epochs": 2, "learning_rate": 0.1})}
+    with pytest.raises(ValueError, match=r"params.learning_rate is 0.1, and was None"):
+        run_benchmark(other, dataset, seeds=[0, 1], **how)
+    swapped = Bunch(**{**dataset, "val": dataset.test})
+    with pytest.raises(ValueError, match=r"another run: data.sha256.val is "):
+        run_benchmark(nets, swapped, seeds=[0, 1], **how)
+    again = run_benchmark(nets, dataset, seeds=[0, 1], **how)
+    assert rest.epochs == [("tiny", 1, 1)]
+    assert figures(again) == figures(whole)
+    np.testing.assert_array_equal(
+        again.estimators["tiny"].predict_proba(dataset.test.data),
+        whole.first.y_score,
+    )
+    assert not (tmp_path / "checkpoints").exists()
+    # A run that is done is only read.
+    assert figures(run_benchmark(nets, dataset, seeds=[0, 1], **how)) == figures(whole)
+    assert rest.epochs == [("tiny", 1, 1)]
+
+
+def test_a_run_that_came_to_nothing_leaves_nothing(dataset, tmp_path):
+    nets = {"tiny": SmallOCTNet(**TINY)}
+    with pytest.raises(Ended):
+        run_benchmark(
+            nets, dataset, output_dir=tmp_path / "run", on_event=Watch(end_at=0).on_event
+        )
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_folder_of_other_files_is_not_gone_on_with(dataset, tmp_path):
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(FileExistsError, match="holds files already"):
+        run_benchmark({"a": DummyClassifier()}, dataset, output_dir=tmp_path, resume=True)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"run\.json is not the run\.json of a run"):
+        run_benchmark({"a": DummyClassifier()}, dataset, output_dir=tmp_path, resume=True)
+
+
+@pytest.mark.slow
+def test_nets_in_pipelines_and_callbacks_of_users(dataset, tmp_path):
+    import keras
+
+    nets = {
+        "piped": make_pipeline("passthrough", SmallOCTNet(**TINY)),
+        "watched": SmallOCTNet(**TINY, callbacks=keras.callbacks.TerminateOnNaN()),
+    }
+    checkpoints = []
+
+    def on_event(kind, *, net, **info):
+        if kind == "fit_end":
+            checkpoints.append((net, len(list(tmp_path.glob("checkpoints/*.npz")))))
+
+    run = run_benchmark(nets, dataset, output_dir=tmp_path, on_event=on_event)
+    assert checkpoints == [("piped", 1), ("watched", 0)]
+    with pytest.raises(ValueError, match="'piped' cannot be made again"):
+        make_estimators({"plan": run.plan})
+
+
+def test_nets_are_made_again_with_all_parameters():
+    nets = {
+        "one": SmallOCTNet(
+            filters=(4,),
+            class_weight={0: 2.0, 1: 1.0},
+            augmentation=OCTAugmenter(rotation_range=5, zoom_range=(0.9, 1.1)),
+            epochs="auto",
+        ),
+        "two": octsk.ResidualOCTNet(mixup=0.2),
+    }
+    plan = json.loads(json.dumps(make_plan(nets, {}, [0])))
+    again = make_estimators({"plan": plan})
+    assert {name: repr(net) for name, net in again.items()} == {
+        name: repr(net) for name, net in nets.items()
+    }
+
+
+# --------------------------------------------------------------------------------------
+# The command line
+# --------------------------------------------------------------------------------------
+
+
+def octsk_command(*words, code=0):
+    result = CliRunner().invoke(cli.app, list(map(str, words)))
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.slow
+def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
+    options = ("--epochs", 1, "--no-augmentation", "--seed", 3, "--quiet")
+    octsk_command("benchmark", "--data", clinic, *options, "--output", "run")
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["plan"]["data"]["file"] == "clinic.npz"
+    assert str(clinic.parent) not in json.dumps(record)
+
+    # Where the file lies, a record does not say.
+    result = octsk_command("benchmark", "--from", "run/run.json", code=1)
+    assert "was on clinic.npz (SHA-256" in result.stderr
+    other = write_npz(folder / "other.npz", seed=9)
+    result = octsk_command("benchmark", "--from", "run/run.json", "--data", other, code=1)
+    assert "its figures cannot be the same" in result.stderr
+
+    words = ("benchmark", "--from", "run/run.json", "--data", clinic)
+    result = octsk_command(*words, "--output", "again")
+    assert "All figures are equal to those of run/run.json" in result.stdout
+    again = json.loads(Path("again/run.json").read_text())
+    assert again["plan"] == record["plan"]
+    assert again["reports"][0]["metrics"] == record["reports"][0]["metrics"]
+
+    record["reports"][0]["metrics"]["acc"] += 0.01
+    record["environment"]["keras"] = "1.0"
+    Path("changed.json").write_text(json.dumps(record))
+    words = ("benchmark", "--from", "changed.json", "--data", clinic, "--resume")
+    # Of the same nets, seeds and data, so that what is done need not be done again.
+    result = octsk_command(*words, "--output", "again", "--json", code=1)
+    differences = json.loads(result.stdout)["differences"]
+    assert [line.partition(" is ")[0] for line in differences] == [
+        "small, seed 3: metrics.acc",
+        "keras",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--resume"], "--resume needs --output"),
+        (["--from", "x.json", "--epochs", "3"], "--from takes nets, options and seeds"),
+    ],
+)
+def test_options_that_do_not_go_together(words, message):
+    assert message in octsk_command("benchmark", *words, code=2).stderr
+
+
+def test_what_is_no_record():
+    Path("x.json").write_text("[]")
+    result = octsk_command("benchmark", "--from", "x.json", code=1)
+    assert "x.json is not the run.json of a run" in result.stderr
+    Path("x.json").write_text('{"octsk_run": 1, "plan": {}}')
+    result = octsk_command("benchmark", "--from", "x.json", code=1)
+    assert "has not ended" in result.stderr
+
+
+def test_source_of_sets_that_can_be_had_anywhere():
+    def source(**data):
+        return cli._source_of({"plan": {"data": data}}, "run.json")
+
+    phantoms = dict(name="oct-phantoms", size=64, synthetic=True, file=None)
+    assert source(**phantoms) == (True, None, 64)
+    octmnist = dict(name="octmnist", size=28, synthetic=False, file="octmnist.npz")
+    assert source(**octmnist) == (False, "octmnist", 28)
+
+
+def script(*words):
+    """Start the real thing in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from octsk.cli import main; main()", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill_after(process, words):
+    """Kill the process some time after it has said so."""
+    said = ""
+    while words not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_killed_training_goes_on(clinic, folder):
+    words = ("train", "--data", clinic, "--epochs", 60)
+    octsk_command(*words, "--output", "whole.octsk")
+    kill_after(script(*words, "--output", "killed.octsk"), "epoch 3/60")
+    assert not Path("killed.octsk").exists()
+    again = (*words, "--output", "killed.octsk")
+    result = octsk_command(*again, code=1)
+    assert "killed.octsk.checkpoint holds a training that was ended" in result.stderr
+    result = octsk_command(*again, "--resume", "--batch-size", 8, code=1)
+    assert "batch_size is 8, and was 32" in result.stderr
+    result = octsk_command(*again, "--resume")
+    assert "epoch 60/60" in result.stderr
+    assert "epoch 2/60" not in result.stderr
+    whole, killed = octsk.load("whole.octsk"), octsk.load("killed.octsk")
+    assert killed.history_ == whole.history_
+    for one, other in zip(
+        killed.model_.get_weights(), whole.model_.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert not Path("killed.octsk.checkpoint").exists()
+    assert os.listdir(folder).count("killed.octsk") == 1
+
+
+@pytest.mark.slow
+def test_killed_benchmark_goes_on(clinic):
+    words = ("benchmark", "--data", clinic, "--epochs", 60, "--seeds", 2)
+    octsk_command(*words, "--output", "whole")
+    kill_after(script(*words, "--output", "killed"), "seed 1 (2 of 2), epoch 3/60")
+    result = octsk_command(*words, "--output", "killed", "--resume")
+    assert "seed 0 (1 of 2), epoch" not in result.stderr
+    assert "seed 1 (2 of 2), epoch 2/60" not in result.stderr
+    assert "seed 1 (2 of 2), epoch 60/60" in result.stderr
+    whole, killed = (
+        json.loads(Path(run, "run.json").read_text())["reports"]
+        for run in ("whole", "killed")
+    )
+    for one, other in zip(whole, killed, strict=True):
+        for name in ("metrics", "intervals", "history", "params"):
+            assert one[name] == other[name]
+    assert not Path("killed/checkpoints").exists()
