@@ -200,7 +200,7 @@ def test_synthetic_results_are_marked(tmp_path):
     (folder / "speed.json").write_bytes(speed.read_bytes())
     text = results.to_markdown(tmp_path)
     assert "| measured on | synthetic scans |" in text
-    assert "Synthetic data." in text
+    assert "Synthetic data\n:class: warning" in text
 
 
 def test_published_rows_are_all_shown_with_their_sources():

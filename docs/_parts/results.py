@@ -33,11 +33,12 @@ def _section(path: Path) -> str:
         tables = script.tables(result)
     except Exception as error:
         raise ValueError(f"{path} is no result of a script of today: {error!r}") from error
+    measured_on, *facts = _facts(result, tables)
     first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")
     return "\n\n".join(
         [
             f"### {plain(first_line)}",
-            rows_to_markdown(("", ""), _facts(result, tables)),
+            rows_to_markdown(measured_on, facts),
             *(_block(table) for table in tables),
             f"From `{FOLDER.as_posix()}/{path.name}`, written by "
             f"`python -m benchmarks.{result['benchmark']}`.",
@@ -47,7 +48,8 @@ def _section(path: Path) -> str:
 
 def _block(table: Table) -> str:
     if table == _BANNER:
-        return ":::{warning}\nSynthetic data. " + " ".join(table.notes) + "\n:::"
+        words = " ".join(table.notes)
+        return f":::{{admonition}} Synthetic data\n:class: warning\n{words}\n:::"
     return table_to_markdown(table)
 
 
