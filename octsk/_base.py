@@ -151,10 +151,11 @@ _PARAMETERS = """filters : sequence of int, default={filters}
     callbacks : keras.callbacks.Callback or list of them, default=None
         Callbacks for training; each fit works on copies, kept in `callbacks_`.
     precision : {{"float32", "bfloat16"}}, default="float32"
-        What training computes products in. bfloat16 takes less time on processors that
-        multiply it fast (x86 with AMX, for one), most of all for MediumOCTNet; elsewhere
-        a warning says so and float32 is used. Weights, prediction and saved files are
-        float32 always.
+        What training computes products in. bfloat16 takes less time for MediumOCTNet on
+        x86 processors with AMX; with AVX512-BF16 alone that net gains little and
+        ResidualOCTNet may take longer than in float32. Where no instructions for it are
+        known, a warning says so and float32 is used. Weights, prediction and saved files
+        are float32 always.
     checkpoint_dir : str or path-like, default=None
         Folder in which `fit` keeps a file of its own after each epoch. Where the process
         ends before the fit does, the same call with the same data goes on from the last

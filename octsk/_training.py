@@ -5,6 +5,7 @@ import math
 import os
 import random
 import threading
+import weakref
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -33,6 +34,10 @@ _FORWARD_PIXELS = 256 * 28 * 28
 # would fill the memory. So they are collected each time that so many numbers (256 MB) have
 # been put into new ones and their optimizers.
 _COLLECTED_NUMBERS = 64 * 2**20
+
+# TensorFlow keeps the kernel of each operation that it ran; those of a data set run once,
+# and leave a megabyte a fit. So they are dropped each time that so many networks were made.
+_NETWORKS_PER_CACHE = 32
 
 # Trained networks that are kept for the next fit of their kind, see TwinPool: so many at
 # most, since each has graphs of some MB, and so many bytes of weights and optimizer state.
@@ -111,13 +116,17 @@ def _count_numbers(model):
 
 
 class Garbage:
-    """Has networks that nobody uses any more collected, now and then."""
+    """Has networks and kernels that nobody uses any more collected, now and then."""
 
     def __init__(self):
         self._numbers = 0
+        self._networks = 0
 
     def add(self, model):
-        """Count the numbers in a new network and its optimizer."""
+        """Count a new network, and the numbers in it and its optimizer."""
+        self._networks += 1
+        if self._networks % _NETWORKS_PER_CACHE == 0:
+            context.context().clear_kernel_cache()
         self._numbers += _count_numbers(model)
         if self._numbers > _COLLECTED_NUMBERS:
             self._numbers = 0
@@ -225,13 +234,20 @@ class Batches:
         Each iteration over it is one epoch, the one that `epoch` says.
         """
         n_steps = -(-len(self.index) // self.batch_size)
-        return (
-            tf.data.Dataset.from_generator(self._parts, output_signature=self._signature())
+        # TensorFlow keeps the function for as long as the process lives (2.21), and must
+        # not keep the images with it; the data set does.
+        this = weakref.proxy(self)
+        dataset = (
+            tf.data.Dataset.from_generator(
+                lambda: this._parts(), output_signature=self._signature()
+            )
             .map(self._prepare)
             .rebatch(self.batch_size)
             .apply(tf.data.experimental.assert_cardinality(n_steps))
             .prefetch(2 * self._batches_per_part)
         )
+        dataset.batches = self
+        return dataset
 
     def _signature(self):
         pixels = to_batch(self.images[:0])

@@ -1040,6 +1040,15 @@ def test_idle_networks_are_kept_up_to_so_many_bytes():
     assert [lent("large", 400) for _ in range(2)] == [["large"], ["large"]]
 
 
+def test_images_are_not_kept_after_a_fit():
+    images = X.copy()
+    kept = weakref.ref(images)
+    net(early_stopping=True).fit(images, y)
+    del images
+    gc.collect()
+    assert kept() is None
+
+
 # --- Random state ----------------------------------------------------------------------
 
 RANDOM = dict(epochs=2, dropout=0.3, augmentation=True, early_stopping=True)
