@@ -1,5 +1,8 @@
 """The estimator: what scikit-learn expects, on top of scikeras."""
 
+# First, since scikeras loads TensorFlow too, and aloud.
+from octsk._tensorflow import keras  # isort: split
+
 import copy
 import math
 import os
@@ -9,7 +12,6 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
-import keras
 import numpy as np
 from scikeras.wrappers import BaseWrapper, KerasClassifier
 from scipy.special import softmax

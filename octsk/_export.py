@@ -3,11 +3,9 @@
 import tempfile
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from octsk._files import atomic_folder, atomic_write
 from octsk._images import to_unit
+from octsk._tensorflow import keras, tf
 
 # The name of the networks' input and output in the exported graph.
 _IMAGES, _PROBABILITIES = "images", "probabilities"

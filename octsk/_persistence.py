@@ -12,11 +12,11 @@ import zipfile
 from pathlib import Path
 
 import h5py
-import keras
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
+from octsk._tensorflow import keras
 from octsk._training import check_not_forked, seeded_layers
 from octsk._untrusted import check_h5, check_zip_names, parse_json
 from octsk._version import __version__

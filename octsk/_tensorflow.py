@@ -1,32 +1,95 @@
-"""Start TensorFlow without what it always says at its start."""
+"""TensorFlow and Keras, loaded without what they always say at their start.
+
+All of octsk has them from here: ``from octsk._tensorflow import keras, tf``.
+"""
 
 import os
+import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from octsk._cores import share_cores
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+__all__ = ["keras", "start_tensorflow", "tf"]
+
+# Informations, as TensorFlow 2.21 and 2.20 mark them, with what follows two of them.
+_INFORMATION = re.compile(
+    r"I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |WARNING: All log messages before absl::"
+    "|To enable the following instructions"
+)
+# What its parts for graphics cards say, right where there is such a card.
+_OF_CARDS = re.compile(r"\S+ .*\b(cuda|cudart|gpu)\w*\.cc:\d+\]")
+_CARDS = ("/dev/nvidiactl", "/dev/dxg")  # dxg: Linux within Windows
+
+
+def __getattr__(name):
+    if name not in ("keras", "tf"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    start_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    globals().update(keras=keras, tf=tf)
+    return globals()[name]
 
 
 def start_tensorflow() -> None:
-    """Load TensorFlow, and show what it wrote meanwhile only if that fails.
+    """Load TensorFlow, and show of what it writes meanwhile what is no mere information.
 
     TensorFlow 2.21 writes before its own log level counts. So stderr is set aside, unless
-    the log level asks for everything.
+    the log level asks for everything. Without a log level, TensorFlow is to show warnings
+    and errors from now on.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0" or "tensorflow" in sys.modules:
+    _share_cores()
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    if level == "0" or "tensorflow" in sys.modules:
         return
-    with tempfile.TemporaryFile() as aside:
-        stderr = os.dup(2)
-        os.dup2(aside.fileno(), 2)
-        try:
-            # First, since it keeps a worker to its cores before TensorFlow starts.
-            import octsk._training  # noqa: F401, I001
-            import tensorflow as tf
+    with _stderr_sifted():
+        import tensorflow as tf
 
-            # Looks for graphics cards; where there is none it says so.
-            tf.config.list_physical_devices()
-        except Exception:
-            aside.seek(0)
-            os.write(stderr, aside.read())
-            raise
+        # Looks for graphics cards; where there is none it says so.
+        tf.config.list_physical_devices()
+
+
+# Once: a process claims its cores before TensorFlow starts its threads.
+_share_cores = cache(share_cores)
+
+
+@contextmanager
+def _stderr_sifted() -> Iterator[None]:
+    """Set stderr aside, and then write to it what is worth reading; all, after an error."""
+    with tempfile.TemporaryFile() as aside:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # there is none, as in a program without a console
+            yield
+            return
+        os.dup2(aside.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
         finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
+            aside.seek(0)
+            for line in aside:
+                if failed or _is_worth_reading(line.decode(errors="replace")):
+                    os.write(2, line)
+
+
+def _is_worth_reading(line: str) -> bool:
+    if _INFORMATION.match(line):
+        return False
+    return not _OF_CARDS.match(line) or any(Path(path).exists() for path in _CARDS)

@@ -1,5 +1,8 @@
 """What TensorFlow does: the batches, the fit of a model and its forward pass."""
 
+# First, since it is what loads TensorFlow in silence.
+from octsk._tensorflow import keras, tf  # isort: split
+
 import gc
 import math
 import os
@@ -9,15 +12,10 @@ import weakref
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 from tensorflow.python.eager import context
 
-from octsk._cores import share_cores
 from octsk._images import to_batch, to_unit
-
-share_cores()
 
 # Keras's steps per call: the cost of Python, paid once for many steps.
 STEPS_PER_EXECUTION = 32

@@ -4,10 +4,11 @@ Each takes the shape of one image and the number of classes, gives logits (no so
 declares its input shape and knows nothing of scikit-learn, data or training.
 """
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
+
+from octsk._tensorflow import keras, tf
+
+layers = keras.layers
 
 # Keras's 0.99 looks back over some 100 steps, a tenth of a training on a thousand images.
 _BATCH_NORM_MOMENTUM = 0.9
@@ -234,7 +235,7 @@ def residual(
 
 
 @keras.saving.register_keras_serializable("octsk")
-class FusedBatchNormalization(layers.BatchNormalization):
+class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalization by TensorFlow's one operation for it.
 
     Keras 3.15 puts it together from a dozen operations, each with a pass over the images

@@ -446,7 +446,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> augmenter.warp((X[..., None] / 255).astype(np.float32), draws).shape
         TensorShape([3, 28, 28, 1])
         """
-        import tensorflow as tf
+        from octsk._tensorflow import tf
 
         images = _warp_affine(images, draws[:, :6], self.fill_mode)
         if self.contrast_range or self.brightness_range:
@@ -512,7 +512,7 @@ def affine_transforms(
 
 
 def _warp_affine(images, affine, fill_mode):
-    import tensorflow as tf
+    from octsk._tensorflow import tf
 
     # Compiled anew for each shape, so there are to be few of them: numbers of images are
     # rounded up to powers of two.
@@ -532,7 +532,7 @@ def _compiled_warp():
     It takes a third of the time of TensorFlow's own ImageProjectiveTransformV3, which
     asks of each pixel anew where it is.
     """
-    import tensorflow as tf
+    from octsk._tensorflow import tf
 
     def bring_inside(place, size, fill_mode):
         if fill_mode == "reflect":

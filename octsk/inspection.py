@@ -7,15 +7,14 @@ learned, not for finding lesions: see the user guide.
 from collections.abc import Callable
 from numbers import Integral
 
-import keras
 import numpy as np
-import tensorflow as tf
 from scipy.special import softmax
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from octsk._base import BaseOCTNet
 from octsk._images import to_batch, to_unit
+from octsk._tensorflow import keras, tf
 from octsk._training import Forward, logits
 from octsk.plots._drawing import (
     COLUMN,
