@@ -56,8 +56,9 @@ def start_tensorflow() -> None:
     with _stderr_sifted():
         import tensorflow as tf
 
-        # Looks for graphics cards; where there is none it says so.
-        tf.config.list_physical_devices()
+        if not _has_card():
+            # Or the first fit would say so. With a card, a fork could not use it any more.
+            tf.config.list_physical_devices()
 
 
 # Once: a process claims its cores before TensorFlow starts its threads.
@@ -92,4 +93,8 @@ def _stderr_sifted() -> Iterator[None]:
 def _is_worth_reading(line: str) -> bool:
     if _INFORMATION.match(line):
         return False
-    return not _OF_CARDS.match(line) or any(Path(path).exists() for path in _CARDS)
+    return _has_card() or not _OF_CARDS.match(line)
+
+
+def _has_card() -> bool:
+    return any(Path(path).exists() for path in _CARDS)
