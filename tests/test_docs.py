@@ -203,6 +203,40 @@ def test_synthetic_results_are_marked(tmp_path):
     assert "Synthetic data\n:class: warning" in text
 
 
+def test_result_of_several_data_sets_names_them_all(tmp_path):
+    data = {
+        "clinic": {"name": "clinic", "sha256": "f" * 64, "synthetic": False, "n": 90},
+        "oct-phantoms": {
+            "name": "oct-phantoms",
+            "sha256": None,
+            "synthetic": True,
+            "n": 80,
+        },
+    }
+    figures = [
+        {"data": name, "fold": "fold 1", "seed": 0, "variant": "defaults", "epochs": 1}
+        | {"balanced_accuracy": 0.5, "auc": 0.75, "seconds": 2.0}
+        for name in data
+    ]
+    result = {
+        "benchmark": "recipe",
+        "started": "2026-01-02T03:04:05+00:00",
+        "settings": {"seeds": [0], "n": None},
+        "environment": {"python": "3.11", "cpu": None, "cpu_count": 2, "platform": "Linux"},
+        "data": {name: about | {"patients": None} for name, about in data.items()},
+        "figures": figures,
+    }
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").write_text(json.dumps(result))
+    text = results.to_markdown(tmp_path)
+    assert "| measured on | real images and synthetic scans |" in text
+    assert "| data | clinic, images 90, SHA-256 ffffffffffff... |" in text
+    assert "| data | drawn, images 80 |" in text
+    assert text.index("**clinic: 90 images**") < text.index("Synthetic data\n")
+    assert "unknown processor, 2 cores, Linux |" in text
+
+
 def test_published_rows_are_all_shown_with_their_sources():
     text = results.published_to_markdown(REPOSITORY)
     for row in octsk.benchmark.published_results("pneumoniamnist"):
