@@ -206,12 +206,7 @@ def test_synthetic_results_are_marked(tmp_path):
 def test_result_of_several_data_sets_names_them_all(tmp_path):
     data = {
         "clinic": {"name": "clinic", "sha256": "f" * 64, "synthetic": False, "n": 90},
-        "oct-phantoms": {
-            "name": "oct-phantoms",
-            "sha256": None,
-            "synthetic": True,
-            "n": 80,
-        },
+        "drawn": {"name": "drawn", "sha256": None, "synthetic": True, "n": 80},
     }
     figures = [
         {"data": name, "fold": "fold 1", "seed": 0, "variant": "defaults", "epochs": 1}
