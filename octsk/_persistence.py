@@ -388,5 +388,9 @@ def _texts(group, attribute):
     # Keras writes texts of one width; HDF5's others may claim any length. None at all have
     # no type.
     if about.dtype.kind != "S" and about.shape != (0,):
-        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
+        raise ValueError(
+            f"{attribute!r} of {group.name!r} holds {about.dtype}, no names of Keras 2; "
+            "what Keras 3 wrote, keras.models.load_model reads, and model_.set_weights of "
+            "an initialized estimator takes its weights"
+        )
     return group.attrs[attribute]

@@ -109,10 +109,23 @@ class World:
 
     @cached_property
     def h5(self):
+        with h5py.File(self.h5_of_keras3, "r") as own:
+            root = own["model_weights"]
+            with h5py.File(self.folder / "model.h5", "w") as file:
+                for name in root:
+                    own.copy(root[name], file)
+                    names = root[name].attrs.get("weight_names", [])
+                    file[name].attrs["weight_names"] = np.array(names, "S")
+                # Keras 2's names have one width.
+                file.attrs["layer_names"] = np.array(root.attrs["layer_names"], "S")
+        return self.folder / "model.h5"
+
+    @cached_property
+    def h5_of_keras3(self):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.net.model_.save(self.folder / "model.h5")  # as Keras 2 does
-        return self.folder / "model.h5"
+            self.net.model_.save(self.folder / "keras3.h5")
+        return self.folder / "keras3.h5"
 
     @cached_property
     def other_h5(self):
