@@ -42,6 +42,7 @@ class TrainingDisplay:
         self._task = self._bar.add_task("", total=None, words="")
         self._title, self._words = "", ""
         self._start = 0.0
+        self._before: int | None = None
         self._begun = datetime.now()
         self._search: _SearchProgress | None = None
 
@@ -59,7 +60,7 @@ class TrainingDisplay:
         from octsk._training import ProgressCallback
 
         self._title, self._words = title, "left"
-        self._start = time.monotonic()
+        self._start, self._before = time.monotonic(), None
         self._bar.reset(self._task, total=None, description=title, words="starting")
         net.set_params(callbacks=ProgressCallback(self))
 
@@ -116,7 +117,10 @@ class TrainingDisplay:
         figures = ", ".join(
             f"{name} {logs[key]:.3f}" for key, name in _FIGURES.items() if key in logs
         )
-        seconds = (time.monotonic() - self._start) / done * (total - done)
+        if self._before is None:
+            # A training that goes on begins with a later epoch.
+            self._before = done - 1
+        seconds = (time.monotonic() - self._start) / (done - self._before) * (total - done)
         left = f"; {seconds:.0f} s left" if done < total else ""
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 

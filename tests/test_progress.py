@@ -100,3 +100,13 @@ def test_class_names_must_fit_the_classes(names, tmp_path):
     with pytest.raises(ValueError, match="class_names must be 3 names"):
         net.save(tmp_path / "m.octsk", class_names=names)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_time_left_of_a_training_that_goes_on(monkeypatch):
+    now = iter([0.0, 10.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    out = io.StringIO()
+    display = TrainingDisplay(Console(file=out))
+    display.watch(SmallOCTNet(), "small")
+    display.epoch(9, 12, {"loss": 1.0})
+    assert "epoch 9/12: loss 1.000; 30 s left" in out.getvalue()
