@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._apart import run_apart
-from benchmarks._common import at_least, new_parser, new_result, save, show
+from benchmarks._common import at_least, labelled, new_parser, new_result, save, show
 from octsk._tables import Table
 
 # What the project asks for: growth of memory after warm-up.
@@ -104,9 +104,15 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     result = new_result("long_haul", settings)
     seen = run_apart(f"{__spec__.name}:measure", **settings)
     result |= {"seen": seen, "growth": {k: growth(v) for k, v in seen.items()}}
-    show([_course(seen, name) for name in seen] + [_growth(result)], synthetic=True)
+    show(tables(result))
     save(result, arguments.output)
     return result
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Put a result, also one read from its file, into the tables that are shown."""
+    courses = [_course(result["seen"], name) for name in result["seen"]]
+    return labelled([*courses, _growth(result)], synthetic=True)
 
 
 def _course(seen, name) -> Table:

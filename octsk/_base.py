@@ -1113,7 +1113,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         """Write the fitted estimator to one file, which :func:`octsk.load` reads.
 
         The file is a zip archive of the Keras model and a JSON text: no pickle inside.
-        Callbacks are not saved.
+        Callbacks and `checkpoint_dir` do not come back.
 
         Parameters
         ----------

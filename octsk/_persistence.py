@@ -237,7 +237,9 @@ def _restore(state, model, known):
             f"it holds a {state['class']}; import its class before loading. Known are "
             f"{sorted(classes_by_name)}."
         )
-    estimator = classes_by_name[state["class"]](**decode_params(state["params"]))
+    # A file from somewhere else is not to say where trainings write here.
+    params = decode_params(state["params"]) | {"checkpoint_dir": None}
+    estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
     estimator.target_encoder_ = LabelEncoder().fit(classes)
     estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")

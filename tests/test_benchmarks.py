@@ -4,7 +4,10 @@ import importlib
 import itertools
 import json
 import subprocess
+import sys
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -19,6 +22,7 @@ from benchmarks import (
     compare,
     corruptions,
     full_fit,
+    long_haul,
     probabilities,
     recipe,
     report_rows,
@@ -34,6 +38,7 @@ SCRIPTS = [
     compare,
     corruptions,
     full_fit,
+    long_haul,
     probabilities,
     recipe,
     report_rows,
@@ -764,3 +769,50 @@ def test_speed_draws_curves(monkeypatch, tmp_path):
     assert [point["side"] for point in curves["image size"]] == [28, 56, 112, 224]
     assert [turn["seconds"] for turn in curves["images"][-1]["turns"]] == [0.8192] * 2
     assert plot.stat().st_size > 0
+
+
+# --- Long haul -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
+def test_long_haul_leaks_no_descriptors(tmp_path, capsys):
+    path = tmp_path / "haul.json"
+    result = long_haul.main(["--fits", "12", "--predicts", "60", "--output", str(path)])
+    for name, n in (("fits", 12), ("predicts", 60)):
+        assert result["seen"][name][-1]["calls"] == n
+        assert result["growth"][name]["descriptors"] == 0
+        # A megabyte a call is a leak; warming up takes more than that at first.
+        assert result["growth"][name]["bytes_per_call"] < 2e6
+    assert_tables_can_be_made_of_the_file(long_haul, result, path)
+    assert "Growth after the first 10 %" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
+def test_long_haul_sees_what_is_left_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(long_haul, "N_LOOKS", 1)
+    with ExitStack() as stack:
+        seen = long_haul._watched(
+            lambda i: stack.enter_context(open(tmp_path / f"{i}", "w")), 20
+        )
+    assert long_haul.growth(seen)["descriptors"] == 18
+
+
+# --- Fuzzer ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", ["npz", "model", "h5", "images", "space", "report"])
+def test_fuzzer_reads_honest_files(reader, tmp_path):
+    pytest.importorskip("atheris")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.fuzz_readers", reader),
+            *("--seconds", "2", "--findings", str(tmp_path)),
+        ],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
