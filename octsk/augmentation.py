@@ -515,10 +515,10 @@ def _warp_affine(images, affine, fill_mode):
     from octsk._tensorflow import tf
 
     # Compiled anew for each shape, so there are to be few of them: numbers of images are
-    # rounded up to powers of two.
+    # rounded up to powers of two, from 32.
     n = tf.shape(images)[0]
     power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
-    size = tf.maximum(tf.cast(2**power, tf.int32), 1)
+    size = tf.maximum(tf.cast(2**power, tf.int32), 32)
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     affine = tf.pad(affine, [[0, size - n], [0, 0]])
     warped = _compiled_warp()(padded, affine, fill_mode)[:n]
