@@ -363,6 +363,8 @@ def read_h5_weights(path):
             ]
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}") from error
+    if not all(np.isfinite(w).all() for w in weights):
+        raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:
         raise ValueError(
             f"{str(path)!r} does not end in a dense layer's kernel and bias; it has arrays "

@@ -302,6 +302,24 @@ def flips(path, n):
 
 
 @pytest.mark.slow
+def test_flipped_bits_in_npz_files_are_found_or_harmless(world):
+    n_found = 0
+    for path in flips(world.npz, 300):
+        try:
+            data = octsk.load_medmnist(path)
+        except ValueError as error:
+            n_found += str(path) in str(error)
+            continue
+        # Not in an array: in a date, or in the name of a split, which then is missing.
+        parts = [data[split] for split in ("train", "val", "test") if data[split]]
+        assert len(parts) >= 2
+        for part in parts:
+            assert np.array_equal(part.data, world.X)
+            assert np.array_equal(part.target, world.y)
+    assert n_found > 200
+
+
+@pytest.mark.slow
 def test_flipped_bits_in_models_are_found_or_harmless(world):
     n_found = 0
     for path in flips(world.model, 60):
@@ -312,6 +330,16 @@ def test_flipped_bits_in_models_are_found_or_harmless(world):
         else:
             assert np.array_equal(net.predict_proba(world.X), world.proba)
     assert n_found > 40
+
+
+@pytest.mark.slow
+def test_flipped_bits_in_h5_files_do_no_worse_than_other_weights(world):
+    for path in flips(world.h5, 40):
+        try:
+            net = world.from_h5(path)
+        except ValueError:
+            continue
+        assert np.isfinite(net.predict_proba(world.X)).all()
 
 
 def test_table_has_no_row_twice():
