@@ -6,6 +6,7 @@ from octsk._tensorflow import keras  # isort: split
 import copy
 import math
 import os
+import sys
 import types
 import warnings
 from functools import partial
@@ -172,7 +173,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         dropout and the validation split. With an int, two fits on the same machine give
         the same network; the global random states are not touched.
     verbose : int, default=0
-        Keras's progress output: 0 silent, 1 a progress bar, 2 a line for each epoch.
+        Keras's progress output: 0 silent, 1 a progress bar in a terminal or a notebook
+        and lines in a file or a log, 2 a line for each epoch.
 
     Attributes
     ----------
@@ -661,8 +663,15 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         return _copy(optimizer, config)
 
+    def _keras_verbose(self):
+        # Keras's bar is drawn over itself again and again, whatever it is drawn on.
+        drawn_over = sys.stdout is not None and sys.stdout.isatty()
+        if self.verbose == 1 and not (drawn_over or "ipykernel" in sys.modules):
+            return 2
+        return int(self.verbose)
+
     def _steps_per_execution(self):
-        if self.verbose == 1:
+        if self._keras_verbose() == 1:
             return 1  # Keras's progress bar counts an execution as so many full steps
         # Callbacks of the user may want to see each step.
         return STEPS_PER_EXECUTION if self._callbacks_look_on() else 1
@@ -850,7 +859,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             epochs=epochs - done,
             initial_epoch=initial_epoch + done,
             callbacks=[*recipe, *self.callbacks_, *last],
-            verbose=int(self.verbose),
+            verbose=self._keras_verbose(),
         )
         if checkpoint is not None:
             history = checkpoint.history

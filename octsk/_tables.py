@@ -38,16 +38,26 @@ def _to_text(table: Table) -> str:
     return "\n".join([*text, *notes])
 
 
+# Notebooks have styles of their own, other places have none.
+_STYLE = 'style="text-align:{};padding:.1em .6em"'
+
+
 def tables_to_html(tables: Sequence[Table]) -> str:
     """Write tables as one HTML element that needs no style sheet."""
     return "<div>" + "".join(_to_html(table) for table in tables) + "</div>"
 
 
 def _to_html(table: Table) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
+    # A table without a head holds words, not figures.
+    words = _STYLE.format("left")
+    others = _STYLE.format("right") if table.header else words
+    head = "".join(
+        f'<th scope="col" {others if index else words}>{escape(cell)}</th>'
+        for index, cell in enumerate(table.header)
+    )
     body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in figures)
+        f'<tr><th scope="row" {words}>{escape(first)}</th>'
+        + "".join(f"<td {others}>{escape(cell)}</td>" for cell in figures)
         + "</tr>"
         for first, *figures in table.rows
     )

@@ -876,7 +876,10 @@ def _final_net(estimator):
 
 def _import_study():
     try:
-        from octsk import _study
+        with warnings.catch_warnings():
+            # Of Optuna's own bar, in notebooks without ipywidgets; it is not used here.
+            warnings.filterwarnings("ignore", "IProgress not found")
+            from octsk import _study
     except ImportError as error:
         raise ImportError(
             'Optuna is needed for this; install it with: pip install "octsk[tune]"'

@@ -680,8 +680,8 @@ def test_html_of_a_split_has_its_classes_and_images():
 
     scans = make_oct_phantoms(20, random_state=0)
     html = scans._repr_html_()
-    assert "<td>uint8 (20, 28, 28)</td>" in html
-    assert '<th scope="row" style="text-align:left">2 drusen</th><td>5</td>' in html
+    assert ">uint8 (20, 28, 28)</td>" in html
+    assert re.search(r">2 drusen</th><td [^>]*>5</td>", html)
     [encoded] = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
     strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
     np.testing.assert_array_equal(strip, np.concatenate(list(scans.data[:8]), axis=1))
@@ -690,5 +690,5 @@ def test_html_of_a_split_has_its_classes_and_images():
 
 def test_html_of_a_data_set_has_its_splits_and_no_images(npz):
     html = load_medmnist(npz)._repr_html_()
-    assert "<td>6 images</td>" in html
+    assert ">6 images</td>" in html
     assert "<img" not in html

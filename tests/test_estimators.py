@@ -4,6 +4,7 @@ import inspect
 import pickle
 import random
 import subprocess
+import re
 import sys
 import tracemalloc
 import weakref
@@ -1444,6 +1445,15 @@ def test_one_image_alone_is_told_how(reference, one):
         reference.predict(one)
 
 
-def test_progress_bar_counts_single_steps(capsys):
+def test_progress_bar_counts_single_steps(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     net(verbose=1).fit(X, y)
-    assert f"{-(-len(X) // 32)}/{-(-len(X) // 32)}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{-(-len(X) // 32)}/{-(-len(X) // 32)}" in out
+    assert "\b" in out
+
+
+def test_a_log_gets_lines_instead_of_a_bar(capsys):
+    net(verbose=1).fit(X, y)
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"Epoch 1/1\n\d+/\d+ - .* loss: \d\.\d+\n", out)

@@ -58,11 +58,17 @@ def _strip(images) -> str:
     """Return the images side by side as an HTML element that needs no other file."""
     from PIL import Image
 
-    strip = np.concatenate(list(np.asarray(images)), axis=1)
-    if strip.dtype.kind == "f":
-        strip = np.rint(strip * 255)
+    images = np.asarray(images)
+    if images.dtype.kind == "f":
+        images = np.rint(images * 255)
+    height, width = images.shape[1:3]
+    step = width + max(1, width // 16)
+    # Nothing, which shows what lies behind, between two images.
+    strip = Image.new("RGBA", (step * len(images), height))
+    for place, image in enumerate(images):
+        strip.paste(Image.fromarray(image.astype(np.uint8).squeeze()), (step * place, 0))
     file = io.BytesIO()
-    Image.fromarray(strip.astype(np.uint8).squeeze()).save(file, format="PNG")
+    strip.save(file, format="PNG")
     encoded = base64.b64encode(file.getvalue()).decode()
     return (
         f'<img alt="the first {len(images)} images" style="image-rendering:pixelated;'
