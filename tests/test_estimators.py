@@ -3,8 +3,8 @@ import gc
 import inspect
 import pickle
 import random
-import subprocess
 import re
+import subprocess
 import sys
 import tracemalloc
 import weakref
@@ -1456,4 +1456,4 @@ def test_progress_bar_counts_single_steps(capsys, monkeypatch):
 def test_a_log_gets_lines_instead_of_a_bar(capsys):
     net(verbose=1).fit(X, y)
     out = capsys.readouterr().out
-    assert re.fullmatch(r"Epoch 1/1\n\d+/\d+ - .* loss: \d\.\d+\n", out)
+    assert re.fullmatch(r"\d+/\d+ - [ -~]+ loss: \d\.\d+\n", out)
