@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -150,7 +151,7 @@ def fits(arguments, folder) -> dict[str, Any]:
     grown = each(_memory_per_fit)
     if grown["octsk"][0] is not None:
         comparisons.append(
-            comparison(f"Memory that stays after one of {title}", grown, "octsk", unit="MB")
+            comparison(f"Memory that each leaves, of {title}", grown, "octsk", unit="MB")
         )
     return {"comparisons": comparisons, "turns": measured}
 
@@ -424,7 +425,7 @@ def _draw_ratios(ax, measured) -> None:
         if name in names:
             ax.plot([goal], [name], "D", color="#D55E00")
     ax.axvline(1, color="black", linewidth=0.8)
-    ax.set_title(measured["title"], fontsize=9)
+    ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
     ax.set_xlabel(f"in times of {measured['ours']} (median and ends; diamond: goal)")
 
 
