@@ -99,6 +99,7 @@ def test_one_estimator_predicts_in_eight_threads(origin, fitted, tmp_path):
             np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_fits_in_threads_do_not_disturb_each_other(alone):
     np.random.seed(3)  # noqa: NPY002
     random.seed(3)
@@ -108,6 +109,7 @@ def test_fits_in_threads_do_not_disturb_each_other(alone):
     assert after == states
 
 
+@pytest.mark.slow
 def test_predictions_while_another_network_trains(fitted, alone):
     expected = fitted.predict_proba(X)
     calls = [lambda: fit(NETS[0])] + 3 * [
@@ -119,6 +121,7 @@ def test_predictions_while_another_network_trains(fitted, alone):
         np.testing.assert_array_equal(scores, [expected] * 5)
 
 
+@pytest.mark.slow
 def test_files_are_read_in_threads(fitted, tmp_path):
     expected = fitted.predict_proba(X)
     for i in range(4):

@@ -80,7 +80,7 @@ AUGMENTERS = st.builds(
 )
 
 
-@numbers(8, 300)
+@numbers(5, 200)
 def test_nothing_changes_without_ranges(n_inputs):
     @on(n_inputs)
     @given(IMAGES, SEEDS, st.sampled_from(["nearest", "reflect", "constant"]))
@@ -91,7 +91,7 @@ def test_nothing_changes_without_ranges(n_inputs):
     holds()
 
 
-@numbers(8, 300)
+@numbers(5, 200)
 def test_shape_dtype_and_range_are_kept(n_inputs):
     @on(n_inputs)
     @given(AUGMENTERS, IMAGES)
@@ -110,7 +110,7 @@ def test_shape_dtype_and_range_are_kept(n_inputs):
     holds()
 
 
-@numbers(5, 300)
+@numbers(5, 200)
 def test_flips_are_involutions(n_inputs):
     @on(n_inputs)
     @given(IMAGES, SEEDS)
@@ -126,7 +126,7 @@ def test_flips_are_involutions(n_inputs):
     holds()
 
 
-@numbers(5, 300)
+@numbers(5, 200)
 def test_variants_do_not_depend_on_the_batches(n_inputs):
     @on(n_inputs)
     @given(AUGMENTERS, IMAGES, st.data())
@@ -274,7 +274,7 @@ PARAMETERS = st.fixed_dictionaries(
 )
 
 
-@numbers(3, 25)
+@numbers(2, 25)
 def test_saved_and_loaded_estimators_are_the_same(n_inputs):
     @on(n_inputs)
     @given(PARAMETERS, LABELS)
