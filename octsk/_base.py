@@ -1252,8 +1252,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
         Examples
         --------
-        >>> from octsk import MediumOCTNet
-        >>> clf = MediumOCTNet.from_h5("Nadam5.h5")  # doctest: +SKIP
+        >>> from octsk import SmallOCTNet, make_oct_phantoms
+        >>> X, y = make_oct_phantoms(64, random_state=0, return_X_y=True)
+        >>> clf = SmallOCTNet(epochs=1, random_state=0).fit(X, y)
+        >>> import tempfile, warnings
+        >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     clf.model_.save(f"{folder}/small.h5")  # Keras 2's layout
+        ...     again = SmallOCTNet.from_h5(f"{folder}/small.h5")
+        >>> bool((again.predict(X) == clf.predict(X)).all())
+        True
         """
         estimator = cls(**params)
         estimator._validate_params()

@@ -384,17 +384,12 @@ def _names(group, attribute):
         if not numbered:
             raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
         parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
-    return [name.decode() for part in parts for name in part]
+    return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
 
 
 def _texts(group, attribute):
     about = group.attrs.get_id(attribute)
-    # Keras writes texts of one width; HDF5's others may claim any length. None at all have
-    # no type.
-    if about.dtype.kind != "S" and about.shape != (0,):
-        raise ValueError(
-            f"{attribute!r} of {group.name!r} holds {about.dtype}, no names of Keras 2; "
-            "what Keras 3 wrote, keras.models.load_model reads, and model_.set_weights of "
-            "an initialized estimator takes its weights"
-        )
+    # Of one width or, since h5py 3, of any length. None at all have no type.
+    if h5py.check_string_dtype(about.dtype) is None and about.shape != (0,):
+        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
     return group.attrs[attribute]

@@ -223,11 +223,11 @@ def test_h5(spoil, message, saved, tmp_path):
     refuse(octsk.load, path, message)
 
 
-def test_names_in_h5_that_may_be_of_any_length(tmp_path):
+def test_names_in_h5_that_are_numbers(tmp_path):
     path = tmp_path / "hostile.h5"
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = ["dense"]  # of variable length, in HDF5's heap
-    refuse(SmallOCTNet.from_h5, path, "'layer_names' of '/' holds object, no names")
+        file.attrs["layer_names"] = [1.5]
+    refuse(SmallOCTNet.from_h5, path, "'layer_names' of '/' holds float64, no names")
 
 
 # --- Models ----------------------------------------------------------------------------
