@@ -43,6 +43,7 @@ from benchmarks._common import (
     show,
 )
 from benchmarks.full_fit import BATCH_SIZE, OPTIMIZERS, steady, write_phantoms
+from octsk._files import atomic_write
 from octsk._tables import Table
 
 # Contender: module and function that trains, further arguments, the package it needs.
@@ -410,7 +411,8 @@ def _draw(result, path) -> None:
         _draw_ratios(ax, one)
     for ax, curve in zip(axes[len(comparisons) :], curves, strict=True):
         _draw_curve(ax, *curve)
-    figure.savefig(path)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary)
 
 
 def _draw_ratios(ax, measured) -> None:

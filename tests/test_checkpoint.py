@@ -88,8 +88,7 @@ def test_a_fit_goes_on_to_the_same_weights(name, tmp_path):
     whole = net(**params).fit(X, y)
     if name == "stopped early":
         assert 3 < whole.n_iter_ < 30
-    for epoch in (1, 2):
-        fit_and_end(net(tmp_path, **params), epoch, X, y)
+    fit_and_end(net(tmp_path, **params), 2, X, y)
     again = net(tmp_path, **params)
     assert fit_counting(again, X, y) == whole.n_iter_ - 2
     assert state(again) == state(whole)
@@ -108,6 +107,7 @@ def test_given_validation_images_and_weights(tmp_path):
     assert state(again) == state(whole)
 
 
+@pytest.mark.slow
 def test_a_fit_without_a_seed_goes_on_with_the_one_it_drew(tmp_path):
     params = {**RECIPE, "random_state": None, "epochs": 2}
     fit_and_end(net(tmp_path, **params), 1, X, y)
