@@ -127,7 +127,7 @@ def _parallel(run):
     drawn_from = run.search.study_.best_trials[0].distributions
     names = list(run.importances() or run._varied())
     scales = [_Scale(drawn_from[name]) for name in names]
-    trials = sorted(run._completed(), key=lambda trial: trial["score"])
+    trials = sorted(run._completed(), key=lambda trial: (trial["score"], -trial["trial"]))
     figure = _figure(run, (max(6, 2 + 0.8 * len(names)), 5.2))
     axes = figure.subplots()
     scores = [trial["score"] for trial in trials]

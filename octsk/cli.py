@@ -558,7 +558,8 @@ def benchmark(
         document["differences"] = compare(record, run)
     out.note()
     out.result(document, lambda: _print_report(run.to_text()))
-    out.note(f"\nModels, reports, scores and figure: {folder}")
+    out.note(f"\nPage with all of it: {folder / 'report.html'}")
+    out.note(f"Models, reports, scores and figure: {folder}")
     if record is not None:
         _say_whether_equal(document["differences"], from_run, out)
 
@@ -899,7 +900,8 @@ def tune(
     out.result(
         {**run.to_dict(), "folder": str(folder)}, lambda: _print_report(run.to_text())
     )
-    out.note(f"\nReport, figures and model: {folder}")
+    out.note(f"\nPage with all of it: {folder / 'report.html'}")
+    out.note(f"Report, figures and model: {folder}")
     out.note("Look at the trials, with pip install optuna-dashboard:")
     out.note(f"  {dashboard_command(storage)}")
 

@@ -556,8 +556,8 @@ def _describe(
         "target_names": list(entry.classes),
         "official": official,
         "DESCR": (
-            f"{name}: {entry.content}, {size} pixels, {origin} ({counts})\n"
-            f"Classes: {classes}\n"
+            f"{name}: {entry.content}, {size} pixels, {origin} ({counts}).\n"
+            f"Classes: {classes}.\n"
             f"Licence {entry.licence}; not intended for clinical use. Cite: {cite}"
         ),
     }
