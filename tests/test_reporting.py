@@ -152,6 +152,13 @@ def test_without_matplotlib_the_page_says_so(hostile, monkeypatch):
     assert f"{hostile.first.metrics['acc']:.3f}" in html
 
 
+def test_resumed_run_has_page_and_card_without_its_classifiers():
+    run = run_benchmark({"flat": Flat()}, dataset())
+    run.estimators.clear()
+    assert "flat in detail" in html_report(run)
+    assert "| var\\_smoothing | 1e-09 |" in model_card(run)
+
+
 @pytest.mark.pictures
 @pytest.mark.slow
 def test_features_that_are_no_images_and_nothing_mistaken():

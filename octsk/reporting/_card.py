@@ -55,11 +55,10 @@ def model_card(run, net: str | None = None) -> str:
     >>> small = octsk.SmallOCTNet(epochs=1, filters=(4,))
     >>> run = octsk.benchmark.run_benchmark({"small": small}, dataset)
     >>> card = octsk.reporting.model_card(run)
-    >>> print(card[:58])
+    >>> print(card[:40])
     ---
     license: unknown
     library_name: octsk
-    pipeline_tag:
     >>> "# small: SmallOCTNet on oct\\_phantoms (SYNTHETIC)" in card
     True
     """
@@ -83,7 +82,11 @@ def _facts_of_benchmark(run, net):
         "files": [f"{report.run_name}.octsk" for report in reports],
         "n_train": run.training["n_train"],
         "environment": reports[0].environment,
-        **_facts(run.estimators[net], reports[0].data, run.dataset, reports[0].class_names),
+        "estimator": reports[0].estimator,
+        "params": _params_table(reports[0].params),
+        **_facts(
+            run.estimators.get(net), reports[0].data, run.dataset, reports[0].class_names
+        ),
         **_measured(reports),
     }
 
@@ -102,6 +105,8 @@ def _facts_of_search(run):
         "files": ["model.octsk"],
         "n_train": run.data["n_train"],
         "environment": run.to_dict()["environment"],
+        "estimator": type(run.estimator).__name__,
+        "params": _params_table(jsonable(run.estimator.get_params())),
         **_facts(run.estimator, run._split(), run.dataset, run.class_names),
         **_measured(reports[:1]),
     }
@@ -110,11 +115,8 @@ def _facts_of_search(run):
 def _facts(estimator, data, dataset, class_names):
     name = data["name"] or "unnamed data"
     network = getattr(estimator, "model_", None)
-    params = parameter_rows([jsonable(estimator.get_params())])
     return {
-        "estimator": type(estimator).__name__,
         "class_names": class_names or estimator.classes_.tolist(),
-        "params": _table(Table("", ("parameter", "value"), params)),
         "shape": getattr(estimator, "image_shape_", None),
         "n_parameters": None if network is None else network.count_params(),
         "data": data,
@@ -124,6 +126,10 @@ def _facts(estimator, data, dataset, class_names):
         "counts": None if dataset is None else _table(class_counts(dataset, class_names)),
         "version": __version__,
     }
+
+
+def _params_table(params):
+    return _table(Table("", ("parameter", "value"), parameter_rows([params])))
 
 
 def _measured(reports):

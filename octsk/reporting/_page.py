@@ -159,7 +159,7 @@ def _net_section(run, net, draw) -> Section:
         parts.append(Section("Surest mistakes", words=[_ON_MISTAKES], pictures=mistakes))
         if not mistakes:
             words.append(f"None of the {report.n_samples} images was mistaken.")
-        maps = _pictures.of_explanations(run.estimators[net], report, images)
+        maps = _pictures.of_explanations(run.estimators.get(net), report, images)
         parts.append(Section("What moved the net", words=[_ON_MAPS], pictures=maps))
     return Section(
         f"{net} in detail",
