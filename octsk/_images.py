@@ -107,7 +107,10 @@ def check_column(y, name="y", *, warn=True):
             f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
             f"One-hot rows become labels by {name}.argmax(axis=1)."
         )
-    if np.iscomplexobj(y):
+    # numpy.iscomplexobj asks array-likes for more than numpy.asarray does.
+    kind = getattr(getattr(y, "dtype", None), "kind", None)
+    in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
+    if kind == "c" or in_list:
         raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
     column = column_or_1d(y, warn=warn)
     if _mixes_kinds(y, column):

@@ -101,6 +101,7 @@ COMMON = dict(
     class_prior=None,
     test_time_augmentation=False,
     precision="float32",
+    checkpoint_dir=None,
 )
 MEDIUM = dict(filters=(128, 512, 1024), dense_units=(256, 128), epochs=5)
 DEFAULTS = {
@@ -1255,6 +1256,7 @@ def test_every_parameter_can_be_set():
         test_time_augmentation=True,
         precision="bfloat16",
         callbacks=[],
+        checkpoint_dir=None,  # not with a warm start, see the tests of checkpoints
         warm_start=True,
         random_state=1,
         verbose=0,

@@ -51,7 +51,7 @@ def model_card(run, net: str | None = None) -> str:
     >>> import octsk
     >>> from sklearn.utils import Bunch
     >>> train, test = (octsk.make_oct_phantoms(40, random_state=k) for k in range(2))
-    >>> dataset = Bunch(name="oct_phantoms", synthetic=True, train=train, test=test)
+    >>> dataset = Bunch(name="oct-phantoms", synthetic=True, train=train, test=test)
     >>> small = octsk.SmallOCTNet(epochs=1, filters=(4,))
     >>> run = octsk.benchmark.run_benchmark({"small": small}, dataset)
     >>> card = octsk.reporting.model_card(run)
@@ -59,7 +59,7 @@ def model_card(run, net: str | None = None) -> str:
     ---
     license: unknown
     library_name: octsk
-    >>> "# small: SmallOCTNet on oct\\_phantoms (SYNTHETIC)" in card
+    >>> "# small: SmallOCTNet on oct-phantoms (SYNTHETIC)" in card
     True
     """
     if not hasattr(run, "search"):

@@ -72,10 +72,10 @@ def html_report(run) -> str:
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.utils import Bunch
     >>> train, test = (octsk.make_oct_phantoms(40, random_state=k) for k in range(2))
-    >>> dataset = Bunch(name="<phantoms>", synthetic=True, train=train, test=test)
-    >>> run = octsk.benchmark.run_benchmark({"guess": DummyClassifier()}, dataset)
+    >>> dataset = Bunch(name="oct-phantoms", synthetic=True, train=train, test=test)
+    >>> run = octsk.benchmark.run_benchmark({"<guess>": DummyClassifier()}, dataset)
     >>> page = octsk.reporting.html_report(run)
-    >>> "SYNTHETIC DATA" in page, "<phantoms>" in page, "&lt;phantoms&gt;" in page
+    >>> "SYNTHETIC DATA" in page, "<guess>" in page, "&lt;guess&gt;" in page
     (True, False, True)
     """
     # Missing matplotlib shows with the first picture.
