@@ -81,7 +81,7 @@ def state(net):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "recipe")) for n in SETTINGS]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n != "plain")) for n in SETTINGS]
 )
 def test_a_fit_goes_on_to_the_same_weights(name, tmp_path):
     params = {"epochs": 30 if name == "stopped early" else 3, **SETTINGS[name]}

@@ -25,11 +25,15 @@ PAGES = [
     *GUIDE,
 ]
 SLOW = {
+    "benchmark.md",
     "class_shares.md",
+    "estimators.md",
     "explaining.md",
     "index.md",
+    "patients.md",
     "pictures.md",
     "probabilities.md",
+    "saving.md",
     "scaling.md",
     "search.md",
     "tutorial.md",

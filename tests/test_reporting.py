@@ -215,6 +215,7 @@ def test_what_the_card_says_to_load_can_be_loaded(tmp_path):
 SEARCH = OCTSearchCV(SmallOCTNet(**TINY), {"dropout": [0.0, 0.3]}, n_trials=2, cv=2)
 
 
+@pytest.mark.slow
 def test_tuning_run_has_page_and_card(tmp_path):
     run = tune(SEARCH, dataset(), output_dir=tmp_path / "run")
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
