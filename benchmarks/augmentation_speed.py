@@ -41,7 +41,7 @@ from octsk._tables import Table
 OURS = ("octsk, in a fit", "octsk, fit_transform")
 THEIRS = ("ImageDataGenerator", "Keras layers", "Keras layers, eager")
 # What the project asks of the first of OURS beside the first of THEIRS.
-GOAL = 5
+GOAL = 6
 BATCH_SIZE = 32
 
 

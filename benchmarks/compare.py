@@ -9,6 +9,7 @@ no answer.
 """
 
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -128,7 +129,11 @@ def new_skorch(epochs=1, logits=False, **settings):
 def new_autokeras(epochs=1, logits=False, **settings):
     import autokeras
 
-    return autokeras.ImageClassifier(max_trials=1, overwrite=True, **settings)
+    # It keeps its trials in files.
+    folder = tempfile.mkdtemp()
+    return autokeras.ImageClassifier(
+        max_trials=1, overwrite=True, directory=folder, **settings
+    )
 
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {

@@ -519,6 +519,7 @@ def _warp_affine(images, affine, fill_mode):
     n = tf.shape(images)[0]
     power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
     size = tf.maximum(tf.cast(2**power, tf.int32), 32)
+    size = tf.where(size < n, 2 * size, size)  # where float32 has rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     affine = tf.pad(affine, [[0, size - n], [0, 0]])
     warped = _compiled_warp()(padded, affine, fill_mode)[:n]
