@@ -118,6 +118,8 @@ def test_accuracy_without_a_class_is_defined():
         ([-1, 0], np.eye(4)[:2], None, "column indices"),
         ([0.5, 1], np.eye(4)[:2], None, "column indices"),
         (["DME", "CNV"], np.eye(4)[:2], None, "as labels"),
+        (range(4, 12), np.eye(8), None, r"got \[4, 5, 6, 7, 8, 9, 10, 11\];"),
+        (range(4, 13), np.eye(9), None, r"got \[4, 5, 6, 7, 8, 9, 10, 11, \.\.\.\];"),
         (["DME", "AMD"], np.eye(4)[:2], NAMES, r"\['AMD'\], not among labels"),
         ([0, 1], np.eye(4)[:2], [0, 1, 2], "labels must hold 4 different"),
         ([0, 1], np.eye(4)[:2], [0, 1, 2, 2], "labels must hold 4 different"),
@@ -148,18 +150,31 @@ def test_calibration_error_by_hand():
     )
 
 
-def test_calibration_error_agrees_with_a_loop_over_bins():
-    y_true, y_prob = _four_classes()
-    edges = np.linspace(0, 1, 16)
-    confidence, right = y_prob.max(axis=1), y_prob.argmax(axis=1) == y_true
+@pytest.mark.parametrize("n_bins", [1, 2, 15, None])
+def test_calibration_error_agrees_with_a_loop_over_bins(n_bins):
+    # Too sure in every other bin of 15, too modest in the rest: gaps of one sign would
+    # have the same sum whatever the bins.
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, size=900)
+    right = rng.random(900) < np.where((confidence * 15).astype(int) % 2, 0.95, 0.4)
+    y_prob = np.column_stack([confidence, 1 - confidence])
     expected = 0
-    for low, high in itertools.pairwise(edges):
+    for low, high in itertools.pairwise(np.linspace(0, 1, (n_bins or 15) + 1)):
         inside = (confidence > low) & (confidence <= high)
         if inside.any():
             expected += inside.mean() * abs(
                 confidence[inside].mean() - right[inside].mean()
             )
-    assert expected_calibration_error(y_true, y_prob) == pytest.approx(expected)
+    params = {} if n_bins is None else {"n_bins": n_bins}
+    error = expected_calibration_error(1 - right, y_prob, **params)
+    assert error == pytest.approx(expected)
+
+
+def test_calibration_error_of_a_bin_goes_with_its_upper_edge():
+    # 0.5 falls into (0, 0.5], alone and right; 0.75 into (0.5, 1], and is wrong.
+    y_prob = [[0.5, 0.5], [0.25, 0.75]]
+    assert expected_calibration_error([0, 0], y_prob, n_bins=2) == 0.5 * 0.5 + 0.5 * 0.75
+    assert expected_calibration_error([0, 0], y_prob, n_bins=1) == 0.625 - 0.5
 
 
 def test_calibration_error_of_perfect_and_of_wrong_certainty():
