@@ -103,6 +103,22 @@ class Fragile(ClassifierMixin, BaseEstimator):
         return self.classes_[(np.arange(len(X)) < self.share * len(X)).astype(int)]
 
 
+class Together(DecisionTreeClassifier):
+    """Waits until another process is at it too, a minute at most."""
+
+    def __init__(self, folder=None, ccp_alpha=0.0):
+        super().__init__(max_depth=5, random_state=0, ccp_alpha=ccp_alpha)
+        self.folder = folder
+
+    def fit(self, X, y):
+        if self.folder is not None:
+            (self.folder / f"{os.getpid()}.here").touch()
+            end = time.monotonic() + 60
+            while len([*self.folder.glob("*.here")]) < 2 and time.monotonic() < end:
+                time.sleep(0.05)
+        return super().fit(X, y)
+
+
 class Counter(Onlooker):
     """Counts the epochs of all fits."""
 
@@ -1136,8 +1152,9 @@ def test_search_killed_at_any_moment_goes_on(tmp_path):
 @pytest.mark.slow
 def test_workers_share_a_study(tmp_path):
     params = dict(random_state=0, n_trials=8)
-    search = tree_search(n_workers=2, storage=tmp_path / "search.journal", **params)
-    search.fit(FLAT, Y)
+    storage = tmp_path / "search.journal"
+    search = tree_search(n_workers=2, storage=storage, **params)
+    search.set_params(estimator=Together(tmp_path)).fit(FLAT, Y)
     study = load_study(tmp_path)
     assert {trial.state.name for trial in study.trials} == {"COMPLETE"}
     processes = {trial.user_attrs["process"]["pid"] for trial in study.trials}
@@ -1145,7 +1162,7 @@ def test_workers_share_a_study(tmp_path):
     assert os.getpid() not in processes
     assert search.predict(FLAT).shape == Y.shape
     # All of the first ten are random, so that two processes try what one does.
-    alone = tree_search(**params).fit(FLAT, Y)
+    alone = tree_search(**params).set_params(estimator=Together()).fit(FLAT, Y)
     n = len(alone.cv_results_["params"])
     assert search.cv_results_["params"][:n] == alone.cv_results_["params"]
     # And with a sampler that has one seed for all trials, not the same twice.
