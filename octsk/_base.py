@@ -743,10 +743,17 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ) as checkpoint:
             self._random_state = checkpoint.seed
             self._seconds_before = checkpoint.seconds_before
-            self._train(X, y, scheduled=True, checkpoint=checkpoint, **kwargs)
-            if self.random_state is None:
-                # The same call is to draw another seed.
-                checkpoint.remove()
+            try:
+                self._train(X, y, scheduled=True, checkpoint=checkpoint, **kwargs)
+            except ValueError:  # such as a training that diverged
+                self._draw_again(checkpoint)
+                raise
+            self._draw_again(checkpoint)
+
+    def _draw_again(self, checkpoint):
+        """Let the same call draw another seed, where none is given."""
+        if self.random_state is None:
+            checkpoint.remove()
 
     def _question(
         self,

@@ -356,12 +356,23 @@ def read_h5_weights(path):
             check_h5(file, path.stat().st_size)
             # A whole model keeps its weights in a group, a weights-only file at the root.
             root = file.get("model_weights", file)
-            weights = [
-                np.asarray(root[layer][name])
+            arrays = [
+                root[layer][name]
                 for layer in _names(root, "layer_names")
                 for name in _names(root[layer], "weight_names")
             ]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            # A name given again and again would fill the memory from a small file.
+            if sum(array.nbytes for array in arrays) > path.stat().st_size:
+                raise ValueError("its names stand for more numbers than it holds")
+            weights = [np.asarray(array) for array in arrays]
+    except (
+        AttributeError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}") from error
     if not all(np.isfinite(w).all() for w in weights):
         raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")

@@ -96,7 +96,7 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
         if record["octsk_run"] != REPORT_FORMAT or not isinstance(record["plan"], dict):
             raise ValueError("of another format")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not the run.json of a run ({type(error).__name__}: {error})."
         ) from None
@@ -123,7 +123,9 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
                 f"{entry.get('estimator', entry.get('net'))}; known are {sorted(classes)}, "
                 "without callbacks."
             )
-        made[name] = classes[entry["net"]](**decode_params(entry["params"]))
+        # A stranger's file is not to say where checkpoints are written.
+        params = {k: v for k, v in entry["params"].items() if k not in _LEFT_OUT}
+        made[name] = classes[entry["net"]](**decode_params(params))
     return made
 
 

@@ -174,6 +174,12 @@ def test_nets_are_made_again_with_all_parameters():
     }
 
 
+def test_a_record_does_not_say_where_checkpoints_are_written(tmp_path):
+    net = {"net": "SmallOCTNet", "params": {"checkpoint_dir": str(tmp_path), "epochs": 2}}
+    made = make_estimators({"plan": {"nets": {"small": net}}})["small"]
+    assert (made.checkpoint_dir, made.epochs) == (None, 2)
+
+
 # --------------------------------------------------------------------------------------
 # The command line
 # --------------------------------------------------------------------------------------

@@ -230,6 +230,16 @@ def test_names_in_h5_that_are_numbers(tmp_path):
     refuse(SmallOCTNet.from_h5, path, "'layer_names' of '/' holds float64, no names")
 
 
+def test_names_in_h5_that_are_one_array_again_and_again(tmp_path):
+    path = tmp_path / "hostile.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        layer = file.create_group("dense")
+        layer["kernel"] = np.zeros((500, 500), np.float32)
+        layer.attrs["weight_names"] = [b"kernel"] * 800
+    refuse(SmallOCTNet.from_h5, path, "its names stand for more numbers than it holds")
+
+
 # --- Models ----------------------------------------------------------------------------
 
 
