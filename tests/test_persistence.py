@@ -502,6 +502,7 @@ from tf_keras import layers
 
 X = np.load("X.npy")[..., None] / np.float32(255)
 y = np.arange(len(X)) % 4
+keras.utils.set_random_seed(0)  # some seeds give a network without an answer
 
 
 def network(filters, dense_units, input_shape, names):
