@@ -1203,17 +1203,16 @@ def test_workers_end_with_the_process_that_started_them(workers, tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_all_workers(workers, tmp_path):
+    # Into the midst of trials: one that has just begun has not said yet whose it is.
+    time.sleep(0.15)
     # As a terminal does it: to all of them.
     os.killpg(workers.pid, signal.SIGINT)
     output, _ = workers.communicate(timeout=60)
     assert workers.returncode == 0
     assert output.splitlines()[-1].startswith("done 0 ")
-    # Those that were killed are told, but for one killed before it had said whose it is.
-    trials = load_study(tmp_path).trials
-    states = [trial.state.name for trial in trials]
-    told = {trial.state.name for trial in trials if "process" in trial.user_attrs}
-    assert told == {"COMPLETE", "FAIL"}
-    assert states.count("RUNNING") <= 2
+    # Those that were killed are told.
+    states = [trial.state.name for trial in load_study(tmp_path).trials]
+    assert set(states) == {"COMPLETE", "FAIL"}
     time.sleep(2)
     assert [trial.state.name for trial in load_study(tmp_path).trials] == states
 
