@@ -28,11 +28,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from octsk import _export, _persistence
 from octsk._checkpoint import (
     describe_arrays,
+    describe_network,
     describe_settings,
     describe_state,
     open_checkpoint,
 )
 from octsk._images import check_column, check_images, check_lengths, validate_images
+from octsk._report import jsonable
 from octsk._training import (
     STEPS_PER_EXECUTION,
     AveragedWeights,
@@ -782,7 +784,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             "class": f"{type(self).__module__}.{type(self).__qualname__}",
             "settings": describe_settings(self),
             "seed": None if self.random_state is None else self._random_state,
-            "classes": self.classes_.tolist(),
+            "network": describe_network(self.model_),
+            "classes": jsonable(self.classes_),
             "weights before": describe_state(self.model_) if goes_on else None,
             "data": describe_arrays(X=X, y=y, sample_weight=sample_weight, **held_out),
         }

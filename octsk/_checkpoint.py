@@ -52,6 +52,49 @@ def describe_settings(estimator) -> dict[str, Any]:
     return settings
 
 
+def describe_network(model) -> str:
+    """Return a hash of a network's layers and links, whatever Keras has called them.
+
+    Raises
+    ------
+    ValueError
+        If a layer of it cannot say its settings.
+    """
+    try:
+        config = jsonable(model.get_config())
+    except NotImplementedError as error:
+        raise ValueError(
+            "checkpoint_dir needs an architecture whose layers can say their settings, to "
+            f"tell it from others; give them a get_config ({error})."
+        ) from error
+    numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(_names(config)))}
+    plain = json.dumps(_renamed(config, numbers), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _names(entry) -> Iterator[str]:
+    if isinstance(entry, dict):
+        if entry.get("class_name") == "DTypePolicy":
+            return
+        if isinstance(entry.get("name"), str):
+            yield entry["name"]
+        entry = entry.values()
+    elif not isinstance(entry, list):
+        return
+    for inner in entry:
+        yield from _names(inner)
+
+
+def _renamed(entry, numbers):
+    """Give layers numbers for names, and leave out the seeds, which the fit draws."""
+    if isinstance(entry, list):
+        return [_renamed(item, numbers) for item in entry]
+    if isinstance(entry, dict):
+        kept = entry.keys() - {"seed", "seed_generator", "shared_object_id"}
+        return {key: _renamed(entry[key], numbers) for key in kept}
+    return numbers.get(entry, entry) if isinstance(entry, str) else entry
+
+
 def describe_state(model) -> str:
     """Return a hash of a network's weights and its optimizer's state."""
     digest = hashlib.sha256()

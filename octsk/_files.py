@@ -3,8 +3,8 @@
 import errno
 import logging
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,8 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary file stands in the same folder (so that the rename is atomic)
     and keeps the suffix, since some writers choose the format by it. It is removed
-    when the block fails.
+    when the block fails. Its bytes are on the disk before it takes the name, so that a
+    power cut does not leave an empty file.
     """
     # A link stays, and what it points to is replaced.
     path = Path(os.path.realpath(path))
@@ -31,19 +32,16 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+    temporary = _temporary_name(path)
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
+        # With the mode that an ordinary open() gives.
+        temporary.touch(exist_ok=False)
     except OSError as error:
         # In the words for the file asked for, not for the temporary one.
         raise OSError(error.errno, error.strerror, str(path)) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        # mkstemp's mode is 0600; give the file what an ordinary open() would.
-        temporary.chmod(0o666 & ~_umask())
+        _flush_to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in _FULL and error.filename in (None, str(temporary)):
@@ -59,8 +57,16 @@ def temporaries_of(path: Path) -> Iterator[Path]:
 
     Those of processes that are at it, too.
     """
-    # tempfile's random part has eight characters.
     yield from path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}")
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+def _flush_to_disk(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -85,6 +91,29 @@ def lock_beside(path: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def only_one_at(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; refuse to be second.
+
+    The lock is an empty hidden file beside it, which goes at the end.
+
+    Raises
+    ------
+    BlockingIOError
+        If another is at it.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path)) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
 def check_new_folder(path: str | os.PathLike) -> Path:
     """Return the path of a folder that does not exist or is empty; refuse any other."""
     path = Path(path)
@@ -101,18 +130,15 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = check_new_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = _temporary_name(path)
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _flush_to_disk(file)
         if path.is_dir():
             path.rmdir()  # Windows renames to no name that is there
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

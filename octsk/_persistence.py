@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
+from octsk._h5_names import read_h5_names
 from octsk._tensorflow import keras
 from octsk._training import check_not_forked, seeded_layers
 from octsk._untrusted import check_h5, check_zip_names, parse_json
@@ -32,6 +33,9 @@ _KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
 # The descriptions are small; a file that says otherwise was not written here.
 _MAX_STATE_BYTES = 8 * 2**20
 _MAX_CONFIG_BYTES = 2 * 2**20
+# Numbers in a network that are not in its file: mean and variance of Normalization layers
+# that were told them.
+_MAX_CONSTANTS = 2**20
 
 # What a network may be made of besides layers. Keras's safe mode would take whatever
 # Keras exports, some of which reads files.
@@ -124,6 +128,11 @@ def load(path, known):
                 model = _read_model(archive)
             return _restore(state, model, known)
         except Exception as error:
+            if h5py.is_hdf5(path):
+                raise ValueError(
+                    f"{str(path)!r} is a Keras 2 .h5 file, not an octsk model; from_h5 of "
+                    "the net that it is of reads it"
+                ) from error
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
             raise ValueError(
                 f"{str(path)!r} cannot be loaded as an octsk model "
@@ -169,10 +178,10 @@ def _check_model(path):
         n_numbers = check_h5(file, len(weights))
     _check_config(config)
     n_weights = _count_weights(config)
-    if n_weights > n_numbers:
+    if n_weights > n_numbers + _MAX_CONSTANTS:
         raise ValueError(
-            f"its network has {n_weights:,} weights, but the file holds {n_numbers:,} "
-            "numbers"
+            f"its network has {n_weights:,} weights and constants, but the file holds "
+            f"{n_numbers:,} numbers"
         )
 
 
@@ -220,14 +229,33 @@ def _is_plain(entry):
 
 
 def _count_weights(config):
-    """Return how many weights a network would have, without memory for them."""
-    without_optimizer = {**config, "compile_config": None}
+    """Return how many weights and constants a network has, without memory for them."""
+    counted = copy.deepcopy({**config, "compile_config": None})
+    _turn_constants_into_weights(counted)
     # Its variables get their values at the end of the scope, if at all.
     with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(
-            copy.deepcopy(without_optimizer), safe_mode=True
-        )
+        model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
         return sum(math.prod(weight.shape) for weight in model.weights)
+
+
+def _turn_constants_into_weights(entry):
+    """Put layers with as many weights in the place of Normalization layers.
+
+    Those make their mean and variance when they are built, in full.
+    """
+    if isinstance(entry, dict):
+        if entry.get("class_name") == "Normalization":
+            axis = entry["config"].get("axis", -1)
+            # With None it has one mean and one variance for all channels.
+            kind = "Identity" if axis is None else "LayerNormalization"
+            settings = {} if axis is None else {"axis": axis}
+            name = entry["config"].get("name")
+            entry |= {"class_name": kind, "config": {"name": name, **settings}}
+        entry = entry.values()
+    elif not isinstance(entry, list):
+        return
+    for inner in entry:
+        _turn_constants_into_weights(inner)
 
 
 def _restore(state, model, known):
@@ -354,13 +382,7 @@ def read_h5_weights(path):
     try:
         with h5py.File(path, "r") as file:
             check_h5(file, path.stat().st_size)
-            # A whole model keeps its weights in a group, a weights-only file at the root.
-            root = file.get("model_weights", file)
-            arrays = [
-                root[layer][name]
-                for layer in _names(root, "layer_names")
-                for name in _names(root[layer], "weight_names")
-            ]
+            arrays = [file[root][layer][name] for root, layer, name in read_h5_names(path)]
             # A name given again and again would fill the memory from a small file.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names stand for more numbers than it holds")
@@ -373,7 +395,8 @@ def read_h5_weights(path):
         ValueError,
         RuntimeError,
     ) as error:
-        raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}") from error
+        hint = " octsk.load reads octsk's own." if zipfile.is_zipfile(path) else ""
+        raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}{hint}") from error
     if not all(np.isfinite(w).all() for w in weights):
         raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:
@@ -382,25 +405,3 @@ def read_h5_weights(path):
             f"of shapes {[w.shape for w in weights]}."
         )
     return weights
-
-
-def _names(group, attribute):
-    """Read a list of names; Keras 2 split long ones over numbered attributes."""
-    if attribute in group.attrs:
-        parts = [_texts(group, attribute)]
-    else:
-        numbered = [a for a in group.attrs if a.startswith(attribute)]
-        if not numbered and "layers" in group:
-            raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
-        if not numbered:
-            raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
-        parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
-    return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
-
-
-def _texts(group, attribute):
-    about = group.attrs.get_id(attribute)
-    # Of one width or, since h5py 3, of any length. None at all have no type.
-    if h5py.check_string_dtype(about.dtype) is None and about.shape != (0,):
-        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
-    return group.attrs[attribute]

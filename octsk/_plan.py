@@ -1,29 +1,60 @@
 """What a run is to do, as plain data: to go on with it, and to repeat it."""
 
 import hashlib
-import json
+import os
+import platform
 import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from octsk._files import only_one_at
 from octsk._report import (
+    MAX_BYTES,
     REPORT_FORMAT,
     differences,
     jsonable,
+    shortened,
     write_json,
 )
+from octsk._untrusted import read_json
+from octsk._version import __version__
 
-# Parameters that change no figure, and one that the seeds of a run take the place of.
-_LEFT_OUT = {"checkpoint_dir", "random_state", "verbose"}
+PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
 
 # What of a report is the same where a run is repeated to the last bit.
 _FIGURES = ("n_samples", "metrics", "intervals", "recall", "confusion_matrix", "history")
+
+# What is read of a run.json; each key must be there, and ... stands for all others.
+_RECORD = {
+    "octsk_run": int,
+    "plan": {
+        "nets": {...: dict},
+        "seeds": [int],
+        "data": {
+            "name": str | None,
+            "size": int | list | None,
+            "synthetic": bool,
+            "file": str | None,
+            "sha256": str | dict,
+        },
+    },
+    "environment": dict,
+}
+_REPORTS = [{"name": str, "seed": int, **dict.fromkeys(_FIGURES, object)}]
+
+# What must not change between two parts of a run.
+_COMPUTES = ("octsk", "numpy", "scikit-learn", "keras", "tensorflow")
+
+# Parameters that change no figure, and one that the seeds of a run take the place of.
+_LEFT_OUT = {"checkpoint_dir", "random_state", "verbose"}
 
 
 def make_plan(estimators: Mapping, dataset: Mapping, seeds: Sequence[int]) -> dict:
@@ -61,46 +92,107 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
     Raises
     ------
     ValueError
-        If it was begun by another plan.
+        If it was begun by another plan, or by other versions of what computes it.
+    BlockingIOError
+        If another process is at the same run.
     """
-    if resume and path.exists():
-        if lines := differences(jsonable(plan), read_record(path)["plan"]):
-            raise ValueError(
-                f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what it "
-                "was begun with, or name another place."
-            )
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"octsk_run": REPORT_FORMAT, "plan": plan})
-    try:
-        yield
-    except BaseException:
-        # One that has come to nothing leaves nothing behind.
-        if not any(checkpoints.glob("*.npz")):
-            shutil.rmtree(checkpoints, ignore_errors=True)
-            if not (path.parent / "reports").exists():
-                path.unlink(missing_ok=True)
-        raise
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with only_one_at(path):
+        now = {"plan": jsonable(plan), "environment": environment()}
+        if resume and path.exists():
+            before = read_record(path)
+            if lines := differences(now["plan"], before["plan"]) or differences(
+                _versions(now["environment"]), _versions(before["environment"])
+            ):
+                raise ValueError(
+                    f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what "
+                    "it was begun with, or name another place."
+                )
+        else:
+            write_json(path, {"octsk_run": REPORT_FORMAT, **now})
+        try:
+            yield
+        except BaseException:
+            # One that has come to nothing leaves nothing behind.
+            if not any(checkpoints.glob("*.npz")):
+                shutil.rmtree(checkpoints, ignore_errors=True)
+                if not (path.parent / "reports").exists():
+                    path.unlink(missing_ok=True)
+            raise
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def environment() -> dict[str, Any]:
+    """Versions, read without importing the packages, and the machine."""
+    versions = {"python": platform.python_version(), "octsk": __version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = package_version(package)
+        except PackageNotFoundError:
+            continue
+    return {**versions, "platform": platform.platform(), "cpu_count": os.cpu_count()}
+
+
+def _versions(environment) -> dict[str, str]:
+    """Say what the figures of a run depend on besides its plan."""
+    return {name: environment.get(name) for name in _COMPUTES}
+
+
+def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
     """Read the ``run.json`` of a run, finished or not.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    ended : bool
+        Whether the run must have ended, so that there are figures.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If it is none, or of a run that has not ended.
     """
     try:
-        record = json.loads(path.read_bytes())
-        if record["octsk_run"] != REPORT_FORMAT or not isinstance(record["plan"], dict):
-            raise ValueError("of another format")
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        record = read_json(path, MAX_BYTES)
+        _check_shape(record, _RECORD, "it")
+        if record["octsk_run"] != REPORT_FORMAT:
+            raise ValueError(f"it has format {record['octsk_run']}, not {REPORT_FORMAT}")
+        if "reports" in record:
+            _check_shape(record["reports"], _REPORTS, "its reports")
+    except ValueError as error:
+        raise ValueError(f"{path} is not the run.json of a run: {error}.") from None
+    if ended and "reports" not in record:
         raise ValueError(
-            f"{path} is not the run.json of a run ({type(error).__name__}: {error})."
-        ) from None
+            f"the run of {path} has not ended: there are no figures to compare with"
+        )
     return record
+
+
+def _check_shape(value, shape, where) -> None:
+    """See that what a JSON file held has the entries, of the types, that are read later.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    kind = type(shape) if isinstance(shape, dict | list) else shape
+    if not isinstance(value, kind):
+        wanted = getattr(kind, "__name__", kind)
+        raise ValueError(f"{where} is {shortened(repr(value), 40)}, not of type {wanted}")
+    if isinstance(shape, list):
+        for i, item in enumerate(value):
+            _check_shape(item, shape[0], f"{where}[{i}]")
+    elif isinstance(shape, dict):
+        for key, inner in shape.items():
+            if key is Ellipsis:
+                for name, item in value.items():
+                    _check_shape(item, inner, f"{where}.{name}")
+            elif key not in value:
+                raise ValueError(f"{where} has no {key!r}")
+            else:
+                _check_shape(value[key], inner, f"{where}.{key}")
 
 
 def make_estimators(record: Mapping) -> dict[str, Any]:
@@ -124,8 +216,14 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
                 "without callbacks."
             )
         # A stranger's file is not to say where checkpoints are written.
-        params = {k: v for k, v in entry["params"].items() if k not in _LEFT_OUT}
-        made[name] = classes[entry["net"]](**decode_params(params))
+        params = {k: v for k, v in entry.get("params", {}).items() if k not in _LEFT_OUT}
+        try:
+            made[name] = classes[entry["net"]](**decode_params(params))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"the run's {name!r} cannot be made again from its JSON: its parameters "
+                f"are none of {entry['net']}'s ({type(error).__name__}: {error})."
+            ) from None
     return made
 
 
@@ -153,21 +251,22 @@ def compare(record: Mapping, run) -> list[str]:
     Where some do, versions and machine too. [] says that all are equal.
     """
     now = {
-        (report.name, report.seed): jsonable(report.to_dict(scores=False))
+        (report.name, report.seed): _figures(jsonable(report.to_dict(scores=False)))
         for reports in run.reports.values()
         for report in reports
     }
     lines = [
         f"{before['name']}, seed {before['seed']}: {line}"
         for before in record["reports"]
-        for line in differences(
-            {name: now[before["name"], before["seed"]][name] for name in _FIGURES},
-            {name: before[name] for name in _FIGURES},
-        )
+        for line in differences(now.get((before["name"], before["seed"])), _figures(before))
     ]
     if lines:
         lines += differences(jsonable(run.first.environment), record["environment"])
     return lines
+
+
+def _figures(report) -> dict[str, Any]:
+    return {name: report[name] for name in _FIGURES}
 
 
 def _describe_estimator(estimator) -> dict[str, Any]:

@@ -30,7 +30,7 @@ TITLES = {
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
 # The scores of 100,000 images of ten classes take a third of it.
-_MAX_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 
 
 @dataclass(eq=False, repr=False)
@@ -219,7 +219,7 @@ class BenchmarkReport:
             If it is damaged, or no report, or one of another format.
         """
         try:
-            values = read_json(path, _MAX_BYTES)
+            values = read_json(path, MAX_BYTES)
         except ValueError as error:
             raise ValueError(f"{path} is damaged or no JSON file: {error}.") from None
         if (

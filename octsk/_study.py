@@ -561,7 +561,8 @@ def _is_alive(process, beats):
         if beats:
             return True
         # A journal is of one machine: that was started anew since.
-        restarted = process["host"] == here["host"] and process.get("boot") != here["boot"]
+        boots = {process.get("boot"), here["boot"]}
+        restarted = process["host"] == here["host"] and len(boots - {None}) == 2
         return False if restarted else None
     if sys.platform == "linux":
         return _start_of(process["pid"]) == process["start"]

@@ -8,15 +8,12 @@ score: every training run is reported.
 import dataclasses
 import inspect
 import os
-import platform
 import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +27,13 @@ from sklearn.utils import check_array
 
 from octsk._files import atomic_folder, atomic_write, check_new_folder
 from octsk._images import check_column, check_lengths
-from octsk._plan import arrays_sha256, begun, make_plan, set_checkpoint_dir
+from octsk._plan import (
+    arrays_sha256,
+    begun,
+    environment,
+    make_plan,
+    set_checkpoint_dir,
+)
 from octsk._published import PublishedResult, published_results, why_not_comparable
 from octsk._report import (
     REPORT_FORMAT,
@@ -49,7 +52,6 @@ from octsk._report import (
     write_text,
 )
 from octsk._tables import Table, tables_to_html, tables_to_text
-from octsk._version import __version__
 from octsk.metrics import (
     _classes_of,
     _encode,
@@ -69,8 +71,6 @@ __all__ = [
     "run_benchmark",
     "why_not_comparable",
 ]
-
-PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
 
 
 def evaluate(
@@ -211,7 +211,7 @@ def evaluate(
         history=_history(estimator),
         fit_seconds=None,
         predict_seconds=predict_seconds,
-        environment=_environment(),
+        environment=environment(),
         y_true=codes,
         y_score=score,
     )
@@ -278,17 +278,6 @@ def _history(estimator) -> dict[str, list] | None:
         estimator = estimator[-1]
     history = getattr(estimator, "history_", None)
     return jsonable(history) if isinstance(history, dict) else None
-
-
-def _environment() -> dict[str, Any]:
-    """Versions, read without importing the packages, and the machine."""
-    versions = {"python": platform.python_version(), "octsk": __version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = package_version(package)
-        except PackageNotFoundError:
-            continue
-    return {**versions, "platform": platform.platform(), "cpu_count": os.cpu_count()}
 
 
 # --------------------------------------------------------------------------------------

@@ -489,6 +489,7 @@ def benchmark(
     there. Where it cannot be had, synthetic scans take its place, and no published
     result is shown.
     """
+    from octsk._plan import read_record
     from octsk._progress import TrainingDisplay
     from octsk.benchmark import run_benchmark
     from octsk.datasets import DownloadError
@@ -501,7 +502,7 @@ def benchmark(
         own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
         if seeds != 1 or seed or any(value is not None for value in own):
             raise typer.BadParameter("--from takes nets, options and seeds from a run")
-        record = _read_run(from_run)
+        record = read_record(from_run, ended=True)
         if not (data or dataset or phantoms):
             phantoms, dataset, size = _source_of(record, from_run)
     try:
@@ -562,17 +563,6 @@ def benchmark(
     out.note(f"Models, reports, scores and figure: {folder}")
     if record is not None:
         _say_whether_equal(document["differences"], from_run, out)
-
-
-def _read_run(path: Path):
-    from octsk._plan import read_record
-
-    record = read_record(path)
-    if "reports" not in record:
-        raise ValueError(
-            f"the run of {path} has not ended: there are no figures to compare with"
-        )
-    return record
 
 
 def _source_of(record, path):

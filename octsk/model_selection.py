@@ -1,5 +1,6 @@
 """Search for settings: the report's grid, search spaces and Optuna studies."""
 
+import hashlib
 import json
 import os
 import signal
@@ -43,8 +44,8 @@ _SIZES = (0.25, 0.5, 1, 2)
 # People write search spaces by hand.
 _MAX_SPACE_BYTES = 2**20
 
-# Images that stand for all of them when a study is continued.
-_N_HASHED = 64
+# Images that are hashed at a time.
+_N_HASHED = 256
 
 _COST_WORDS = {"n_parameters": "parameters", "fit_time": "time of a fit (s)"}
 
@@ -792,12 +793,18 @@ class _Folds:
         return joblib.hash([_hashable(params) for params in given], coerce_mmap=True)
 
     def fingerprint(self):
-        """Return a hash of some images, all labels and the folds."""
+        """Return a hash of images, labels and folds."""
         n = len(self.splits[0][0]) + len(self.splits[0][1])
-        some = _safe_indexing(self.X, np.arange(0, n, max(1, n // _N_HASHED)))
+        images = hashlib.sha256()
+        # Memory-mapped images are to have the same hash, and not to be read as a whole.
+        for start in range(0, n, _N_HASHED):
+            some = np.arange(start, min(n, start + _N_HASHED))
+            part = np.asarray(_safe_indexing(self.X, some))
+            images.update(f"{part.shape} {part.dtype}".encode())
+            part = part.astype(str) if part.dtype.hasobject else part
+            images.update(part.tobytes())
         labels = np.asarray(self.y).astype(str)
-        # Memory-mapped images are to have the same hash.
-        return joblib.hash((np.array(some), labels, self.splits), coerce_mmap=True)
+        return joblib.hash((images.hexdigest(), labels, self.splits), coerce_mmap=True)
 
 
 def _hashable(params):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from helpers import TINY, toy_images
@@ -14,6 +15,7 @@ from sklearn.model_selection import cross_val_score
 
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
+from octsk._base import BaseOCTNet
 from octsk._training import Onlooker
 
 X, y = toy_images(60)
@@ -239,6 +241,43 @@ def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monke
         net(tmp_path, **RECIPE).fit(X, y)
 
 
+def own_net(activation, folder):
+    """Return a net as a notebook has it whose cell was changed and run again."""
+
+    def architecture(input_shape, n_classes, **_):
+        layers = keras.layers
+        hidden = layers.Dense(8, activation=activation)
+        return keras.Sequential(
+            [keras.Input(input_shape), layers.Flatten(), hidden, layers.Dense(n_classes)]
+        )
+
+    class OwnNet(BaseOCTNet, architecture=architecture):
+        pass
+
+    return OwnNet(epochs=1, random_state=0, checkpoint_dir=folder)
+
+
+def test_changed_architecture_is_another_fit(tmp_path):
+    relu = state(own_net("relu", tmp_path).fit(X, y))
+    assert state(own_net("tanh", tmp_path).fit(X, y)) != relu
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+    # Keras has numbered all layers anew meanwhile.
+    assert fit_counting(own_net("relu", tmp_path), X, y) == 0
+
+
+def test_layers_that_cannot_say_their_settings(tmp_path):
+    class Silent(keras.layers.Layer):
+        def __init__(self, given):
+            super().__init__()
+
+        def call(self, inputs):
+            return inputs
+
+    silent = own_net(Silent(object()), tmp_path)
+    with pytest.raises(ValueError, match="layers can say their settings"):
+        silent.fit(X, y)
+
+
 def test_checkpoint_dir_that_cannot_be(tmp_path):
     path = tmp_path / "file"
     path.touch()
@@ -257,6 +296,7 @@ def test_nothing_is_pickled(checkpoint):
 # can start it: each is a training that takes little time to begin.
 KILLER = """
 import os, random, signal, sys, time
+from octsk._base import BaseOCTNet
 from octsk._training import Onlooker
 from test_checkpoint import SETTINGS, net, state
 from helpers import toy_images

@@ -795,6 +795,7 @@ def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
     ("change", "message"),
     [
         ({"X": FLAT[:, :6]}, "images, labels and folds was"),
+        ({"X": np.vstack([FLAT[:-1], FLAT[:1]])}, "images, labels and folds was"),
         ({"y": Y[::-1]}, "images, labels and folds was"),
         ({"cv": 4}, "images, labels and folds was"),
         ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy', is 'accuracy'"),
@@ -950,6 +951,8 @@ def test_ctrl_c_in_a_lost_trial(tmp_path):
         ("journal", {"pid_namespace": "pid:[1]", "pid": 2**30}, "RUNNING", 2),
         # The machine was started anew.
         ("journal", {"boot": "before"}, "FAIL", 2),
+        # It did not say when it was started.
+        ("journal", {"boot": None}, "RUNNING", 2),
         # Another machine, or one with the same name: it gives signs of life.
         ("sqlite", {"boot": "another", "pid": 2**30}, "RUNNING", 1),
     ],

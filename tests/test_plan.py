@@ -16,8 +16,9 @@ from sklearn.utils import Bunch
 from typer.testing import CliRunner
 
 import octsk
-from octsk import OCTAugmenter, SmallOCTNet, cli
-from octsk._plan import make_estimators, make_plan
+from octsk import OCTAugmenter, SmallOCTNet, _plan, cli
+from octsk._files import only_one_at
+from octsk._plan import make_estimators, make_plan, read_record
 from octsk._training import Onlooker
 from octsk.benchmark import run_benchmark
 
@@ -137,6 +138,36 @@ def test_a_folder_of_other_files_is_not_gone_on_with(dataset, tmp_path):
         run_benchmark({"a": DummyClassifier()}, dataset, output_dir=tmp_path, resume=True)
 
 
+def test_a_run_is_one_processes_at_a_time(dataset, tmp_path):
+    nets, how = {"dull": DummyClassifier()}, {"output_dir": tmp_path / "run"}
+    with only_one_at(tmp_path / "run.json"), pytest.raises(RuntimeError):
+        raise RuntimeError
+    asked = []
+
+    def on_event(kind, **info):
+        if kind == "fit_start":
+            with pytest.raises(BlockingIOError, match="another process is at it"):
+                run_benchmark(nets, dataset, resume=True, **how)
+            asked.append(kind)
+
+    run_benchmark(nets, dataset, on_event=on_event, **how)
+    assert asked == ["fit_start"]
+    run_benchmark(nets, dataset, resume=True, **how)
+    assert not [*tmp_path.rglob("*.lock")]
+
+
+def test_a_run_is_not_gone_on_with_by_another_version(dataset, tmp_path, monkeypatch):
+    nets = {"dull": DummyClassifier()}
+    run_benchmark(nets, dataset, output_dir=tmp_path)
+    now = _plan.environment()
+    monkeypatch.setattr(
+        _plan, "environment", lambda: now | {"keras": "9.9", "cpu_count": 0}
+    )
+    message = f"another run: keras is '9.9', and was '{now['keras']}'"
+    with pytest.raises(ValueError, match=message):
+        run_benchmark(nets, dataset, output_dir=tmp_path, resume=True)
+
+
 @pytest.mark.slow
 def test_nets_in_pipelines_and_callbacks_of_users(dataset, tmp_path):
     import keras
@@ -237,11 +268,57 @@ def test_options_that_do_not_go_together(words, message):
     assert message in octsk_command("benchmark", *words, code=2).stderr
 
 
-def test_what_is_no_record():
+@pytest.fixture(scope="module")
+def record(dataset):
+    return json.dumps(run_benchmark({"tiny": DummyClassifier()}, dataset).to_dict())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda r: r.clear(), "it has no 'octsk_run'"),
+        (lambda r: r.update(octsk_run=2), "it has format 2, not 1"),
+        (lambda r: r.update(plan=[]), r"it\.plan is \[\], not of type dict"),
+        (lambda r: r["plan"].pop("nets"), r"it\.plan has no 'nets'"),
+        (lambda r: r["plan"].update(nets={"a": 3}), r"it\.plan\.nets\.a is 3, not of type"),
+        (lambda r: r["plan"].update(seeds=["0"]), r"it\.plan\.seeds\[0\] is '0', not of"),
+        (lambda r: r["plan"]["data"].pop("sha256"), r"it\.plan\.data has no 'sha256'"),
+        (lambda r: r["plan"]["data"].update(file=1), r"it\.plan\.data\.file is 1, not of"),
+        (lambda r: r.update(reports=3), "its reports is 3, not of type list"),
+        (lambda r: r["reports"][0].pop("metrics"), r"its reports\[0\] has no 'metrics'"),
+        (lambda r: r.pop("environment"), "it has no 'environment'"),
+    ],
+)
+def test_what_is_no_record(spoil, message, record):
+    spoilt = json.loads(record)
+    spoil(spoilt)
+    Path("x.json").write_text(json.dumps(spoilt))
+    with pytest.raises(
+        ValueError, match=rf"x\.json is not the run\.json of a run: {message}"
+    ):
+        read_record(Path("x.json"))
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        {"net": "SmallOCTNet", "params": {"epoch": 2}},
+        {"net": "SmallOCTNet", "params": {"epochs": {"list": 3}}},
+        {"net": "SmallOCTNet", "params": {"epochs": {}}},
+    ],
+)
+def test_parameters_that_no_net_has(net):
+    with pytest.raises(ValueError, match="none of SmallOCTNet's"):
+        make_estimators({"plan": {"nets": {"a": net}}})
+
+
+def test_what_the_command_cannot_repeat(record):
     Path("x.json").write_text("[]")
     result = octsk_command("benchmark", "--from", "x.json", code=1)
     assert "x.json is not the run.json of a run" in result.stderr
-    Path("x.json").write_text('{"octsk_run": 1, "plan": {}}')
+    begun = json.loads(record)
+    del begun["reports"]
+    Path("x.json").write_text(json.dumps(begun))
     result = octsk_command("benchmark", "--from", "x.json", code=1)
     assert "has not ended" in result.stderr
 

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import re
 import resource
 import signal
 import struct
@@ -21,6 +22,7 @@ from PIL import Image
 
 import octsk
 from octsk import SmallOCTNet
+from octsk._plan import read_record
 from octsk.benchmark import BenchmarkReport
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.model_selection import read_search_space
@@ -135,6 +137,14 @@ def test_npz(members, message, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["hostile.npz"]
 
 
+def test_name_in_npz_that_is_no_text(tmp_path):
+    path = tmp_path / "hostile.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("imagé.npy", of_shape((1, 1, 1)) + b"1")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
+    refuse(_npz_images.load_npz_images, path, "is not a whole npz file .*codec")
+
+
 def test_pickle_in_npz(tmp_path):
     path, trace = tmp_path / "hostile.npz", tmp_path / "it ran"
     np.savez(path, images=np.array([Touch(trace)]), test_images=np.zeros((1, 2, 2)))
@@ -238,6 +248,30 @@ def test_names_in_h5_that_are_one_array_again_and_again(tmp_path):
         layer["kernel"] = np.zeros((500, 500), np.float32)
         layer.attrs["weight_names"] = [b"kernel"] * 800
     refuse(SmallOCTNet.from_h5, path, "its names stand for more numbers than it holds")
+
+
+@pytest.mark.parametrize("size", [2**30, 2**32 - 1])
+def test_name_in_h5_that_claims_gigabytes(size, saved, tmp_path):
+    path = tmp_path / "hostile.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"one name"]
+        file.create_group("one name").attrs["weight_names"] = np.array([b"k"])
+    data = path.read_bytes()
+    # Length, place in the file and index of a name; the only one of this length.
+    [place] = re.finditer(rb"\x08\0\0\0.{6}\0\0\x01\0\0\0", data, re.DOTALL)
+    path.write_bytes(
+        data[: place.start()] + size.to_bytes(4, "little") + data[place.start() + 4 :]
+    )
+    refuse(SmallOCTNet.from_h5, path, "its names cannot be read")
+
+
+def test_each_reader_knows_the_others_files(saved, tmp_path):
+    with pytest.raises(ValueError, match=r"octsk\.load reads octsk's own"):
+        SmallOCTNet.from_h5(saved)
+    path = tmp_path / "net.h5"
+    h5py.File(path, "w").close()
+    with pytest.raises(ValueError, match=r"a Keras 2 \.h5 file, .* from_h5"):
+        octsk.load(path)
 
 
 # --- Models ----------------------------------------------------------------------------
@@ -355,13 +389,32 @@ def test_foreign_classes_beside_the_layers(saved, tmp_path):
         lambda config: config["config"]["layers"].extend(
             layer("Dense", units=10**5) for _ in range(3)
         ),
+        lambda config: config["config"]["layers"].extend(
+            [
+                layer("RepeatVector", n=10**5),
+                layer("Flatten"),
+                layer("Reshape", target_shape=[1, 1, 3 * 10**5]),
+                layer("UpSampling2D", size=[10**3, 1]),
+                layer("Reshape", target_shape=[1, 1, 3 * 10**8]),
+                layer("Normalization", axis=-1, mean=0.0, variance=1.0),
+            ]
+        ),
     ],
 )
 def test_networks_larger_than_their_weights(config, saved, tmp_path):
     changed = config_of(saved)
     config(changed)
     path = with_model(saved, tmp_path, config=json.dumps(changed))
-    refuse(octsk.load, path, r"its network has [\d,]+ weights, but the file holds [\d,]+")
+    refuse(octsk.load, path, r"has [\d,]+ weights and constants, but the file holds")
+
+
+def test_normalization_by_given_numbers_is_honest(saved, tmp_path):
+    config = config_of(saved)
+    config["config"]["layers"].insert(1, layer("Normalization", mean=0.5, variance=0.25))
+    loaded = octsk.load(with_model(saved, tmp_path, config=json.dumps(config)))
+    X = toy_images()[0][:2]
+    told = loaded.model_.layers[0](X[..., None] / np.float32(255)).numpy()
+    np.testing.assert_allclose(told, (X[..., None] / 255 - 0.5) / 0.5, rtol=1e-5)
 
 
 DEEP = b'{"a":' + b"[" * 10**6
@@ -475,7 +528,9 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("read", [BenchmarkReport.from_json, read_search_space])
+@pytest.mark.parametrize(
+    "read", [BenchmarkReport.from_json, read_record, read_search_space]
+)
 @pytest.mark.parametrize(("text", "message"), TEXTS.values(), ids=TEXTS)
 def test_texts(read, text, message, tmp_path):
     path = tmp_path / "hostile.json"
