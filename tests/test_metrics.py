@@ -6,6 +6,7 @@ import pytest
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
+from octsk import metrics
 from octsk.metrics import (
     bootstrap_interval,
     expected_calibration_error,
@@ -291,6 +292,40 @@ def test_no_resample_misses_a_rare_class():
             "auc", y_true, y_score, groups=given, n_resamples=500, random_state=0
         )
         assert 0 < low < high < 1
+
+
+def test_counts_come_in_blocks_that_keep_each_class(monkeypatch):
+    codes = np.array([0, 1, 0, 2, 1, 0])
+    monkeypatch.setattr(metrics, "_BLOCK", 3 * len(codes) + 1)
+    blocks = list(metrics._draw_counts(codes, None, 7, np.random.RandomState(0)))
+    assert [block.shape for block in blocks] == [(3, 6), (3, 6), (1, 6)]
+    counts = np.vstack(blocks)
+    np.testing.assert_array_equal(counts @ np.eye(3)[codes], np.tile([3, 2, 1], (7, 1)))
+    assert len(np.unique(counts, axis=0)) > 1
+    # A block holds one resample at least, however many samples there are.
+    monkeypatch.setattr(metrics, "_BLOCK", 1)
+    blocks = list(metrics._draw_counts(codes, None, 2, np.random.RandomState(0)))
+    assert [block.shape for block in blocks] == [(1, 6), (1, 6)]
+
+
+def test_groups_are_drawn_whole_until_each_class_is_there():
+    # Class 3 is not among them, class 2 in one group alone.
+    codes = np.array([0, 0, 1, 1, 0, 4, 2, 0])
+    groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    counts = metrics._group_counts(codes, groups, 200, np.random.RandomState(0))
+    assert counts.shape == (200, 8)
+    np.testing.assert_array_equal(counts[:, ::2], counts[:, 1::2])
+    np.testing.assert_array_equal(counts[:, ::2].sum(axis=1), np.full(200, 4))
+    for code in (0, 1, 2, 4):
+        assert (counts[:, codes == code].sum(axis=1) > 0).all()
+    # Groups 1, 2 and 3 must be drawn; the fourth draw is any.
+    assert set(np.unique(counts)) == {0, 1, 2}
+
+
+def test_two_groups_are_enough():
+    y_true, y_score = _four_classes()
+    ends = bootstrap_interval("acc", y_true, y_score, groups=np.arange(400) % 2)
+    assert ends[0] < ends[1]
 
 
 def test_groups_widen_the_interval():
