@@ -37,6 +37,9 @@ OCT_CLASSES = [
     "normal",
 ]
 
+# The command shows them as lines of its own, which the tests look at.
+pytestmark = pytest.mark.filterwarnings("default::UserWarning")
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):

@@ -1116,7 +1116,7 @@ def test_killed_search_goes_on(tmp_path, estimator):
     while (tmp_path / "search.journal.lock").is_symlink():
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.communicate()
     states = [trial.state.name for trial in load_study(tmp_path).trials]
     assert states == ["COMPLETE"] * 3 + ["RUNNING"]
 
