@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from octsk._report import jsonable, synthetic_banner, write_json
 from octsk._tables import Table, tables_to_text
-from octsk.benchmark import _environment
+from octsk._plan import environment
 from octsk.datasets._phantoms import draw_splits
 
 Result = TypeVar("Result")
@@ -108,7 +108,7 @@ def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:
         "benchmark": name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings,
-        "environment": {**_environment(), "cpu": _cpu(), "load": _load()},
+        "environment": {**environment(), "cpu": _cpu(), "load": _load()},
     }
 
 
