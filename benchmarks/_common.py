@@ -11,9 +11,9 @@ from typing import Any, NoReturn, TypeVar
 
 from sklearn.utils import Bunch
 
+from octsk._plan import environment
 from octsk._report import jsonable, synthetic_banner, write_json
 from octsk._tables import Table, tables_to_text
-from octsk._plan import environment
 from octsk.datasets._phantoms import draw_splits
 
 Result = TypeVar("Result")

@@ -1078,7 +1078,7 @@ def fetch(
 @app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --json")
 def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     """Show versions, devices, the data folder and the nets."""
-    from octsk.benchmark import _environment
+    from octsk._plan import environment
     from octsk.datasets import get_data_home
 
     folder = get_data_home(data_home)
@@ -1098,7 +1098,7 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     sizes = {
         name: getattr(architectures, name)((28, 28, 1), 4).count_params() for name in nets
     }
-    facts = _environment()
+    facts = environment()
 
     def show():
         words = [f"{name} ({size / 1e6:.1f} MB)" for name, size in sets.items()]

@@ -22,6 +22,7 @@ from sklearn.model_selection import (
 )
 
 from octsk._files import atomic_folder, atomic_write, check_new_folder
+from octsk._plan import environment
 from octsk._report import (
     data_words,
     decimals,
@@ -37,7 +38,6 @@ from octsk.benchmark import (
     BenchmarkRun,
     _check_mapping,
     _describe,
-    _environment,
     _fit,
     _seeded,
     run_benchmark,
@@ -206,7 +206,7 @@ class TuningRun:
                 "best_score": search.best_score_,
                 "importances": self.importances(),
                 "trials": self.trials(),
-                "environment": _environment(),
+                "environment": environment(),
             }
         )
 
