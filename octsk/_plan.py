@@ -169,7 +169,7 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
     return record
 
 
-def _check_shape(value, shape, where) -> None:
+def _check_shape(value: Any, shape: Any, where: str) -> None:
     """See that what a JSON file held has the entries, of the types, that are read later.
 
     Raises
@@ -187,7 +187,7 @@ def _check_shape(value, shape, where) -> None:
     elif isinstance(shape, dict):
         for key, inner in shape.items():
             if key is Ellipsis:
-                for name, item in value.items():
+                for name, item in dict(value).items():
                     _check_shape(item, inner, f"{where}.{name}")
             elif key not in value:
                 raise ValueError(f"{where} has no {key!r}")
