@@ -1,12 +1,21 @@
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
 
-from octsk._images import check_images, to_batch, to_unit, validate_images
+from octsk._images import (
+    check_column,
+    check_images,
+    check_lengths,
+    to_batch,
+    to_unit,
+    validate_images,
+)
 
 
 def grey(n=3, height=5, width=7):
@@ -127,7 +136,16 @@ WRONG = {
         r"integers from 40000 to 40000.*\(X // 257\).astype\('uint8'\)",
     ),
     "256": (np.full((1, 5, 5), 256), "integers from 256 to 256; .* lie in 0 to 255"),
-    "negative integers": (np.full((1, 5, 5), -1), "integers from -1 to -1"),
+    "negative integers": (
+        np.full((1, 5, 5), -1),
+        "integers from -1 to -1; .*255. Shift and rescale them first.$",
+    ),
+    "bytes with a sign": (
+        np.full((1, 5, 5), -1, np.int8),
+        r"If bytes were read with a sign, X\.view\('uint8'\) mends it",
+    ),
+    "a data set": ({"data": grey()}, "got a dict; pass its 'data'"),
+    "a path": ("scans.npz", "the path 'scans.npz'; octsk.load_image_files reads"),
     "bool": (grey() > 9, "dtype bool; images are uint8 .0 to 255. or float .0 to 1."),
     "complex": (grey() * 1j, "[Cc]omplex"),
     "text": (grey().astype(str), "X has dtype <U3"),
@@ -192,6 +210,72 @@ def test_other_shape_than_expected(X, message):
 
 class Anything(BaseEstimator):
     pass
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "one"),
+    [((5, 7, 1), (5, 7)), ((5, 7, 1), (5, 7, 1)), ((5, 7, 3), (5, 7, 3))],
+)
+def test_one_image_is_no_set(image_shape, one):
+    estimator = Anything()
+    validate_images(estimator, np.zeros((2, *image_shape), np.uint8), reset=True)
+    with pytest.raises(ValueError, match=r"that of one image; .* X\[np.newaxis\]"):
+        validate_images(estimator, np.zeros(one, np.uint8), reset=False)
+
+
+def test_rows_of_colour_images_are_no_image():
+    estimator = Anything()
+    validate_images(estimator, np.zeros((2, 5, 7, 3), np.uint8), reset=True)
+    # Five rows of seven numbers are no grey image either, where images are colour.
+    with pytest.raises(ValueError, match="7 features.*expecting 105"):
+        validate_images(estimator, np.zeros((5, 7), np.uint8), reset=False)
+
+
+@pytest.mark.parametrize(
+    "y", [[0, 1, 2], [0.0, 1.0], ["a", "b"], [b"a", b"b"], np.array(["a", "b"], object)]
+)
+def test_labels(y):
+    np.testing.assert_array_equal(check_column(y), y)
+
+
+def test_columns_of_labels():
+    column = np.array([[0], [1]])
+    with pytest.warns(DataConversionWarning):
+        np.testing.assert_array_equal(check_column(column), [0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(check_column(column, warn=False), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.eye(3), r"^t has shape \(3, 3\); .*One-hot rows .* by t\.argmax\(axis=1\)"),
+        (np.eye(2), "One-hot"),
+        (np.array([1j, 2]), "^t holds complex numbers"),
+        ([1, 2j], "^t holds complex numbers"),
+        ([1, "a"], "^t mixes labels of several kinds"),
+        (np.array([1, "a"], object), "^t mixes labels of several kinds"),
+        (["a", None], "^t mixes labels of several kinds"),
+    ],
+)
+def test_what_are_no_labels(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_column(y, "t")
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (grey(), [0, 1], "^X has 3 images and y 2 entries; each image needs one"),
+        ("scans.npz", [0], "^X must be an array of images; got the path"),
+        (3, [0], "^X must be an array of images; got 3"),
+    ],
+)
+def test_a_label_for_each_image(X, y, message):
+    check_lengths(grey(), [0, 1, 2])
+    with pytest.raises(ValueError, match=message):
+        check_lengths(X, y)
 
 
 def test_shape_is_remembered():

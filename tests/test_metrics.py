@@ -347,9 +347,10 @@ def test_groups_widen_the_interval():
 
 def test_interval_of_an_undefined_metric_is_nan():
     y_true, y_score = _four_classes()
-    kept = y_true != 1
-    ends = bootstrap_interval("auc", y_true[kept], y_score[kept], n_resamples=10)
-    assert np.isnan(ends).all()
+    for missing in (0, 1, 3):
+        kept = y_true != missing
+        ends = bootstrap_interval("auc", y_true[kept], y_score[kept], n_resamples=10)
+        assert np.isnan(ends).all()
 
 
 def test_interval_with_labels_and_large_samples():
