@@ -4,7 +4,9 @@ Needs atheris (``pip install atheris``; Linux or macOS), which no other part of 
 project does. A reader may give what it reads or refuse by a ValueError; anything else is
 a finding, and so is a process started, a connection made or a pickle opened meanwhile.
 Each kind of finding is printed and its first file is kept in --findings; libFuzzer itself
-stops at a crash of a C library, at 60 seconds for one file or at 4 GB.
+stops at a crash of a C library, at 60 seconds for one file or at 6 GB. (HDF5 may take 4
+for the length that a name claims; octsk reads names in a process with a limit, which a
+fuzzer could not watch.)
 
 Files of archives would hardly ever pass their check sums, so what is changed is one
 member, which is then put into an archive anew; the first byte of an input says which.
@@ -26,7 +28,9 @@ with atheris.instrument_imports(
         "PIL",
         "json",
         "numpy.lib._format_impl",
+        "octsk._h5_check",
         "octsk._persistence",
+        "octsk._plan",
         "octsk._report",
         "octsk._untrusted",
         "octsk.datasets",
@@ -43,9 +47,11 @@ with atheris.instrument_imports(
     from PIL import Image
 
     import octsk
-    from octsk._persistence import read_h5_weights
+    from octsk._h5_check import look_through
+    from octsk._plan import read_record
     from octsk.benchmark import BenchmarkReport
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
+    from octsk.datasets._phantoms import draw_splits
     from octsk.model_selection import read_search_space
 
 # What mutations of JSON would seldom hit upon.
@@ -167,7 +173,22 @@ def _h5() -> Plain:
     with tempfile.TemporaryDirectory() as folder:
         net.model_.save(f"{folder}/net.h5")
         whole = Path(folder, "net.h5").read_bytes()
-    return Plain([whole], read_h5_weights)
+    return Plain([whole], _look_through)
+
+
+def _look_through(path: Path) -> None:
+    # What a process of its own would end with, whatever the kind.
+    try:
+        look_through(path)
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _images() -> Plain:
@@ -208,6 +229,14 @@ def _report() -> Plain:
     return Plain([text], BenchmarkReport.from_json)
 
 
+def _record() -> Plain:
+    from sklearn.dummy import DummyClassifier
+
+    scans = draw_splits({"train": 16, "test": 16}, size=16)
+    run = octsk.run_benchmark({"dull": DummyClassifier()}, scans)
+    return Plain([json.dumps(run.to_dict()).encode()], read_record)
+
+
 READERS: dict[str, Callable] = {
     "npz": Npz,
     "model": Model,
@@ -215,6 +244,7 @@ READERS: dict[str, Callable] = {
     "images": _images,
     "space": _space,
     "report": _report,
+    "record": _record,
 }
 
 
@@ -280,7 +310,7 @@ def main() -> None:
         f"-max_len={2 * longest}",
         f"-dict={words}",
         "-timeout=60",
-        "-rss_limit_mb=4096",
+        "-rss_limit_mb=6144",
         f"-artifact_prefix={arguments.findings}/",
     ]
     atheris.Setup([sys.argv[0], *options, str(seeds)], Watch(reader, arguments.findings))

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._files import atomic_write
-from octsk._h5_names import read_h5_names
+from octsk._h5_check import read_h5_names
 from octsk._tensorflow import keras
 from octsk._training import check_not_forked, seeded_layers
 from octsk._untrusted import check_h5, check_zip_names, parse_json
@@ -380,9 +380,9 @@ def read_h5_weights(path):
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
     try:
+        places = read_h5_names(path)
         with h5py.File(path, "r") as file:
-            check_h5(file, path.stat().st_size)
-            arrays = [file[root][layer][name] for root, layer, name in read_h5_names(path)]
+            arrays = [file[root][layer][name] for root, layer, name in places]
             # A name given again and again would fill the memory from a small file.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names stand for more numbers than it holds")

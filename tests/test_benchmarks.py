@@ -802,7 +802,9 @@ def test_long_haul_sees_what_is_left_open(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reader", ["npz", "model", "h5", "images", "space", "report"])
+@pytest.mark.parametrize(
+    "reader", ["npz", "model", "h5", "images", "space", "report", "record"]
+)
 def test_fuzzer_reads_honest_files(reader, tmp_path):
     pytest.importorskip("atheris")
     done = subprocess.run(

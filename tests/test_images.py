@@ -227,7 +227,7 @@ def test_rows_of_colour_images_are_no_image():
     estimator = Anything()
     validate_images(estimator, np.zeros((2, 5, 7, 3), np.uint8), reset=True)
     # Five rows of seven numbers are no grey image either, where images are colour.
-    with pytest.raises(ValueError, match="7 features.*expecting 105"):
+    with pytest.raises(ValueError, match=r"7 features.*expecting 105"):
         validate_images(estimator, np.zeros((5, 7), np.uint8), reset=False)
 
 

@@ -1,7 +1,7 @@
-"""Reads the names of a Keras 2 ``.h5`` file's arrays, in a process of its own.
+"""Looks through a Keras 2 ``.h5`` file in a process of its own, with limits.
 
 HDF5 1.14 asks for as much memory as a name's stored length claims, up to 4 GB each, before
-it finds that the file does not hold it. A process with a limit may fail at that.
+it finds that the file does not hold it.
 """
 
 import json
@@ -9,13 +9,13 @@ import os
 import subprocess
 import sys
 
-# A network of 10,000 layers has a megabyte of names; h5py itself takes some 50.
+# A network of 10,000 layers has a megabyte of names.
 _MAX_BYTES = 512 * 2**20
 _MAX_SECONDS = 60
 
 
 def read_h5_names(path):
-    """Return the places of the arrays in a Keras 2 ``.h5`` file, in layer order.
+    """Return the places of the arrays in a Keras 2 ``.h5`` file, which is checked first.
 
     Parameters
     ----------
@@ -25,12 +25,13 @@ def read_h5_names(path):
     Returns
     -------
     list of (str, str, str)
-        Group of all layers, layer, and name in the layer.
+        Group of all layers, layer, and name in the layer; in layer order.
 
     Raises
     ------
     ValueError
-        If there are no names, or they claim more memory than any have.
+        If it holds anything but plain arrays and names, or takes more memory or time than
+        such files do.
     """
     # -P: this file's folder is no place to import from.
     command = [sys.executable, "-P", __file__, os.fspath(path)]
@@ -51,23 +52,25 @@ def read_h5_names(path):
         raise ValueError(f"its names cannot be read in {_MAX_SECONDS} seconds") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ValueError(f"its names cannot be read: {said or 'the reader died'}")
+        raise ValueError(f"it cannot be read: {said or 'the reader died'}")
     return [tuple(place) for place in json.loads(done.stdout)]
 
 
-def _main(path):
+def look_through(path):
+    """Do what `read_h5_names` does, in this process and without limits."""
     import h5py
 
-    _limit_memory()
+    from octsk._untrusted import check_h5
+
     with h5py.File(path, "r") as file:
+        check_h5(file, os.path.getsize(path))
         # A whole model keeps its weights in a group, a weights-only file at the root.
         root = file.get("model_weights", file)
-        places = [
+        return [
             (root.name, layer, name)
             for layer in _names(root, "layer_names")
             for name in _names(root[layer], "weight_names")
         ]
-    print(json.dumps(places))
 
 
 def _limit_memory():
@@ -103,4 +106,5 @@ def _texts(group, attribute):
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _limit_memory()
+    print(json.dumps(look_through(sys.argv[1])))
