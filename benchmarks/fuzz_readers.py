@@ -49,7 +49,7 @@ with atheris.instrument_imports(
     import octsk
     from octsk._h5_check import look_through
     from octsk._plan import read_record
-    from octsk.benchmark import BenchmarkReport
+    from octsk.benchmark import BenchmarkReport, run_benchmark
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
     from octsk.datasets._phantoms import draw_splits
     from octsk.model_selection import read_search_space
@@ -233,7 +233,7 @@ def _record() -> Plain:
     from sklearn.dummy import DummyClassifier
 
     scans = draw_splits({"train": 16, "test": 16}, size=16)
-    run = octsk.run_benchmark({"dull": DummyClassifier()}, scans)
+    run = run_benchmark({"dull": DummyClassifier()}, scans)
     return Plain([json.dumps(run.to_dict()).encode()], read_record)
 
 

@@ -130,7 +130,10 @@ WRONG = {
         grey() * 1.0,
         r"floats from 0 to 104.*Divide 0-255 images by 255",
     ),
-    "negative": (grey() / -255, r"floats from -0.407843 to -0.*\[0, 1\]"),
+    "negative": (
+        grey() / -255,
+        r"floats from -0.407843 to -0.*\[0, 1\]. Pass images as they were before",
+    ),
     "16 bits": (
         np.full((1, 5, 5), 40_000, np.uint16),
         r"integers from 40000 to 40000.*\(X // 257\).astype\('uint8'\)",
