@@ -99,10 +99,22 @@ def test_page_is_whole_and_shows_names_as_text(hostile):
     assert 'alert("data")' in page.text()
     assert CLASSES[0] in page.text()
     assert not any("onerror" in attrs for _, attrs, _ in page.elements)
-    # Two charts, training, samples, confusion, two curves, reliability, mistakes, maps.
+    # Two charts, training, samples, variants, confusion, two curves, reliability, a
+    # prediction, mistakes, maps of two kinds.
     alts = [attrs["alt"] for _, attrs, _ in page.of("img")]
-    assert len(alts) == 10
+    assert len(alts) == 13
     assert all(alts)
+    captions = "\n".join(text for _, _, text in page.of("figcaption"))
+    assert f"random variants of it (seed 0), as in the training of {HOSTILE}" in captions
+    assert (
+        len(re.findall(r"^Test image \d+, drawn at random \(seed 0\)", captions, re.M)) == 1
+    )
+    # The same images are explained in both ways.
+    maps = re.findall(
+        r"^(Grad-CAM|Occlusion)\. Test images ([\d, ]+), drawn", captions, re.M
+    )
+    assert [method for method, _ in maps] == ["Grad-CAM", "Occlusion"]
+    assert len({indices for _, indices in maps}) == 1
     levels = [int(tag[1]) for tag, _, _ in page.of("h1", "h2", "h3")]
     assert levels[0] == 1
     assert all(b - a <= 1 for a, b in pairwise(levels))
@@ -119,14 +131,21 @@ def test_page_is_whole_and_shows_names_as_text(hostile):
 
 def test_published_rows_stand_apart():
     run = run_benchmark({"flat": Flat()}, official())
-    sources = {}
-    for section in html_report(run).split("<section")[1:]:
+    html, sources = html_report(run), {}
+    for section in html.split("<section")[1:]:
         title = re.search("<h2>(.*)</h2>", section)[1]
         sources[title] = set(re.findall('class="source">(.*?)<', section))
         assert ("ResNet-18 (28)" in section) == (title == "Published results")
     assert sources["Published results"] == {"published"}
-    assert sources["Results"] == sources["flat in detail"] == {"measured by this run"}
-    assert "Licence CC BY 4.0; Cite: Yang et al., 2023" in html_report(run)
+    assert sources["Results"] == {"measured by this run"}
+    assert sources["flat in detail"] == {
+        "measured by this run",
+        "a measured figure among published ones",
+    }
+    before, _, rank = html.partition("Rank in MedMNIST")
+    assert 'class="source">a measured figure' in rank.partition("<table")[0]
+    assert before.rpartition("<h3>")[2].startswith("Place among published rows</h3>")
+    assert "Licence CC BY 4.0; Cite: Yang et al., 2023" in html
 
 
 def test_synthetic_images_are_shouted_and_have_no_published_rows():
@@ -141,6 +160,77 @@ def test_synthetic_images_are_shouted_and_have_no_published_rows():
         "measured on SYNTHETIC images",
         "published",
     }
+
+
+@pytest.mark.pictures
+@pytest.mark.slow
+def test_chart_with_published_rows_says_that_it_has_them():
+    run = run_benchmark({"flat": Flat()}, official())
+    for caption in re.findall("<figcaption>(.*)", html_report(run)):
+        assert ("published" in caption) == ("above MedMNIST's published rows" in caption)
+
+
+def evaluated(hostile):
+    """A report of the net, the net, and what it was measured on."""
+    net, data = hostile.estimators[HOSTILE], dataset(name=HOSTILE, target_names=CLASSES)
+    report = octsk.evaluate(net, data.val.data, data.val.target, dataset=data, split="val")
+    return report, net, data
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_evaluation_has_a_page_of_what_is_known(hostile, whole):
+    report, net, data = evaluated(hostile)
+    html = html_report(report, estimator=net, dataset=data if whole else data.val)
+    titles = re.findall("<h2>(.*)</h2>", html)
+    assert titles == [
+        *("Results", "Published results", "Data", "Settings", "Versions and machine")
+    ]
+    text = Page(html).text()
+    for figure in (*report.metrics.values(), *report.recall.values()):
+        assert f"{figure:.3f}" in text
+    assert "validation images" in text
+    assert "Seed of the training: not known." in text
+    assert "is not known here. If it was, the figures flatter it." in text
+    assert "training images" not in text
+    # Of a report alone, without its classifier and its images.
+    assert re.findall("<h2>(.*)</h2>", html_report(report)) == titles
+
+
+def test_evaluation_has_a_card_of_what_is_known(hostile):
+    report, net, data = evaluated(hostile)
+    card = model_card(report, estimator=net, dataset=data.val, file="tiny.octsk")
+    _, header, body = card.split("---\n", 2)
+    [result] = yaml.safe_load(header)["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "val"
+    assert 'octsk.load("tiny.octsk")' in body
+    assert "Not known to octsk: name the data that the classifier was trained on." in body
+    assert "or chosen by them, is not known" in body
+    assert "trained and measured" not in body
+    assert "| not known |" in body
+    alone = model_card(report)
+    assert "octsk.load" not in alone
+    assert "5ha" in alone
+
+
+def test_only_a_report_takes_a_classifier_and_data(hostile):
+    report, net, _ = evaluated(hostile)
+    with pytest.raises(ValueError, match="estimator goes with the report of"):
+        html_report(hostile, estimator=net)
+    with pytest.raises(ValueError, match="file goes with the report of"):
+        model_card(hostile, file="x.octsk")
+    with pytest.raises(ValueError, match="net must be None for a report"):
+        model_card(report, "tiny")
+
+
+def test_card_of_another_librarys_classifier_does_not_call_it_octsks():
+    card = model_card(run_benchmark({"flat": Flat()}, dataset()))
+    _, header, _ = card.split("---\n", 2)
+    facts = yaml.safe_load(header)
+    assert "library_name" not in facts
+    assert not {"keras", "octsk"} & set(facts["tags"])
+    assert "Flat, a classifier with scikit-learn's interface" in card
+    for untrue in ("Keras network", "octsk.load", ".octsk"):
+        assert untrue not in card
 
 
 @pytest.mark.pictures
@@ -252,13 +342,30 @@ def browser(tmp_path_factory):
         yield browser
 
 
+def page_of(kind, hostile):
+    if kind == "evaluation":
+        report, net, data = evaluated(hostile)
+        pages = [html_report(report, estimator=net, dataset=data) for _ in range(2)]
+        # The same images are drawn each time.
+        assert pages[0] == pages[1]
+        # Four of scores, a prediction, mistakes, two of maps, samples, training.
+        assert pages[0].count("<img") == 10
+        return pages[0]
+    if kind == "benchmark":
+        return html_report(hostile)
+    html = html_report(tune(SEARCH, dataset(), seeds=[0, 1]))
+    # Both were augmented alike: one picture is enough.
+    assert html.count("random variants of it") == 1
+    assert "as in the training of default, tuned" in html
+    return html
+
+
 @pytest.mark.pictures
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["benchmark", "tuning"])
+@pytest.mark.parametrize("kind", ["benchmark", "tuning", "evaluation"])
 def test_page_in_a_browser(kind, hostile, browser, tmp_path):
-    run = hostile if kind == "benchmark" else tune(SEARCH, dataset(), seeds=[0, 1])
     path = tmp_path / "report.html"
-    path.write_text(html_report(run), encoding="utf-8")
+    path.write_text(page_of(kind, hostile), encoding="utf-8")
     grounds = set()
     for width, dark in [(1280, False), (400, False), (1280, True), (400, True)]:
         browser.open(path, width=width, dark=dark)

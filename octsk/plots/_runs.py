@@ -399,9 +399,14 @@ class BenchmarkDisplay:
         if self.published:
             handles += [
                 Line2D(
-                    [], [], lw=0, marker="D", mfc="none", color=_V1, label="MedMNIST v1"
+                    *([], []),
+                    lw=0,
+                    marker="D",
+                    mfc="none",
+                    color=_V1,
+                    label="published, MedMNIST v1",
                 ),
-                Line2D([], [], lw=0, marker="s", color=_V2, label="MedMNIST v2"),
+                Line2D([], [], lw=0, marker="s", color=_V2, label="published, MedMNIST v2"),
             ]
         self.ax_.legend(
             handles=handles,

@@ -10,21 +10,36 @@ from markupsafe import Markup
 from octsk._report import TITLES, as_word, data_words, decimals, interval_words, jsonable
 from octsk._tables import Table
 from octsk._version import __version__
-from octsk.reporting._content import class_counts, description, parameter_rows
+from octsk.reporting._content import (
+    check_alone,
+    class_counts,
+    description,
+    is_report,
+    parameter_rows,
+)
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
 
 
-def model_card(run, net: str | None = None) -> str:
-    r"""Write the model card of one net of a run, as Hugging Face's hub reads it.
+def model_card(
+    run, net: str | None = None, *, estimator=None, dataset=None, file: str | None = None
+) -> str:
+    r"""Write the model card of one classifier, as Hugging Face's hub reads it.
 
     Parameters
     ----------
-    run : octsk.benchmark.BenchmarkRun or octsk.tuning.TuningRun
-        The run.
+    run : BenchmarkRun, TuningRun or BenchmarkReport
+        The run, of `octsk.benchmark` or `octsk.tuning`, or what `octsk.evaluate` returned.
+        A report knows nothing of the training data, and its card says so.
     net : str, default=None
         Name of the net in the benchmark run; None: its first. Of a tuning run the card is
-        the tuned net's, and `net` must be None.
+        the tuned net's, and `net` must be None, as of a report.
+    estimator : classifier, default=None
+        Of a report: what was evaluated. Runs have their own.
+    dataset : Bunch, default=None
+        Of a report: what `octsk.evaluate` was given. Runs have their own.
+    file : str, default=None
+        Of a report: the file that `octsk.load` loads the net from. None: it is in none.
 
     Returns
     -------
@@ -35,7 +50,8 @@ def model_card(run, net: str | None = None) -> str:
     Raises
     ------
     ValueError
-        If there is no such net in the run.
+        If there is no such net in the run, or an argument is given that does not go with
+        what `run` is.
 
     See Also
     --------
@@ -62,10 +78,14 @@ def model_card(run, net: str | None = None) -> str:
     >>> "# small: SmallOCTNet on oct-phantoms (SYNTHETIC)" in card
     True
     """
-    if not hasattr(run, "search"):
+    check_alone(run, estimator=estimator, dataset=dataset, file=file)
+    if not is_report(run) and not hasattr(run, "search"):
         facts = _facts_of_benchmark(run, net)
     elif net is not None:
-        raise ValueError(f"net must be None for a tuning run, got {net!r}.")
+        kind = "report" if is_report(run) else "tuning run"
+        raise ValueError(f"net must be None for a {kind}, got {net!r}.")
+    elif is_report(run):
+        facts = _facts_of_report(run, estimator, dataset, file)
     else:
         facts = _facts_of_search(run)
     return _template().render(facts)
@@ -75,27 +95,43 @@ def _facts_of_benchmark(run, net):
     net = next(iter(run.reports)) if net is None else net
     if net not in run.reports:
         raise ValueError(f"net must be one of {list(run.reports)}, got {net!r}.")
-    reports = run.reports[net]
+    reports, estimator = run.reports[net], run.estimators.get(net)
+    first = reports[0]
     return {
-        "name": net,
+        "title": f"{net}: {first.estimator}",
         "search": None,
         "files": [f"{report.run_name}.octsk" for report in reports],
         "n_train": run.training["n_train"],
-        "environment": reports[0].environment,
-        "estimator": reports[0].estimator,
-        "params": _params_table(reports[0].params),
-        **_facts(
-            run.estimators.get(net), reports[0].data, run.dataset, reports[0].class_names
-        ),
+        "environment": first.environment,
+        "estimator": first.estimator,
+        "params": _params_table(first.params),
+        **_facts(estimator, first.data, run.dataset, first.class_names),
+        "counts": _counts_table(run.dataset, first.class_names),
         **_measured(reports),
+    }
+
+
+def _facts_of_report(report, estimator, dataset, file):
+    return {
+        "title": report.estimator,
+        "search": None,
+        "files": [] if file is None else [file],
+        "n_train": None,
+        "environment": report.environment,
+        "estimator": report.estimator,
+        "params": _params_table(report.params),
+        **_facts(estimator, report.data, dataset, report.class_names),
+        "counts": None,
+        **_measured([report]),
     }
 
 
 def _facts_of_search(run):
     reports = [] if run.benchmark is None else run.benchmark.reports["tuned"]
     trials = len(run.search.study_.trials)
+    estimator = type(run.estimator).__name__
     return {
-        "name": "tuned",
+        "title": f"tuned: {estimator}",
         "search": (
             f"Its settings are the best of {trials} trials by "
             f"{run.metric_words().replace('_', ' ')} in "
@@ -105,9 +141,10 @@ def _facts_of_search(run):
         "files": ["model.octsk"],
         "n_train": run.data["n_train"],
         "environment": run.to_dict()["environment"],
-        "estimator": type(run.estimator).__name__,
+        "estimator": estimator,
         "params": _params_table(jsonable(run.estimator.get_params())),
         **_facts(run.estimator, run._split(), run.dataset, run.class_names),
+        "counts": _counts_table(run.dataset, run.class_names),
         **_measured(reports[:1]),
     }
 
@@ -116,6 +153,8 @@ def _facts(estimator, data, dataset, class_names):
     name = data["name"] or "unnamed data"
     network = getattr(estimator, "model_", None)
     return {
+        # What octsk writes to files; the rest of the card is true of any classifier.
+        "is_octsks": hasattr(estimator, "image_shape_"),
         "class_names": class_names or estimator.classes_.tolist(),
         "shape": getattr(estimator, "image_shape_", None),
         "n_parameters": None if network is None else network.count_params(),
@@ -123,9 +162,12 @@ def _facts(estimator, data, dataset, class_names):
         "data_name": f"{name} (SYNTHETIC)" if data["synthetic"] else name,
         "data_tag": as_word(data["name"]).lower(),
         "about": description(dataset),
-        "counts": None if dataset is None else _table(class_counts(dataset, class_names)),
         "version": __version__,
     }
+
+
+def _counts_table(dataset, class_names):
+    return None if dataset is None else _table(class_counts(dataset, class_names))
 
 
 def _params_table(params):
@@ -137,7 +179,10 @@ def _measured(reports):
     if not reports:
         return {"reports": [], "results": None, "recall": [], "seconds": None}
     first = reports[0]
-    rows = [(str(report.seed), *_figures(report)) for report in reports]
+    rows = [
+        ("not known" if report.seed is None else str(report.seed), *_figures(report))
+        for report in reports
+    ]
     return {
         "reports": [
             {

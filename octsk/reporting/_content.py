@@ -9,6 +9,34 @@ from octsk._tables import Table
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
+def is_report(run) -> bool:
+    """Say whether this is the report of one evaluation, not a run."""
+    return hasattr(run, "y_score")
+
+
+def check_alone(run, **given) -> None:
+    """Refuse what only goes with a report, if `run` is none.
+
+    Parameters
+    ----------
+    run : BenchmarkRun, TuningRun or BenchmarkReport
+        What is written about.
+    **given : object
+        The other arguments by name; None are those not given.
+
+    Raises
+    ------
+    ValueError
+        If one is given with a run.
+    """
+    for name, value in given.items():
+        if value is not None and not is_report(run):
+            raise ValueError(
+                f"{name} goes with the report of octsk.evaluate alone, and must be None "
+                f"for a {type(run).__name__}; got {type(value).__name__}."
+            )
+
+
 def description(dataset) -> list[str]:
     """Return in paragraphs what a data set says of itself, licence and makers included.
 

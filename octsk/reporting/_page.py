@@ -11,7 +11,14 @@ from octsk._tables import Table
 from octsk._version import __version__
 from octsk.plots._drawing import unseen_figures
 from octsk.reporting import _pictures
-from octsk.reporting._content import SPLITS, class_counts, description, parameter_rows
+from octsk.reporting._content import (
+    SPLITS,
+    check_alone,
+    class_counts,
+    description,
+    is_report,
+    parameter_rows,
+)
 from octsk.reporting._pictures import Picture
 
 _NOT_CLINICAL = (
@@ -26,9 +33,19 @@ _ON_MISTAKES = (
 )
 
 _ON_MAPS = (
-    "Grad-CAM shows which parts of an image raise the class that the net predicts. It is "
+    "Two ways to ask what in an image raises the class that the net predicts: Grad-CAM "
+    "weighs the net's last feature maps; occlusion covers the image piece by piece and "
+    "sees whether that takes from the probability (orange) or adds to it (blue). They are "
     "for finding out what a net has learned, not for finding lesions."
 )
+
+_ON_TRAINING = (
+    "Whether the classifier was trained on some of these images, or chosen by them, is not "
+    "known here. If it was, the figures flatter it."
+)
+
+# Where the figures of a rank come from.
+_ON_RANK = "a measured figure among published ones"
 
 
 class Section(NamedTuple):
@@ -42,24 +59,35 @@ class Section(NamedTuple):
     sections: Sequence["Section"] = ()
 
 
-def html_report(run) -> str:
+def html_report(run, *, estimator=None, dataset=None) -> str:
     """Write a run as a web page that needs no other file.
 
     The page holds settings, data, versions and seeds, the tables, published rows apart
-    from measured ones, and pictures: results, training, the surest mistakes, and what
-    octsk's nets looked at. It asks for nothing from a network and runs no script.
+    from measured ones, and pictures: results, training, a prediction, the surest
+    mistakes, and of octsk's nets how images were varied and what moved the net. It asks
+    for nothing from a network and runs no script.
 
     Parameters
     ----------
-    run : octsk.benchmark.BenchmarkRun or octsk.tuning.TuningRun
-        The run. Pictures of images need the data set that `run_benchmark` and `tune` keep
-        in it.
+    run : BenchmarkRun, TuningRun or BenchmarkReport
+        The run, of `octsk.benchmark` or `octsk.tuning`, or what `octsk.evaluate` returned.
+        Pictures of images need the data set that `run_benchmark` and `tune` keep in it.
+    estimator : classifier, default=None
+        Of a report: what was evaluated, to explain it. Runs have their own.
+    dataset : Bunch, default=None
+        Of a report: what `octsk.evaluate` was given, for what it says of itself and for
+        pictures of its images. Runs have their own.
 
     Returns
     -------
     str
         The page, HTML. Without matplotlib (``octsk[plot]``) it has no pictures and says
         so.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` or `dataset` is given with a run.
 
     See Also
     --------
@@ -78,17 +106,16 @@ def html_report(run) -> str:
     >>> "SYNTHETIC DATA" in page, "<guess>" in page, "&lt;guess&gt;" in page
     (True, False, True)
     """
+    check_alone(run, estimator=estimator, dataset=dataset)
     # Missing matplotlib shows with the first picture.
     try:
         with unseen_figures():
-            sections, no_pictures = _sections(run, draw=True), ""
+            sections = _sections(run, estimator, dataset, draw=True)
+            no_pictures = ""
     except ImportError as error:
-        sections, no_pictures = _sections(run, draw=False), str(error)
-    if hasattr(run, "search"):
-        name, data = type(run.search.estimator).__name__, run._split()
-        title = f"Tuning of {name}"
-    else:
-        title, data = f"Benchmark of {', '.join(run.reports)}", run.first.data
+        sections = _sections(run, estimator, dataset, draw=False)
+        no_pictures = str(error)
+    title, data = _title_and_data(run)
     return _template().render(
         title=title,
         subtitle=data_words(data),
@@ -100,6 +127,14 @@ def html_report(run) -> str:
     )
 
 
+def _title_and_data(run):
+    if is_report(run):
+        return f"Evaluation of {run.name}", run.data
+    if hasattr(run, "search"):
+        return f"Tuning of {type(run.search.estimator).__name__}", run._split()
+    return f"Benchmark of {', '.join(run.reports)}", run.first.data
+
+
 @cache
 def _template():
     loader = PackageLoader("octsk.reporting")
@@ -109,7 +144,9 @@ def _template():
     return environment.get_template("page.html")
 
 
-def _sections(run, *, draw) -> list[Section]:
+def _sections(run, estimator, dataset, *, draw) -> list[Section]:
+    if is_report(run):
+        return _evaluation_sections(run, estimator, dataset, draw)
     if not hasattr(run, "search"):
         return _benchmark_sections(run, draw)
     search = _search_section(run, draw)
@@ -120,54 +157,98 @@ def _sections(run, *, draw) -> list[Section]:
 
 
 # --------------------------------------------------------------------------------------
+# One report
+# --------------------------------------------------------------------------------------
+
+
+def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
+    split = report.data["split"]
+    if split not in (dataset or {}):
+        # As `evaluate` takes it, whole or the split itself.
+        dataset = {**(dataset or {}), split: dataset}
+    images = _pictures.images_of(dataset[split])
+    rows = [*_data_rows(report.data), *_measured_rows(report)]
+    seed = "not known" if report.seed is None else report.seed
+    return [
+        _report_section("Results", _ON_TRAINING, report, estimator, images, draw),
+        _published_section(report),
+        Section(
+            "Data",
+            words=description(dataset),
+            tables=[Table("Data set", rows=rows)],
+            pictures=_pictures.of_data(dataset, split, {}) if draw else (),
+        ),
+        _settings_section(
+            [report],
+            f"Seed of the training: {seed}.",
+            pictures=_pictures.of_training([report]) if draw else (),
+        ),
+        _versions_section(report.environment),
+    ]
+
+
+def _report_section(title, words, report, estimator, images, draw) -> Section:
+    """Say what one classifier does; `images` are those it was measured on, or None."""
+    parts = [Section("Place among published rows", _ON_RANK, tables=report._rank_table())]
+    if draw and images is not None:
+        mistakes = _pictures.of_mistakes(report, images)
+        none = f"None of the {report.n_samples} images was mistaken."
+        maps = _pictures.of_explanations(estimator, report, images)
+        parts += [
+            Section("One prediction", pictures=_pictures.of_prediction(report, images)),
+            Section("Surest mistakes", words=[_ON_MISTAKES], pictures=mistakes),
+            Section("What moved the net", words=[_ON_MAPS], pictures=maps),
+        ]
+        words = words if mistakes else f"{words} {none}"
+    return Section(
+        title,
+        _measured_words(report.data),
+        words=[words] if words else (),
+        tables=[report._metrics_table(), report._classes_table()],
+        pictures=_pictures.of_scores(report) if draw else (),
+        sections=[part for part in parts if part.tables or part.pictures],
+    )
+
+
+def _published_section(report) -> Section:
+    tables = published_tables(report.data, report.not_comparable)
+    return Section("Published results", "published", tables=tables)
+
+
+# --------------------------------------------------------------------------------------
 # A benchmark
 # --------------------------------------------------------------------------------------
 
 
 def _benchmark_sections(run, draw) -> list[Section]:
-    data = run.first.data
+    seeds = ", ".join(map(str, run.seeds))
     results = Section(
         "Results",
-        _measured_words(data),
+        _measured_words(run.first.data),
         tables=[run._measured_table(), *([_seeds_table(run)] if run.seeds[1:] else [])],
         pictures=_pictures.of_results(run) if draw else (),
     )
-    published = Section(
-        "Published results",
-        "published",
-        tables=published_tables(data, run.first.not_comparable),
-    )
     return [
         results,
-        published,
+        _published_section(run.first),
         _data_section(run, draw),
         *(_net_section(run, net, draw) for net in run.reports),
-        _settings_section(run),
+        _settings_section(
+            [reports[0] for reports in run.reports.values()],
+            f"Seeds: {seeds}. Each is the random_state of a training.",
+        ),
         _versions_section(run.first.environment),
     ]
 
 
 def _net_section(run, net, draw) -> Section:
     report, *others = run.reports[net]
-    words = []
-    if others:
-        words.append(f"One of {len(others) + 1} trainings, with seed {report.seed}.")
-    images = None if run.dataset is None else _pictures.images_of(run.dataset["test"])
-    parts = []
-    if draw and images is not None:
-        mistakes = _pictures.of_mistakes(report, images)
-        parts.append(Section("Surest mistakes", words=[_ON_MISTAKES], pictures=mistakes))
-        if not mistakes:
-            words.append(f"None of the {report.n_samples} images was mistaken.")
-        maps = _pictures.of_explanations(run.estimators.get(net), report, images)
-        parts.append(Section("What moved the net", words=[_ON_MAPS], pictures=maps))
-    return Section(
-        f"{net} in detail",
-        _measured_words(report.data),
-        words=words,
-        tables=[report._metrics_table(), report._classes_table(), *report._rank_table()],
-        pictures=_pictures.of_scores(report) if draw else (),
-        sections=[part for part in parts if part.pictures],
+    words = (
+        f"One of {len(others) + 1} trainings, with seed {report.seed}." if others else ""
+    )
+    images = _pictures.images_of((run.dataset or {}).get("test"))
+    return _report_section(
+        f"{net} in detail", words, report, run.estimators.get(net), images, draw
     )
 
 
@@ -192,16 +273,22 @@ def _data_section(run, draw) -> Section:
         *_data_rows(data),
         ("training images", f"{training['n_train']:,}"),
         ("validation images", f"{training['n_val']:,}"),
-        (f"{SPLITS[data['split']]} images", f"{run.first.n_samples:,}"),
-        ("SHA-256 of the arrays measured on", data["arrays_sha256"]),
+        *_measured_rows(run.first),
     ]
     if training["sha256"]:
         rows.append(("SHA-256 of the arrays trained on", training["sha256"]))
     tables, pictures = [Table("Data set", rows=rows)], []
     if run.dataset is not None:
         tables.append(class_counts(run.dataset, run.first.class_names))
-        pictures = _pictures.of_data(run.dataset) if draw else []
+        pictures = _pictures.of_data(run.dataset, "train", run.estimators) if draw else []
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
+
+
+def _measured_rows(report) -> list[tuple[str, str]]:
+    return [
+        (f"{SPLITS[report.data['split']]} images", f"{report.n_samples:,}"),
+        ("SHA-256 of the arrays measured on", report.data["arrays_sha256"]),
+    ]
 
 
 def _data_rows(data) -> list[tuple[str, str]]:
@@ -212,16 +299,14 @@ def _data_rows(data) -> list[tuple[str, str]]:
     ]
 
 
-def _settings_section(run) -> Section:
-    firsts = [reports[0] for reports in run.reports.values()]
+def _settings_section(reports, words, pictures=()) -> Section:
     rows = [
-        ("estimator", *(report.estimator for report in firsts)),
-        *parameter_rows([report.params for report in firsts]),
+        ("estimator", *(report.estimator for report in reports)),
+        *parameter_rows([report.params for report in reports]),
     ]
-    seeds = ", ".join(map(str, run.seeds))
-    words = [f"Seeds: {seeds}. Each is the random_state of a training."]
-    table = Table("Parameters", ("parameter", *run.reports), rows)
-    return Section("Settings", words=words, tables=[table])
+    header = ("parameter", *(report.name for report in reports))
+    table = Table("Parameters", header, rows)
+    return Section("Settings", words=[words], tables=[table], pictures=pictures)
 
 
 def _versions_section(environment) -> Section:
@@ -245,6 +330,7 @@ def _search_section(run, draw) -> Section:
 
 def _search_data(run, draw) -> Section:
     data, patients = run.data, run.data["n_groups"]
+    nets = {"the tuned net": run.estimator}
     rows = [
         *_data_rows(data),
         ("training images", f"{data['n_train']:,}"),
@@ -254,5 +340,5 @@ def _search_data(run, draw) -> Section:
         "Data",
         words=description(run.dataset),
         tables=[Table("Data set", rows=rows), class_counts(run.dataset, run.class_names)],
-        pictures=_pictures.of_data(run.dataset) if draw else (),
+        pictures=_pictures.of_data(run.dataset, "train", nets) if draw else (),
     )

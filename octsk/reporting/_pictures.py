@@ -2,34 +2,43 @@
 
 import base64
 import io
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from octsk._images import check_images
 from octsk._report import decimals
+from octsk.augmentation import OCTAugmenter
 from octsk.plots import (
+    AugmentationDisplay,
     BenchmarkDisplay,
     ConfusionDisplay,
     HistoryDisplay,
     ImageGridDisplay,
     MistakesDisplay,
     PrecisionRecallCurvesDisplay,
+    PredictionDisplay,
     ReliabilityDisplay,
     RocCurvesDisplay,
 )
 from octsk.plots._drawing import COLOURS, COLUMN
+from octsk.reporting._content import SPLITS
 
 # A column of a page (3.5 inches) gets 700 pixels: sharp on a screen of double density.
 _DPI = 200
 
 _N_EXPLAINED = 4
 
+# Of all draws, so that the same run shows the same images.
+_SEED = 0
+
 
 class Picture(NamedTuple):
     """An image with its caption, and in words what it shows.
 
     `width` is in pixels of CSS; those wider than a column are not to be made smaller.
+    `origin` says where the figures come from, if not where those of the section do.
     """
 
     caption: str
@@ -37,16 +46,18 @@ class Picture(NamedTuple):
     source: str
     width: int
     wide: bool
+    origin: str = ""
 
 
-def _picture(drawn, caption, alt) -> Picture:
+def _picture(drawn, caption, alt, origin="") -> Picture:
     figure = getattr(drawn, "figure_", drawn)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI)
     encoded = base64.b64encode(file.getvalue()).decode()
     inches = figure.get_figwidth()
     source = f"data:image/png;base64,{encoded}"
-    return Picture(caption, alt, source, round(96 * inches), wide=inches > COLUMN)
+    wide = inches > COLUMN
+    return Picture(caption, alt, source, round(96 * inches), wide, origin)
 
 
 def of_results(run) -> list[Picture]:
@@ -58,26 +69,32 @@ def of_results(run) -> list[Picture]:
             for net, reports in run.reports.items()
         )
         chart = BenchmarkDisplay.from_run(run, metric=metric)
-        shown = f"{title} of each training, with its interval"
-        published = ", above MedMNIST's published rows" if chart.published else ""
-        pictures.append(_picture(chart, f"{shown}{published}", f"{title}: {values}."))
-    trained = [reports[0] for reports in run.reports.values() if reports[0].history]
+        caption, origin = f"{title} of each training, with its interval", ""
+        if chart.published:
+            caption += ", above MedMNIST's published rows"
+            origin = "measured by this run, and published"
+        pictures.append(_picture(chart, caption, f"{title}: {values}.", origin))
+    return pictures + of_training([reports[0] for reports in run.reports.values()])
+
+
+def of_training(reports) -> list[Picture]:
+    """Draw the training of those classifiers that keep a history of it."""
     # As many nets as there are colours.
-    if shown_nets := trained[: len(COLOURS)]:
-        alt = "Loss and accuracy after each epoch: " + "; ".join(
-            f"{report.name} ends at loss {decimals(report.history['loss'][-1])} after "
-            f"{len(report.history['loss'])} epochs"
-            for report in shown_nets
-        )
-        display = HistoryDisplay.from_reports(shown_nets)
-        seed = shown_nets[0].seed
-        pictures.append(_picture(display, f"Training with seed {seed}", f"{alt}."))
-    return pictures
+    shown = [report for report in reports if report.history][: len(COLOURS)]
+    if not shown:
+        return []
+    alt = "Loss and accuracy after each epoch: " + "; ".join(
+        f"{report.name} ends at loss {decimals(report.history['loss'][-1])} after "
+        f"{len(report.history['loss'])} epochs"
+        for report in shown
+    )
+    seed = "" if shown[0].seed is None else f" with seed {shown[0].seed}"
+    return [_picture(HistoryDisplay.from_reports(shown), f"Training{seed}", f"{alt}.")]
 
 
 def images_of(split):
-    """Return the images of a split, checked; None where they are none."""
-    data = np.asarray(split["data"])
+    """Return the images of a split, checked; None where there are none."""
+    data = np.asarray((split or {}).get("data", ()))
     if data.ndim < 3:
         return None
     try:
@@ -86,17 +103,42 @@ def images_of(split):
         return None
 
 
-def of_data(dataset) -> list[Picture]:
-    """Draw some training images."""
-    train = dataset["train"]
-    if images_of(train) is None:
+def of_data(dataset, split, estimators) -> list[Picture]:
+    """Draw some images of a split, and how the training of nets varied the first."""
+    part = dataset[split]
+    if images_of(part) is None:
         return []
-    names = train.get("target_names") or dataset.get("target_names")
-    grid = ImageGridDisplay.from_dataset(train, class_names=names, random_state=0)
+    names = part.get("target_names") or dataset.get("target_names")
+    grid = ImageGridDisplay.from_dataset(part, class_names=names, random_state=_SEED)
     n = len(grid.images)
     classes = ", ".join(dict.fromkeys(grid.titles))
-    caption = f"{n} training images, drawn at random"
-    return [_picture(grid, caption, f"{n} training images of the classes {classes}.")]
+    caption = f"{n} {SPLITS[split]} images, drawn at random (seed {_SEED})"
+    alt = f"{n} {SPLITS[split]} images of the classes {classes}."
+    return [_picture(grid, caption, alt), *_of_augmentation(grid.images[0], estimators)]
+
+
+def _of_augmentation(image, estimators) -> list[Picture]:
+    """Draw variants of an image, once for all nets that vary images in the same way."""
+    named: dict[str, tuple[OCTAugmenter, list[str]]] = {}
+    for name, net in estimators.items():
+        augmenter = _augmenter(net)
+        if augmenter is not None:
+            named.setdefault(str(augmenter.get_params()), (augmenter, []))[1].append(name)
+    return [
+        _picture(
+            AugmentationDisplay.from_augmenter(augmenter, image, random_state=_SEED),
+            "Augmentation: the first of these images above random variants of it "
+            f"(seed {_SEED}), as in the training of {', '.join(names)}",
+            f"An image above three variants of it, made by {augmenter}.",
+        )
+        for augmenter, names in named.values()
+    ]
+
+
+def _augmenter(net) -> OCTAugmenter | None:
+    """Return what varied the training images, if `net` is octsk's and had it so."""
+    given = net.augmentation if hasattr(net, "image_shape_") else None
+    return OCTAugmenter.from_preset(net._preset) if given is True else given or None
 
 
 def of_scores(report) -> list[Picture]:
@@ -145,30 +187,58 @@ def of_mistakes(report, images) -> list[Picture]:
     return [_picture(display, display.heading, f"{display.heading}: {titles}.")]
 
 
+def of_prediction(report, images) -> list[Picture]:
+    """Draw one image with its class and what was predicted."""
+    i = np.random.RandomState(_SEED).randint(len(images))
+    display = PredictionDisplay(
+        images[i], report.y_score[i], report.class_names, true_class=report.y_true[i]
+    ).plot()
+    true, predicted = (
+        report.class_names[k] for k in (report.y_true[i], display.predicted_class)
+    )
+    shares = ", ".join(
+        f"{name} {share:.0%}"
+        for name, share in zip(report.class_names, report.y_score[i], strict=True)
+    )
+    caption = f"{_image_words(report, [i])}, drawn at random (seed {_SEED})"
+    alt = f"True class {true}, predicted {predicted}; probabilities: {shares}."
+    return [_picture(display, caption, alt)]
+
+
+def _image_words(report, indices) -> str:
+    split = SPLITS[report.data["split"]].capitalize()
+    plural = "s" if len(indices) > 1 else ""
+    return f"{split} image{plural} {', '.join(map(str, indices))}"
+
+
 def of_explanations(net, report, images) -> list[Picture]:
-    """Draw Grad-CAM of some images of different classes, if `net` is one that has it."""
+    """Draw Grad-CAM and occlusion of some images, if `net` is one that has them."""
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
     if not hasattr(net, "image_shape_"):
         return []
     from octsk.inspection import ExplanationDisplay
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
-    try:
-        display = ExplanationDisplay.from_estimator(
-            net,
-            images[chosen],
-            net.classes_[report.y_true[chosen]],
-            class_names=report.class_names,
-        )
-    except ValueError:  # no convolution in it
-        return []
-    titles = "; ".join(title.replace("\n", ", ") for title in display.titles)
-    caption = f"Grad-CAM of {len(chosen)} images, drawn at random within classes"
-    return [_picture(display, caption, f"Images above their maps: {titles}.")]
+    drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"
+    pictures = []
+    for method, name in [("grad_cam", "Grad-CAM"), ("occlusion", "Occlusion")]:
+        # There is no Grad-CAM of a net without a convolution.
+        with suppress(ValueError):
+            display = ExplanationDisplay.from_estimator(
+                net,
+                images[chosen],
+                net.classes_[report.y_true[chosen]],
+                method=method,
+                class_names=report.class_names,
+            )
+            titles = "; ".join(title.replace("\n", ", ") for title in display.titles)
+            alt = f"Images above their maps by {name}: {titles}."
+            pictures.append(_picture(display, f"{name}. {drawn}", alt))
+    return pictures
 
 
 def _some_of_each_class(codes, n):
-    shuffled = np.random.RandomState(0).permutation(len(codes))
+    shuffled = np.random.RandomState(_SEED).permutation(len(codes))
     present = np.unique(codes)
     of_each = -(-n // len(present))
     groups = [shuffled[codes[shuffled] == k][:of_each] for k in present]
