@@ -605,10 +605,7 @@ def _print_what_more_would_show(nets, console) -> None:
         "away. --seeds 5 shows mean and spread, in five times the time."
     )
     if list(nets) == [Net.SMALL]:
-        words += (
-            " --net medium is the report's best net; each of its steps takes about 35 "
-            "times as long."
-        )
+        words += " --net medium is the report's best net, and takes many times as long."
     console.print(words)
 
 
@@ -916,7 +913,7 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             file_okay=False,
-            help="Write report.txt, report.json and MedMNIST's evaluation file there.",
+            help="Write the page, the report and the scores of each image there.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -928,7 +925,6 @@ def evaluate(
     that they can be compared with.
     """
     import octsk
-    from octsk._files import atomic_write
 
     out = _Output(as_json, quiet)
     images = _load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
@@ -942,14 +938,24 @@ def evaluate(
         seed=classifier.random_state,
     )
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        report.to_json(output / "report.json")
-        report.to_medmnist_csv(output)
-        with atomic_write(output / "report.txt") as path:
-            path.write_text(f"{report}\n", encoding="utf-8")
+        _write_evaluation(output, report, classifier, images, model.name)
     out.result(report.to_dict(scores=False), lambda: _print_report(report.to_text()))
     if output is not None:
-        out.note(f"\nReport and scores: {output}")
+        out.note(f"\nPage with all of it: {output / 'report.html'}")
+        out.note(f"Report, scores and model card: {output}")
+
+
+def _write_evaluation(folder, report, classifier, images, file):
+    from octsk._report import write_text
+    from octsk.reporting import html_report, model_card
+
+    folder.mkdir(parents=True, exist_ok=True)
+    report.to_json(folder / "report.json")
+    report.to_medmnist_csv(folder)
+    write_text(folder / "report.txt", f"{report}\n")
+    about = {"estimator": classifier, "dataset": images}
+    write_text(folder / "report.html", html_report(report, **about))
+    write_text(folder / "model_card.md", model_card(report, **about, file=file))
 
 
 @app.command(

@@ -608,6 +608,11 @@ def test_evaluate(model, clinic, folder):
     assert (folder / "report" / "report.txt").read_text() in result.stdout
     [scores] = (folder / "report").glob("clinic_test_*@SmallOCTNet-seed3.csv")
     assert len(scores.read_text().splitlines()) == 48
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert f"{report.metrics['balanced_accuracy']:.3f}" in page
+    assert str(Path("report", "report.html")) in result.stdout
+    card = (folder / "report" / "model_card.md").read_text(encoding="utf-8")
+    assert 'octsk.load("small.octsk")' in card
 
 
 def test_evaluate_on_another_split(model, clinic):
