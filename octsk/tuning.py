@@ -408,7 +408,8 @@ class TuningRun:
             for trial in best
         ]
         names = [name.rpartition("__")[2] for name in params]
-        return Table(f"Best {len(rows)} trials", [*header, *names], rows)
+        title = "Best trial" if len(rows) == 1 else f"Best {len(rows)} trials"
+        return Table(title, [*header, *names], rows)
 
 
 def tune(

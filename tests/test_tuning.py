@@ -230,7 +230,7 @@ def test_pruned_and_failed_trials_are_listed(tmp_path):
     assert np.isnan(trials[2]["score"])
     assert [trial["params"]["learning_rate"] for trial in trials] == [0.001, 0.01, -1.0]
     assert "3: 1 completed, 1 pruned, 1 failed" in run.to_text()
-    assert "Best 1 trials" in run.to_text()
+    assert "Best trial\n" in run.to_text()
     run.save(tmp_path / "report")
     with open(tmp_path / "report" / "trials.csv", newline="") as file:
         states = [row["state"] for row in csv.DictReader(file)]
