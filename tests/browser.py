@@ -75,8 +75,8 @@ class Browser:
                 return answer["result"]
             self.events.append(answer)
 
-    def open(self, path, *, width, dark=False):
-        """Open a file as a screen of so many pixels shows it, and wait for it."""
+    def open(self, path, *, width, dark=False, media=""):
+        """Open a file as a screen (or paper) of so many pixels shows it; wait for it."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -85,7 +85,7 @@ class Browser:
             mobile=width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.events.clear()
         self.send("Page.navigate", url=path.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):

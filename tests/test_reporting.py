@@ -379,3 +379,11 @@ def test_page_in_a_browser(kind, hostile, browser, tmp_path):
         ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
         grounds.add((dark, ground))
     assert len(grounds) == 2, "dark and light have the same ground"
+    # On paper it is light, and what a screen would scroll to is there: 680 pixels are
+    # about the width of a page without its margins.
+    browser.open(path, width=680, dark=True, media="print")
+    ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert browser.evaluate(
+        "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+    )
