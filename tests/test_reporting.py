@@ -385,5 +385,6 @@ def test_page_in_a_browser(kind, hostile, browser, tmp_path):
     ground = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
     assert browser.evaluate(
-        "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)"
+        "[...document.querySelectorAll('.scroll')]"
+        ".every(table => table.scrollWidth <= table.clientWidth)"
     )
