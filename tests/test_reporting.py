@@ -205,7 +205,8 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
     assert 'octsk.load("tiny.octsk")' in body
     assert "Not known to octsk: name the data that the classifier was trained on." in body
     assert "or chosen by them, is not known" in body
-    assert "trained and measured" not in body
+    assert "It was measured on one data set." in body
+    assert "first seed" not in body
     assert "| not known |" in body
     alone = model_card(report)
     assert "octsk.load" not in alone
@@ -231,6 +232,7 @@ def test_card_of_another_librarys_classifier_does_not_call_it_octsks():
     assert "Flat, a classifier with scikit-learn's interface" in card
     for untrue in ("Keras network", "octsk.load", ".octsk"):
         assert untrue not in card
+    assert "It was trained and measured on one data set." in card
 
 
 @pytest.mark.pictures
@@ -287,6 +289,7 @@ def test_model_card_is_yaml_and_markdown(hostile):
     for title in ("Uses", "Bias, risks and limitations", "Training details", "Evaluation"):
         assert title in titles
     assert "Not for clinical use." in page.text()
+    assert "Recall of each class, first seed: " in page.text()
 
 
 def test_what_the_card_says_to_load_can_be_loaded(tmp_path):
