@@ -214,13 +214,15 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
 
 
 def test_only_a_report_takes_a_classifier_and_data(hostile):
-    report, net, _ = evaluated(hostile)
+    report, net, data = evaluated(hostile)
     with pytest.raises(ValueError, match="estimator goes with the report of"):
         html_report(hostile, estimator=net)
     with pytest.raises(ValueError, match="file goes with the report of"):
         model_card(hostile, file="x.octsk")
     with pytest.raises(ValueError, match="net must be None for a report"):
         model_card(report, "tiny")
+    with pytest.raises(ValueError, match="the 48 images that were evaluated, got 47"):
+        html_report(report, dataset={"data": data.val.data[1:]})
 
 
 def test_card_of_another_librarys_classifier_does_not_call_it_octsks():

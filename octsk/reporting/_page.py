@@ -87,7 +87,8 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     Raises
     ------
     ValueError
-        If `estimator` or `dataset` is given with a run.
+        If `estimator` or `dataset` is given with a run, or `dataset` holds another number
+        of images than were evaluated.
 
     See Also
     --------
@@ -162,21 +163,26 @@ def _sections(run, estimator, dataset, *, draw) -> list[Section]:
 
 
 def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
-    split = report.data["split"]
-    if split not in (dataset or {}):
-        # As `evaluate` takes it, whole or the split itself.
-        dataset = {**(dataset or {}), split: dataset}
-    images = _pictures.images_of(dataset[split])
+    # As `evaluate` takes it, whole or the split itself.
+    part = (dataset or {}).get(report.data["split"], dataset) or {}
+    images = _pictures.images_of(part)
+    if images is not None and len(images) != report.n_samples:
+        raise ValueError(
+            f"dataset must hold the {report.n_samples} images that were evaluated, got "
+            f"{len(images)}."
+        )
     rows = [*_data_rows(report.data), *_measured_rows(report)]
+    # The report knows the names of the classes where the data set may not.
+    named = {**part, "target": report.y_true, "target_names": report.class_names}
     seed = "not known" if report.seed is None else report.seed
     return [
-        _report_section("Results", _ON_TRAINING, report, estimator, images, draw),
+        _report_section("Results", [_ON_TRAINING], report, estimator, images, draw),
         _published_section(report),
         Section(
             "Data",
             words=description(dataset),
             tables=[Table("Data set", rows=rows)],
-            pictures=_pictures.of_data(dataset, split, {}) if draw else (),
+            pictures=_pictures.of_data(named, report.data["split"]) if draw else (),
         ),
         _settings_section(
             [report],
@@ -199,11 +205,11 @@ def _report_section(title, words, report, estimator, images, draw) -> Section:
             Section("Surest mistakes", words=[_ON_MISTAKES], pictures=mistakes),
             Section("What moved the net", words=[_ON_MAPS], pictures=maps),
         ]
-        words = words if mistakes else f"{words} {none}"
+        words = words if mistakes else [*words, none]
     return Section(
         title,
         _measured_words(report.data),
-        words=[words] if words else (),
+        words=words,
         tables=[report._metrics_table(), report._classes_table()],
         pictures=_pictures.of_scores(report) if draw else (),
         sections=[part for part in parts if part.tables or part.pictures],
@@ -243,10 +249,10 @@ def _benchmark_sections(run, draw) -> list[Section]:
 
 def _net_section(run, net, draw) -> Section:
     report, *others = run.reports[net]
-    words = (
-        f"One of {len(others) + 1} trainings, with seed {report.seed}." if others else ""
-    )
-    images = _pictures.images_of((run.dataset or {}).get("test"))
+    words = []
+    if others:
+        words.append(f"One of {len(others) + 1} trainings, with seed {report.seed}.")
+    images = _pictures.images_of((run.dataset or {}).get("test") or {})
     return _report_section(
         f"{net} in detail", words, report, run.estimators.get(net), images, draw
     )
@@ -280,8 +286,14 @@ def _data_section(run, draw) -> Section:
     tables, pictures = [Table("Data set", rows=rows)], []
     if run.dataset is not None:
         tables.append(class_counts(run.dataset, run.first.class_names))
-        pictures = _pictures.of_data(run.dataset, "train", run.estimators) if draw else []
+        pictures = _training_pictures(run.dataset, run.estimators) if draw else []
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
+
+
+def _training_pictures(dataset, nets) -> list[Picture]:
+    train = dataset["train"]
+    names = train.get("target_names") or dataset.get("target_names")
+    return _pictures.of_data({**train, "target_names": names}, "train", nets)
 
 
 def _measured_rows(report) -> list[tuple[str, str]]:
@@ -340,5 +352,5 @@ def _search_data(run, draw) -> Section:
         "Data",
         words=description(run.dataset),
         tables=[Table("Data set", rows=rows), class_counts(run.dataset, run.class_names)],
-        pictures=_pictures.of_data(run.dataset, "train", nets) if draw else (),
+        pictures=_training_pictures(run.dataset, nets) if draw else (),
     )

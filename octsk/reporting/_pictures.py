@@ -94,7 +94,7 @@ def of_training(reports) -> list[Picture]:
 
 def images_of(split):
     """Return the images of a split, checked; None where there are none."""
-    data = np.asarray((split or {}).get("data", ()))
+    data = np.asarray(split.get("data", ()))
     if data.ndim < 3:
         return None
     try:
@@ -103,18 +103,17 @@ def images_of(split):
         return None
 
 
-def of_data(dataset, split, estimators) -> list[Picture]:
+def of_data(part, split, estimators=None) -> list[Picture]:
     """Draw some images of a split, and how the training of nets varied the first."""
-    part = dataset[split]
     if images_of(part) is None:
         return []
-    names = part.get("target_names") or dataset.get("target_names")
-    grid = ImageGridDisplay.from_dataset(part, class_names=names, random_state=_SEED)
+    grid = ImageGridDisplay.from_dataset(part, random_state=_SEED)
     n = len(grid.images)
     classes = ", ".join(dict.fromkeys(grid.titles))
     caption = f"{n} {SPLITS[split]} images, drawn at random (seed {_SEED})"
     alt = f"{n} {SPLITS[split]} images of the classes {classes}."
-    return [_picture(grid, caption, alt), *_of_augmentation(grid.images[0], estimators)]
+    variants = _of_augmentation(grid.images[0], estimators or {})
+    return [_picture(grid, caption, alt), *variants]
 
 
 def _of_augmentation(image, estimators) -> list[Picture]:
