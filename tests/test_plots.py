@@ -65,6 +65,7 @@ def words(figure):
 # -- all of them ------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
 def every_display(scans, scored):
     """A display of each kind, with names as long as they come, not yet drawn on."""
     y, prob = scored
@@ -97,14 +98,14 @@ def every_display(scans, scored):
     ]
 
 
-def test_every_display_is_tried(scans, scored):
-    tried = {type(display).__name__ for display in every_display(scans, scored)}
+def test_every_display_is_tried(every_display):
+    tried = {type(display).__name__ for display in every_display}
     assert tried == {*plots.__all__, "ExplanationDisplay"}
     assert tried <= set(octsk.__all__)
 
 
-def test_all_text_is_inside_a_figure_of_one_column(scans, scored):
-    for display in every_display(scans, scored):
+def test_all_text_is_inside_a_figure_of_one_column(every_display):
+    for display in every_display:
         figure = display.plot().figure_
         figure.draw_without_rendering()
         width, height = figure.get_size_inches()
@@ -117,8 +118,8 @@ def test_all_text_is_inside_a_figure_of_one_column(scans, scored):
         assert inside.y1 < height + 0.02, name
 
 
-def test_every_display_draws_where_it_is_told(scans, scored):
-    for display in every_display(scans, scored):
+def test_every_display_draws_where_it_is_told(every_display):
+    for display in every_display:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5))
         assert display.plot(ax=right) is display
         assert display.figure_ is figure

@@ -307,7 +307,7 @@ class BenchmarkDisplay:
         published, reason = [], run.first.not_comparable
         note = f"Not comparable with published results: {reason}."
         if not reason:
-            note = "(224): 28-pixel images, enlarged."
+            note = "Published by MedMNIST; (224): 28-pixel images, enlarged."
             v1, v2 = (
                 published_results(run.first.data["name"], kind="benchmark", version=v)
                 for v in ("v1", "v2")
@@ -399,14 +399,9 @@ class BenchmarkDisplay:
         if self.published:
             handles += [
                 Line2D(
-                    *([], []),
-                    lw=0,
-                    marker="D",
-                    mfc="none",
-                    color=_V1,
-                    label="published, MedMNIST v1",
+                    [], [], lw=0, marker="D", mfc="none", color=_V1, label="published, v1"
                 ),
-                Line2D([], [], lw=0, marker="s", color=_V2, label="published, MedMNIST v2"),
+                Line2D([], [], lw=0, marker="s", color=_V2, label="published, v2"),
             ]
         self.ax_.legend(
             handles=handles,
