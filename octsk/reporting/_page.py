@@ -35,8 +35,9 @@ _ON_MISTAKES = (
 _ON_MAPS = (
     "Two ways to ask what in an image raises the class that the net predicts: Grad-CAM "
     "weighs the net's last feature maps; occlusion covers the image piece by piece and "
-    "sees whether that takes from the probability (orange) or adds to it (blue). They are "
-    "for finding out what a net has learned, not for finding lesions."
+    "sees whether that takes from the probability (orange) or adds to it (blue). Where the "
+    "two disagree, believe occlusion. They are for finding out what a net has learned, not "
+    "for finding lesions."
 )
 
 _ON_TRAINING = (
