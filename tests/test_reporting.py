@@ -55,6 +55,14 @@ class Flat(GaussianNB):
         return super().predict_proba(X.reshape(len(X), -1))
 
 
+class Bagged(Flat):
+    """Has an estimator for a parameter, and no use for it."""
+
+    def __init__(self, base=None):
+        super().__init__()
+        self.base = base
+
+
 class Page(HTMLParser):
     """The elements of a page, each with its attributes and the text right in it."""
 
@@ -323,6 +331,12 @@ def test_tuning_run_has_page_and_card(tmp_path):
     assert "best of 2 trials by balanced accuracy in 2 folds" in card
     with pytest.raises(ValueError, match="net must be None"):
         model_card(run, "tuned")
+
+
+def test_a_parameter_that_has_parameters_is_named_in_a_word():
+    card = model_card(run_benchmark({"bagged": Bagged(GaussianNB(var_smoothing=0.5))}, dataset()))
+    assert "| base | GaussianNB |" in card
+    assert "| base\\_\\_var\\_smoothing | 0.5 |" in card
 
 
 def test_tuning_without_test_split():

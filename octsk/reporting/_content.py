@@ -109,7 +109,16 @@ def parameter_rows(params) -> list[tuple[str, ...]]:
     """
     names = dict.fromkeys(name for given in params for name in given)
     return [
-        (name, *(str(given[name]) if name in given else "-" for given in params))
+        (name, *(_value(given, name) for given in params))
         for name in names
         if name != "random_state"
     ]
+
+
+def _value(params, name) -> str:
+    if name not in params:
+        return "-"
+    value = str(params[name])
+    # Of an object whose own parameters have rows its class is enough.
+    nested = any(other.startswith(f"{name}__") for other in params)
+    return value.partition("(")[0] if nested else value
