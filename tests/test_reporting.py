@@ -334,7 +334,9 @@ def test_tuning_run_has_page_and_card(tmp_path):
 
 
 def test_a_parameter_that_has_parameters_is_named_in_a_word():
-    card = model_card(run_benchmark({"bagged": Bagged(GaussianNB(var_smoothing=0.5))}, dataset()))
+    card = model_card(
+        run_benchmark({"bagged": Bagged(GaussianNB(var_smoothing=0.5))}, dataset())
+    )
     assert "| base | GaussianNB |" in card
     assert "| base\\_\\_var\\_smoothing | 0.5 |" in card
 
