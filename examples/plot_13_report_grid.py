@@ -37,4 +37,4 @@ ax.invert_yaxis()
 ax.set(
     xlabel="balanced accuracy in each fold", title="SmallOCTNet on 64 SYNTHETIC phantoms"
 )
-fig.legend(loc="outside lower right")
+_ = fig.legend(loc="outside lower right")
