@@ -222,7 +222,10 @@ def test_pruned_and_failed_trials_are_listed(tmp_path):
         pruner=PruneOdd(),
         sampler=Listed(),
     )
-    with pytest.warns(FitFailedWarning, match="learning_rate"):
+    with (
+        pytest.warns(UserWarning, match="scores are non-finite"),
+        pytest.warns(FitFailedWarning, match="learning_rate"),
+    ):
         run = tune(search, dataset(train=Bunch(data=X, target=y), test=None))
     trials = run.trials()
     assert [trial["state"] for trial in trials] == ["completed", "pruned", "failed"]
