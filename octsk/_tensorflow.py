@@ -3,10 +3,12 @@
 All of octsk has them from here: ``from octsk._tensorflow import keras, tf``.
 """
 
+import logging
 import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "start_tensorflow", "tf"]
+__all__ = ["keras", "silent_about_retracing", "start_tensorflow", "tf"]
 
 # Informations, as TensorFlow 2.21 and 2.20 mark them, with what follows two of them.
 _INFORMATION = re.compile(
@@ -63,6 +65,22 @@ def start_tensorflow() -> None:
 
 # Once: a process claims its cores before TensorFlow starts its threads.
 _share_cores = cache(share_cores)
+
+
+@contextmanager
+def silent_about_retracing(function: str) -> Iterator[None]:
+    """Keep TensorFlow from warning of retracing, of one function and in this thread."""
+    here = threading.get_ident()
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        return record.thread != here or function not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_shown)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What TensorFlow does: the batches, the fit of a model and its forward pass."""
 
 # First, since it is what loads TensorFlow in silence.
-from octsk._tensorflow import keras, tf  # isort: split
+from octsk._tensorflow import keras, silent_about_retracing, tf  # isort: split
 
 import gc
 import math
@@ -41,12 +41,6 @@ _NETWORKS_PER_CACHE = 32
 # most, since each has graphs of some MB, and so many bytes of weights and optimizer state.
 _MAX_TWINS = 4
 _MAX_TWIN_BYTES = 256 * 2**20
-
-# TensorFlow warns of retracing when many models are fitted in one process: it takes their
-# train functions, each new and traced once, for one function (TensorFlow 2.21).
-tf.get_logger().addFilter(
-    lambda record: "TensorFlowTrainer._make_function" not in record.getMessage()
-)
 
 _forked = False
 
@@ -588,15 +582,18 @@ def fit_model(
     check_not_forked()
 
     def fit(network):
-        return network.fit(
-            train.dataset(),
-            validation_data=None if validation is None else validation.dataset(),
-            epochs=initial_epoch + epochs,
-            initial_epoch=initial_epoch,
-            callbacks=[_Epochs(train), *callbacks],
-            verbose=verbose,
-            shuffle=False,  # the batches are in random order already
-        )
+        # Of many models fitted in one process TensorFlow takes the train functions, each
+        # new and traced once, for one function (2.21; so named by Keras 3.15).
+        with silent_about_retracing("TensorFlowTrainer._make_function"):
+            return network.fit(
+                train.dataset(),
+                validation_data=None if validation is None else validation.dataset(),
+                epochs=initial_epoch + epochs,
+                initial_epoch=initial_epoch,
+                callbacks=[_Epochs(train), *callbacks],
+                verbose=verbose,
+                shuffle=False,  # the batches are in random order already
+            )
 
     if make_twin is None:
         history = fit(model)

@@ -1042,6 +1042,16 @@ def test_idle_networks_are_kept_up_to_so_many_bytes():
     assert [lent("large", 400) for _ in range(2)] == [["large"], ["large"]]
 
 
+def test_many_networks_bring_no_warning_of_retracing(caplog, monkeypatch):
+    logger = tf.get_logger()
+    monkeypatch.setattr(logger, "propagate", True)
+    filters = list(logger.filters)
+    for filters_of_net in range(1, 8):
+        net(filters=(filters_of_net,), dense_units=()).fit(X, y)
+    assert "retracing" not in caplog.text
+    assert logger.filters == filters  # others are warned as ever
+
+
 def test_images_are_not_kept_after_a_fit():
     images = X.copy()
     kept = weakref.ref(images)

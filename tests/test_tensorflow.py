@@ -1,8 +1,10 @@
 """TensorFlow starts in silence, and what is worth reading is still shown."""
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -37,6 +39,36 @@ def test_program_without_stderr(monkeypatch):
     monkeypatch.setattr(os, "dup", dup)
     with _tensorflow._stderr_sifted():
         pass
+
+
+def test_silence_about_retracing_is_of_one_function_and_one_thread(caplog):
+    logger = logging.getLogger("tensorflow")
+    filters = list(logger.filters)
+
+    def said(words):
+        caplog.clear()
+        caplog.handler.setLevel(logging.WARNING)
+        logger.addHandler(caplog.handler)  # TensorFlow's own does not hand on
+        try:
+            logger.warning(words)
+        finally:
+            logger.removeHandler(caplog.handler)
+        return words in caplog.text
+
+    with _tensorflow.silent_about_retracing("ours"):
+        assert not said("retracing of ours")
+        assert said("retracing of another")
+        heard = []
+        other = threading.Thread(target=lambda: heard.append(said("retracing of ours")))
+        other.start()
+        other.join()
+        assert heard == [True]
+        # One that ends earlier does not let the warnings of the other through.
+        with _tensorflow.silent_about_retracing("ours"):
+            pass
+        assert not said("retracing of ours")
+    assert said("retracing of ours")
+    assert logger.filters == filters
 
 
 PROGRAM = """
