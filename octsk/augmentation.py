@@ -18,6 +18,7 @@ from octsk._images import (
     to_unit,
     validate_images,
 )
+from octsk._tensorflow import silent_about_retracing
 
 # The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
 # of ResidualOCTNet, octsk's own.
@@ -51,8 +52,9 @@ PRESETS = {
     ),
 }
 
-# Images warped at a time by the transformer; bounds its float32 working memory.
-_CHUNK = 1024
+# Pixels warped at a time by the transformer, those of 1,024 images of 28 x 28: bounds its
+# float32 working memory, and keeps places among them within 32 bits.
+_CHUNK_PIXELS = 1024 * 28 * 28
 
 
 def _transforms(self):
@@ -366,11 +368,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def _vary(self, images, rng):
         draws = self.draw(len(images), images.shape[1:], rng)
         varied = np.empty_like(images)
-        for start in range(0, len(images), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
-            # Integers are rounded, not cut, so that the identity gives them back.
-            varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
+        size = _images_at_a_time(images.shape[1:])
+        # A graph is made for each shape of images, once, which is no mistake.
+        with silent_about_retracing("_compiled_warp"):
+            for start in range(0, len(images), size):
+                part = slice(start, start + size)
+                unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
+                # Integers are rounded, not cut, so that the identity gives them back.
+                varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
 
     def draw(self, n, image_shape, rng):
@@ -467,6 +472,11 @@ def _shape(X):
     return as_array(X, "X").shape
 
 
+def _images_at_a_time(image_shape):
+    """Return how many images of a shape the transformer warps at a time."""
+    return max(1, _CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
+
+
 def affine_transforms(
     image_shape, rotation, right, down, shear, width_zoom, height_zoom, flip
 ):
@@ -515,23 +525,42 @@ def _warp_affine(images, affine, fill_mode):
     from octsk._tensorflow import tf
 
     # Compiled anew for each shape, so there are to be few of them: numbers of images are
-    # rounded up to powers of two, from 32.
+    # rounded up to powers of two, from 32 or, of large images, from what is warped at a
+    # time.
     n = tf.shape(images)[0]
     power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
-    size = tf.maximum(tf.cast(2**power, tf.int32), 32)
+    least = min(32, _images_at_a_time(images.shape[1:]))
+    size = tf.maximum(tf.cast(2**power, tf.int32), least)
     size = tf.where(size < n, 2 * size, size)  # where float32 has rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     affine = tf.pad(affine, [[0, size - n], [0, 0]])
-    warped = _compiled_warp()(padded, affine, fill_mode)[:n]
+    # Where fits do it, and where XLA was tried: another device may be without it.
+    with tf.device("CPU:0"):
+        warped = _compiled_warp()(padded, affine, fill_mode)[:n]
     return tf.ensure_shape(warped, images.shape)
 
 
 @functools.cache
+def _has_xla():
+    """Say whether TensorFlow can compile by XLA here, which not all of its builds can."""
+    from octsk._tensorflow import tf
+
+    # Now, not as part of a graph that is being traced.
+    with tf.init_scope(), tf.device("CPU:0"):
+        try:
+            tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
+        except tf.errors.OpError:
+            return False
+    return True
+
+
+@functools.cache
 def _compiled_warp():
-    """Return the warp of images, compiled by XLA.
+    """Return the warp of images, compiled by XLA where TensorFlow has it.
 
     It takes a third of the time of TensorFlow's own ImageProjectiveTransformV3, which
-    asks of each pixel anew where it is.
+    asks of each pixel anew where it is. Without XLA the same lines take longer, and come
+    to the same to rounding; that op does not (it blends edges with what is outside).
     """
     from octsk._tensorflow import tf
 
@@ -547,7 +576,7 @@ def _compiled_warp():
         first = tf.cast(before, tf.int32)
         return first, tf.minimum(first + 1, size - 1), (place - before)[..., None]
 
-    @tf.function(jit_compile=True, autograph=False)
+    @tf.function(jit_compile=_has_xla(), autograph=False)
     def warp(images, affine, fill_mode):
         height, width, n_channels = images.shape[1:]
         x = tf.range(width, dtype=tf.float32)[None, None, :]

@@ -4,6 +4,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from imblearn.pipeline import Pipeline as ImblearnPipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
@@ -238,6 +239,91 @@ def test_variants_do_not_depend_on_how_many_there_are():
     varied = augmenter.fit_transform(X)
     np.testing.assert_array_equal(varied[:30], augmenter.fit_transform(X[:30]))
     assert (varied[1_500:] != X[1_500:]).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((28, 28, 1), 1024), ((224, 224, 1), 16), ((5000, 5000, 3), 1)],
+)
+def test_images_warped_at_a_time_are_few_where_large(shape, expected):
+    n = augmentation._images_at_a_time(shape)
+    assert n == expected
+    # Places of pixels are numbers of 32 bits.
+    assert n * shape[0] * shape[1] < 2**31
+
+
+def test_large_images_are_warped_like_small_ones(monkeypatch):
+    X = noise(5)
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    expected = augmenter.fit_transform(X)
+    seen = []
+    warp = augmentation.OCTAugmenter.warp
+
+    def spy(self, images, draws):
+        seen.append(len(images))
+        return warp(self, images, draws)
+
+    monkeypatch.setattr(augmentation.OCTAugmenter, "warp", spy)
+    monkeypatch.setattr(augmentation, "_CHUNK_PIXELS", 300)  # two images
+    np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
+    assert seen == [2, 2, 1]
+
+
+# --- Without XLA -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh_warp():
+    """Let the warp be made anew, and again afterwards."""
+    caches = augmentation._has_xla, augmentation._compiled_warp
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
+def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
+    X = (noise() / 255).astype(np.float32)
+    augmenter = OCTAugmenter(**STRONG, fill_mode=fill_mode, random_state=0)
+    expected = augmenter.fit_transform(X)
+    augmentation._compiled_warp.cache_clear()
+    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    np.testing.assert_allclose(augmenter.fit_transform(X), expected, atol=1e-5)
+    assert not augmentation._compiled_warp()._jit_compile
+
+
+def test_xla_is_tried_once(monkeypatch, fresh_warp):
+    tried = []
+    real = tf.function
+
+    def without_xla(function=None, *, jit_compile=None, **params):
+        if not jit_compile:
+            return real(function, **params)
+
+        def fails(*arguments):
+            tried.append(1)
+            raise tf.errors.UnimplementedError(None, None, "no XLA on this platform")
+
+        return fails
+
+    monkeypatch.setattr(tf, "function", without_xla)
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    for _ in range(2):
+        assert augmenter.fit_transform(noise()).shape == (40, 12, 12)
+    assert len(tried) == 1
+
+
+def test_xla_is_tried_from_within_a_graph_too(fresh_warp):
+    augmenter = OCTAugmenter(**STRONG)
+    images = (noise()[..., None] / 255).astype(np.float32)
+    draws = augmenter.draw(40, (12, 12, 1), np.random.default_rng(0))
+    expected = augmenter.warp(images, draws).numpy()
+    augmentation._has_xla.cache_clear()
+    augmentation._compiled_warp.cache_clear()
+    batches = tf.data.Dataset.from_tensors((images, draws)).map(augmenter.warp)
+    np.testing.assert_array_equal(next(iter(batches)).numpy(), expected)
 
 
 # --- The transformer -------------------------------------------------------------------
