@@ -11,8 +11,8 @@ from helpers import TINY, toy_images
 from sklearn.base import clone
 
 import octsk
-from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
-from octsk._training import Batches, seeded_layers
+from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet, _training
+from octsk._training import Batches, has_fast_bfloat16, seeded_layers
 
 X, y = toy_images()
 NET = {**TINY, "augmentation": None}
@@ -406,6 +406,39 @@ def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_pat
     reduced.save(tmp_path / "net.octsk")
     again = octsk.load(tmp_path / "net.octsk")
     np.testing.assert_array_equal(again.predict_proba(X), reduced.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags: fma avx512f avx512_bf16", False),  # AMD's EPYC of Zen 4
+        ("flags: fma avx512_bf16 amx_bf16 amx_tile", True),
+        ("Features: fp asimd bf16 i8mm", True),  # ARM
+        ("Features: fp asimd", False),
+        (None, False),  # no Linux
+    ],
+)
+def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    file = tmp_path / "cpuinfo"
+    if flags:
+        file.write_text(flags)
+    monkeypatch.setattr(_training, "Path", lambda path: file)
+    assert has_fast_bfloat16() is expected
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True)])
+def test_graphics_cards_that_are_fast_in_bfloat16(
+    capability, expected, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(_training, "Path", lambda path: tmp_path / "none")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda card: {"compute_capability": capability},
+    )
+    assert has_fast_bfloat16() is expected
 
 
 def test_bfloat16_where_the_machine_has_it_not(monkeypatch):
