@@ -2,7 +2,9 @@
 
 import gc
 import importlib
+import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._apart import peak_memory
+from benchmarks._apart import peak_memory, use_one_core
 from benchmarks._common import interleaved
 
 
@@ -31,11 +33,79 @@ def _seconds(call: Callable[..., Any], *arguments) -> float:
     return time.perf_counter() - start
 
 
+# --- Training ----------------------------------------------------------------------------
+
+
+def arithmetic(net: str) -> dict[str, float]:
+    """Compare a network's arithmetic with what the machine's matrix products do.
+
+    Returns
+    -------
+    dict
+        ``operations`` of a training step on one image: multiplications and additions of
+        the forward pass, and twice as many backward. ``product``: how many a second the
+        best of some float32 products of two large matrices does.
+    """
+    import tensorflow as tf
+
+    from octsk.classifiers import NETS
+
+    model = NETS[net]().initialize(*_phantoms(64)).model_
+    forward = sum(
+        2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    )
+    side = 2048
+    matrix = tf.random.normal((side, side))
+    best = min(_seconds(lambda: tf.matmul(matrix, matrix).numpy()) for _ in range(5))
+    return {"operations": 3 * forward, "product": 2 * side**3 / best}
+
+
+def precision(
+    net: str, n: int, epochs: int, precision: str, seed: int, anywhere: bool
+) -> dict[str, float]:
+    """Train in a precision and measure on half as many images again, held out.
+
+    Parameters
+    ----------
+    anywhere : bool
+        Whether to use bfloat16 also where octsk would fall back to float32.
+
+    Returns
+    -------
+    dict
+        ``seconds`` of a later epoch, held-out ``accuracy`` and ``loss``.
+    """
+    from sklearn.metrics import log_loss
+
+    import octsk
+    from benchmarks.full_fit import new_clock, steady
+    from octsk import _base
+    from octsk._training import Onlooker
+    from octsk.classifiers import NETS
+
+    if anywhere:
+        _base.has_fast_bfloat16 = lambda: True
+    X, y = octsk.make_oct_phantoms(n + n // 2, random_state=0, return_X_y=True)
+    clock = new_clock(Onlooker)
+    clf = NETS[net](
+        epochs=epochs, precision=precision, callbacks=clock, random_state=seed
+    ).fit(X[:n], y[:n])
+    probabilities = clf.predict_proba(X[n:])
+    found = clf.classes_[probabilities.argmax(axis=1)]
+    return {
+        "seconds": steady(clock.training),
+        "accuracy": float(np.mean(found == y[n:])),
+        "loss": float(log_loss(y[n:], probabilities, labels=clf.classes_)),
+    }
+
+
 # --- Fixed cost of a fit -----------------------------------------------------------------
 
 
 def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
-    """Fit Small so many times, without augmentation, and look at the memory meanwhile.
+    """Fit Small so many times, and look at the memory meanwhile.
 
     Returns
     -------
@@ -43,7 +113,11 @@ def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
         ``seconds`` of each fit of one epoch, ``steps`` the seconds that the training steps
         of such a fit take, ``memory`` the bytes resident after each fit.
     """
-    make = {"octsk": _octsk_small, "scikeras": _scikeras_small}[contender]
+    make = {
+        "octsk": _octsk_small,
+        "octsk, augmented": partial(_octsk_small, augmentation=True),
+        "scikeras": _scikeras_small,
+    }[contender]
     X, y = _phantoms(n)
     if contender == "scikeras":
         X = X[..., np.newaxis] / np.float32(255)
@@ -63,7 +137,7 @@ def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
 def _octsk_small(**params):
     from octsk import SmallOCTNet
 
-    return SmallOCTNet(augmentation=None, random_state=0, **params)
+    return SmallOCTNet(**{"augmentation": None, "random_state": 0, **params})
 
 
 def _scikeras_small(**params):
@@ -92,7 +166,7 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     -------
     dict
         ``one``: per contender the median seconds of one image, one value a repeat;
-        ``batch``: seconds of `n` images, and ``peaks`` of memory after few and after all.
+        ``batch``: seconds of `n` images.
     """
     import onnxruntime
     import tensorflow as tf
@@ -110,10 +184,10 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     bare = tf.function(lambda images: clf.model_(to_unit(images), training=False))
     compiled = bare.get_concrete_function(tf.TensorSpec(clf.model_.input_shape, tf.uint8))
 
-    def in_parts(images):
-        return [
-            compiled(tf.constant(part))
-            for part in np.array_split(images, -(-len(images) // 256))
+    def in_parts(call):
+        """Feed what takes any number of images as octsk does: memory stays bounded."""
+        return lambda images: [
+            call(part) for part in np.array_split(images, -(-len(images) // 256))
         ]
 
     contenders = {
@@ -131,19 +205,74 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
         return float(np.median([_seconds(call, image) for image in images]))
 
     ones = {name: partial(median_of_single, call) for name, call in contenders.items()}
-    contenders["bare compiled model"] = in_parts
+    for name in ("bare compiled model", "ONNX Runtime"):
+        contenders[name] = in_parts(contenders[name])
     batches = {name: partial(_seconds, call, X) for name, call in contenders.items()}
     for call in contenders.values():
         call(X[:1])
         call(X[: min(n, 512)])
-    peak = peak_memory()
-    clf.predict_proba(X)
-    peaks = [peak, peak_memory()]
-    return {
-        "one": interleaved(ones, repeats),
-        "batch": interleaved(batches, repeats),
-        "peaks": peaks,
+    return {"one": interleaved(ones, repeats), "batch": interleaved(batches, repeats)}
+
+
+def prediction_peak(n: int, part: int) -> int | None:
+    """Peak memory of a process that has `n` images and predicts the first `part`."""
+    X, y = _phantoms(n)
+    _octsk_small(epochs=1).fit(X[:256], y[:256]).predict_proba(X[:part])
+    return peak_memory()
+
+
+# --- Augmentation ------------------------------------------------------------------------
+
+
+def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
+    """Take octsk's way of augmenting apart, on one core.
+
+    Returns
+    -------
+    dict
+        CPU seconds of an image, one value a repeat: the whole way of a fit, the same
+        without changes, and drawing and warping by themselves.
+    """
+    use_one_core()
+    from benchmarks.augmentation_speed import consumer
+    from octsk import OCTAugmenter
+    from octsk._images import to_unit
+    from octsk._training import Batches
+
+    X, y = _phantoms(n)
+    X = X[..., np.newaxis]
+    augmenter = OCTAugmenter.from_preset("training")
+    unit = to_unit(X[:1024])
+    draws = augmenter.draw(len(X), X.shape[1:], np.random.default_rng(0))
+
+    def epoch(augmenter):
+        batches = Batches(
+            X, y, None, index=np.arange(n), batch_size=32, seed=0, augmenter=augmenter
+        )
+        return consumer(batches.dataset())
+
+    def warp():
+        for start in range(0, n, len(unit)):
+            part = draws[start : start + len(unit)]
+            augmenter.warp(unit[: len(part)], part)
+
+    calls = {
+        "the whole": epoch(augmenter),
+        "gathering, scaling, batching alone": epoch(None),
+        "drawing alone": lambda: augmenter.draw(n, X.shape[1:], np.random.default_rng(0)),
+        "warping alone": warp,
     }
+    for call in calls.values():
+        call()  # graphs, first allocations
+    return interleaved(
+        {name: partial(_cpu_seconds, call, n) for name, call in calls.items()}, repeats
+    )
+
+
+def _cpu_seconds(call: Callable[[], Any], n: int) -> float:
+    start = time.process_time()
+    call()
+    return (time.process_time() - start) / n
 
 
 # --- Searches, starting, memory ----------------------------------------------------------
@@ -176,52 +305,124 @@ def search(n: int, epochs: int, repeats: int) -> dict[str, list[float]]:
 def start() -> dict[str, float]:
     """Take apart the time until a first fit is done, scikit-learn being loaded.
 
+    A first fit traces graphs, as that of every other kind of network does, and starts
+    TensorFlow's threads and kernels, which is done once: so the parts are differences.
+
     Returns
     -------
     dict
         Seconds of each part.
     """
+    from octsk._tensorflow import start_tensorflow
+
+    parts = {"importing TensorFlow": _seconds(start_tensorflow)}
     loading = partial(importlib.import_module, "octsk.classifiers")
-    parts = {"TensorFlow, Keras, scikeras": _seconds(loading)}
+    parts["importing Keras, scikeras, octsk's nets"] = _seconds(loading)
     X, y = _phantoms(64)
-    clf = _octsk_small(epochs=1)
-    parts["making the network"] = _seconds(clf.initialize, X, y)
-    parts["first fit: graphs and two steps"] = _seconds(clf.fit, X, y)
-    parts["second fit"] = _seconds(_octsk_small(epochs=1).fit, X, y)
+
+    def first_and_second(**params):
+        return [_seconds(_octsk_small(epochs=1, **params).fit, X, y) for _ in range(2)]
+
+    first, second = first_and_second()
+    first_of_other, second_of_other = first_and_second(filters=(16, 32))
+    augmented, augmented_again = first_and_second(augmentation=True)
+    parts["starting threads and kernels, in the first fit"] = first - first_of_other
+    parts["tracing, in the first fit of a kind"] = first_of_other - second_of_other
+    parts["compiling the augmentation"] = augmented - augmented_again
+    parts["every fit: network, two steps"] = second
+    clf = _octsk_small(epochs=1).fit(X, y)
     parts["first prediction"] = _seconds(clf.predict, X[:1])
     return parts
 
 
-def epoch(n: int, side: int, batch_size: int) -> dict[str, Any]:
-    """Train Small for two epochs: ``seconds`` of the second, ``peak`` bytes of memory."""
-    from benchmarks.full_fit import new_clock
-    from octsk import SmallOCTNet
-    from octsk._training import Onlooker
-
-    X, y = _phantoms(n, side)
-    clock = new_clock(Onlooker)
-    SmallOCTNet(epochs=2, batch_size=batch_size, callbacks=clock, random_state=0).fit(X, y)
-    return {"seconds": clock.training[-1], "peak": peak_memory()}
-
-
-def memory_mapped(path: str, n: int) -> dict[str, Any]:
-    """Train a very small net for an epoch on the first `n` images of a mapped file.
+def epoch(
+    n: int, side: int = 28, batch_size: int = 32, augmentation: bool = True
+) -> dict[str, Any]:
+    """Train Small for two epochs.
 
     Returns
     -------
     dict
-        ``bytes`` of these images, ``seconds``, and ``peak``: the largest memory of the
-        process's own. Pages of the file that Linux holds for it are not its own; it takes
-        them back when it needs memory.
+        ``seconds`` of the second epoch, its ``cpu`` seconds in all threads, and the
+        process's ``peak`` bytes of memory.
+    """
+    from benchmarks.full_fit import new_clock
+    from octsk._training import Onlooker
+
+    X, y = _phantoms(n, side)
+    clock = new_clock(Onlooker)
+    _octsk_small(
+        epochs=2, batch_size=batch_size, callbacks=clock, augmentation=augmentation
+    ).fit(X, y)
+    return {
+        "seconds": clock.training[-1],
+        "cpu": clock.training_cpu[-1],
+        "peak": peak_memory(),
+    }
+
+
+def set_in_memory(n: int, part: int) -> dict[str, Any]:
+    """Train Small on the first `part` of `n` images: their bytes and the peak of memory."""
+    X, y = _phantoms(n)
+    _octsk_small(epochs=1, augmentation=True).fit(X[:part], y[:part])
+    return {"bytes": X.nbytes, "peak": peak_memory()}
+
+
+def memory_mapped(path: str, few: int, share: float) -> dict[str, Any]:
+    """Train a very small net on all images of a mapped file, under a limit.
+
+    First on `few` of them, for all that does not depend on their number. Then Linux is to
+    grant the process no more memory of its own than `share` of the images' size beyond
+    what it has, and it trains on all.
+
+    Returns
+    -------
+    dict
+        ``n`` images, their ``bytes``, the ``seconds``, ``before`` and ``peak``: the largest
+        memory of the process's own before and in the training on all; the ``limit`` in
+        bytes, and whether a ``copy`` of the images, as uint8, was possible under it.
+        Pages of the file that Linux holds for the process are not its own; it takes them
+        back when it needs memory.
     """
     from octsk import SmallOCTNet
 
-    images = np.load(path, mmap_mode="r")[:n]
-    y = np.arange(n) % 4
+    images = np.load(path, mmap_mode="r")
+    y = np.arange(len(images)) % 4
     clf = SmallOCTNet(filters=(1,), dense_units=(4,), epochs=1, random_state=0)
     peak = _Peak()
-    seconds = _seconds(lambda: clf.fit(images, y))
-    return {"bytes": images.nbytes, "seconds": seconds, "peak": peak.stop()}
+    clf.fit(images[:few], y[:few])
+    before = peak.stop()
+    limit = _limit_memory(int(share * images.nbytes))
+    peak = _Peak()
+    seconds = _seconds(clf.fit, images, y)
+    return {
+        "n": len(images),
+        "bytes": images.nbytes,
+        "seconds": seconds,
+        "before": before,
+        "peak": peak.stop(),
+        "limit": limit,
+        "copy": _can_copy(images),
+    }
+
+
+def _limit_memory(further: int) -> int | None:
+    """Let this process have so many further bytes of its own, where Linux can see to it."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    limit = _memory("VmData") + further
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    return limit
+
+
+def _can_copy(images) -> bool:
+    try:
+        np.array(images)
+    except MemoryError:
+        return False
+    return True
 
 
 class _Peak:

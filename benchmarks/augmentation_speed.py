@@ -102,7 +102,7 @@ def _octsk_in_a_fit(images, y, preset) -> Callable[[], int]:
         seed=0,
         augmenter=OCTAugmenter.from_preset(preset),
     )
-    return _consumer(batches.dataset())
+    return consumer(batches.dataset())
 
 
 def _octsk_fit_transform(images, y, preset) -> Callable[[], int]:
@@ -134,7 +134,7 @@ def _keras_layers(images, y, preset) -> Callable[[], int]:
     x = images[..., np.newaxis] / np.float32(255)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch(BATCH_SIZE)
     dataset = dataset.map(lambda x, y: (augment(x), y)).prefetch(tf.data.AUTOTUNE)
-    return _consumer(dataset)
+    return consumer(dataset)
 
 
 def _keras_layers_eager(images, y, preset) -> Callable[[], int]:
@@ -181,7 +181,7 @@ def random_layers(preset) -> list:
     return layers
 
 
-def _consumer(dataset) -> Callable[[], int]:
+def consumer(dataset) -> Callable[[], int]:
     """Take all batches inside TensorFlow, as a fit does."""
     import tensorflow as tf
 

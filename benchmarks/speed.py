@@ -2,28 +2,33 @@
 
 Parts:
 
-  training      an epoch, data and augmentation included: octsk in float32 and bfloat16,
-                the report's pipeline (plain Keras and ImageDataGenerator), scikeras with
-                Keras's random layers, PyTorch (channels last) and skorch where installed
+  training      an epoch, data and augmentation included: octsk, the report's pipeline
+                (plain Keras and ImageDataGenerator), scikeras with Keras's random layers,
+                PyTorch (channels last) and skorch where installed
+  precision     bfloat16 beside float32: an epoch, and what both come to on images held
+                out, over seeds
   fits          many fits on few images: octsk and scikeras, fixed cost and memory
   prediction    one image and many: octsk, the bare compiled model, Keras's predict, ONNX
-                Runtime
-  augmentation  an image: octsk, ImageDataGenerator, Keras's random layers
+                Runtime; its memory
+  augmentation  an image: octsk, ImageDataGenerator, Keras's random layers; its share of
+                an epoch
   search        GridSearchCV: n_jobs=2 and serial
   start         imports, the command line, the first fit taken apart
   scaling       an epoch of Small against images, their size and the batch size
-  memory        memory-mapped images: memory against their number
+  memory        what a fit adds to a set in memory; a memory-mapped set, under a limit that
+                a copy of it would break (Linux)
 
 Each measurement has a Python process of its own, or contenders take turns in one; ratios
-are formed turn by turn. The images are phantoms.
+are formed turn by turn. The images are phantoms. The last table holds all that the project
+asks for: what was measured, the goal, met or not.
 """
 
 import importlib.util
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,30 +37,39 @@ from typing import Any
 
 from benchmarks._apart import run_apart
 from benchmarks._common import (
+    N_TRAIN,
     at_least,
     interleaved,
     labelled,
     new_parser,
     new_result,
-    ratio_words,
     ratios,
     save,
     show,
 )
-from benchmarks.full_fit import BATCH_SIZE, OPTIMIZERS, steady, write_phantoms
-from octsk._files import atomic_write
+from benchmarks._goals import figure_words, goal, goal_table, ratio_goals
+from benchmarks._shown import draw, part_tables
+from benchmarks.full_fit import BATCH_SIZE, N_FEW, OPTIMIZERS, steady, write_phantoms
+from benchmarks.long_haul import GOAL as MOST_GROWTH
 from octsk._tables import Table
 
 # Contender: module and function that trains, further arguments, the package it needs.
 TRAININGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "octsk": ("full_fit:fit_octsk", {}, "octsk"),
-    "octsk, bfloat16": ("full_fit:fit_octsk", {"precision": "bfloat16"}, "octsk"),
     "report's pipeline": ("full_fit:fit_as_in_report", {}, "keras"),
     "scikeras": ("_peers:fit_scikeras", {}, "scikeras"),
     "PyTorch": ("_peers:fit_torch", {}, "torch"),
     "PyTorch, bfloat16": ("_peers:fit_torch", {"bfloat16": True}, "torch"),
     "skorch": ("_peers:fit_skorch", {}, "skorch"),
 }
+# The net that bfloat16 is to make faster, and the one that may lose by it.
+REDUCED_NETS = ("medium", "residual")
+# Memory that a fit on memory-mapped images may have beyond that of a fit on few of them,
+# in sizes of them all: too little for a copy, even as uint8.
+MAPPED_SHARE = 0.5
+# "Near-linear in the number of images" is the project's word. Time grows as a power of
+# that number; this is the largest that passes for nearly 1.
+NEARLY_LINEAR = 1.05
 
 
 def comparison(title, values, ours, *, unit="s", goals=None) -> dict[str, Any]:
@@ -90,7 +104,7 @@ def comparison(title, values, ours, *, unit="s", goals=None) -> dict[str, Any]:
 
 def training(arguments, folder) -> dict[str, Any]:
     """Compare an epoch of each net."""
-    comparisons = []
+    comparisons, notes = [], []
     for net in arguments.nets:
         # A step of Medium takes some twenty times as long.
         n = arguments.n if net == "small" else max(BATCH_SIZE, arguments.n // 16)
@@ -103,15 +117,11 @@ def training(arguments, folder) -> dict[str, Any]:
             if importlib.util.find_spec(package)
         }
         values = interleaved(contenders, arguments.repeats)
-        title = f"An epoch of {net.title()} on {n:,} images"
         goals = {"report's pipeline": {"small": 2.5, "medium": 1.2}[net], "PyTorch": 1}
+        title = f"An epoch of {net.title()} on {n:,} images"
         comparisons.append(comparison(title, values, "octsk", goals=goals))
-        both = {name: values[name] for name in ("octsk", "octsk, bfloat16")}
-        goals = {"octsk": 1.8} if net == "medium" else {}
-        comparisons.append(
-            comparison(f"{title}, in bfloat16", both, "octsk, bfloat16", goals=goals)
-        )
-    return {"comparisons": comparisons}
+        notes.append(_arithmetic_words(net, n, values["octsk"]))
+    return {"comparisons": comparisons, "notes": notes}
 
 
 def _epoch_seconds(target, path, net, n, further) -> float:
@@ -120,41 +130,132 @@ def _epoch_seconds(target, path, net, n, further) -> float:
     )
 
 
+def _arithmetic_words(net, n, seconds) -> str:
+    found = _timing("arithmetic", net=net)
+    speed = found["operations"] * n / statistics.median(seconds)
+    return (
+        f"{net.title()}: octsk trains at {speed / 1e9:,.0f} GFLOP/s, all else of an epoch "
+        f"included; a product of two large float32 matrices alone runs at "
+        f"{found['product'] / 1e9:,.0f}."
+    )
+
+
+def precision(arguments, folder) -> dict[str, Any]:
+    """Compare bfloat16 with float32: time, and loss and accuracy on images held out."""
+    if not (arguments.any_bfloat16 or run_apart("octsk._training:has_fast_bfloat16")):
+        why = "this machine has no AMX, ARM bf16 or GPU for it; octsk says so, in float32"
+        return {"goals": _precision_goals(None, None, why)}
+    n = max(BATCH_SIZE, arguments.n // 8)
+    turns = {net: _precision_turns(net, n, arguments) for net in REDUCED_NETS}
+    seconds = {net: _each(turns[net], lambda turn: turn["seconds"]) for net in turns}
+    medium = seconds["medium"]
+    return {
+        "comparisons": [
+            comparison(f"An epoch of {net.title()} on {n:,} images", values, "bfloat16")
+            for net, values in seconds.items()
+        ],
+        "held_out": turns,
+        "goals": _precision_goals(
+            _quotients(medium["float32"], medium["bfloat16"]), _in_noise(turns["medium"])
+        ),
+    }
+
+
+def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
+    def train(name, seeds):
+        return _timing(
+            "precision",
+            net=net,
+            n=n,
+            epochs=arguments.epochs,
+            precision=name,
+            seed=next(seeds),
+            anywhere=arguments.any_bfloat16,
+        )
+
+    return interleaved(
+        {
+            name: partial(train, name, iter(range(arguments.seeds)))
+            for name in ("float32", "bfloat16")
+        },
+        arguments.seeds,
+    )
+
+
+def _precision_goals(faster, difference, why="") -> list[dict[str, Any]]:
+    return [
+        goal("Medium, float32 in times of bfloat16", faster, 1.8, why=why),
+        goal(
+            "Medium in bfloat16, held-out loss: difference in times of that between seeds",
+            difference,
+            1,
+            at_most=True,
+            why=why,
+        ),
+    ]
+
+
+def _in_noise(turns) -> list[float]:
+    """Divide the mean difference of the losses by float32's deviation between seeds."""
+    exact, reduced = (
+        [turn["loss"] for turn in turns[name]] for name in ("float32", "bfloat16")
+    )
+    difference = statistics.mean(reduced) - statistics.mean(exact)
+    return [abs(difference) / statistics.stdev(exact)]
+
+
 def fits(arguments, folder) -> dict[str, Any]:
     """Compare many fits on few images."""
     n, n_fits = arguments.n_small, arguments.fits
-    measured = interleaved(
+    turns = interleaved(
         {
             name: partial(_timing, "fits", contender=name, n_fits=n_fits, n=n)
-            for name in ("octsk", "scikeras")
+            for name in ("octsk", "octsk, augmented", "scikeras")
         },
         arguments.repeats,
     )
-
-    def each(measure):
-        return {name: [measure(turn) for turn in turns] for name, turns in measured.items()}
-
-    title = f"fits of Small on {n} images, one epoch, no augmentation"
+    title = f"fits of Small on {n} images, one epoch"
+    total = _each(turns, lambda turn: sum(turn["seconds"]))
+    fixed = _each(turns, _fixed_cost)
     comparisons = [
-        comparison(
-            f"{n_fits} {title}",
-            each(lambda turn: sum(turn["seconds"])),
-            "octsk",
-            goals={"scikeras": 3},
-        ),
-        comparison(
-            f"Fixed cost of the second and later {title}",
-            each(_fixed_cost),
-            "octsk",
-            unit="ms",
-        ),
+        comparison(f"{n_fits} {title}", total, "octsk", goals={"scikeras": 3}),
+        comparison(f"Fixed cost of later {title}", fixed, "octsk", unit="ms"),
     ]
-    grown = each(_memory_per_fit)
-    if grown["octsk"][0] is not None:
-        comparisons.append(
-            comparison(f"Memory that each leaves, of {title}", grown, "octsk", unit="MB")
+    goals = [
+        goal(
+            f"A later fit of {name}, beyond its steps", fixed[name], 0.3, "s", at_most=True
         )
-    return {"comparisons": comparisons, "turns": measured}
+        for name in ("octsk", "octsk, augmented")
+    ]
+    grown, notes = None, []
+    if turns["octsk"][0]["memory"][0] is not None:
+        grown = _each(turns, _growth)
+        notes = [
+            f"{name}: memory after {n_fits} fits, beside that after a fifth of them: "
+            f"{figure_words(shares, '%')} more."
+            for name, shares in grown.items()
+        ]
+    goals.append(
+        goal(
+            f"Memory that {n_fits} fits add, after a fifth of them",
+            grown and grown["octsk"],
+            MOST_GROWTH,
+            "%",
+            at_most=True,
+            why="" if grown else "Linux alone tells it",
+        )
+    )
+    return {"comparisons": comparisons, "goals": goals, "notes": notes, "turns": turns}
+
+
+def _each(turns, measure) -> dict[str, list[Any]]:
+    """Take one figure from each turn of each contender."""
+    return {name: [measure(turn) for turn in those] for name, those in turns.items()}
+
+
+def _quotients(theirs, ours) -> list[float]:
+    """Divide turn by turn."""
+    return [a / b for a, b in zip(theirs, ours, strict=True)]
 
 
 def _fixed_cost(turn) -> float:
@@ -162,45 +263,87 @@ def _fixed_cost(turn) -> float:
     return statistics.median(turn["seconds"][1:]) - turn["steps"]
 
 
-def _memory_per_fit(turn) -> float | None:
-    """Bytes that a fit leaves behind, from the fits after the first fifth."""
+def _growth(turn) -> float:
+    """Share by which memory has grown at the end, since a fifth of the fits."""
     memory = turn["memory"][len(turn["memory"]) // 5 :]
-    if memory[0] is None:
-        return None
-    return (memory[-1] - memory[0]) / max(1, len(memory) - 1)
+    return memory[-1] / memory[0] - 1
 
 
 def prediction(arguments, folder) -> dict[str, Any]:
     """Compare the prediction of one image and of many."""
-    measured = _timing(
+    n = arguments.n
+    seconds = _timing(
         "prediction",
-        n=arguments.n,
+        n=n,
         n_single=arguments.single,
         repeats=arguments.repeats,
         folder=str(folder),
     )
-    return {
-        "comparisons": [
-            comparison("One image, Small, median", measured["one"], "octsk", unit="ms"),
-            comparison(f"{arguments.n:,} images, Small", measured["batch"], "octsk"),
-        ],
-        "peaks": measured["peaks"],
-    }
+    one, batch = seconds["one"], seconds["batch"]
+    comparisons = [
+        comparison("One image, Small, median", one, "octsk", unit="ms"),
+        comparison(f"{n:,} images, Small", batch, "octsk"),
+    ]
+    peaks = interleaved(
+        {
+            f"{part:,} images": partial(_timing, "prediction_peak", n=n, part=part)
+            for part in (256, n)
+        },
+        arguments.repeats,
+    )
+    few = next(iter(peaks))
+    if peaks[few][0] is not None:
+        title = f"Peak memory of a process that predicts, {n:,} images there"
+        comparisons.append(comparison(title, peaks, few, unit="MB"))
+    behind = _quotients(batch["octsk"], batch["bare compiled model"])
+    goals = [
+        goal("One image, Small, median", one["octsk"], 0.002, "ms", at_most=True),
+        goal(
+            f"{n:,} images, Small: octsk in times of the bare compiled model",
+            behind,
+            1.05,
+            at_most=True,
+        ),
+    ]
+    return {"comparisons": comparisons, "goals": goals}
 
 
 def augmentation(arguments, folder) -> dict[str, Any]:
-    """Compare the augmentation of an image on one core."""
+    """Compare the augmentation of an image on one core, and see its share of an epoch."""
+    n, repeats = arguments.n, arguments.repeats
     speeds = run_apart(
-        "benchmarks.augmentation_speed:measure",
-        n=arguments.n,
-        repeats=arguments.repeats,
-        preset="training",
+        "benchmarks.augmentation_speed:measure", n=n, repeats=repeats, preset="training"
     )
     seconds = {name: [1 / speed for speed in speeds[name]] for name in speeds}
-    goals = {"ImageDataGenerator": 6, "Keras layers": 20, "Keras layers, eager": 20}
-    title = "Augmentation of an image, one core, CPU time"
+    parts = _timing("augmentation_parts", n=n, repeats=repeats)
+    epochs = interleaved(
+        {
+            name: partial(_timing, "epoch", n=n, augmentation=augmented)
+            for name, augmented in (("augmented", True), ("as they are", False))
+        },
+        repeats,
+    )
+    cpu = _each(epochs, lambda turn: turn["cpu"])
+    asked = {"ImageDataGenerator": 6, "Keras layers": 20, "Keras layers, eager": 20}
     ours = "octsk, in a fit"
-    return {"comparisons": [comparison(title, seconds, ours, unit="µs", goals=goals)]}
+    title, whole = "Augmentation of an image, one core, CPU time", "the whole"
+    share = [1 - plain for plain in _quotients(cpu["as they are"], cpu["augmented"])]
+    return {
+        "comparisons": [
+            comparison(title, seconds, ours, unit="µs", goals=asked),
+            comparison(f"{title}: octsk's way", parts, whole, unit="µs"),
+            comparison(f"An epoch of Small on {n:,} images, CPU time", cpu, "as they are"),
+        ],
+        "goals": [
+            goal(
+                "Augmentation, share of an epoch of Small, CPU time",
+                share,
+                0.05,
+                "%",
+                at_most=True,
+            )
+        ],
+    }
 
 
 def search(arguments, folder) -> dict[str, Any]:
@@ -233,8 +376,12 @@ def start(arguments, folder) -> dict[str, Any]:
     return {
         "comparisons": [
             comparison("Commands", values, "python"),
-            comparison("Parts of a first fit", parts, "second fit"),
-        ]
+            comparison("Parts of a first fit", parts, "every fit: network, two steps"),
+        ],
+        "goals": [
+            goal(name, values[name], seconds, "s", at_most=True)
+            for name, seconds in (("import octsk", 0.3), ("octsk --help", 0.5))
+        ],
     }
 
 
@@ -248,7 +395,7 @@ def scaling(arguments, folder) -> dict[str, Any]:
     """Measure an epoch against the number of images, their size and the batch size."""
     n = arguments.n
     curves: dict[str, list[dict[str, int]]] = {
-        "images": [{"n": n // 8}, {"n": n // 4}, {"n": n // 2}, {"n": n}],
+        "images": [{"n": size} for size in arguments.sizes],
         "image size": [{"n": n // 64, "side": side} for side in (28, 56, 112, 224)],
         "batch size": [{"n": n // 4, "batch_size": size} for size in (8, 32, 128, 512)],
     }
@@ -263,31 +410,95 @@ def scaling(arguments, folder) -> dict[str, Any]:
         measured[axis] = [
             {**s, "turns": one} for s, one in zip(settings, turns.values(), strict=True)
         ]
-    return {"curves": measured}
+    return {"curves": measured, "goals": [_growth_goal(measured["images"])]}
+
+
+def _growth_goal(points) -> dict[str, Any]:
+    """Ask that time grow hardly faster than the number of images, first to last point."""
+    first, last = points[0], points[-1]
+    powers = [
+        math.log(b["seconds"] / a["seconds"]) / math.log(last["n"] / first["n"])
+        for a, b in zip(first["turns"], last["turns"], strict=True)
+    ]
+    what = (
+        f"An epoch from {first['n']:,} to {last['n']:,} images: time grows as their power"
+    )
+    return goal(what, powers, NEARLY_LINEAR, "", at_most=True)
 
 
 def memory(arguments, folder) -> dict[str, Any]:
-    """Measure the memory of a fit on memory-mapped images, of all of them and few."""
-    path = str(folder / "images.npy")
-    n = _timing(
-        "write_images", path=path, n_bytes=arguments.megabytes * 10**6, side=arguments.side
-    )
-    sizes = {f"{part:,} images": part for part in (max(64, n // 16), n)}
-    turns = {
-        name: _timing("memory_mapped", path=path, n=part) for name, part in sizes.items()
+    """Measure the memory of a fit on a set in memory and on a memory-mapped one."""
+    added, in_memory = _set_in_memory(arguments)
+    mapped, memory_mapped = _memory_mapped(arguments, folder)
+    return {
+        "comparisons": [comparison(**c, unit="MB") for c in (added, mapped) if c],
+        "goals": [in_memory, memory_mapped],
     }
+
+
+def _set_in_memory(arguments) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Compare the peaks of fits on all and on few images, all of them being there."""
+    n = arguments.n_set
+    turns = interleaved(
+        {
+            f"fit on {part:,} of them": partial(_timing, "set_in_memory", n=n, part=part)
+            for part in (min(N_FEW, n // 2), n)
+        },
+        arguments.repeats,
+    )
+    asked = partial(
+        goal,
+        f"A fit on {n:,} images adds, in sizes of their array",
+        bound=1.5,
+        unit="sizes",
+        at_most=True,
+    )
     few, many = turns.values()
-    result: dict[str, Any] = {"turns": turns, "comparisons": []}
-    if many["peak"] is not None:
-        grown = (many["peak"] - few["peak"]) / (many["bytes"] - few["bytes"])
-        result["notes"] = [
-            f"{name} of {arguments.side} px ({turn['bytes'] / 1e6:,.0f} MB): "
-            f"{turn['peak'] / 1e6:,.0f} MB of the process's own memory, "
-            f"{turn['seconds']:.0f} s an epoch."
-            for name, turn in turns.items()
+    if few[0]["peak"] is None:
+        return None, asked(None, why="Linux alone tells the peak of memory")
+    added = [(b["peak"] - a["peak"]) / b["bytes"] for a, b in zip(few, many, strict=True)]
+    title = f"Peak memory, {n:,} images of 28 px there ({many[0]['bytes'] / 1e6:,.0f} MB)"
+    peaks = _each(turns, lambda turn: turn["peak"])
+    return {"title": title, "values": peaks, "ours": next(iter(turns))}, asked(added)
+
+
+def _memory_mapped(arguments, folder) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Fit on memory-mapped images, under a limit of memory."""
+    path, side = str(folder / "images.npy"), arguments.side
+    n = _timing("write_images", path=path, n_bytes=arguments.megabytes * 10**6, side=side)
+    images = f"{n:,} mapped images of {side} px ({arguments.megabytes:,} MB)"
+    few = max(64, n // 16)
+    asked = partial(
+        goal,
+        f"A fit on {arguments.megabytes:,} MB of mapped images adds, in sizes of them",
+        bound=MAPPED_SHARE,
+        unit="sizes",
+        at_most=True,
+    )
+    try:
+        turns = [
+            _timing("memory_mapped", path=path, few=few, share=MAPPED_SHARE)
+            for _ in range(arguments.repeats)
         ]
-        result["notes"].append(f"Growth: {grown:.3f} bytes for a byte of images.")
-    return result
+    except subprocess.CalledProcessError as error:
+        why = f"the process failed under the limit ({error.returncode})"
+        return None, asked(None, why=why) | {"met": False}
+    if turns[0]["limit"] is None:
+        return None, asked(None, why="only Linux has such a limit")
+    if any(turn["copy"] for turn in turns):
+        return None, asked(None, why="under the limit a copy was possible too")
+    peaks = {
+        f"fit on {few:,}": [turn["before"] for turn in turns],
+        "fit on all, under the limit": [turn["peak"] for turn in turns],
+    }
+    grown = [(turn["peak"] - turn["before"]) / turn["bytes"] for turn in turns]
+    title = f"Memory of the process's own, {images}"
+    found = {"title": title, "values": peaks, "ours": f"fit on {few:,}"}
+    why = (
+        f"beside a fit on {few:,}; under a limit of {MAPPED_SHARE:g} sizes beyond that, "
+        "under which a copy of the images, as uint8, failed"
+    )
+    return found, asked(grown, why=why)
 
 
 def _timing(function, **settings) -> Any:
@@ -296,7 +507,17 @@ def _timing(function, **settings) -> Any:
 
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     part.__name__: part
-    for part in (training, fits, prediction, augmentation, search, start, scaling, memory)
+    for part in (
+        training,
+        precision,
+        fits,
+        prediction,
+        augmentation,
+        search,
+        start,
+        scaling,
+        memory,
+    )
 }
 
 
@@ -316,10 +537,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         ("--repeats", 3, 1, "turns of each measurement"),
         ("--n", 8192, 512, "images of an epoch, a prediction, an augmentation"),
         ("--n-small", 64, 32, "images of the part fits; 16 times as many of search"),
-        ("--fits", 20, 3, "fits of the part fits"),
+        ("--fits", 100, 3, "fits of the part fits"),
         ("--single", 200, 1, "single images that a turn of prediction takes"),
-        ("--epochs", 5, 1, "epochs of a fit of the part search"),
-        ("--megabytes", 1000, 1, "memory-mapped images"),
+        ("--epochs", 5, 1, "epochs of a fit of the parts precision and search"),
+        ("--seeds", 5, 2, "trainings of the part precision in each precision"),
+        ("--n-set", N_TRAIN, 512, "images of the part memory that are in memory"),
+        ("--megabytes", 1000, 1, "of memory-mapped images"),
         ("--side", 224, 16, "width of a memory-mapped image"),
     ):
         parser.add_argument(
@@ -328,121 +551,44 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             default=default,
             help=f"{meaning} (default %(default)s)",
         )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=at_least(BATCH_SIZE),
+        default=[1_000, 10_000, N_TRAIN],
+        help="numbers of images of the part scaling, ascending (default %(default)s)",
+    )
+    parser.add_argument(
+        "--any-bfloat16",
+        action="store_true",
+        help="part precision: train in bfloat16 also where octsk would use float32",
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the result to this file")
     arguments = parser.parse_args(argv)
     skipped = {"parts", "output", "plot"}
     settings = {k: v for k, v in vars(arguments).items() if k not in skipped}
-    result = new_result("speed", settings) | {"parts": {}}
+    result = new_result("speed", settings) | {"goals": [], "parts": {}}
     for name in arguments.parts:
         with tempfile.TemporaryDirectory() as folder:
-            result["parts"][name] = PARTS[name](arguments, Path(folder))
-        show(_part_tables(result["parts"][name]))
+            part = PARTS[name](arguments, Path(folder))
+        asked = [g for one in part.get("comparisons", []) for g in ratio_goals(one)]
+        result["goals"] += [*asked, *part.pop("goals", [])]
+        result["parts"][name] = part
+        show(part_tables(part))
         print(flush=True)
         save(result, arguments.output)  # what there is so far
+    show([goal_table(result["goals"])])
     if arguments.plot:
-        _draw(result, arguments.plot)
+        draw(result, arguments.plot)
     return result
-
-
-UNITS = {"s": 1, "ms": 1e3, "µs": 1e6, "MB": 1e-6}
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
     """Put a result, also one read from its file, into the tables that are shown."""
-    found = [table for part in result["parts"].values() for table in _part_tables(part)]
+    found = [goal_table(result["goals"])] if result.get("goals") else []
+    for part in result["parts"].values():
+        found += part_tables(part)
     return labelled(found, synthetic=True)
-
-
-def _part_tables(measured) -> list[Table]:
-    tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
-    tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
-    if measured.get("notes"):
-        tables.append(Table("Notes", notes=measured["notes"]))
-    return tables
-
-
-def _comparison_table(measured) -> Table:
-    unit, ours = measured["unit"], measured["ours"]
-    rows = []
-    for name, values in measured["values"].items():
-        ratio, goal = measured["ratios"].get(name), measured["goals"].get(name)
-        rows.append(
-            (
-                name,
-                f"{UNITS[unit] * statistics.median(values):.3g} {unit}",
-                ratio_words(ratio) if ratio else "",
-                f"{goal:g}" if goal else "",
-            )
-        )
-    header = ("", "median", f"in times of {ours}", "goal, at least")
-    return Table(measured["title"], header, rows)
-
-
-def _curve_table(axis, points) -> Table:
-    rows = []
-    for point in points:
-        seconds = [turn["seconds"] for turn in point["turns"]]
-        n_images = f"{point['n']:,} of {point['side']} px, batches of {point['batch_size']}"
-        peak = point["turns"][0]["peak"]
-        rows.append(
-            (
-                n_images,
-                f"{statistics.median(seconds):.2f} s",
-                f"{1e6 * statistics.median(seconds) / point['n']:,.0f} µs",
-                "-" if peak is None else f"{peak / 1e6:,.0f} MB",
-            )
-        )
-    header = ("", "epoch", "an image", "peak memory")
-    return Table(f"Small against {axis}", header, rows)
-
-
-def _draw(result, path) -> None:
-    """Draw ratios as bars with their ends, curves as lines of time and memory."""
-    from matplotlib.figure import Figure
-
-    parts = result["parts"].values()
-    comparisons = [one for part in parts for one in part.get("comparisons", [])]
-    curves = [curve for part in parts for curve in part.get("curves", {}).items()]
-    figure = Figure(
-        figsize=(7, 1.8 * (len(comparisons) + len(curves))), layout="constrained"
-    )
-    axes = figure.subplots(len(comparisons) + len(curves), squeeze=False)[:, 0]
-    for ax, one in zip(axes, comparisons, strict=False):
-        _draw_ratios(ax, one)
-    for ax, curve in zip(axes[len(comparisons) :], curves, strict=True):
-        _draw_curve(ax, *curve)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary)
-
-
-def _draw_ratios(ax, measured) -> None:
-    names, found = list(measured["ratios"]), list(measured["ratios"].values())
-    medians = [ratio["median"] for ratio in found]
-    ends = [
-        [ratio["median"] - ratio["low"] for ratio in found],
-        [ratio["high"] - ratio["median"] for ratio in found],
-    ]
-    ax.barh(names, medians, xerr=ends, color="#0072B2", ecolor="black", capsize=3)
-    for name, goal in measured["goals"].items():
-        if name in names:
-            ax.plot([goal], [name], "D", color="#D55E00")
-    ax.axvline(1, color="black", linewidth=0.8)
-    ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
-    ax.set_xlabel(f"in times of {measured['ours']} (median and ends; diamond: goal)")
-
-
-def _draw_curve(ax, axis, points) -> None:
-    key = {"images": "n", "image size": "side", "batch size": "batch_size"}[axis]
-    x = [point[key] for point in points]
-    seconds = [statistics.median(t["seconds"] for t in point["turns"]) for point in points]
-    ax.loglog(x, seconds, "o-", color="#0072B2")
-    ax.set(xlabel=axis, ylabel="seconds an epoch", title=f"Small against {axis}")
-    peaks = [point["turns"][0]["peak"] for point in points]
-    if None not in peaks:
-        right = ax.twinx()
-        right.plot(x, [peak / 1e6 for peak in peaks], "s--", color="#D55E00")
-        right.set_ylim(bottom=0)
-        right.set_ylabel("MB, peak (dashed)")
 
 
 if __name__ == "__main__":

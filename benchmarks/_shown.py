@@ -1,0 +1,121 @@
+"""Tables and pictures of what ``benchmarks.speed`` measured."""
+
+import statistics
+import textwrap
+from typing import Any
+
+from benchmarks._common import mean_words, ratio_words
+from benchmarks._goals import figure_words
+from octsk._files import atomic_write
+from octsk._tables import Table
+
+
+def part_tables(measured: dict[str, Any]) -> list[Table]:
+    """Put what a part measured into tables."""
+    tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
+    tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
+    if measured.get("held_out"):
+        tables.append(_held_out_table(measured["held_out"]))
+    if measured.get("notes"):
+        tables.append(Table("Notes", notes=measured["notes"]))
+    return tables
+
+
+def _comparison_table(measured) -> Table:
+    unit, ours = measured["unit"], measured["ours"]
+    rows = []
+    for name, values in measured["values"].items():
+        ratio, least = measured["ratios"].get(name), measured["goals"].get(name)
+        rows.append(
+            (
+                name,
+                figure_words(values, unit),
+                ratio_words(ratio) if ratio else "",
+                f"{least:g}" if least else "",
+            )
+        )
+    header = ("", "median (and ends)", f"in times of {ours}", "goal, at least")
+    return Table(measured["title"], header, rows)
+
+
+def _held_out_table(turns) -> Table:
+    rows = []
+    for net, those in turns.items():
+        for name, ones in those.items():
+            pairs = list(zip(ones, those["float32"], strict=True))
+            cells = []
+            for measure in ("accuracy", "loss"):
+                cells.append(mean_words([turn[measure] for turn in ones]))
+                apart = [turn[measure] - exact[measure] for turn, exact in pairs]
+                cells.append("" if name == "float32" else mean_words(apart, "+"))
+            rows.append((f"{net.title()}, {name}", *cells))
+    header = ("", "accuracy", "beside float32", "loss", "beside float32")
+    note = "Mean and standard error over seeds; differences of the same seed."
+    return Table("On images held out", header, rows, [note])
+
+
+def _curve_table(axis, points) -> Table:
+    rows = []
+    for point in points:
+        seconds = [turn["seconds"] for turn in point["turns"]]
+        n_images = f"{point['n']:,} of {point['side']} px, batches of {point['batch_size']}"
+        peaks = [turn["peak"] for turn in point["turns"]]
+        rows.append(
+            (
+                n_images,
+                figure_words(seconds, "s"),
+                f"{1e6 * statistics.median(seconds) / point['n']:,.0f} µs",
+                "-" if None in peaks else figure_words(peaks, "MB"),
+            )
+        )
+    header = ("", "epoch", "an image", "peak memory")
+    return Table(f"Small against {axis}", header, rows)
+
+
+def draw(result, path) -> None:
+    """Draw ratios as bars with their ends, curves as lines of time and memory."""
+    from matplotlib.figure import Figure
+
+    parts = result["parts"].values()
+    comparisons = [one for part in parts for one in part.get("comparisons", [])]
+    curves = [curve for part in parts for curve in part.get("curves", {}).items()]
+    figure = Figure(
+        figsize=(7, 1.8 * (len(comparisons) + len(curves))), layout="constrained"
+    )
+    axes = figure.subplots(len(comparisons) + len(curves), squeeze=False)[:, 0]
+    for ax, one in zip(axes, comparisons, strict=False):
+        _draw_ratios(ax, one)
+    for ax, curve in zip(axes[len(comparisons) :], curves, strict=True):
+        _draw_curve(ax, *curve)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _draw_ratios(ax, measured) -> None:
+    names, found = list(measured["ratios"]), list(measured["ratios"].values())
+    medians = [ratio["median"] for ratio in found]
+    ends = [
+        [ratio["median"] - ratio["low"] for ratio in found],
+        [ratio["high"] - ratio["median"] for ratio in found],
+    ]
+    ax.barh(names, medians, xerr=ends, color="#0072B2", ecolor="black", capsize=3)
+    for name, least in measured["goals"].items():
+        if name in names:
+            ax.plot([least], [name], "D", color="#D55E00")
+    ax.axvline(1, color="black", linewidth=0.8)
+    ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
+    ax.set_xlabel(f"in times of {measured['ours']} (median and ends; diamond: goal)")
+
+
+def _draw_curve(ax, axis, points) -> None:
+    key = {"images": "n", "image size": "side", "batch size": "batch_size"}[axis]
+    x = [point[key] for point in points]
+    seconds = [statistics.median(t["seconds"] for t in point["turns"]) for point in points]
+    ax.loglog(x, seconds, "o-", color="#0072B2")
+    ax.set(xlabel=axis, ylabel="seconds an epoch", title=f"Small against {axis}")
+    peaks = [[turn["peak"] for turn in point["turns"]] for point in points]
+    if None not in peaks[0]:
+        right = ax.twinx()
+        right.plot(x, [statistics.median(p) / 1e6 for p in peaks], "s--", color="#D55E00")
+        right.set_ylim(bottom=0)
+        right.set_ylabel("MB, peak (dashed)")
