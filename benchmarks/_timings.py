@@ -231,9 +231,11 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
     -------
     dict
         CPU seconds of an image, one value a repeat: the whole way of a fit, the same
-        without changes, and drawing and warping by themselves.
+        without changes, its steps by themselves, and what else could warp.
     """
     use_one_core()
+    import tensorflow as tf
+
     from benchmarks.augmentation_speed import consumer
     from octsk import OCTAugmenter
     from octsk._images import to_unit
@@ -243,7 +245,8 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
     X = X[..., np.newaxis]
     augmenter = OCTAugmenter.from_preset("training")
     unit = to_unit(X[:1024])
-    draws = augmenter.draw(len(X), X.shape[1:], np.random.default_rng(0))
+    draws = augmenter.draw(n, X.shape[1:], np.random.default_rng(0))
+    affine = np.pad(draws[:, :6], [(0, 0), (0, 2)])  # no perspective
 
     def epoch(augmenter):
         batches = Batches(
@@ -251,16 +254,31 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
         )
         return consumer(batches.dataset())
 
-    def warp():
-        for start in range(0, n, len(unit)):
-            part = draws[start : start + len(unit)]
-            augmenter.warp(unit[: len(part)], part)
+    def in_parts(call, changes=draws):
+        def one_pass():
+            for start in range(0, n, len(unit)):
+                part = changes[start : start + len(unit)]
+                call(unit[: len(part)], part)
+
+        return one_pass
+
+    def by_op(images, affine):
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=affine,
+            output_shape=X.shape[1:3],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="NEAREST",
+        )
 
     calls = {
         "the whole": epoch(augmenter),
         "gathering, scaling, batching alone": epoch(None),
         "drawing alone": lambda: augmenter.draw(n, X.shape[1:], np.random.default_rng(0)),
-        "warping alone": warp,
+        "scaling alone": in_parts(lambda images, draws: to_unit(X[: len(images)])),
+        "warping alone": in_parts(augmenter.warp),
+        "warping by TensorFlow's ImageProjectiveTransformV3": in_parts(by_op, affine),
     }
     for call in calls.values():
         call()  # graphs, first allocations
