@@ -72,20 +72,20 @@ def _curve_table(axis, points) -> Table:
     return Table(f"Small against {axis}", header, rows)
 
 
-def draw(result, path) -> None:
+def draw(result: dict[str, Any], path: str) -> None:
     """Draw ratios as bars with their ends, curves as lines of time and memory."""
     from matplotlib.figure import Figure
 
     parts = result["parts"].values()
     comparisons = [one for part in parts for one in part.get("comparisons", [])]
     curves = [curve for part in parts for curve in part.get("curves", {}).items()]
-    figure = Figure(
-        figsize=(7, 1.8 * (len(comparisons) + len(curves))), layout="constrained"
-    )
-    axes = figure.subplots(len(comparisons) + len(curves), squeeze=False)[:, 0]
+    # One at least: a part may have found nothing to measure here.
+    n = max(1, len(comparisons) + len(curves))
+    figure = Figure(figsize=(7, 1.8 * n), layout="constrained")
+    axes = figure.subplots(n, squeeze=False)[:, 0]
     for ax, one in zip(axes, comparisons, strict=False):
         _draw_ratios(ax, one)
-    for ax, curve in zip(axes[len(comparisons) :], curves, strict=True):
+    for ax, curve in zip(axes[len(comparisons) :], curves, strict=False):
         _draw_curve(ax, *curve)
     with atomic_write(path) as temporary:
         figure.savefig(temporary)

@@ -142,8 +142,9 @@ def _arithmetic_words(net, n, seconds) -> str:
 
 def precision(arguments, folder) -> dict[str, Any]:
     """Compare bfloat16 with float32: time, and loss and accuracy on images held out."""
-    if not (arguments.any_bfloat16 or run_apart("octsk._training:has_fast_bfloat16")):
-        why = "this machine has no AMX, ARM bf16 or GPU for it; octsk says so, in float32"
+    fast = run_apart("octsk._training:has_fast_bfloat16")
+    why = "" if fast else "no AMX, ARM bf16 or GPU here: octsk says so, and uses float32"
+    if not (fast or arguments.any_bfloat16):
         return {"goals": _precision_goals(None, None, why)}
     n = max(BATCH_SIZE, arguments.n // 8)
     turns = {net: _precision_turns(net, n, arguments) for net in REDUCED_NETS}
@@ -156,7 +157,9 @@ def precision(arguments, folder) -> dict[str, Any]:
         ],
         "held_out": turns,
         "goals": _precision_goals(
-            _quotients(medium["float32"], medium["bfloat16"]), _in_noise(turns["medium"])
+            _quotients(medium["float32"], medium["bfloat16"]),
+            _in_noise(turns["medium"]),
+            why,
         ),
     }
 
@@ -182,7 +185,7 @@ def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
     )
 
 
-def _precision_goals(faster, difference, why="") -> list[dict[str, Any]]:
+def _precision_goals(faster, difference, why) -> list[dict[str, Any]]:
     return [
         goal("Medium, float32 in times of bfloat16", faster, 1.8, why=why),
         goal(

@@ -894,7 +894,7 @@ def test_speed_says_of_each_goal_whether_it_is_met(ideal_machine, tmp_path, caps
     one_image = next(row for row in rows if "One image, Small" in row)
     assert one_image.split()[-8:] == ["3", "ms", "at", "most", "2", "ms", "not", "met"]
     assert "not measured" in text
-    assert "this machine has no AMX, ARM bf16 or GPU for it" in text
+    assert "no AMX, ARM bf16 or GPU here" in text
     assert_tables_can_be_made_of_the_file(speed, result, path)
 
 
@@ -905,7 +905,21 @@ def test_speed_of_bfloat16_where_there_is_no_gain_in_it(ideal_machine, capsys):
     assert (apart["met"], apart["measured"]) == (True, pytest.approx([0.1]))
     text = capsys.readouterr().out
     assert "Residual, bfloat16" in text
+    assert "uses float32" in faster["why"]  # though this was asked for
     assert "+0.001 ± 0.000" in text
+
+
+def test_speed_draws_a_part_that_measured_nothing(ideal_machine, tmp_path):
+    plot = tmp_path / "speed.png"
+    result = speed.main(["--parts", "precision", "--plot", str(plot)])
+    assert [one["met"] for one in result["goals"]] == [None, None]
+    assert plot.stat().st_size > 0
+
+
+def test_speed_of_bfloat16_where_octsk_uses_it(ideal_machine):
+    ideal_machine["has_fast_bfloat16"] = True
+    result = speed.main(["--parts", "precision", "--seeds", "2"])
+    assert [(one["met"], one["why"]) for one in result["goals"]] == [(True, "")] * 2
 
 
 def test_speed_without_a_peer(ideal_machine, monkeypatch):
