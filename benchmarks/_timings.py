@@ -333,9 +333,9 @@ def start() -> dict[str, float]:
     """
     from octsk._tensorflow import start_tensorflow
 
-    parts = {"importing TensorFlow": _seconds(start_tensorflow)}
+    parts = {"importing TensorFlow, which loads Keras": _seconds(start_tensorflow)}
     loading = partial(importlib.import_module, "octsk.classifiers")
-    parts["importing Keras, scikeras, octsk's nets"] = _seconds(loading)
+    parts["importing scikeras, octsk's nets"] = _seconds(loading)
     X, y = _phantoms(64)
 
     def first_and_second(**params):

@@ -406,7 +406,7 @@ def scaling(arguments, folder) -> dict[str, Any]:
     n = arguments.n
     curves: dict[str, list[dict[str, int]]] = {
         "images": [{"n": size} for size in arguments.sizes],
-        "image size": [{"n": n // 64, "side": side} for side in (28, 56, 112, 224)],
+        "image size": [{"n": n // 16, "side": side} for side in (28, 56, 112, 224)],
         "batch size": [{"n": n // 4, "batch_size": size} for size in (8, 32, 128, 512)],
     }
     default = {"side": 28, "batch_size": BATCH_SIZE}
