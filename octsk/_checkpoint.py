@@ -261,7 +261,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _read(self):
         try:
-            with np.load(self._path, allow_pickle=False) as archive:
+            # NumPy leaves a damaged file open that it has opened itself.
+            with (
+                open(self._path, "rb") as file,
+                np.load(file, allow_pickle=False) as archive,
+            ):
                 state = json.loads(str(archive["state"]))
                 arrays: dict[str, list[np.ndarray]] = {}
                 for name in archive.files:

@@ -130,8 +130,8 @@ def load(path, known):
         except Exception as error:
             if h5py.is_hdf5(path):
                 raise ValueError(
-                    f"{str(path)!r} is a Keras 2 .h5 file, not an octsk model; from_h5 of "
-                    "the net that it is of reads it"
+                    f"{str(path)!r} cannot be loaded as an octsk model: it is a Keras 2 "
+                    ".h5 file, which from_h5 of its net reads"
                 ) from error
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
             raise ValueError(

@@ -68,6 +68,8 @@ def parse_json(text):
         return json.loads(text)
     except RecursionError:
         raise ValueError("its JSON text is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is no JSON text: {error}") from None
 
 
 def read_json(path, max_bytes):

@@ -297,6 +297,7 @@ def test_column_names_are_kept():
         estimator.predict(frame[frame.columns[::-1]])
 
 
+@pytest.mark.filterwarnings("ignore:X has shape .* and is taken for:UserWarning")
 @pytest.mark.parametrize(
     ("images", "message"),
     [

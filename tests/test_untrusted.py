@@ -270,7 +270,7 @@ def test_each_reader_knows_the_others_files(saved, tmp_path):
         SmallOCTNet.from_h5(saved)
     path = tmp_path / "net.h5"
     h5py.File(path, "w").close()
-    with pytest.raises(ValueError, match=r"a Keras 2 \.h5 file, .* from_h5"):
+    with pytest.raises(ValueError, match=r"a Keras 2 \.h5 file, which from_h5"):
         octsk.load(path)
 
 
