@@ -354,7 +354,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         SmallOCTNet(augmentation=OCTAugmenter(rotation_range=5), epochs=2)
         """
         nested = any(name.startswith("augmentation__") for name in params)
-        if nested and params.get("augmentation", self.augmentation) is True:
+        given = params.get("augmentation", self.augmentation)
+        if nested and isinstance(given, bool | np.bool) and given:
             params["augmentation"] = OCTAugmenter.from_preset(self._preset)
         values = {**self.get_params(deep=False), **params}
         for name in params:
@@ -813,9 +814,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 "sample_weight and class_weight leave no image a weight other than 0: "
                 "nothing to train on."
             )
-        augmenter = self.augmentation
-        if augmenter is True:
-            augmenter = OCTAugmenter.from_preset(self._preset)
+        augmenter = self._augmenter()
         if augmenter:
             augmenter._validate_params()
             if augmenter.n_copies is not None:
@@ -835,7 +834,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             weight,
             index=index,
             seed=self._random_state,
-            augmenter=augmenter or None,
+            augmenter=augmenter,
             mixup=float(self.mixup),
         )
         if epochs == "auto":
@@ -879,6 +878,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         for name, values in history.items():
             self.history_[name] = self.history_.get(name, []) + values
         self.n_iter_ = len(self.history_["loss"])
+
+    def _augmenter(self):
+        """Return what varies the training images, or None."""
+        if isinstance(self.augmentation, OCTAugmenter):
+            return self.augmentation
+        # NumPy's booleans, of a grid's array say, are True without being it.
+        return OCTAugmenter.from_preset(self._preset) if self.augmentation else None
 
     def _check_trained(self, losses):
         """Refuse a network that predicts nothing but NaN."""

@@ -797,6 +797,17 @@ def test_none_and_false_are_no_augmentation(reference):
     assert (weights(none) != weights(reference)).any()
 
 
+def test_numpys_booleans_are_booleans():
+    # As a grid has them that is an array.
+    clf = net(epochs=1, augmentation=np.True_, random_state=0).fit(X, y)
+    like = net(epochs=1, augmentation=True, random_state=0).fit(X, y)
+    assert clf.history_ == like.history_
+    clf.set_params(augmentation__zoom_range=0)
+    assert clf.augmentation.zoom_range == 0
+    off = net(epochs=1, augmentation=np.False_, random_state=0).fit(X, y)
+    assert off.history_ != like.history_
+
+
 def test_augmenter_given_is_left_alone():
     augmenter = OCTAugmenter(random_state=3)
     before = dict(vars(augmenter))

@@ -169,6 +169,7 @@ def test_a_run_is_not_gone_on_with_by_another_version(dataset, tmp_path, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the parameter callbacks:UserWarning")
 def test_nets_in_pipelines_and_callbacks_of_users(dataset, tmp_path):
     import keras
 

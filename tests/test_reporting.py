@@ -203,22 +203,27 @@ def test_evaluation_has_a_page_of_what_is_known(hostile, whole):
     assert "Seed of the training: not known." in text
     assert "is not known here. If it was, the figures flatter it." in text
     assert "training images" not in text
+    other = Bunch(**{**data.test, "split": "test"})
+    with pytest.raises(ValueError, match=r"must hold the val split, .* got the test split"):
+        html_report(report, estimator=net, dataset=other)
     # Of a report alone, without its classifier and its images.
     assert re.findall("<h2>(.*)</h2>", html_report(report)) == titles
 
 
 def test_evaluation_has_a_card_of_what_is_known(hostile):
     report, net, data = evaluated(hostile)
-    card = model_card(report, estimator=net, dataset=data.val, file="tiny.octsk")
+    card = model_card(report, estimator=net, dataset=data.val, file="my_net-#1.octsk")
     _, header, body = card.split("---\n", 2)
     [result] = yaml.safe_load(header)["model-index"][0]["results"]
     assert result["dataset"]["split"] == "val"
-    assert 'octsk.load("tiny.octsk")' in body
+    assert 'octsk.load("my_net-#1.octsk")' in body
     assert "Not known to octsk: name the data that the classifier was trained on." in body
     assert "or chosen by them, is not known" in body
     assert "It was measured on one data set." in body
     assert "first seed" not in body
     assert "| not known |" in body
+    with pytest.raises(ValueError, match="needs the estimator that is in it"):
+        model_card(report, file="tiny.octsk")
     alone = model_card(report)
     assert "octsk.load" not in alone
     assert "5ha" in alone

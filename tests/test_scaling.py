@@ -24,7 +24,12 @@ from octsk import OCTSearchCV
 
 optuna = pytest.importorskip("optuna")
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Dask's processes leave pipes, and SQLAlchemy connections, to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def free_port():

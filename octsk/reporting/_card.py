@@ -39,7 +39,8 @@ def model_card(
     dataset : Bunch, default=None
         Of a report: what `octsk.evaluate` was given. Runs have their own.
     file : str, default=None
-        Of a report: the file that `octsk.load` loads the net from. None: it is in none.
+        Of a report: the file that `octsk.load` loads the estimator from. None: it is in
+        none.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def _facts_of_benchmark(run, net):
     return {
         "title": f"{net}: {first.estimator}",
         "search": None,
-        "files": [f"{report.run_name}.octsk" for report in reports],
+        "file": f"{first.run_name}.octsk",
         "n_train": run.training["n_train"],
         "environment": first.environment,
         "estimator": first.estimator,
@@ -112,10 +113,12 @@ def _facts_of_benchmark(run, net):
 
 
 def _facts_of_report(report, estimator, dataset, file):
+    if file is not None and estimator is None:
+        raise ValueError(f"file={file!r} needs the estimator that is in it; got None.")
     return {
         "title": report.estimator,
         "search": None,
-        "files": [] if file is None else [file],
+        "file": file,
         "n_train": None,
         "environment": report.environment,
         "estimator": report.estimator,
@@ -138,7 +141,7 @@ def _facts_of_search(run):
             f"{run.search.n_splits_} folds of the training images: "
             f"{decimals(run.search.best_score_)} there, which flatters it."
         ),
-        "files": ["model.octsk"],
+        "file": "model.octsk",
         "n_train": run.data["n_train"],
         "environment": run.to_dict()["environment"],
         "estimator": estimator,

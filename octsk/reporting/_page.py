@@ -88,8 +88,8 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     Raises
     ------
     ValueError
-        If `estimator` or `dataset` is given with a run, or `dataset` holds another number
-        of images than were evaluated.
+        If `estimator` or `dataset` is given with a run, or `dataset` is of another split
+        or holds another number of images than were evaluated.
 
     See Also
     --------
@@ -167,6 +167,12 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
     # As `evaluate` takes it, whole or the split itself.
     part = (dataset or {}).get(report.data["split"], dataset) or {}
     images = _pictures.images_of(part)
+    split = part.get("split", report.data["split"])
+    if split != report.data["split"]:
+        raise ValueError(
+            f"dataset must hold the {report.data['split']} split, which was evaluated, got "
+            f"the {split} split."
+        )
     if images is not None and len(images) != report.n_samples:
         raise ValueError(
             f"dataset must hold the {report.n_samples} images that were evaluated, got "
@@ -176,8 +182,10 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
     # The report knows the names of the classes where the data set may not.
     named = {**part, "target": report.y_true, "target_names": report.class_names}
     seed = "not known" if report.seed is None else report.seed
+    results = _report_section("Results", [_ON_TRAINING], report, estimator, images, draw)
+    training = _pictures.of_training([report]) if draw else []
     return [
-        _report_section("Results", [_ON_TRAINING], report, estimator, images, draw),
+        results._replace(pictures=[*results.pictures, *training]),
         _published_section(report),
         Section(
             "Data",
@@ -185,11 +193,7 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
             tables=[Table("Data set", rows=rows)],
             pictures=_pictures.of_data(named, report.data["split"]) if draw else (),
         ),
-        _settings_section(
-            [report],
-            f"Seed of the training: {seed}.",
-            pictures=_pictures.of_training([report]) if draw else (),
-        ),
+        _settings_section([report], f"Seed of the training: {seed}."),
         _versions_section(report.environment),
     ]
 
@@ -312,14 +316,14 @@ def _data_rows(data) -> list[tuple[str, str]]:
     ]
 
 
-def _settings_section(reports, words, pictures=()) -> Section:
+def _settings_section(reports, words) -> Section:
     rows = [
         ("estimator", *(report.estimator for report in reports)),
         *parameter_rows([report.params for report in reports]),
     ]
     header = ("parameter", *(report.name for report in reports))
     table = Table("Parameters", header, rows)
-    return Section("Settings", words=[words], tables=[table], pictures=pictures)
+    return Section("Settings", words=[words], tables=[table])
 
 
 def _versions_section(environment) -> Section:

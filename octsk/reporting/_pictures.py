@@ -120,7 +120,8 @@ def _of_augmentation(image, estimators) -> list[Picture]:
     """Draw variants of an image, once for all nets that vary images in the same way."""
     named: dict[str, tuple[OCTAugmenter, list[str]]] = {}
     for name, net in estimators.items():
-        augmenter = _augmenter(net)
+        # Other libraries' classifiers have none.
+        augmenter = net._augmenter() if hasattr(net, "image_shape_") else None
         if augmenter is not None:
             named.setdefault(str(augmenter.get_params()), (augmenter, []))[1].append(name)
     return [
@@ -132,12 +133,6 @@ def _of_augmentation(image, estimators) -> list[Picture]:
         )
         for augmenter, names in named.values()
     ]
-
-
-def _augmenter(net) -> OCTAugmenter | None:
-    """Return what varied the training images, if `net` is octsk's and had it so."""
-    given = net.augmentation if hasattr(net, "image_shape_") else None
-    return OCTAugmenter.from_preset(net._preset) if given is True else given or None
 
 
 def of_scores(report) -> list[Picture]:
