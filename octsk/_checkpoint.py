@@ -18,6 +18,9 @@ from octsk._version import __version__
 
 _FORMAT = 1
 
+# Where a network's description has names of layers.
+_NAMING = {"name", "keras_history", "input_layers", "output_layers"}
+
 # Bytes of an array that are hashed at a time.
 _PART_BYTES = 16 * 2**20
 
@@ -85,14 +88,15 @@ def _names(entry) -> Iterator[str]:
         yield from _names(inner)
 
 
-def _renamed(entry, numbers):
+def _renamed(entry, numbers, of_names=False):
     """Give layers numbers for names, and leave out the seeds, which the fit draws."""
     if isinstance(entry, list):
-        return [_renamed(item, numbers) for item in entry]
+        return [_renamed(item, numbers, of_names) for item in entry]
     if isinstance(entry, dict):
         kept = entry.keys() - {"seed", "seed_generator", "shared_object_id"}
-        return {key: _renamed(entry[key], numbers) for key in kept}
-    return numbers.get(entry, entry) if isinstance(entry, str) else entry
+        return {key: _renamed(entry[key], numbers, key in _NAMING) for key in kept}
+    # An activation may be called as a layer is.
+    return numbers.get(entry, entry) if of_names and isinstance(entry, str) else entry
 
 
 def describe_state(model) -> str:

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -107,11 +107,21 @@ def only_one_at(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path)) from None
+    except OSError as error:
+        # In the words for the file asked for.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         yield
     finally:
+        # While it is held, or another may have it meanwhile. Windows removes no open file.
+        with suppress(PermissionError):
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def leftovers_of(path: Path) -> set[Path]:
+    """Return what a process leaves of a path that was killed in `only_one_at` at once."""
+    return {path.with_name(f".{path.name}.lock"), *temporaries_of(path)}
 
 
 def check_new_folder(path: str | os.PathLike) -> Path:

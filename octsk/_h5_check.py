@@ -66,11 +66,15 @@ def look_through(path):
         check_h5(file, os.path.getsize(path))
         # A whole model keeps its weights in a group, a weights-only file at the root.
         root = file.get("model_weights", file)
-        return [
+        places = [
             (root.name, layer, name)
             for layer in _names(root, "layer_names")
             for name in _names(root[layer], "weight_names")
         ]
+    # A name given again and again would fill the memory from a small file.
+    if len(set(places)) < len(places):
+        raise ValueError("its names stand for more arrays than it holds")
+    return places
 
 
 def _limit_memory():

@@ -130,8 +130,8 @@ def load(path, known):
         except Exception as error:
             if h5py.is_hdf5(path):
                 raise ValueError(
-                    f"{str(path)!r} cannot be loaded as an octsk model: it is a Keras 2 "
-                    ".h5 file, which from_h5 of its net reads"
+                    f"{str(path)!r} cannot be loaded as an octsk model: it is an HDF5 "
+                    "file; from_h5 of its net reads Keras 2's"
                 ) from error
             # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
             raise ValueError(
@@ -244,13 +244,15 @@ def _turn_constants_into_weights(entry):
     Those make their mean and variance when they are built, in full.
     """
     if isinstance(entry, dict):
-        if entry.get("class_name") == "Normalization":
+        # A class of the user's has a registered name.
+        kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
+        if kind == ("keras.layers", "Normalization", None):
             axis = entry["config"].get("axis", -1)
             # With None it has one mean and one variance for all channels.
-            kind = "Identity" if axis is None else "LayerNormalization"
             settings = {} if axis is None else {"axis": axis}
             name = entry["config"].get("name")
-            entry |= {"class_name": kind, "config": {"name": name, **settings}}
+            entry["class_name"] = "Identity" if axis is None else "LayerNormalization"
+            entry["config"] = {"name": name, **settings}
         entry = entry.values()
     elif not isinstance(entry, list):
         return
@@ -383,7 +385,7 @@ def read_h5_weights(path):
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
             arrays = [file[root][layer][name] for root, layer, name in places]
-            # A name given again and again would fill the memory from a small file.
+            # One array may have many names.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names stand for more numbers than it holds")
             weights = [np.asarray(array) for array in arrays]

@@ -209,15 +209,15 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
     classes = {cls.__name__: cls for cls in NETS.values()}
     made = {}
     for name, entry in record["plan"]["nets"].items():
-        if entry.get("net") not in classes:
+        if str(entry.get("net")) not in classes:
             raise ValueError(
                 f"the run's {name!r} cannot be made again from its JSON: it is "
                 f"{entry.get('estimator', entry.get('net'))}; known are {sorted(classes)}, "
                 "without callbacks."
             )
-        # A stranger's file is not to say where checkpoints are written.
-        params = {k: v for k, v in entry.get("params", {}).items() if k not in _LEFT_OUT}
         try:
+            # A stranger's file is not to say where checkpoints are written.
+            params = {k: v for k, v in entry["params"].items() if k not in _LEFT_OUT}
             made[name] = classes[entry["net"]](**decode_params(params))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(

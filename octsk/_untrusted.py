@@ -153,3 +153,6 @@ def _check_h5_array(entry, where):
         raise ValueError(f"{where!r} takes its numbers from other arrays or files")
     if entry.id.get_create_plist().get_nfilters():
         raise ValueError(f"{where!r} is compressed or filtered, as Keras's files are not")
+    if len(entry.attrs):
+        # Keras would read some, and HDF5 take as much memory as their text claims.
+        raise ValueError(f"{where!r} has attributes, as float32 arrays of Keras's have not")

@@ -25,7 +25,7 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk._files import atomic_folder, atomic_write, check_new_folder
+from octsk._files import atomic_folder, atomic_write, check_new_folder, leftovers_of
 from octsk._images import check_column, check_lengths
 from octsk._plan import (
     arrays_sha256,
@@ -594,7 +594,7 @@ def run_benchmark(
         return run
     folder = Path(output_dir)
     record, checkpoints = folder / "run.json", folder / "checkpoints"
-    if not (resume and record.exists()):
+    if not (resume and record.exists()) and not _holds_only(folder, leftovers_of(record)):
         _new_folder(folder)
     with begun(record, run.plan, checkpoints, resume=resume):
         _train_all(run, estimators, dataset, folder, on_event)
@@ -719,6 +719,10 @@ def _mean_and_std(name, values) -> dict[str, float | None]:
         f"{name}_mean": float(np.mean(values)),
         f"{name}_std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
     }
+
+
+def _holds_only(folder, files) -> bool:
+    return folder.is_dir() and {*folder.iterdir()} <= files
 
 
 def _new_folder(folder) -> Path:

@@ -29,6 +29,9 @@ from octsk._version import __version__
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
 
+# Pixels; the largest of MedMNIST's sets. Those of a run that is repeated.
+MAX_REPEATED_SIZE = 224
+
 SYNTHETIC = "*** SYNTHETIC DATA: no figure below says anything about real scans ***"
 
 # A second try against a hiccup; who is offline should not wait for a third.
@@ -571,6 +574,12 @@ def _source_of(record, path):
 
     data = record["plan"]["data"]
     if data["synthetic"] and not data["file"]:
+        # A stranger's record is not to fill the memory.
+        if not isinstance(data["size"], int) or data["size"] > MAX_REPEATED_SIZE:
+            raise ValueError(
+                f"the run of {path} was on synthetic scans of {data['size']} pixels, and "
+                f"up to {MAX_REPEATED_SIZE} are drawn unasked: name them by --data"
+            )
         return True, None, data["size"]
     if data["name"] in REGISTRY:
         return False, data["name"], data["size"]

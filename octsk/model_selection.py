@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from octsk._tensorflow import start_tensorflow
 from octsk._untrusted import read_json
@@ -794,7 +794,7 @@ class _Folds:
 
     def fingerprint(self):
         """Return a hash of images, labels and folds."""
-        n = len(self.splits[0][0]) + len(self.splits[0][1])
+        n = _num_samples(self.X)
         images = hashlib.sha256()
         # Memory-mapped images are to have the same hash, and not to be read as a whole.
         for start in range(0, n, _N_HASHED):

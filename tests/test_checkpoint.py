@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_val_score
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
 from octsk._base import BaseOCTNet
+from octsk._checkpoint import describe_network
 from octsk._training import Onlooker
 
 X, y = toy_images(60)
@@ -264,6 +265,16 @@ def test_changed_architecture_is_another_fit(tmp_path):
     assert len(list(tmp_path.glob("*.npz"))) == 2
     # Keras has numbered all layers anew meanwhile.
     assert fit_counting(own_net("relu", tmp_path), X, y) == 0
+
+
+def test_names_of_layers_are_no_settings():
+    def described(name):
+        last = keras.layers.Softmax(name=name)
+        layers = [keras.layers.Dense(3, activation="softmax"), last]
+        return describe_network(keras.Sequential([keras.Input((2,)), *layers]))
+
+    # Keras names the first one of a process like the activation.
+    assert described("softmax") == described("softmax_1")
 
 
 def test_layers_that_cannot_say_their_settings(tmp_path):

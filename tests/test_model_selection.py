@@ -29,6 +29,7 @@ from sklearn.model_selection import (
     ParameterGrid,
     StratifiedGroupKFold,
     StratifiedKFold,
+    TimeSeriesSplit,
     cross_val_score,
 )
 from sklearn.pipeline import Pipeline
@@ -968,6 +969,14 @@ def test_trials_in_work_elsewhere(tmp_path, kind, change, state, n_more):
     search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
     assert len(search.cv_results_["trial"]) == 1 + n_more
     assert search.study_.trials[1].state.name == state
+
+
+def test_images_of_later_folds_are_compared(tmp_path):
+    how = {"storage": storage_of("journal", tmp_path)[0], "cv": TimeSeriesSplit(3)}
+    tree_search(n_trials=1, **how).fit(FLAT, Y)
+    changed = np.vstack([FLAT[:-1], FLAT[:1]])
+    with pytest.raises(ValueError, match="images, labels and folds was"):
+        tree_search(n_trials=2, **how).fit(changed, Y)
 
 
 def test_machine_that_gives_no_sign_of_life(tmp_path):

@@ -304,6 +304,8 @@ def test_what_is_no_record(spoil, message, record):
     "net",
     [
         {"net": "SmallOCTNet", "params": {"epoch": 2}},
+        {"net": "SmallOCTNet", "params": []},
+        {"net": "SmallOCTNet"},
         {"net": "SmallOCTNet", "params": {"epochs": {"list": 3}}},
         {"net": "SmallOCTNet", "params": {"epochs": {}}},
     ],
@@ -311,6 +313,27 @@ def test_what_is_no_record(spoil, message, record):
 def test_parameters_that_no_net_has(net):
     with pytest.raises(ValueError, match="none of SmallOCTNet's"):
         make_estimators({"plan": {"nets": {"a": net}}})
+
+
+@pytest.mark.parametrize("net", [{}, {"net": []}, {"net": "OneOfTheirs", "params": {}}])
+def test_nets_that_are_not_ours(net):
+    with pytest.raises(ValueError, match="'a' cannot be made again from its JSON: it is"):
+        make_estimators({"plan": {"nets": {"a": net}}})
+
+
+@pytest.mark.parametrize("size", [20_000, [28, 30], None])
+def test_scans_that_are_not_drawn_unasked(size):
+    data = {"name": "oct-phantoms", "size": size, "synthetic": True, "file": None}
+    with pytest.raises(ValueError, match="up to 224 are drawn unasked: name them by"):
+        cli._source_of({"plan": {"data": data}}, "run.json")
+
+
+def test_a_run_killed_at_its_very_beginning_can_begin(dataset, tmp_path):
+    for name in (".run.json.lock", ".run-0123abcd.json"):
+        (tmp_path / name).touch()
+    nets = {"dull": DummyClassifier()}
+    run = run_benchmark(nets, dataset, output_dir=tmp_path, resume=True)
+    assert len(run.reports["dull"]) == 1
 
 
 def test_what_the_command_cannot_repeat(record):

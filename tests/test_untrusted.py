@@ -247,7 +247,7 @@ def test_names_in_h5_that_are_one_array_again_and_again(tmp_path):
         layer = file.create_group("dense")
         layer["kernel"] = np.zeros((500, 500), np.float32)
         layer.attrs["weight_names"] = [b"kernel"] * 800
-    refuse(SmallOCTNet.from_h5, path, "its names stand for more numbers than it holds")
+    refuse(SmallOCTNet.from_h5, path, "its names stand for more arrays than it holds")
 
 
 @pytest.mark.parametrize("size", [2**30, 2**32 - 1])
@@ -265,12 +265,29 @@ def test_name_in_h5_that_claims_gigabytes(size, saved, tmp_path):
     refuse(SmallOCTNet.from_h5, path, "it cannot be read: OSError: .*allocation failed")
 
 
+def add_attribute(file, name, text):
+    array = file["layers/conv2d/vars/0"]
+    array.attrs.create(name, text, dtype=h5py.string_dtype())
+
+
+def test_attribute_in_weights_that_claims_gigabytes(saved, tmp_path):
+    inner = members_of(members_of(saved.read_bytes())["model.keras"])
+    buffer = io.BytesIO(inner["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        add_attribute(file, "dtype", "eighteen or so big")
+    data = buffer.getvalue()
+    [place] = re.finditer(rb"\x12\0\0\0.{6}\0\0\x01\0\0\0", data, re.DOTALL)
+    claim = (2**32 - 1).to_bytes(4, "little")
+    data = data[: place.start()] + claim + data[place.start() + 4 :]
+    refuse(octsk.load, with_model(saved, tmp_path, weights=data), "has attributes, as")
+
+
 def test_each_reader_knows_the_others_files(saved, tmp_path):
     with pytest.raises(ValueError, match=r"octsk\.load reads octsk's own"):
         SmallOCTNet.from_h5(saved)
     path = tmp_path / "net.h5"
     h5py.File(path, "w").close()
-    with pytest.raises(ValueError, match=r"a Keras 2 \.h5 file, which from_h5"):
+    with pytest.raises(ValueError, match="it is an HDF5 file; from_h5 of its net"):
         octsk.load(path)
 
 
