@@ -1,7 +1,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+import octsk
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -15,3 +19,13 @@ def data_folder():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set OCTSK_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(params=["octdl_dev", "pneumoniamnist_dev"])
+def real_images(request, data_folder):
+    """Some real images, and how to split them."""
+    scans = octsk.load_medmnist(data_folder / f"{request.param}.npz", split="train")
+    few = np.arange(0, len(scans.target), len(scans.target) // 100)
+    groups = {} if scans.groups is None else {"groups": scans.groups[few]}
+    cv = StratifiedKFold(2) if scans.groups is None else StratifiedGroupKFold(2)
+    return scans.data[few], scans.target[few], groups, cv

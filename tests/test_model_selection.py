@@ -1295,16 +1295,6 @@ def test_search_on_real_images(data_folder, tmp_path, name, scoring):
     assert search.predict_proba(scans.data[:3]).shape == (3, n_classes)
 
 
-@pytest.fixture(params=["octdl_dev", "pneumoniamnist_dev"])
-def real_images(request, data_folder):
-    """Some real images, and how to split them."""
-    scans = octsk.load_medmnist(data_folder / f"{request.param}.npz", split="train")
-    few = np.arange(0, len(scans.target), len(scans.target) // 100)
-    groups = {} if scans.groups is None else {"groups": scans.groups[few]}
-    cv = StratifiedKFold(2) if scans.groups is None else StratifiedGroupKFold(2)
-    return scans.data[few], scans.target[few], groups, cv
-
-
 @pytest.mark.slow
 def test_grids_on_real_images(real_images):
     images, labels, groups, cv = real_images

@@ -356,7 +356,9 @@ def test_tuning_without_test_split():
     search = OCTSearchCV(tree, {"max_depth": [1, 2, 3]}, n_trials=3, cv=2)
     run = tune(search, Bunch(train=train, name="rows", size=None, synthetic=True))
     html = html_report(run)
-    assert re.findall("<h2>(.*)</h2>", html) == ["Search", "Data", "Versions and machine"]
+    titles = ["Search", "Data", "Settings", "Versions and machine"]
+    assert re.findall("<h2>(.*)</h2>", html) == titles
+    assert "Seed of the training: 0; of the search: None." in html
     assert "SYNTHETIC DATA." in html
     card = model_card(run)
     assert "Not measured" in card

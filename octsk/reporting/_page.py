@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
 
-from octsk._report import TITLES, data_words, decimals, published_tables
+from octsk._report import TITLES, data_words, decimals, jsonable, published_tables
 from octsk._tables import Table
 from octsk._version import __version__
 from octsk.plots._drawing import unseen_figures
@@ -154,7 +154,7 @@ def _sections(run, estimator, dataset, *, draw) -> list[Section]:
     search = _search_section(run, draw)
     if run.benchmark is None:
         versions = _versions_section(run.to_dict()["environment"])
-        return [search, _search_data(run, draw), versions]
+        return [search, _search_data(run, draw), _search_settings(run), versions]
     return [search, *_benchmark_sections(run.benchmark, draw)]
 
 
@@ -342,6 +342,17 @@ def _search_section(run, draw) -> Section:
         _measured_words(run.data),
         tables=[run._search_table(), run._params_table(), run._trials_table()],
         pictures=_pictures.of_search(run) if draw else (),
+    )
+
+
+def _search_settings(run) -> Section:
+    params = jsonable(run.estimator.get_params())
+    seeds = jsonable([params.get("random_state"), run.search.random_state])
+    rows = [("estimator", type(run.estimator).__name__), *parameter_rows([params])]
+    return Section(
+        "Settings",
+        words=["Seed of the training: {}; of the search: {}.".format(*seeds)],
+        tables=[Table("Parameters", ("parameter", "tuned"), rows)],
     )
 
 
