@@ -1,5 +1,6 @@
 """Searches on engines that others make, each with a real one started here."""
 
+import gc
 import json
 import os
 import re
@@ -30,6 +31,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Have connections that nobody closed collected here, and not in a later test."""
+    yield
+    gc.collect()
 
 
 def free_port():
