@@ -76,13 +76,8 @@ def lock_beside(path: Path) -> Iterator[None]:
     The lock is an empty hidden file beside it, which stays. A process that is killed holds
     it no longer.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except OSError as error:
-        if not isinstance(error, Timeout):
-            # In the words for the file asked for.
-            raise OSError(error.errno, error.strerror, str(path)) from error
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
         logger.warning("%s: another process is at it; waiting until it has done", path)
         lock.acquire()
     try:
@@ -102,26 +97,37 @@ def only_one_at(path: Path) -> Iterator[None]:
     BlockingIOError
         If another is at it.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path)) from None
-    except OSError as error:
-        # In the words for the file asked for.
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
+        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path))
     try:
         yield
     finally:
         # While it is held, or another may have it meanwhile. Windows removes no open file.
         with suppress(PermissionError):
-            Path(lock.lock_file).unlink(missing_ok=True)
+            _lock_beside(path).unlink(missing_ok=True)
         lock.release()
 
 
 def leftovers_of(path: Path) -> set[Path]:
     """Return what a process leaves of a path that was killed in `only_one_at` at once."""
-    return {path.with_name(f".{path.name}.lock"), *temporaries_of(path)}
+    return {_lock_beside(path), *temporaries_of(path)}
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _acquired(lock: FileLock, path: Path) -> bool:
+    """Take a lock, if nobody else has it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as error:
+        # In the words for the file asked for.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return True
 
 
 def check_new_folder(path: str | os.PathLike) -> Path:

@@ -194,6 +194,18 @@ def _check_config(config):
         If it names a class that is neither one of Keras's plain ones nor registered with
         Keras by a module that is imported.
     """
+    for entry in _entries(config):
+        if "class_name" in entry and not _is_plain(entry):
+            raise ValueError(
+                f"it names {entry.get('module')}.{entry['class_name']}, which is no class "
+                "of Keras's that is known to be harmless; a class of your own must be "
+                "registered by keras.saving.register_keras_serializable() and imported "
+                "before"
+            )
+
+
+def _entries(config):
+    """Give each object in a description, however deep."""
     left = [config]
     while left:
         entry = left.pop()
@@ -201,13 +213,7 @@ def _check_config(config):
             left.extend(entry)
         elif isinstance(entry, dict):
             left.extend(entry.values())
-            if "class_name" in entry and not _is_plain(entry):
-                raise ValueError(
-                    f"it names {entry.get('module')}.{entry['class_name']}, which is no "
-                    "class of Keras's that is known to be harmless; a class of your own "
-                    "must be registered by keras.saving.register_keras_serializable() and "
-                    "imported before"
-                )
+            yield entry
 
 
 def _is_plain(entry):
@@ -238,12 +244,12 @@ def _count_weights(config):
         return sum(math.prod(weight.shape) for weight in model.weights)
 
 
-def _turn_constants_into_weights(entry):
+def _turn_constants_into_weights(config):
     """Put layers with as many weights in the place of Normalization layers.
 
     Those make their mean and variance when they are built, in full.
     """
-    if isinstance(entry, dict):
+    for entry in _entries(config):
         # A class of the user's has a registered name.
         kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
         if kind == ("keras.layers", "Normalization", None):
@@ -253,11 +259,6 @@ def _turn_constants_into_weights(entry):
             name = entry["config"].get("name")
             entry["class_name"] = "Identity" if axis is None else "LayerNormalization"
             entry["config"] = {"name": name, **settings}
-        entry = entry.values()
-    elif not isinstance(entry, list):
-        return
-    for inner in entry:
-        _turn_constants_into_weights(inner)
 
 
 def _restore(state, model, known):

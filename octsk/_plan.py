@@ -100,14 +100,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
     with only_one_at(path):
         now = {"plan": jsonable(plan), "environment": environment()}
         if resume and path.exists():
-            before = read_record(path)
-            if lines := differences(now["plan"], before["plan"]) or differences(
-                _versions(now["environment"]), _versions(before["environment"])
-            ):
-                raise ValueError(
-                    f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what "
-                    "it was begun with, or name another place."
-                )
+            _check_goes_on(path, now)
         else:
             write_json(path, {"octsk_run": REPORT_FORMAT, **now})
         try:
@@ -120,6 +113,18 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
                     path.unlink(missing_ok=True)
             raise
         shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _check_goes_on(path, now) -> None:
+    before = read_record(path)
+    lines = differences(now["plan"], before["plan"]) or differences(
+        _versions(now["environment"]), _versions(before["environment"])
+    )
+    if lines:
+        raise ValueError(
+            f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what it was "
+            "begun with, or name another place."
+        )
 
 
 def environment() -> dict[str, Any]:

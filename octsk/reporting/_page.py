@@ -193,7 +193,7 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
             tables=[Table("Data set", rows=rows)],
             pictures=_pictures.of_data(named, report.data["split"]) if draw else (),
         ),
-        _settings_section([report], f"Seed of the training: {seed}."),
+        _settings_of([report], f"Seed of the training: {seed}."),
         _versions_section(report.environment),
     ]
 
@@ -244,7 +244,7 @@ def _benchmark_sections(run, draw) -> list[Section]:
         _published_section(run.first),
         _data_section(run, draw),
         *(_net_section(run, net, draw) for net in run.reports),
-        _settings_section(
+        _settings_of(
             [reports[0] for reports in run.reports.values()],
             f"Seeds: {seeds}. Each is the random_state of a training.",
         ),
@@ -316,14 +316,19 @@ def _data_rows(data) -> list[tuple[str, str]]:
     ]
 
 
-def _settings_section(reports, words) -> Section:
-    rows = [
-        ("estimator", *(report.estimator for report in reports)),
-        *parameter_rows([report.params for report in reports]),
-    ]
-    header = ("parameter", *(report.name for report in reports))
-    table = Table("Parameters", header, rows)
+def _settings_section(words, names, estimators, params) -> Section:
+    rows = [("estimator", *estimators), *parameter_rows(params)]
+    table = Table("Parameters", ("parameter", *names), rows)
     return Section("Settings", words=[words], tables=[table])
+
+
+def _settings_of(reports, words) -> Section:
+    return _settings_section(
+        words,
+        [report.name for report in reports],
+        [report.estimator for report in reports],
+        [report.params for report in reports],
+    )
 
 
 def _versions_section(environment) -> Section:
@@ -348,12 +353,8 @@ def _search_section(run, draw) -> Section:
 def _search_settings(run) -> Section:
     params = jsonable(run.estimator.get_params())
     seeds = jsonable([params.get("random_state"), run.search.random_state])
-    rows = [("estimator", type(run.estimator).__name__), *parameter_rows([params])]
-    return Section(
-        "Settings",
-        words=["Seed of the training: {}; of the search: {}.".format(*seeds)],
-        tables=[Table("Parameters", ("parameter", "tuned"), rows)],
-    )
+    words = "Seed of the training: {}; of the search: {}.".format(*seeds)
+    return _settings_section(words, ["tuned"], [type(run.estimator).__name__], [params])
 
 
 def _search_data(run, draw) -> Section:
