@@ -231,6 +231,10 @@ class Batches:
         # TensorFlow keeps the function for as long as the process lives (2.21), and must
         # not keep the images with it; the data set does.
         this = weakref.proxy(self)
+        # There is nothing to tune, and the end of an epoch would wait for the thread that
+        # tunes, which sleeps for longer and longer: up to half of an epoch (2.21).
+        options = tf.data.Options()
+        options.autotune.enabled = False
         dataset = (
             tf.data.Dataset.from_generator(
                 lambda: this._parts(), output_signature=self._signature()
@@ -239,6 +243,7 @@ class Batches:
             .rebatch(self.batch_size)
             .apply(tf.data.experimental.assert_cardinality(n_steps))
             .prefetch(2 * self._batches_per_part)
+            .with_options(options)
         )
         dataset.batches = self
         return dataset
