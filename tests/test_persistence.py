@@ -448,6 +448,8 @@ def archive_of(**members):
         archive_of(config__json="{}"),
         archive_of(config__json="{}", metadata__json="{}"),
     ],
+    # Not by their bytes, in which the time is.
+    ids=["empty", "text", "no weights", "no weights, but metadata"],
 )
 def test_damaged_networks(model, saved, tmp_path):
     path = rewritten(saved, tmp_path / "net", model=model)
