@@ -973,7 +973,33 @@ def test_long_haul_leaks_no_descriptors(tmp_path, capsys):
         # A megabyte a call is a leak; warming up takes more than that at first.
         assert result["growth"][name]["bytes_per_call"] < 2e6
     assert_tables_can_be_made_of_the_file(long_haul, result, path)
+    files = [one for one in result["goals"] if one["what"].startswith("Open files")]
+    assert [one["met"] for one in files] == [True] * 3
     assert "Growth after the first 10 %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("added", "met"),
+    [
+        ((0, 0), [True] * 6),
+        ((9, 0), [True] * 6),
+        # Of 100 bytes and of 111, and of both.
+        ((11, 0), [False, True, True, True, False, True]),
+        ((6, 0, 6), [True, True, True, True, False, True]),
+        ((0, 1), [True, False, True, True, True, False]),
+    ],
+)
+def test_long_haul_says_whether_what_has_grown_is_too_much(added, met):
+    bytes_of_fits, files, bytes_of_predicts = (*added, 0)[:3]
+
+    def look(calls, more, open_files):
+        return {"calls": calls, "bytes": 100 + more, "descriptors": 7 + open_files}
+
+    fits = [look(1, -50, 0), look(20, 0, 0), look(200, bytes_of_fits, files)]
+    last = bytes_of_fits + bytes_of_predicts
+    predicts = [look(1000, bytes_of_fits, files), look(10_000, last, files)]
+    found = long_haul.goals({"fits": fits, "predicts": predicts})
+    assert [one["met"] for one in found] == met
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
