@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,20 +51,33 @@ def start_tensorflow() -> None:
     the log level asks for everything. Without a log level, TensorFlow is to show warnings
     and errors from now on.
     """
-    _share_cores()
+    has_shared = _share_cores()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    if level == "0" or "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
         return
-    with _stderr_sifted():
+    with nullcontext() if level == "0" else _stderr_sifted():
         import tensorflow as tf
 
-        if not _has_card():
+        if has_shared:
+            _let_threads_sleep()
+        if level != "0" and not _has_card():
             # Or the first fit would say so. With a card, a fork could not use it any more.
             tf.config.list_physical_devices()
 
 
 # Once: a process claims its cores before TensorFlow starts its threads.
 _share_cores = cache(share_cores)
+
+
+def _let_threads_sleep() -> None:
+    """Have threads that wait for work sleep, and not spin where others need the core."""
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.eager import context
+
+    config = config_pb2.ConfigProto()
+    config.experimental.disable_thread_spinning = True
+    # TensorFlow 2.21 has no public way to it that takes effect after the import.
+    context.context()._config = config
 
 
 @contextmanager

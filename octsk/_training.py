@@ -169,7 +169,7 @@ class Batches:
     """The batches of one set of images, epoch for epoch, for ``keras.Model.fit``.
 
     The images stay as they are, uint8 or memory-mapped; a few batches at a time are
-    gathered, and scaled and warped in TensorFlow's threads while the model trains.
+    gathered, scaled and warped, in a thread of their own while the model trains.
 
     Parameters
     ----------
@@ -222,77 +222,91 @@ class Batches:
         pixels = self.batch_size * images.shape[1] * images.shape[2]
         self._batches_per_part = max(1, _PART_PIXELS // pixels)
 
+    @property
+    def n_steps(self):
+        """Number of batches in an epoch."""
+        return -(-len(self.index) // self.batch_size)
+
     def dataset(self):
         """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
 
-        Each iteration over it is one epoch, the one that `epoch` says.
+        Each iteration over it is one epoch, the one that `epoch` says as it begins.
         """
-        n_steps = -(-len(self.index) // self.batch_size)
         # TensorFlow keeps the function for as long as the process lives (2.21), and must
         # not keep the images with it; the data set does.
         this = weakref.proxy(self)
+        specs = self._specs()
+
+        def part(i):
+            # TensorFlow optimises this graph anew for each epoch, so it is a small one,
+            # and what prepares the images is called from Python.
+            values = tf.numpy_function(
+                lambda i: this._part(i), [i], [spec.dtype for spec in specs]
+            )
+            for value, spec in zip(values, specs, strict=True):
+                value.set_shape(spec.shape)
+            return tuple(values)
+
         # There is nothing to tune, and the end of an epoch would wait for the thread that
         # tunes, which sleeps for longer and longer: up to half of an epoch (2.21).
         options = tf.data.Options()
         options.autotune.enabled = False
         dataset = (
-            tf.data.Dataset.from_generator(
-                lambda: this._parts(), output_signature=self._signature()
-            )
-            .map(self._prepare)
+            tf.data.Dataset.range(-(-self.n_steps // self._batches_per_part))
+            .map(part)
             .rebatch(self.batch_size)
-            .apply(tf.data.experimental.assert_cardinality(n_steps))
+            .apply(tf.data.experimental.assert_cardinality(self.n_steps))
             .prefetch(2 * self._batches_per_part)
             .with_options(options)
         )
         dataset.batches = self
         return dataset
 
-    def _signature(self):
-        pixels = to_batch(self.images[:0])
-        parts = {
-            "x": tf.TensorSpec((None, *pixels.shape[1:]), pixels.dtype),
-            "y": tf.TensorSpec((None,), tf.int64),
-        }
+    def _specs(self):
+        """Return what a batch consists of."""
+        specs = [
+            tf.TensorSpec((None, *self.images.shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.int64)
+            if self.n_classes is None
+            else tf.TensorSpec((None, self.n_classes), tf.float32),
+        ]
         if self.sample_weight is not None:
-            parts["sample_weight"] = tf.TensorSpec((None,), tf.float32)
-        if self.augmenter is not None:
-            parts["draws"] = tf.TensorSpec((None, 8), tf.float32)
-        if self.mixup:
-            parts["share"] = tf.TensorSpec((None,), tf.float32)
-        return parts
+            specs.append(tf.TensorSpec((None,), tf.float32))
+        return specs
 
-    def _parts(self):
-        order, drawn = self.index, {}
-        if self.seed is not None:
-            # A stream of its own for each epoch, whichever epochs ran before.
-            rng = np.random.default_rng([self.seed, self.epoch])
-            order = rng.permutation(self.index)
-            if self.augmenter is not None:
-                drawn["draws"] = self.augmenter.draw(len(order), self.images.shape[1:], rng)
-            if self.mixup:
-                share = rng.beta(self.mixup, self.mixup, len(order))
-                drawn["share"] = share.astype(np.float32)
+    def _part(self, i):
+        """Return the `i`-th part of an epoch, some batches of it in one."""
+        if i == 0:
+            self._begin()
         size = self.batch_size * self._batches_per_part
-        for start in range(0, len(order), size):
-            chosen = order[start : start + size]
-            part = {"x": to_batch(self.images[chosen]), "y": self.y[chosen]}
-            if self.sample_weight is not None:
-                part["sample_weight"] = self.sample_weight[chosen]
-            for name, values in drawn.items():
-                part[name] = values[start : start + size]
-            yield part
-
-    def _prepare(self, part):
-        x = to_unit(part["x"])
-        if self.augmenter is not None:
-            x = self.augmenter.warp(x, part["draws"])
-        y, weight = part["y"], part.get("sample_weight")
-        if self.n_classes is not None:
-            y = tf.one_hot(y, self.n_classes)
-        if self.mixup:
-            x, y, weight = _mix(x, y, weight, part["share"])
+        part = slice(i * size, (i + 1) * size)
+        chosen = self._order[part]
+        y = self.y[chosen]
+        weight = None if self.sample_weight is None else self.sample_weight[chosen]
+        # As graphs of data sets do, whatever else there is.
+        with tf.device("CPU:0"):
+            x = to_unit(to_batch(self.images[chosen]))
+            if self._draws is not None:
+                x = self.augmenter.warp(x, self._draws[part])
+            if self.n_classes is not None:
+                y = tf.one_hot(y, self.n_classes)
+            if self._share is not None:
+                x, y, weight = _mix(x, y, weight, self._share[part])
         return (x, y) if weight is None else (x, y, weight)
+
+    def _begin(self):
+        """Draw the order and all else of an epoch."""
+        self._order, self._draws, self._share = self.index, None, None
+        if self.seed is None:
+            return
+        # A stream of its own for each epoch, whichever epochs ran before.
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self._order = rng.permutation(self.index)
+        n = len(self._order)
+        if self.augmenter is not None:
+            self._draws = self.augmenter.draw(n, self.images.shape[1:], rng)
+        if self.mixup:
+            self._share = rng.beta(self.mixup, self.mixup, n).astype(np.float32)
 
 
 def _mix(x, y, weight, share):
@@ -595,6 +609,9 @@ def fit_model(
             return network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
+                # Without the numbers of steps Keras makes two iterators for each epoch.
+                steps_per_epoch=train.n_steps,
+                validation_steps=None if validation is None else validation.n_steps,
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
                 callbacks=[_Epochs(train), *callbacks],

@@ -369,13 +369,11 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         draws = self.draw(len(images), images.shape[1:], rng)
         varied = np.empty_like(images)
         size = _images_at_a_time(images.shape[1:])
-        # A graph is made for each shape of images, once, which is no mistake.
-        with silent_about_retracing("_compiled_warp"):
-            for start in range(0, len(images), size):
-                part = slice(start, start + size)
-                unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
-                # Integers are rounded, not cut, so that the identity gives them back.
-                varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
+        for start in range(0, len(images), size):
+            part = slice(start, start + size)
+            unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
+            # Integers are rounded, not cut, so that the identity gives them back.
+            varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
 
     def draw(self, n, image_shape, rng):
@@ -534,8 +532,9 @@ def _warp_affine(images, affine, fill_mode):
     size = tf.where(size < n, 2 * size, size)  # where float32 has rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     affine = tf.pad(affine, [[0, size - n], [0, 0]])
-    # Where fits do it, and where XLA was tried: another device may be without it.
-    with tf.device("CPU:0"):
+    # Where fits do it, and where XLA was tried: another device may be without it. A graph
+    # is made for each shape of images, once, which is no mistake.
+    with tf.device("CPU:0"), silent_about_retracing("_compiled_warp"):
         warped = _compiled_warp()(padded, affine, fill_mode)[:n]
     return tf.ensure_shape(warped, images.shape)
 
@@ -561,6 +560,8 @@ def _compiled_warp():
     It takes less time than TensorFlow's own ImageProjectiveTransformV3, which asks of each
     pixel anew where it is. Without XLA the same lines take longer than that op, but come
     to the same to rounding, which the op does not: it blends edges with what is outside.
+    They are called one by one then: a graph would need a thread of those that TensorFlow
+    shares out, of which the data set of a fit holds one, maybe the only one, and waits.
     """
     from octsk._tensorflow import tf
 
@@ -576,7 +577,6 @@ def _compiled_warp():
         first = tf.cast(before, tf.int32)
         return first, tf.minimum(first + 1, size - 1), (place - before)[..., None]
 
-    @tf.function(jit_compile=_has_xla(), autograph=False)
     def warp(images, affine, fill_mode):
         height, width, n_channels = images.shape[1:]
         x = tf.range(width, dtype=tf.float32)[None, None, :]
@@ -603,4 +603,6 @@ def _compiled_warp():
             warped *= tf.cast(inside, tf.float32)[..., None]
         return warped
 
-    return warp
+    if not _has_xla():
+        return warp
+    return tf.function(warp, jit_compile=True, autograph=False)

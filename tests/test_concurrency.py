@@ -1,7 +1,10 @@
 """Several threads and processes at once: each gets what it would get alone."""
 
+import os
 import pickle
 import random
+import subprocess
+import sys
 import threading
 
 import joblib
@@ -136,3 +139,29 @@ def test_fits_in_worker_processes_do_not_disturb_each_other(alone):
     parallel = joblib.Parallel(n_jobs=2, backend="loky")
     # Each worker has several, in whatever order.
     assert_same(parallel(joblib.delayed(fit)(params) for params in NETS), alone)
+
+
+ONE_THREAD = """
+import sys
+import numpy as np
+from octsk import SmallOCTNet, augmentation
+if sys.argv[1] == "without XLA":
+    augmentation._has_xla = lambda: False
+X = np.arange(90 * 49, dtype=np.uint8).reshape(90, 7, 7)
+net = SmallOCTNet(filters=(2,), epochs=2, mixup=0.2, augmentation=True, early_stopping=True)
+print(len(net.fit(X, np.arange(90) % 3).history_["loss"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("xla", ["with XLA", "without XLA"])
+def test_fit_where_tensorflow_has_one_thread(xla):
+    # The data set holds the thread while it prepares images, and must not wait for it.
+    out = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD, xla],
+        env={**os.environ, "TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert out.stdout == "2\n", out.stderr
