@@ -560,8 +560,6 @@ def _compiled_warp():
     It takes less time than TensorFlow's own ImageProjectiveTransformV3, which asks of each
     pixel anew where it is. Without XLA the same lines take longer than that op, but come
     to the same to rounding, which the op does not: it blends edges with what is outside.
-    They are called one by one then: a graph would need a thread of those that TensorFlow
-    shares out, of which the data set of a fit holds one, maybe the only one, and waits.
     """
     from octsk._tensorflow import tf
 
@@ -577,6 +575,7 @@ def _compiled_warp():
         first = tf.cast(before, tf.int32)
         return first, tf.minimum(first + 1, size - 1), (place - before)[..., None]
 
+    @tf.function(jit_compile=_has_xla(), autograph=False)
     def warp(images, affine, fill_mode):
         height, width, n_channels = images.shape[1:]
         x = tf.range(width, dtype=tf.float32)[None, None, :]
@@ -603,6 +602,4 @@ def _compiled_warp():
             warped *= tf.cast(inside, tf.float32)[..., None]
         return warped
 
-    if not _has_xla():
-        return warp
-    return tf.function(warp, jit_compile=True, autograph=False)
+    return warp

@@ -291,7 +291,7 @@ def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
     augmentation._compiled_warp.cache_clear()
     monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
     np.testing.assert_allclose(augmenter.fit_transform(X), expected, atol=1e-5)
-    assert not hasattr(augmentation._compiled_warp(), "get_concrete_function")
+    assert not augmentation._compiled_warp()._jit_compile
 
 
 def test_xla_is_tried_once(monkeypatch, fresh_warp):
