@@ -1,9 +1,12 @@
 """A trained network as a file for programs without octsk: ONNX, TFLite, SavedModel."""
 
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from octsk._files import atomic_folder, atomic_write
+from octsk._files import FULL, atomic_folder, atomic_write
 from octsk._images import to_unit
 from octsk._tensorflow import keras, tf
 
@@ -61,14 +64,28 @@ def _write_onnx(model, probabilities, path):
 def _write_tflite(model, probabilities, path):
     with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as folder:
         # The converter finds a Keras 3 model's variables in a SavedModel only.
-        _save(model, probabilities, Path(folder))
+        with _errors_of_the_system(Path(folder).parent):
+            _save(model, probabilities, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         temporary.write_bytes(converter.convert())
 
 
 def _write_saved_model(model, probabilities, path):
-    with atomic_folder(path) as temporary:
+    with atomic_folder(path) as temporary, _errors_of_the_system(path):
         _save(model, probabilities, temporary)
+
+
+@contextmanager
+def _errors_of_the_system(path) -> Iterator[None]:
+    """Give a full disk as Python's error where TensorFlow has one of its own kinds."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # It keeps the system's words, not its number.
+        for number in FULL:
+            if os.strerror(number) in error.message:
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise
 
 
 def _save(model, probabilities, folder):

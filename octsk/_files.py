@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 # What a file that does not fit is told by: a full disk, a quota, a limit of the process.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 logger = logging.getLogger("octsk")
 
@@ -33,23 +33,15 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     temporary = _temporary_name(path)
-    try:
+    with _errors_of(path, temporary):
         # With the mode that an ordinary open() gives.
         temporary.touch(exist_ok=False)
-    except OSError as error:
-        # In the words for the file asked for, not for the temporary one.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
-        yield temporary
-        _flush_to_disk(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in _FULL and error.filename in (None, str(temporary)):
-            # Which file it was, the system does not say.
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            yield temporary
+            _flush_to_disk(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
@@ -62,6 +54,24 @@ def temporaries_of(path: Path) -> Iterator[Path]:
 
 def _temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+@contextmanager
+def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an error name the path that was asked for where it names the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            # Which file it was, the system does not say.
+            named = path
+        elif isinstance(error.filename, str) and Path(error.filename).is_relative_to(
+            temporary
+        ):
+            named = path / Path(error.filename).relative_to(temporary)
+        else:
+            raise
+        raise OSError(error.errno, error.strerror, str(named)) from error
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -142,19 +152,20 @@ def check_new_folder(path: str | os.PathLike) -> Path:
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary folder that becomes `path` when the block ends without error.
 
-    `path` must not exist, or be empty.
+    `path` must not exist, or be empty. If it is a link, what it points to is meant.
     """
-    path = check_new_folder(path)
+    path = check_new_folder(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_name(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _flush_to_disk(file)
-        if path.is_dir():
-            path.rmdir()  # Windows renames to no name that is there
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _errors_of(path, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush_to_disk(file)
+            if path.is_dir():
+                path.rmdir()  # Windows renames to no name that is there
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from disks import largest_file, mounted
 from sklearn.utils import Bunch
 
 from octsk.datasets import (
@@ -508,6 +510,51 @@ def test_no_connection(monkeypatch, home):
         with pytest.raises(DownloadError, match=r"no connection.*by hand \(MD5 c68d92d5"):
             fetch_octmnist(n_retries=1, delay=0)
     assert files_under(home) == []
+
+
+def test_download_to_a_full_disk(server, published, tmp_path):
+    assert len(published) > 2**16
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        with pytest.raises(OSError, match="No space left") as caught:
+            fetch_octmnist(data_home=disk)
+        assert caught.value.filename == str(disk / "octmnist.npz")
+        assert files_under(disk) == []
+    assert len(server.asked) == 1  # asking again would be no use
+
+
+def test_download_larger_than_a_file_may_be(published, home):
+    with (
+        largest_file(len(published) - 1),
+        pytest.raises(OSError, match="File too large") as caught,
+    ):
+        fetch_octmnist()
+    assert caught.value.filename == str(home / "octmnist.npz")
+    assert files_under(home) == []
+
+
+KILLED = """
+import octsk, resource, signal, sys
+from octsk.datasets import _medmnist
+
+_medmnist.ZENODO, size = sys.argv[1], int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+# Which Python ignores, to have an error instead.
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+octsk.fetch_octmnist()
+"""
+
+
+@pytest.mark.slow
+def test_download_killed_in_the_midst(server, published, home):
+    half = len(published) // 2
+    command = [sys.executable, "-c", KILLED, f"{server.url}/zenodo", str(half)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    [left] = files_under(home)
+    assert re.fullmatch(r"\.octmnist-.{8}\.npz", left)
+    assert fetch_octmnist().official
 
 
 def test_download_removes_what_killed_ones_left(server, published, home):

@@ -3,45 +3,35 @@
 import errno
 import json
 import os
-import resource
+import signal
 import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from disks import largest_file, make_read_only, mounted
 from helpers import TINY, toy_images
+from PIL import Image
+from sklearn.utils import Bunch
+from typer.testing import CliRunner
 
 import octsk
+from octsk import cli
 from octsk._files import atomic_folder, atomic_write, lock_beside, temporaries_of
 from octsk._report import write_json
+from octsk.benchmark import run_benchmark
 from octsk.datasets import load_medmnist
+from octsk.tuning import tune
 
 
 @pytest.fixture(scope="module")
 def net():
     return octsk.SmallOCTNet(**{**TINY, "dense_units": (2000,)}).fit(*toy_images(12))
-
-
-@contextmanager
-def mounted(folder, options):
-    """A file system of its own in memory."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -54,19 +44,8 @@ def small_disk(tmp_path):
 def read_only(tmp_path):
     with mounted(tmp_path / "disk", "size=1m") as folder:
         (folder / "old").write_text("old")
-        remount = ["mount", "-o", "remount,ro", str(folder)]
-        subprocess.run(remount, check=True)
+        make_read_only(folder)
         yield folder
-
-
-@contextmanager
-def largest_file(size):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def write_npz(path, side=28):
@@ -78,6 +57,12 @@ def write_npz(path, side=28):
     labels = {f"{split}_labels": np.arange(400) % 4 for split in ("train", "val", "test")}
     np.savez_compressed(path, **images, **labels)
     return path
+
+
+def assert_names_what_was_given(error, folder):
+    named = Path(error.filename).relative_to(folder)
+    # As the names of temporary files do.
+    assert not any(part.startswith(".") for part in named.parts)
 
 
 # How each kind of file is written that is larger than the megabyte there is.
@@ -95,32 +80,221 @@ def write_checkpoint(folder, net):
     ).fit(*toy_images(12))
 
 
+def write_export(folder, net, format):
+    net.export(folder / "new", format=format)
+
+
 WRITERS = {
     "model": write_model,
     "record": write_record,
     "checkpoint": write_checkpoint,
+    "onnx": partial(write_export, format="onnx"),
+    "tflite": partial(write_export, format="tflite"),
+    "saved_model": partial(write_export, format="saved_model"),
 }
+SLOW = {"onnx", "tflite"}
+KINDS = [
+    pytest.param(kind, marks=[pytest.mark.slow] if kind in SLOW else []) for kind in WRITERS
+]
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_full_disk(kind, net, small_disk):
     (small_disk / "old").write_text("old")
     with pytest.raises(OSError, match="No space left") as caught:
         WRITERS[kind](small_disk, net)
     assert caught.value.errno == errno.ENOSPC
     # What the system does not tell: which file it was.
-    assert Path(caught.value.filename).is_relative_to(small_disk)
+    assert_names_what_was_given(caught.value, small_disk)
     assert (small_disk / "old").read_text() == "old"
     left = [path for path in small_disk.rglob("*") if path.is_file()]
     assert [path.name for path in left if path.suffix != ".lock"] == ["old"]
+    assert not (small_disk / "new").exists()
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_file_larger_than_the_system_lets_it_be(kind, net, tmp_path):
     with largest_file(2**18), pytest.raises(OSError, match="File too large"):
         WRITERS[kind](tmp_path, net)
     left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert [name for name in left if not name.endswith(".lock")] == []
+    assert not (tmp_path / "new").exists()
+
+
+# --- Outputs of several files --------------------------------------------------------
+
+
+class Outputs:
+    """What is written as a page, a model card, tables and figures, and how."""
+
+    def __init__(self, folder):
+        train, test = (
+            Bunch(**octsk.make_oct_phantoms(24, random_state=k) | {"split": split})
+            for k, split in enumerate(("train", "test"))
+        )
+        self.data = Bunch(name="phantoms", synthetic=True, train=train, test=test)
+        net = octsk.SmallOCTNet(**TINY)
+        self.run = run_benchmark({"small": net}, self.data)
+        self.net = self.run.estimators["small"]
+        self.report = self.run.first
+        self.scan = folder / "scan.png"
+        Image.fromarray(test.data[0]).save(self.scan)
+
+    @cached_property
+    def tuned(self):
+        search = octsk.OCTSearchCV(self.net, {"epochs": [1]}, n_trials=1, cv=2)
+        return tune(search, self.data)
+
+    def writer(self, kind):
+        return getattr(self, f"write_{kind}", partial(self.net.export, format=kind))
+
+    def write_evaluation(self, folder):
+        test = self.data.test
+        cli._write_evaluation(folder, self.report, self.net, test, "small.octsk")
+
+    def write_run(self, folder):
+        self.run.save(folder)
+
+    def write_tuned(self, folder):
+        self.tuned.save(folder)
+
+    def write_predictions(self, folder):
+        words = ["small.octsk", self.scan, "--output", folder / "predictions.csv"]
+        with pytest.MonkeyPatch.context() as patch:
+            # Reading it would need a temporary file, which may not be here.
+            patch.setattr(cli, "_load_model", lambda path: self.net)
+            result = CliRunner().invoke(cli.app, ["--debug", "predict", *map(str, words)])
+        if result.exit_code:
+            raise result.exception
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    return Outputs(tmp_path_factory.mktemp("outputs"))
+
+
+# Those whose folder is whole or absent. Of the others each file is.
+WHOLE = {"run", "tuned"}
+OUTPUTS = ["evaluation", "predictions", pytest.param("run", marks=pytest.mark.slow)]
+OUTPUTS += [pytest.param("tuned", marks=pytest.mark.slow)]
+
+
+def files_in(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_each_file_in_turn_too_large(kind, outputs, tmp_path):
+    write = outputs.writer(kind)
+    write(tmp_path / "whole")
+    whole = files_in(tmp_path / "whole")
+    for path, contents in whole.items():
+        folder = tmp_path / "-".join(path.parts)
+        with (
+            largest_file(len(contents) - 1),
+            pytest.raises(OSError, match="File too large") as caught,
+        ):
+            write(folder)
+        named = Path(caught.value.filename).relative_to(folder)
+        # That one, or one as large that comes before it.
+        assert len(whole[named]) >= len(contents)
+        written = files_in(folder)
+        assert named not in written
+        assert written.items() <= whole.items()
+        if kind in WHOLE:
+            assert not folder.exists()
+    # Temporary ones would stand beside.
+    assert len(list(tmp_path.iterdir())) <= 1 + len(whole)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_full_disk_for_outputs(kind, outputs, tmp_path):
+    write = outputs.writer(kind)
+    write(tmp_path / "whole")
+    whole = files_in(tmp_path / "whole")
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        # Room for a part of them, in pages of memory.
+        room = 4096 if kind == "predictions" else 32768
+        (disk / "filler").write_bytes(bytes(2**16 - room))
+        if kind == "predictions":
+            (disk / "more").write_bytes(bytes(4096))
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(disk / "new")
+        named = Path(caught.value.filename)
+        assert named.is_relative_to(disk / "new")
+        assert_names_what_was_given(caught.value, disk)
+        assert files_in(disk / "new").items() <= whole.items()
+        assert {path.name for path in disk.iterdir()} <= {"filler", "more", "new"}
+        if kind in WHOLE:
+            assert not (disk / "new").exists()
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_read_only_folder_for_outputs(kind, outputs, read_only):
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        outputs.writer(kind)(read_only / "new")
+    assert Path(caught.value.filename) == read_only / "new"
+
+
+# Where each is killed: when a file has so many bytes and the next is written.
+KILLED_AT = {
+    "evaluation": 6_000,
+    "predictions": 50,
+    "run": 6_000,
+    "onnx": 10_000,
+    "saved_model": 10_000,
+}
+
+# In a process of its own, where TensorFlow is loaded and not started, so that its children
+# can start it.
+KILLED = """
+import os, resource, signal, sys
+from pathlib import Path
+from test_files import KILLED_AT, Outputs
+
+folder = Path(sys.argv[1])
+for kind, size in KILLED_AT.items():
+    (folder / kind).mkdir()
+    if (pid := os.fork()) == 0:
+        try:
+            write = Outputs(folder).writer(kind)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+            # Which Python ignores, to have an error instead.
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            write(folder / kind / "new")
+        finally:
+            os._exit(1)
+    print(kind, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks")
+def test_killed_in_the_midst_of_a_file(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "TMPDIR": str(tmp_path / "temporary"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    killed = [f"{kind} {-signal.SIGXFSZ}" for kind in KILLED_AT]
+    assert done.stdout.splitlines() == killed, done.stderr
+    for kind, size in KILLED_AT.items():
+        files = files_in(tmp_path / kind)
+        # What is cut off there has a temporary name, or is in a folder that has.
+        shown = {k: v for k, v in files.items() if not str(k).startswith(".")}
+        shown = {k: v for k, v in shown.items() if not k.name.startswith(".")}
+        assert all(len(contents) < size for contents in shown.values())
+        if kind != "evaluation":
+            assert not shown
+        assert files or kind == "saved_model"
 
 
 def test_full_disk_for_unpacked_images(small_disk, tmp_path, monkeypatch):
@@ -135,18 +309,18 @@ def test_full_disk_for_unpacked_images(small_disk, tmp_path, monkeypatch):
     assert not [path for path in small_disk.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_read_only_folder(kind, net, read_only):
     with pytest.raises(OSError, match="Read-only file system") as caught:
         WRITERS[kind](read_only, net)
-    assert Path(caught.value.filename).is_relative_to(read_only)
+    assert_names_what_was_given(caught.value, read_only)
     assert (read_only / "old").read_text() == "old"
 
 
 def test_data_in_a_read_only_folder_are_read(tmp_path):
     with mounted(tmp_path / "disk", "size=4m") as folder:
         write_npz(folder / "octmnist.npz")
-        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        make_read_only(folder)
         with pytest.warns(UserWarning, match="not the published file"):
             images = octsk.fetch_octmnist(data_home=folder, split="test")
         assert images.data.shape == (400, 28, 28)
@@ -164,6 +338,15 @@ def test_folder_that_fails_is_absent(tmp_path):
     with pytest.raises(RuntimeError):
         write(tmp_path / "folder")
     assert not list(tmp_path.iterdir())
+
+
+def test_folder_at_the_end_of_a_link(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    with atomic_folder(tmp_path / "link") as new:
+        (new / "file").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["file"]
 
 
 # Writers for ever, each file of which tells whether it is whole.
