@@ -278,9 +278,11 @@ class BenchmarkReport:
         return path
 
     def _tables(self) -> list[Table]:
-        seed = "" if self.seed is None else f", seed {self.seed}"
+        about = [self.estimator] if self.estimator != self.name else []
+        about += [f"seed {self.seed}"] if self.seed is not None else []
+        words = f" ({', '.join(about)})" if about else ""
         facts = [
-            ("classifier", f"{self.name} ({self.estimator}{seed})"),
+            ("classifier", f"{self.name}{words}"),
             ("data", f"{data_words(self.data)}, {self.n_samples} images"),
             (
                 "sha256",

@@ -216,7 +216,7 @@ class ExplanationDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of shape (2, n), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (2, n), of matplotlib.axes.Axes
         The axes of the images and, below, of the maps.
     colorbar_ : matplotlib.colorbar.Colorbar
         The colour bar.
@@ -234,7 +234,7 @@ class ExplanationDisplay:
     >>> scans = octsk.make_oct_phantoms(64, random_state=0)
     >>> net = octsk.SmallOCTNet(epochs=1, random_state=0).fit(scans.data, scans.target)
     >>> display = octsk.ExplanationDisplay.from_estimator(net, scans.data[:4])
-    >>> display.maps.shape, display.axes_.shape
+    >>> display.maps.shape, display.ax_.shape
     ((4, 28, 28), (2, 4))
     """
 
@@ -356,7 +356,7 @@ class ExplanationDisplay:
         above, bar = grid_of_axes(
             ax, 2, 1, size=(COLUMN, height), height_ratios=[1, 0.04]
         ).ravel()
-        self.axes_ = grid_of_axes(above, 2, n)
+        self.ax_ = grid_of_axes(above, 2, n)
         self.figure_ = bar.figure
         signed = self.maps.min() < 0
         # All maps on one scale, about 0 where there are two signs.
@@ -365,11 +365,11 @@ class ExplanationDisplay:
         for column, (image, explained) in enumerate(
             zip(self.images, self.maps, strict=True)
         ):
-            for cell in self.axes_[:, column]:
+            for cell in self.ax_[:, column]:
                 cell.imshow(to_unit_float(image).mean(axis=2), cmap="gray", vmin=0, vmax=1)
                 cell.set_axis_off()
-            self.axes_[1, column].imshow(explained, cmap=scale.cmap, norm=scale.norm)
-            head(self.axes_[0, column], self.titles[column], max(n, 4))
+            self.ax_[1, column].imshow(explained, cmap=scale.cmap, norm=scale.norm)
+            head(self.ax_[0, column], self.titles[column], max(n, 4))
         self.colorbar_ = self.figure_.colorbar(scale, cax=bar, orientation="horizontal")
         self.colorbar_.set_label(self.label)
         # What lies under a map is dark, for the most part.
@@ -450,9 +450,18 @@ def _graph(model):
     return list(made.values())
 
 
+def has_convolutions(net):
+    """Say whether a fitted net has a convolution, which Grad-CAM needs."""
+    return _last_features(_maps(_graph(net.model_))) is not None
+
+
+def _maps(graph):
+    return [(tensor, layer) for tensor, layer, _ in graph if len(tensor.shape) == 4]
+
+
 def _features(graph, name):
     """Return the tensor of the feature maps to weight."""
-    maps = [(tensor, layer) for tensor, layer, _ in graph if len(tensor.shape) == 4]
+    maps = _maps(graph)
     if name is not None:
         named = {layer.name: tensor for tensor, layer in maps}
         if name not in named:
@@ -461,6 +470,14 @@ def _features(graph, name):
                 f"{name!r}."
             )
         return named[name]
+    last = _last_features(maps)
+    if last is None:
+        raise ValueError("Grad-CAM needs a net with a convolution, and this one has none.")
+    return last
+
+
+def _last_features(maps):
+    """Return what follows the last convolution with places of its own; None without one."""
     last = None
     for tensor, layer in maps:
         # A convolution of a single cell (as in attention over channels) has no places.
@@ -468,8 +485,6 @@ def _features(graph, name):
         found = isinstance(layer, _CONVOLUTIONS) and places != (1, 1)
         if found or (last is not None and places == last.shape[1:3]):
             last = tensor
-    if last is None:
-        raise ValueError("Grad-CAM needs a net with a convolution, and this one has none.")
     return last
 
 

@@ -335,7 +335,7 @@ def test_display_shows_images_and_maps(method, tiny):
     display = ExplanationDisplay.from_estimator(
         net, X[:3], y[:3], method=method, class_names=["a", "b", "c"]
     )
-    above, below = display.axes_
+    above, below = display.ax_
     for k in range(3):
         np.testing.assert_allclose(above[k].images[0].get_array() * 255, X[k])
         assert above[k].get_title().startswith(f"true: {'abc'[y[k]]}\nexplained: ")
@@ -353,7 +353,7 @@ def test_display_shows_colour_images_in_grey():
     X, y = rng.random((8, 12, 12, 3)), np.arange(8) % 2
     net = octsk.SmallOCTNet(**TINY).initialize(X, y)
     display = ExplanationDisplay.from_estimator(net, X[:2])
-    np.testing.assert_allclose(display.axes_[0, 0].images[0].get_array(), X[0].mean(axis=2))
+    np.testing.assert_allclose(display.ax_[0, 0].images[0].get_array(), X[0].mean(axis=2))
 
 
 def test_display_refuses_other_methods(tiny):

@@ -123,7 +123,7 @@ def test_every_display_draws_where_it_is_told(every_display):
         figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5))
         assert display.plot(ax=right) is display
         assert display.figure_ is figure
-        drawn = np.ravel(display.axes_ if hasattr(display, "axes_") else display.ax_)
+        drawn = np.ravel(display.ax_)
         assert left not in drawn
         # All that is new lies in the right half.
         figure.draw_without_rendering()
@@ -157,14 +157,14 @@ def test_grid_shows_images_in_grey_from_0_to_255_with_their_classes(scans):
     dark = Bunch(**scans | {"data": scans.data // 4})
     display = plots.ImageGridDisplay.from_dataset(dark, n_images=5, random_state=0)
     chosen = np.random.RandomState(0).choice(60, size=5, replace=False)
-    for axes, i in zip(display.axes_.flat, chosen, strict=False):
+    for axes, i in zip(display.ax_.flat, chosen, strict=False):
         image = shown(axes)
         assert image.get_clim() == (0, 1)
         assert image.get_cmap().name == "gray"
         np.testing.assert_allclose(image.get_array() * 255, dark.data[i])
         assert axes.get_title().replace("\n", " ") == NAMES[dark.target[i]]
     assert words(display.figure_).count("oct-phantoms: synthetic") == 1
-    assert not display.axes_[1, 1].images
+    assert not display.ax_[1, 1].images
 
 
 def test_grid_takes_colour_floats_and_sets_without_names():
@@ -172,14 +172,14 @@ def test_grid_takes_colour_floats_and_sets_without_names():
     colour = rng.random((2, 12, 12, 3))
     dataset = {"data": colour, "target": np.array([1, 0])}
     display = plots.ImageGridDisplay.from_dataset(dataset, random_state=0)
-    assert shown(display.axes_[0, 0]).get_array().shape == (12, 12, 3)
+    assert shown(display.ax_[0, 0]).get_array().shape == (12, 12, 3)
     assert sorted(display.titles) == ["0", "1"]
     display = plots.ImageGridDisplay.from_dataset(dataset, class_names=["a", "b"])
     assert sorted(display.titles) == ["a", "b"]
     stack = rng.integers(0, 255, (1, 12, 12, 4), dtype=np.uint8)
     display = plots.ImageGridDisplay(stack, ["four maps"]).plot()
     np.testing.assert_allclose(
-        shown(display.axes_[0, 0]).get_array() * 255, stack[0].mean(axis=2)
+        shown(display.ax_[0, 0]).get_array() * 255, stack[0].mean(axis=2)
     )
 
 
@@ -219,8 +219,8 @@ def test_augmentation_shows_the_original_above_its_variants(scans):
     augmenter = octsk.OCTAugmenter.from_preset("demonstration", n_copies=2)
     image = scans.data[3]
     display = plots.AugmentationDisplay.from_augmenter(augmenter, image, random_state=0)
-    np.testing.assert_allclose(shown(display.axes_[0, 1]).get_array() * 255, image)
-    variants = [shown(axes).get_array() * 255 for axes in display.axes_[1]]
+    np.testing.assert_allclose(shown(display.ax_[0, 1]).get_array() * 255, image)
+    variants = [shown(axes).get_array() * 255 for axes in display.ax_[1]]
     again = octsk.OCTAugmenter.from_preset("demonstration", random_state=0)
     np.testing.assert_allclose(variants, again.fit_transform(np.stack([image] * 3)))
     assert augmenter.n_copies == 2
@@ -240,11 +240,11 @@ def test_prediction_shows_both_classes_and_all_probabilities(scans):
     clf = Known([[0.1, 0.6, 0.3]], ["a", "b", "c"])
     display = plots.PredictionDisplay.from_estimator(clf, scans.data[0], "c")
     assert "true: c\npredicted: b" in words(display.figure_)
-    bars = display.axes_[1].patches
+    bars = display.ax_[1].patches
     np.testing.assert_allclose([bar.get_width() for bar in bars], [0.1, 0.6, 0.3])
     assert {"10%", "60%", "30%"} <= set(words(display.figure_))
     wrong, other = bars[1].get_facecolor(), bars[0].get_facecolor()
-    right = plots.PredictionDisplay.from_estimator(clf, scans.data[0], "b").axes_[1].patches
+    right = plots.PredictionDisplay.from_estimator(clf, scans.data[0], "b").ax_[1].patches
     assert len({wrong, other, right[1].get_facecolor()}) == 3
     unknown = plots.PredictionDisplay.from_estimator(clf, scans.data[0])
     assert "predicted: b" in words(unknown.figure_)
@@ -317,7 +317,7 @@ def test_reliability_has_the_bins_and_the_error_of_the_metric(scored):
     y, prob = scored
     display = plots.ReliabilityDisplay.from_predictions(y, prob, n_bins=10)
     assert display.error == expected_calibration_error(y, prob, 10)
-    counts = [bar.get_height() for bar in display.axes_[1].patches]
+    counts = [bar.get_height() for bar in display.ax_[1].patches]
     assert sum(counts) == 60
     filled = np.array(counts) > 0
     assert filled.sum() == len(display.prob_true)
@@ -374,7 +374,7 @@ def test_history_of_a_net_and_of_a_pipeline():
     for estimator in (net, make_pipeline(None, net)):
         display = plots.HistoryDisplay.from_estimator(estimator, name="tiny")
         assert list(display.histories) == ["tiny"]
-        loss, accuracy = display.axes_
+        loss, accuracy = display.ax_
         assert [line.get_ydata()[0] for line in loss.lines] == [
             *net.history_["loss"],
             *net.history_["val_loss"],
@@ -400,7 +400,7 @@ def test_corruptions_are_drawn_from_the_clean_images_on():
     ]
     display = plots.CorruptionDisplay.from_table(rows)
     assert display.corruptions == ["blur", "noise"]
-    blur, noise = display.axes_.ravel()
+    blur, noise = display.ax_.ravel()
     for axes in (blur, noise):
         small, medium = axes.containers
         assert small.lines[0].get_xdata().tolist() == [0, 1, 2]
@@ -414,7 +414,7 @@ def test_corruptions_of_several_seeds_are_their_mean_and_range():
         [("Small", "blur", 1, error) for error in (0.2, 0.3, 0.7)],
         columns=["net", "corruption", "severity", "balanced_error"],
     )
-    [line] = plots.CorruptionDisplay.from_table(table).axes_[0, 0].containers
+    [line] = plots.CorruptionDisplay.from_table(table).ax_[0, 0].containers
     np.testing.assert_allclose(line.lines[0].get_ydata(), [0.4])
     np.testing.assert_allclose(line.lines[2][0].get_segments()[0][:, 1], [0.2, 0.7])
 

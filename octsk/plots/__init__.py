@@ -1,7 +1,7 @@
 """Pictures of images, predictions and results, as scikit-learn's Display classes.
 
 Each class has class methods that compute and draw, ``plot(ax=None)`` that draws again,
-and keeps what it drew on as ``figure_`` and ``ax_`` or ``axes_``. Needs matplotlib
+and keeps what it drew on as ``figure_`` and ``ax_``. Needs matplotlib
 (``octsk[plot]``), which is loaded when something is drawn.
 """
 

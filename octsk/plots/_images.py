@@ -64,19 +64,19 @@ class _ImageGrid:
         --------
         >>> import octsk
         >>> scans = octsk.make_oct_phantoms(3, random_state=0)
-        >>> octsk.ImageGridDisplay(scans.data, ["a", "b", "c"]).plot().axes_.shape
+        >>> octsk.ImageGridDisplay(scans.data, ["a", "b", "c"]).plot().ax_.shape
         (1, 4)
         """
         n_columns = self._N_COLUMNS
         n_rows = max(1, -(-len(self.images) // n_columns))
         height = COLUMN / n_columns + height_of_heads(self.titles, n_columns)
         size = (COLUMN, n_rows * height + 0.25)
-        self.axes_ = grid_of_axes(ax, n_rows, n_columns, size=size)
-        self.figure_ = self.axes_[0, 0].figure
-        for cell in self.axes_.flat:
+        self.ax_ = grid_of_axes(ax, n_rows, n_columns, size=size)
+        self.figure_ = self.ax_[0, 0].figure
+        for cell in self.ax_.flat:
             cell.set_axis_off()
         for cell, image, title in zip(
-            self.axes_.flat, self.images, self.titles, strict=False
+            self.ax_.flat, self.images, self.titles, strict=False
         ):
             show_image(cell, image)
             head(cell, title, n_columns)
@@ -102,7 +102,7 @@ class ImageGridDisplay(_ImageGrid):
 
     Attributes
     ----------
-    axes_ : ndarray of shape (n_rows, 4), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (n_rows, 4), of matplotlib.axes.Axes
         The axes, in the order of the images; those left over are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -122,7 +122,7 @@ class ImageGridDisplay(_ImageGrid):
     >>> import octsk
     >>> scans = octsk.make_oct_phantoms(40, random_state=0)
     >>> display = octsk.ImageGridDisplay.from_dataset(scans, random_state=0)
-    >>> display.axes_.shape
+    >>> display.ax_.shape
     (4, 4)
     """
 
@@ -202,7 +202,7 @@ class MistakesDisplay(_ImageGrid):
     ----------
     indices : ndarray of int
         Where the images shown stand among those given.
-    axes_ : ndarray of shape (n_rows, 3), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (n_rows, 3), of matplotlib.axes.Axes
         The axes, in the order of the images; those left over are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -357,7 +357,7 @@ class AugmentationDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of shape (2, n_variants), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (2, n_variants), of matplotlib.axes.Axes
         The axes: above the original, in the middle, below the variants.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -373,7 +373,7 @@ class AugmentationDisplay:
     >>> import octsk
     >>> X, y = octsk.make_oct_phantoms(8, random_state=0, return_X_y=True)
     >>> augmenter = octsk.OCTAugmenter.from_preset("demonstration")
-    >>> octsk.AugmentationDisplay.from_augmenter(augmenter, X[2]).axes_.shape
+    >>> octsk.AugmentationDisplay.from_augmenter(augmenter, X[2]).ax_.shape
     (2, 3)
     """
 
@@ -453,20 +453,20 @@ class AugmentationDisplay:
         --------
         >>> import octsk
         >>> X, y = octsk.make_oct_phantoms(3, random_state=0, return_X_y=True)
-        >>> octsk.AugmentationDisplay(X[0], X[1:]).plot().axes_.shape
+        >>> octsk.AugmentationDisplay(X[0], X[1:]).plot().ax_.shape
         (2, 2)
         """
         n_columns = len(self.variants)
         side = COLUMN / max(n_columns, 3)
-        self.axes_ = grid_of_axes(ax, 2, n_columns, size=(COLUMN, 2 * side + 0.3))
-        self.figure_ = self.axes_[0, 0].figure
-        for cell in self.axes_[0]:
+        self.ax_ = grid_of_axes(ax, 2, n_columns, size=(COLUMN, 2 * side + 0.3))
+        self.figure_ = self.ax_[0, 0].figure
+        for cell in self.ax_[0]:
             cell.set_axis_off()
-        middle = self.axes_[0, (n_columns - 1) // 2]
+        middle = self.ax_[0, (n_columns - 1) // 2]
         show_image(middle, self.image)
         head(middle, "original", 1)
         for number, (cell, variant) in enumerate(
-            zip(self.axes_[1], self.variants, strict=True), start=1
+            zip(self.ax_[1], self.variants, strict=True), start=1
         ):
             show_image(cell, variant)
             head(cell, f"variant {number}", n_columns)
@@ -489,7 +489,7 @@ class PredictionDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of shape (2,), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
         The axes of the image and of the bars.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -609,11 +609,11 @@ class PredictionDisplay:
             title = f"true: {self.class_names[self.true_class]}\n{title}"
         # Inches: the title and the axis below, and the lines of all names.
         height = 0.9 + 0.16 * sum(name.count("\n") + 1 for name in names)
-        self.axes_ = grid_of_axes(ax, 1, 2, size=(COLUMN, max(1.8, height))).ravel()
-        self.figure_ = self.axes_[0].figure
-        show_image(self.axes_[0], self.image)
+        self.ax_ = grid_of_axes(ax, 1, 2, size=(COLUMN, max(1.8, height))).ravel()
+        self.figure_ = self.ax_[0].figure
+        show_image(self.ax_[0], self.image)
         head_all(ax, self.figure_, title)
-        self._draw_bars(self.axes_[1], names)
+        self._draw_bars(self.ax_[1], names)
         return self
 
     def _draw_bars(self, ax, names):

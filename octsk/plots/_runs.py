@@ -40,7 +40,7 @@ class HistoryDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of shape (2,), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
         The axes of the loss and of the accuracy.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -52,7 +52,7 @@ class HistoryDisplay:
     >>> net = octsk.SmallOCTNet(epochs=2, random_state=0)
     >>> net = net.fit(X[:48], y[:48], X_val=X[48:], y_val=y[48:])
     >>> display = octsk.HistoryDisplay.from_estimator(net)
-    >>> [len(axes.lines) for axes in display.axes_]
+    >>> [len(axes.lines) for axes in display.ax_]
     [2, 2]
     """
 
@@ -164,15 +164,15 @@ class HistoryDisplay:
         --------
         >>> import octsk
         >>> history = {"loss": [1.2, 0.9], "accuracy": [0.4, 0.6]}
-        >>> octsk.HistoryDisplay({"Small": history}).plot().axes_[0].get_xlabel()
+        >>> octsk.HistoryDisplay({"Small": history}).plot().ax_[0].get_xlabel()
         'epoch'
         """
         from matplotlib.ticker import MaxNLocator
 
         above, below = grid_with_legend(ax, size=(COLUMN, 2.3))
-        self.axes_ = grid_of_axes(above, 1, 2).ravel()
+        self.ax_ = grid_of_axes(above, 1, 2).ravel()
         self.figure_ = below.figure
-        for axes, metric in zip(self.axes_, ("loss", "accuracy"), strict=True):
+        for axes, metric in zip(self.ax_, ("loss", "accuracy"), strict=True):
             for k, history in enumerate(self.histories.values()):
                 colour = COLOURS[k % len(COLOURS)]
                 for key, style in [(metric, "-o"), (f"val_{metric}", "--s")]:
@@ -432,7 +432,7 @@ class CorruptionDisplay:
     errors : dict
         Under (net, corruption, severity) the list of errors; of severity 0 under
         (net, None, 0).
-    axes_ : ndarray of matplotlib.axes.Axes
+    ax_ : ndarray of matplotlib.axes.Axes
         The axes, in rows; those left over are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -521,7 +521,7 @@ class CorruptionDisplay:
         Examples
         --------
         >>> import octsk
-        >>> octsk.CorruptionDisplay([("Small", "blur", 1, 0.4)]).plot().axes_.shape
+        >>> octsk.CorruptionDisplay([("Small", "blur", 1, 0.4)]).plot().ax_.shape
         (1, 1)
         """
         from matplotlib.ticker import MaxNLocator
@@ -529,11 +529,11 @@ class CorruptionDisplay:
         n_columns = min(3, len(self.corruptions))
         n_rows = -(-len(self.corruptions) // n_columns)
         above, below = grid_with_legend(ax, size=(COLUMN, 0.8 + 1.1 * n_rows))
-        self.axes_ = grid_of_axes(above, n_rows, n_columns)
+        self.ax_ = grid_of_axes(above, n_rows, n_columns)
         self.figure_ = below.figure
         top = max(error for errors in self.errors.values() for error in errors)
         last = max(severity for _, _, severity in self.errors)
-        for k, axes in enumerate(self.axes_.flat):
+        for k, axes in enumerate(self.ax_.flat):
             if k >= len(self.corruptions):
                 axes.set_axis_off()
                 continue
@@ -546,8 +546,8 @@ class CorruptionDisplay:
             axes.tick_params(labelleft=k % n_columns == 0)
             if k + n_columns >= len(self.corruptions):
                 axes.set_xlabel("severity")
-        self.axes_[n_rows // 2, 0].set_ylabel("balanced error")
-        handles = self.axes_[0, 0].get_legend_handles_labels()
+        self.ax_[n_rows // 2, 0].set_ylabel("balanced error")
+        handles = self.ax_[0, 0].get_legend_handles_labels()
         below.legend(*handles, **LEGEND_BELOW)
         return self
 

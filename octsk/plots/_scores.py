@@ -636,7 +636,7 @@ class ReliabilityDisplay(_ScoresDisplay, CalibrationDisplay):
     ----------
     line_ : matplotlib.lines.Line2D
         The curve.
-    axes_ : ndarray of shape (2,), of matplotlib.axes.Axes
+    ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
         The axes of the curve and of the numbers.
     figure_ : matplotlib.figure.Figure or SubFigure
         The figure.
@@ -741,14 +741,12 @@ class ReliabilityDisplay(_ScoresDisplay, CalibrationDisplay):
         --------
         >>> import octsk
         >>> display = octsk.ReliabilityDisplay([0.8], [0.9], [0.9] * 5, error=0.1)
-        >>> display.plot().axes_.shape
+        >>> display.plot().ax_.shape
         (2,)
         """
-        self.axes_ = grid_of_axes(
-            ax, 2, 1, size=(COLUMN, 4.0), height_ratios=[3, 1]
-        ).ravel()
-        above, below = self.axes_
-        self.figure_ = above.figure
+        size = (COLUMN, 4.0)
+        both = grid_of_axes(ax, 2, 1, size=size, height_ratios=[3, 1]).ravel()
+        above, below = both
         super().plot(ax=above, color=COLOURS[0], marker="o", label="this classifier")
         above.set(xlabel="", ylabel="share of right predictions", xlim=(0, 1))
         above.set_ylim(-0.02, 1.02)
@@ -762,6 +760,7 @@ class ReliabilityDisplay(_ScoresDisplay, CalibrationDisplay):
             edgecolor="white",
         )
         below.set(xlabel="confidence", ylabel="images", xlim=(0, 1))
-        for axes in self.axes_:
+        self.ax_, self.figure_ = both, above.figure
+        for axes in both:
             plain_axes(axes)
         return self

@@ -223,7 +223,8 @@ def _report_section(title, words, report, estimator, images, draw) -> Section:
 
 def _published_section(report) -> Section:
     tables = published_tables(report.data, report.not_comparable)
-    return Section("Published results", "published", tables=tables)
+    origin = "" if report.not_comparable else "published"
+    return Section("Published results", origin, tables=tables)
 
 
 # --------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -178,7 +177,8 @@ def of_mistakes(report, images) -> list[Picture]:
     if not display.titles:
         return []
     titles = "; ".join(title.replace("\n", ", ") for title in display.titles)
-    return [_picture(display, display.heading, f"{display.heading}: {titles}.")]
+    caption = f"{display.heading}. {_image_words(report, display.indices)}"
+    return [_picture(display, caption, f"{display.heading}: {titles}.")]
 
 
 def of_prediction(report, images) -> list[Picture]:
@@ -210,24 +210,25 @@ def of_explanations(net, report, images) -> list[Picture]:
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
     if not hasattr(net, "image_shape_"):
         return []
-    from octsk.inspection import ExplanationDisplay
+    from octsk.inspection import ExplanationDisplay, has_convolutions
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
     drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"
+    methods = {"occlusion": "Occlusion"}
+    if has_convolutions(net):
+        methods = {"grad_cam": "Grad-CAM"} | methods
     pictures = []
-    for method, name in [("grad_cam", "Grad-CAM"), ("occlusion", "Occlusion")]:
-        # There is no Grad-CAM of a net without a convolution.
-        with suppress(ValueError):
-            display = ExplanationDisplay.from_estimator(
-                net,
-                images[chosen],
-                net.classes_[report.y_true[chosen]],
-                method=method,
-                class_names=report.class_names,
-            )
-            titles = "; ".join(title.replace("\n", ", ") for title in display.titles)
-            alt = f"Images above their maps by {name}: {titles}."
-            pictures.append(_picture(display, f"{name}. {drawn}", alt))
+    for method, name in methods.items():
+        display = ExplanationDisplay.from_estimator(
+            net,
+            images[chosen],
+            net.classes_[report.y_true[chosen]],
+            method=method,
+            class_names=report.class_names,
+        )
+        titles = "; ".join(title.replace("\n", ", ") for title in display.titles)
+        alt = f"Images above their maps by {name}: {titles}."
+        pictures.append(_picture(display, f"{name}. {drawn}", alt))
     return pictures
 
 
