@@ -308,6 +308,7 @@ def test_nothing_is_pickled(checkpoint):
 # can start it: each is a training that takes little time to begin.
 KILLER = """
 import os, random, signal, sys, time
+import numpy as np
 from octsk._base import BaseOCTNet
 from octsk._training import Onlooker
 from test_checkpoint import SETTINGS, net, state
@@ -330,11 +331,25 @@ class Tell(Onlooker):
         os.write(self.pipe, b".")
 
 
-def start(checkpoint_dir, answer):
+def die_at_array(n):
+    # When it reads one more array of a checkpoint than so many.
+    read, left = np.lib.npyio.NpzFile.__getitem__, iter(range(n))
+
+    def read_or_die(archive, name):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(archive, name)
+
+    np.lib.npyio.NpzFile.__getitem__ = read_or_die
+
+
+def start(checkpoint_dir, answer, n_arrays=None):
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            if n_arrays is not None:
+                die_at_array(n_arrays)
             fitted = net(checkpoint_dir, callbacks=Tell(writes), **params).fit(X, y)
             with open(answer, "w") as file:
                 file.write(repr(state(fitted)))
@@ -349,9 +364,11 @@ def end(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+before = time.monotonic()
 pid, reads = start(None, f"{folder}/whole")
 begun = [time.monotonic() for _ in iter(lambda: os.read(reads, 1), b"")]
 assert end(pid) == 0
+start_up = begun[0] - before
 an_epoch = (begun[-1] - begun[0]) / (len(begun) - 1)
 rng = random.Random(os.urandom(8))
 kills = 0
@@ -365,6 +382,14 @@ while kills < n_kills:
     if end(pid) == 0:
         break
     kills += 1
+    os.close(reads)
+# Before the first of its epochs: as it starts, and as it reads the checkpoint.
+for n_arrays in (None, 0, None, rng.randint(1, 5)):
+    pid, reads = start(f"{folder}/checkpoints", f"{folder}/killed", n_arrays)
+    if n_arrays is None:
+        time.sleep(rng.uniform(0, start_up))
+        os.kill(pid, signal.SIGKILL)
+    kills += end(pid) == -signal.SIGKILL
     os.close(reads)
 pid, reads = start(f"{folder}/checkpoints", f"{folder}/killed")
 epochs = 0
@@ -381,14 +406,14 @@ print(kills, epochs, len(begun))
 def test_killed_fits_end_with_the_weights_of_an_uninterrupted_one(name, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path])}
     result = subprocess.run(
-        [sys.executable, "-c", KILLER, name, str(tmp_path), "7"],
+        [sys.executable, "-c", KILLER, name, str(tmp_path), "5"],
         env=environment,
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr
     kills, epochs, all_epochs = map(int, result.stdout.split())
-    assert kills == 7
+    assert kills == 5 + 4
     assert 0 < epochs < all_epochs
     if name == "stopped early":
         assert all_epochs < 45
