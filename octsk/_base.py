@@ -967,6 +967,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         n_folds = max(2, round(1 / self.validation_fraction))
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=self._random_state)
         kept, held_out = next(folds.split(index, y[index], groups[index]))
+        # Which not all versions of scikit-learn say themselves.
+        if not (len(kept) and len(held_out)):
+            raise ValueError(f"too few groups for {n_folds} folds")
         return index[kept], index[held_out]
 
     def _given_callbacks(self):

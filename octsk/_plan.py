@@ -260,11 +260,11 @@ def compare(record: Mapping, run) -> list[str]:
         for reports in run.reports.values()
         for report in reports
     }
-    lines = [
-        f"{before['name']}, seed {before['seed']}: {line}"
-        for before in record["reports"]
-        for line in differences(now.get((before["name"], before["seed"])), _figures(before))
-    ]
+    lines = []
+    for before in record["reports"]:
+        key = (before["name"], before["seed"])
+        found = differences(now[key], _figures(before)) if key in now else ["missing here"]
+        lines += [f"{key[0]}, seed {key[1]}: {line}" for line in found]
     if lines:
         lines += differences(jsonable(run.first.environment), record["environment"])
     return lines

@@ -52,7 +52,9 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *exception):
-        self._bar.stop()
+        # Of rich before 15 a bar that is not shown would leave an empty line.
+        if not self._bar.disable:
+            self._bar.stop()
 
     def watch(self, net, title: str) -> None:
         """Show the next fit of `net` until `leave`."""

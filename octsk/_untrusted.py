@@ -11,6 +11,10 @@ _MAX_DEFLATE_RATIO = 1032
 _BOMB_RATIO = 100
 _BOMB_BYTES = 256 * 2**20
 
+# Groups and arrays in an HDF5 file: a network of 10,000 layers has some 50,000. Each takes
+# time to open, and a link to one that is there already few bytes.
+_MAX_H5_ENTRIES = 100_000
+
 
 def check_zip_member(info):
     """See that a member of a zip archive can be unpacked in bounded memory.
@@ -115,7 +119,7 @@ def check_h5(file, n_bytes):
     import h5py
 
     groups, seen = [file], set()
-    claimed = numbers = 0
+    claimed = numbers = entries = 0
     while groups:
         group = groups.pop()
         # A group may be linked from inside itself.
@@ -123,6 +127,9 @@ def check_h5(file, n_bytes):
         if address in seen:
             continue
         seen.add(address)
+        entries += len(group)
+        if entries > _MAX_H5_ENTRIES:
+            raise ValueError(f"it has more than {_MAX_H5_ENTRIES:,} groups and arrays")
         for name in group:
             where = f"{group.name.rstrip('/')}/{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):

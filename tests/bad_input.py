@@ -330,7 +330,7 @@ TABLE = {
         Case("negative weights", lambda w: w.fit(sample_weight=-np.ones(40)), Fails(Value, "sample_weight must be a number of 0 or more for each image")),
         Case("a weight that is NaN", lambda w: w.fit(sample_weight=np.where(w.y, 1, np.nan)), Fails(Value, "sample_weight contains NaN"), slow=True),
         Case("weights of text", lambda w: w.fit(sample_weight=["a"] * 40), Fails(Value, "sample_weight must be a number of 0 or more for each image"), slow=True),
-        Case("weights that are all 0", lambda w: w.fit(sample_weight=np.zeros(40)), Fails(Value, "sample_weight must be a number of 0 or more for each image: Sample weights must contain at least one non-zero")),
+        Case("weights that are all 0", lambda w: w.fit(sample_weight=np.zeros(40)), Fails(Value, "sample_weight")),  # scikit-learn 1.8 leaves that to octsk, whose words are others
         Case("X_val without y_val", lambda w: w.fit(X_val=w.X), Fails(Value, "X_val and y_val must be given together")),
         Case("X_val of another size", lambda w: w.fit(X_val=w.X[:, 1:], y_val=w.y), Fails(Value, "X_val holds images of shape 11 x 12 x 1")),
         Case("X_val from 0 to 255 as floats", lambda w: w.fit(X_val=w.X * 1.0, y_val=w.y), Fails(Value, "X_val holds floats from 0 to"), slow=True),

@@ -206,6 +206,7 @@ def test_augmentation_speed(in_this_process, preset, tmp_path, capsys):
 
 
 @ignore_scipy_namespace
+@pytest.mark.filterwarnings("ignore:Your `PyDataset` class:UserWarning")  # Keras 3.11's own
 def test_full_fit(in_this_process, tmp_path, capsys):
     path = tmp_path / "fit.json"
     result = full_fit.main(["--n", "96", "--epochs", "2", "--output", str(path)])

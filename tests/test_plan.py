@@ -258,6 +258,14 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
     ]
 
 
+def test_report_that_a_run_lacks_is_named_and_not_printed(dataset):
+    run = run_benchmark({"guess": DummyClassifier()}, dataset, seeds=[0])
+    record = json.loads(json.dumps(run.to_dict()))
+    assert _plan.compare(record, run) == []
+    record["reports"][0]["seed"] = 7
+    assert _plan.compare(record, run) == ["guess, seed 7: missing here"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -21,8 +21,9 @@ from helpers import TINY, toy_images
 from PIL import Image
 
 import octsk
-from octsk import SmallOCTNet
+from octsk import SmallOCTNet, _untrusted
 from octsk._plan import read_record
+from octsk._untrusted import check_h5
 from octsk.benchmark import BenchmarkReport
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.model_selection import read_search_space
@@ -231,6 +232,20 @@ def test_h5(spoil, message, saved, tmp_path):
     refuse(SmallOCTNet.from_h5, path, message)
     path = with_model(saved, tmp_path, weights=path.read_bytes())
     refuse(octsk.load, path, message)
+
+
+def test_number_of_entries_in_h5_is_bounded(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        array = file.create_group("a").create_dataset("0", data=np.zeros(99))
+        for i in range(1, 9):
+            file["a"][f"{i}"] = array
+        file.create_group("b")
+        size = 10**6
+        monkeypatch.setattr(_untrusted, "_MAX_H5_ENTRIES", 11)
+        assert check_h5(file, size) == 9 * 99
+        monkeypatch.setattr(_untrusted, "_MAX_H5_ENTRIES", 10)
+        with pytest.raises(ValueError, match="more than 10 groups and arrays"):
+            check_h5(file, size)
 
 
 def test_names_in_h5_that_are_numbers(tmp_path):
@@ -576,7 +591,9 @@ def png(width, height, *more):
 
 def jpeg(width, height):
     frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
-    return b"\xff\xd8\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + b"\xff\xd9"
+    size = struct.pack(">H", len(frame) + 2)
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    return b"\xff\xd8\xff\xc0" + size + frame + scan + b"\xff\xd9"
 
 
 def bmp(width, height):

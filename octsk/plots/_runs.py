@@ -566,7 +566,8 @@ class CorruptionDisplay:
             axes.errorbar(
                 list(points),
                 mean,
-                yerr=[mean - least, greatest - mean],
+                # Lists, since NumPy warns of what matplotlib 3.10 does to short arrays.
+                yerr=[(mean - least).tolist(), (greatest - mean).tolist()],
                 color=COLOURS[k % len(COLOURS)],
                 ls=LINES[k % len(LINES)],
                 marker=_MARKERS[k % len(_MARKERS)],
