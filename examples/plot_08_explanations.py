@@ -29,7 +29,7 @@ def explain(method):
         method=method,
         class_names=["CNV", "DME", "drusen", "normal"],
     )
-    for ax, mask in zip(display.axes_[1], test.lesion_mask[chosen], strict=True):
+    for ax, mask in zip(display.ax_[1], test.lesion_mask[chosen], strict=True):
         ax.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
 
 

@@ -9,7 +9,7 @@ _CLAIM = "\0octsk-core-{}"
 _claims: list[socket.socket] = []
 
 
-def share_cores() -> bool:
+def share_cores() -> None:
     """Keep a worker process of joblib to its share of the cores.
 
     joblib limits the threads of NumPy and scikit-learn in its workers, but not
@@ -21,15 +21,16 @@ def share_cores() -> bool:
     cores as joblib grants it, which no other worker has. To be called before TensorFlow
     starts its threads. Where a process cannot be bound to cores (macOS, Windows), the
     system shares them out.
-
-    Returns
-    -------
-    bool
-        Whether this process has more threads than cores now.
     """
     worker = multiprocessing.current_process().name.startswith("LokyProcess")
     granted = os.environ.get("OMP_NUM_THREADS", "")
-    return worker and granted.isdigit() and claim_cores(int(granted))
+    if worker and granted.isdigit():
+        claim_cores(int(granted))
+
+
+def is_bound() -> bool:
+    """Say whether this process has claimed its cores."""
+    return bool(_claims)
 
 
 def claim_cores(n: int) -> bool:

@@ -301,7 +301,7 @@ def _check_floats(low, high, name):
 def to_batch(images):
     """Return a small part of checked images as what a network's input is made of.
 
-    uint8 stays uint8 (it is scaled in the graph, see :func:`to_unit`), other integers
+    uint8 stays uint8 (TensorFlow scales it, see :func:`to_unit`), other integers
     become uint8, floats float32.
     """
     return images.astype(np.float32 if images.dtype.kind == "f" else np.uint8, copy=False)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from octsk._cores import share_cores
+from octsk._cores import is_bound, share_cores
 
 if TYPE_CHECKING:
     import keras
@@ -51,16 +51,15 @@ def start_tensorflow() -> None:
     the log level asks for everything. Without a log level, TensorFlow is to show warnings
     and errors from now on.
     """
-    has_shared = _share_cores()
+    _share_cores()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    if "tensorflow" in sys.modules:
-        return
-    with nullcontext() if level == "0" else _stderr_sifted():
+    silently = level != "0" and "tensorflow" not in sys.modules
+    with _stderr_sifted() if silently else nullcontext():
         import tensorflow as tf
 
-        if has_shared:
+        if is_bound():
             _let_threads_sleep()
-        if level != "0" and not _has_card():
+        if silently and not _has_card():
             # Or the first fit would say so. With a card, a fork could not use it any more.
             tf.config.list_physical_devices()
 
@@ -76,7 +75,7 @@ def _let_threads_sleep() -> None:
 
     config = config_pb2.ConfigProto()
     config.experimental.disable_thread_spinning = True
-    # TensorFlow 2.21 has no public way to it that takes effect after the import.
+    # TensorFlow 2.21 has no public way to it. Of no effect once its threads have started.
     context.context()._config = config
 
 

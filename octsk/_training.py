@@ -219,6 +219,7 @@ class Batches:
         self.n_classes = n_classes
         self.mixup = mixup
         self.epoch = 0
+        self._order, self._draws, self._share = index, None, None
         pixels = self.batch_size * images.shape[1] * images.shape[2]
         self._batches_per_part = max(1, _PART_PIXELS // pixels)
 
@@ -230,7 +231,8 @@ class Batches:
     def dataset(self):
         """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
 
-        Each iteration over it is one epoch, the one that `epoch` says as it begins.
+        Each iteration over it is one epoch, the one that `epoch` says as the first batch
+        is taken; one iteration at a time.
         """
         # TensorFlow keeps the function for as long as the process lives (2.21), and must
         # not keep the images with it; the data set does.
@@ -296,7 +298,6 @@ class Batches:
 
     def _begin(self):
         """Draw the order and all else of an epoch."""
-        self._order, self._draws, self._share = self.index, None, None
         if self.seed is None:
             return
         # A stream of its own for each epoch, whichever epochs ran before.
@@ -609,9 +610,8 @@ def fit_model(
             return network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
-                # Without the numbers of steps Keras makes two iterators for each epoch.
+                # Without it Keras (3.15) makes two iterators for each epoch of training.
                 steps_per_epoch=train.n_steps,
-                validation_steps=None if validation is None else validation.n_steps,
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
                 callbacks=[_Epochs(train), *callbacks],

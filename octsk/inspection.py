@@ -450,7 +450,7 @@ def _graph(model):
     return list(made.values())
 
 
-def has_convolutions(net):
+def _has_convolutions(net):
     """Say whether a fitted net has a convolution, which Grad-CAM needs."""
     return _last_features(_maps(_graph(net.model_))) is not None
 

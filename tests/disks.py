@@ -1,6 +1,5 @@
 """Disks that are full or take no files, and files that may not grow."""
 
-import resource
 import subprocess
 from contextlib import contextmanager
 
@@ -32,6 +31,8 @@ def make_read_only(folder):
 @contextmanager
 def largest_file(size):
     """Let this process write no file that is larger."""
+    import resource  # not on Windows
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -66,6 +66,27 @@ def test_processes_claim_different_cores_until_they_end(claim):
     assert claim(half)[2] == firsts
 
 
+SPINS = """
+import sys
+from octsk import _cores
+_cores._CLAIM += sys.argv[2]
+_cores.claim_cores(int(sys.argv[1]))
+from octsk._tensorflow import tf
+from tensorflow.python.eager import context
+tf.zeros(1)  # starts the threads
+print(context.context().config.experimental.disable_thread_spinning)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shares", [True, False])
+def test_idle_threads_leave_a_shared_core_to_others(shares):
+    n = 1 if shares else len(os.sched_getaffinity(0))
+    command = [sys.executable, "-c", SPINS, str(n), str(os.getpid())]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert out.stdout == f"{shares}\n"
+
+
 def test_all_cores_need_no_claim(claim):
     cores = os.sched_getaffinity(0)
     assert claim(len(cores))[1:3] == (False, cores)

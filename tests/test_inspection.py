@@ -12,7 +12,7 @@ import octsk
 from octsk import ExplanationDisplay, architectures, grad_cam, occlusion_sensitivity
 from octsk._training import seeded_layers
 from octsk.classifiers import BaseOCTNet
-from octsk.inspection import _features, _graph, _places
+from octsk.inspection import _features, _graph, _has_convolutions, _places
 
 METHODS = [grad_cam, occlusion_sensitivity]
 NETS = {
@@ -254,6 +254,9 @@ def test_a_net_without_convolution_is_refused(tiny):
     with pytest.raises(ValueError, match="needs a net with a convolution"):
         grad_cam(net, X)
     assert occlusion_sensitivity(net, X[:2]).shape == (2, 12, 12)
+    # So that a page shows the one and not the other.
+    assert not _has_convolutions(net)
+    assert _has_convolutions(tiny[0])
 
 
 # -- what both take ---------------------------------------------------------------------

@@ -117,6 +117,7 @@ def test_page_is_whole_and_shows_names_as_text(hostile):
     assert (
         len(re.findall(r"^Test image \d+, drawn at random \(seed 0\)", captions, re.M)) == 1
     )
+    assert re.search(r"^\d+ mistakes? among .*\. Test images? [\d, ]+$", captions, re.M)
     # The same images are explained in both ways.
     maps = re.findall(
         r"^(Grad-CAM|Occlusion)\. Test images ([\d, ]+), drawn", captions, re.M

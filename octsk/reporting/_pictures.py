@@ -210,12 +210,12 @@ def of_explanations(net, report, images) -> list[Picture]:
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
     if not hasattr(net, "image_shape_"):
         return []
-    from octsk.inspection import ExplanationDisplay, has_convolutions
+    from octsk.inspection import ExplanationDisplay, _has_convolutions
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
     drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"
     methods = {"occlusion": "Occlusion"}
-    if has_convolutions(net):
+    if _has_convolutions(net):
         methods = {"grad_cam": "Grad-CAM"} | methods
     pictures = []
     for method, name in methods.items():
