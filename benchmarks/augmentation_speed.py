@@ -3,7 +3,7 @@
 Contenders, all with the same ranges, each pass over the images drawn anew:
 
   octsk, in a fit        what an estimator's augmentation= does: shuffled uint8 images
-                         gathered, scaled, warped and batched by tf.data
+                         gathered, scaled, warped and batched
   octsk, fit_transform   what a pipeline step does: uint8 images in and out
   ImageDataGenerator     Keras's legacy generator, as in the report: flow() over floats
   Keras layers           RandomRotation, RandomTranslation, RandomZoom and RandomFlip on
