@@ -1,5 +1,6 @@
 import itertools
 import random
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from imblearn.pipeline import Pipeline as ImblearnPipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
@@ -566,6 +568,26 @@ def test_transformer_or_resampler_never_both():
         assert not hasattr(resampler, method)
     assert hasattr(resampler, "fit_resample")
     assert not hasattr(transformer, "fit_resample")
+
+
+@pytest.mark.parametrize(
+    ("n_copies", "method", "reason"),
+    [
+        (1, "transform", "is a resampler.* Leave n_copies at None"),
+        (1, "fit_transform", "is a resampler.* Leave n_copies at None"),
+        (None, "fit_resample", "is a transformer. Set n_copies=1 or more"),
+    ],
+)
+def test_why_a_method_is_absent_is_said(n_copies, method, reason):
+    with pytest.raises(AttributeError) as caught:
+        getattr(OCTAugmenter(n_copies=n_copies), method)
+    assert re.search(reason, str(caught.value.__cause__))
+
+
+def test_scikit_learn_is_told_of_images_and_chance():
+    tags = get_tags(OCTAugmenter())
+    assert tags.input_tags.three_d_array
+    assert tags.non_deterministic
 
 
 @pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
