@@ -296,6 +296,13 @@ def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
     assert not augmentation._compiled_warp()._jit_compile
 
 
+def test_nothing_behind_the_last_pixel_is_looked_up(monkeypatch, fresh_warp):
+    # As many images as are warped at a time, none of them padding. XLA would not mind.
+    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    X = noise(32)
+    np.testing.assert_array_equal(OCTAugmenter(**STILL).fit_transform(X), X)
+
+
 def test_xla_is_tried_once(monkeypatch, fresh_warp):
     tried = []
     real = tf.function
