@@ -379,8 +379,8 @@ def page_of(kind, hostile):
         pages = [html_report(report, estimator=net, dataset=data) for _ in range(2)]
         # The same images are drawn each time.
         assert pages[0] == pages[1]
-        # Four of scores, a prediction, mistakes, two of maps, samples, training.
-        assert pages[0].count("<img") == 10
+        # Four of scores, a prediction, mistakes, two of maps, samples, variants, training.
+        assert pages[0].count("<img") == 11
         return pages[0]
     if kind == "benchmark":
         return html_report(hostile)

@@ -182,6 +182,7 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
     # The report knows the names of the classes where the data set may not.
     named = {**part, "target": report.y_true, "target_names": report.class_names}
     seed = "not known" if report.seed is None else report.seed
+    nets = None if estimator is None else {report.name: estimator}
     results = _report_section("Results", [_ON_TRAINING], report, estimator, images, draw)
     training = _pictures.of_training([report]) if draw else []
     return [
@@ -191,7 +192,7 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
             "Data",
             words=description(dataset),
             tables=[Table("Data set", rows=rows)],
-            pictures=_pictures.of_data(named, report.data["split"]) if draw else (),
+            pictures=_pictures.of_data(named, report.data["split"], nets) if draw else (),
         ),
         _settings_of([report], f"Seed of the training: {seed}."),
         _versions_section(report.environment),
