@@ -294,7 +294,9 @@ class OCTSearchCV(BaseSearchCV):
         Processes for the folds of a trial.
     n_workers : int, default=1
         Processes at the study, each with a trial of its own and its share of the cores.
-        With more than one, the study needs a storage or a name.
+        With more than one, the study needs a storage or a name. Those that begin a trial
+        at the same moment do not count each other's: the study may end with up to
+        ``n_workers - 1`` trials more.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None

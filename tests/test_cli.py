@@ -529,7 +529,8 @@ def test_tune_by_workers_killed_goes_on(clinic, space, folder, end):
     words[words.index(1000)] = 12
     result = octsk_command(*words)
     assert "already done: " in result.stderr
-    assert "12 completed" in result.stdout
+    # Two workers may begin the last trial at the same moment.
+    assert re.search(r"\b1[23] completed", result.stdout)
 
 
 @pytest.mark.slow
