@@ -9,7 +9,6 @@ from helpers import TINY
 pytestmark = pytest.mark.slow
 
 START = f"""
-import numpy as np
 import octsk
 scans = octsk.make_oct_phantoms(64, random_state=0)
 net = octsk.SmallOCTNet(**{TINY | {"epochs": 2}!r})
