@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from numbers import Real
 from pathlib import Path
 from types import NoneType
@@ -446,23 +446,34 @@ def end_with(parent):
 
 
 class _Watched:
-    """An objective that keeps what it raised, which Optuna loses with a lost trial."""
+    """An objective that keeps what it raised, which Optuna loses with a lost trial.
 
-    def __init__(self, objective):
+    Parameters
+    ----------
+    objective : callable
+        Called with each trial.
+    begun : callable
+        Called without arguments as soon as a trial is signed.
+    """
+
+    def __init__(self, objective, begun):
         self._objective = objective
+        self._begun = begun
         self.number: int | None = None
         self.error: BaseException | None = None
 
     def __call__(self, trial):
         self.number, self.error = trial.number, None
         try:
+            _sign(trial)
+            self._begun()
             return self._objective(trial)
         except BaseException as error:
             self.error = error
             raise
 
 
-def optimize(study, objective, *, n_trials, timeout, callbacks):
+def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
     """Try parameters until a study has its trials, whatever becomes of one of them.
 
     Other processes fail a trial whose process gives no sign of life, such as that of a
@@ -480,29 +491,41 @@ def optimize(study, objective, *, n_trials, timeout, callbacks):
         Seconds after which no trial is begun any more.
     callbacks : list of callable
         Called with the study and the trial after each trial.
+    turn : context manager
+        Held from the count of the trials until the next is begun: a lock that other
+        workers have, too, or they would count as many and begin one more.
     """
-
-    def stop(study, trial):
-        if n_taken(study) >= n_trials:
-            study.stop()
-
     end = math.inf if timeout is None else time.monotonic() + timeout
-    watched = _Watched(objective)
-    # A worker that was slow to start may find that others have done them all.
-    while (left := end - time.monotonic()) > 0 and n_taken(study) < n_trials:
-        try:
-            study.optimize(watched, timeout=left, callbacks=[*callbacks, stop])
-            return
-        except (UpdateFinishedTrialError, ValueError) as error:
-            if not _is_of_lost_trial(error):
-                raise
-        if not isinstance(watched.error, (NoneType, TrialPruned, UpdateFinishedTrialError)):
-            raise watched.error
-        warnings.warn(
-            f"trial {watched.number} is lost: another process failed it, since this "
-            "one gave no sign of life for some time. The search goes on with the next.",
-            stacklevel=2,
-        )
+    with ExitStack() as held:
+
+        def is_done():
+            held.enter_context(turn)
+            return n_taken(study) >= n_trials
+
+        def stop(study, trial):
+            if is_done():
+                study.stop()
+
+        watched = _Watched(objective, begun=held.close)
+        # A worker that was slow to start may find that others have done them all.
+        while (left := end - time.monotonic()) > 0 and not is_done():
+            try:
+                study.optimize(watched, timeout=left, callbacks=[*callbacks, stop])
+                return
+            except (UpdateFinishedTrialError, ValueError) as error:
+                if not _is_of_lost_trial(error):
+                    raise
+            _warn_of_lost_trial(watched)
+
+
+def _warn_of_lost_trial(watched):
+    if not isinstance(watched.error, (NoneType, TrialPruned, UpdateFinishedTrialError)):
+        raise watched.error
+    warnings.warn(
+        f"trial {watched.number} is lost: another process failed it, since this "
+        "one gave no sign of life for some time. The search goes on with the next.",
+        stacklevel=3,
+    )
 
 
 def _is_of_lost_trial(error):
@@ -512,7 +535,7 @@ def _is_of_lost_trial(error):
     )
 
 
-def sign(trial):
+def _sign(trial):
     """Write down which process works at a trial."""
     pid = os.getpid()
     trial.set_user_attr(_PROCESS, {**_here(), "pid": pid, "start": _start_of(pid)})
@@ -550,7 +573,7 @@ def _is_alive(process, beats):
     Parameters
     ----------
     process : dict or None
-        What `sign` wrote.
+        What `_sign` wrote.
     beats : bool
         Whether the storage has signs of life, and the trials without one were failed.
     """

@@ -6,12 +6,16 @@ import signal
 import time
 import warnings
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
 import numpy as np
+from filelock import FileLock
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, check_cv
@@ -294,9 +298,7 @@ class OCTSearchCV(BaseSearchCV):
         Processes for the folds of a trial.
     n_workers : int, default=1
         Processes at the study, each with a trial of its own and its share of the cores.
-        With more than one, the study needs a storage or a name. Those that begin a trial
-        at the same moment do not count each other's: the study may end with up to
-        ``n_workers - 1`` trials more.
+        With more than one, the study needs a storage or a name.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
@@ -600,14 +602,9 @@ class OCTSearchCV(BaseSearchCV):
         n_workers = min(self.n_workers, left)
         try:
             if n_workers == 1:
-                self._work(space, folds)
+                self._work(space, folds, turn=nullcontext())
             else:
-                Parallel(
-                    n_jobs=n_workers,
-                    backend="loky",
-                    initializer=_start_worker,
-                    initargs=(os.getpid(),),
-                )(delayed(_work_apart)(self, space, folds) for _ in range(n_workers))
+                self._run_workers(n_workers, space, folds)
         except BrokenProcessPool:
             optuna_side.fail_ended(self.study_)
             raise ChildProcessError(
@@ -625,12 +622,21 @@ class OCTSearchCV(BaseSearchCV):
                 stacklevel=3,
             )
 
-    def _work(self, space, folds):
+    def _run_workers(self, n_workers, space, folds):
+        with TemporaryDirectory(prefix="octsk-") as folder:
+            lock = Path(folder) / "turn"
+            Parallel(
+                n_jobs=n_workers,
+                backend="loky",
+                initializer=_start_worker,
+                initargs=(os.getpid(),),
+            )(delayed(_work_apart)(self, space, folds, lock) for _ in range(n_workers))
+
+    def _work(self, space, folds, turn):
         """Try parameters until the study has its trials."""
         optuna_side = _import_study()
 
         def objective(trial):
-            optuna_side.sign(trial)
             params = space.suggest(trial)
             candidate = clone(self.estimator).set_params(**clone(params, safe=False))
             results = self._evaluate(trial, candidate, folds, parallel)
@@ -654,6 +660,7 @@ class OCTSearchCV(BaseSearchCV):
                 n_trials=self.n_trials,
                 timeout=self.timeout,
                 callbacks=list(self.callbacks or []),
+                turn=turn,
             )
 
     def _evaluate(self, trial, candidate, folds, parallel):
@@ -814,12 +821,12 @@ def _start_worker(parent):
     start_tensorflow()
 
 
-def _work_apart(search, space, folds):
+def _work_apart(search, space, folds, lock):
     """Work at the study of a search in a worker process."""
     # Or samplers without a seed for each trial would all suggest the same.
     search.study_.sampler.reseed_rng()
     with _import_study().quiet(silent=not search.verbose):
-        search._work(space, folds)
+        search._work(space, folds, turn=FileLock(lock))
 
 
 def _fit_fold(estimator, *, X, y, train, test, cost, **settings):

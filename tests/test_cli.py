@@ -529,8 +529,7 @@ def test_tune_by_workers_killed_goes_on(clinic, space, folder, end):
     words[words.index(1000)] = 12
     result = octsk_command(*words)
     assert "already done: " in result.stderr
-    # Two workers may begin the last trial at the same moment.
-    assert re.search(r"\b1[23] completed", result.stdout)
+    assert "12 completed" in result.stdout
 
 
 @pytest.mark.slow
