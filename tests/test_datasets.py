@@ -117,6 +117,13 @@ def test_absent_split(tmp_path):
         load_medmnist(tmp_path / "part.npz", split="test")
 
 
+def test_class_names(tmp_path):
+    names = ["CNV", "DME", "drusen", "normal"]
+    np.savez(tmp_path / "clinic.npz", **arrays(), class_names=names)
+    dataset = load_medmnist(tmp_path / "clinic.npz")
+    assert dataset.target_names == dataset.test.target_names == names
+
+
 def test_colour_flat_labels_fortran_order_and_odd_shapes(tmp_path):
     contents = arrays(["train"], channels=3)
     contents["train_images"] = np.asfortranarray(contents["train_images"][:, :, :20])
@@ -189,6 +196,14 @@ def test_bad_options(npz, options, message):
         ({"train_groups": np.zeros(4, int)}, r"train_groups must have shape \(6,\)"),
         ({"train_labels": np.array([[0], "a"] * 3, object)}, "holds Python objects"),
         ({"train_groups": np.array(["a", 1] * 3, object)}, "holds Python objects"),
+        ({"class_names": np.array(list("abcd"), object)}, "holds Python objects"),
+        ({"class_names": np.arange(4)}, r"class_names must be text.*int64 of shape \(4,\)"),
+        ({"class_names": np.array(["abcd"] * 2)[:, None]}, "class_names must be text"),
+        ({"class_names": ["a", "b", "c"]}, "labels run from 0 to 3, and there are 3 names"),
+        ({"class_names": [*"abc", "d" * 1025]}, "4 names in 16400 bytes"),
+        ({"class_names": ["a", "b", "c", "a"]}, "class_names must be different words"),
+        ({"class_names": ["a", "b", "c", " "]}, "class_names must be different words"),
+        ({"class_names": ["a", "b", "c", "\x1b[2J"]}, "words of printable characters"),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, change, message):

@@ -358,6 +358,7 @@ def test_tuning_without_test_split():
     html = html_report(run)
     titles = ["Search", "Data", "Settings", "Versions and machine"]
     assert re.findall("<h2>(.*)</h2>", html) == titles
+    assert "no test split, so there are no predictions" in html
     assert "Seed of the training: 0; of the search: None." in html
     assert "SYNTHETIC DATA." in html
     card = model_card(run)

@@ -19,6 +19,9 @@ SPLITS = ("train", "val", "test")
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
 _MMAP_ABOVE = 2**30
 
+# What a file of one's own calls its classes, and how much may be read of that.
+_CLASS_NAMES, _MAX_NAMES_BYTES = "class_names", 2**14
+
 _CITATIONS = (
     "Yang, Shi, Ni, MedMNIST Classification Decathlon, ISBI 2021, pp. 191-195",
     "Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023",
@@ -68,7 +71,8 @@ def load_medmnist(
     - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
     - optionally ``{split}_groups``, shape (n,): which images belong together (one
-      patient's, for instance), for group-wise cross-validation.
+      patient's, for instance), for group-wise cross-validation;
+    - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
     header that the file's size contradicts.
@@ -94,7 +98,8 @@ def load_medmnist(
 
         - data : ndarray of shape (n, h, w) or (n, h, w, 3), dtype uint8
         - target : ndarray of shape (n,), dtype int64
-        - target_names : list of str, or None where the file is none of MedMNIST's
+        - target_names : list of str, by label; None where the file is none of
+          MedMNIST's and has no ``class_names``
         - groups : ndarray of shape (n,), or None where the file has none
         - name : str, such as ``"octmnist"``; for a file of your own, its stem
         - size : int, the height and width in pixels, or (height, width)
@@ -428,6 +433,8 @@ def _load(
     labels = {part: _read_labels(path, layout[part]["labels"]) for part in layout}
     md5, sha256 = digests(path)
     about = _describe(path, layout, labels, md5, known)
+    if about["target_names"] is None:
+        about["target_names"] = _read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
 
     def load_split(part: str) -> DataBunch:
@@ -515,6 +522,33 @@ def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> No
 
 def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
     return _npz.read_array(path, member).astype(np.int64).ravel()
+
+
+def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | None:
+    """Read what a file of one's own calls its classes, if it does."""
+    member = _npz.read_headers(path, {_CLASS_NAMES}).get(_CLASS_NAMES)
+    if member is None:
+        return None
+    if len(member.shape) != 1 or member.dtype.kind != "U":
+        raise ValueError(
+            f"{path}: {_CLASS_NAMES} must be text (dtype str) of shape (k,); it is "
+            f"{member.dtype} of shape {member.shape}"
+        )
+    lowest = min(y.min() for y in labels.values())
+    highest = max(y.max() for y in labels.values())
+    if member.nbytes > _MAX_NAMES_BYTES or not 0 <= lowest <= highest < member.shape[0]:
+        raise ValueError(
+            f"{path}: {_CLASS_NAMES} must name each class from 0 on, in {_MAX_NAMES_BYTES} "
+            f"bytes at most; the labels run from {lowest} to {highest}, and there are "
+            f"{member.shape[0]} names in {member.nbytes} bytes"
+        )
+    names = _npz.read_array(path, member).tolist()
+    if len(set(names)) < len(names) or not all(n.strip() and n.isprintable() for n in names):
+        raise ValueError(
+            f"{path}: {_CLASS_NAMES} must be different words of printable characters; they "
+            f"are {names!r:.80}"
+        )
+    return names
 
 
 def _describe(

@@ -45,6 +45,12 @@ _ON_TRAINING = (
     "known here. If it was, the figures flatter it."
 )
 
+_ON_NO_TEST = (
+    "The data set has no test split, so there are no predictions to show of images that "
+    "the search has not seen. octsk.evaluate or octsk evaluate measures the saved net on "
+    "others, and writes their page."
+)
+
 # Where the figures of a rank come from.
 _ON_RANK = "a measured figure among published ones"
 
@@ -344,9 +350,11 @@ def _versions_section(environment) -> Section:
 
 
 def _search_section(run, draw) -> Section:
+    unmeasured = [_ON_NO_TEST] if run.benchmark is None else []
     return Section(
         "Search",
         _measured_words(run.data),
+        words=unmeasured,
         tables=[run._search_table(), run._params_table(), run._trials_table()],
         pictures=_pictures.of_search(run) if draw else (),
     )
