@@ -543,7 +543,8 @@ def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | 
             f"{member.shape[0]} names in {member.nbytes} bytes"
         )
     names = _npz.read_array(path, member).tolist()
-    if len(set(names)) < len(names) or not all(n.strip() and n.isprintable() for n in names):
+    are_words = all(name.strip() and name.isprintable() for name in names)
+    if len(set(names)) < len(names) or not are_words:
         raise ValueError(
             f"{path}: {_CLASS_NAMES} must be different words of printable characters; they "
             f"are {names!r:.80}"
