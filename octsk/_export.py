@@ -62,9 +62,13 @@ def _write_onnx(model, probabilities, path):
 
 
 def _write_tflite(model, probabilities, path):
-    with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        # The converter finds a Keras 3 model's variables in a SavedModel only.
-        with _errors_of_the_system(Path(folder).parent):
+    # The converter finds a Keras 3 model's variables in a SavedModel only. That stands
+    # beside the file, so that a full disk is the one that the error names.
+    with (
+        atomic_write(path) as temporary,
+        tempfile.TemporaryDirectory(dir=temporary.parent, prefix=".octsk-") as folder,
+    ):
+        with _errors_of_the_system(path):
             _save(model, probabilities, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         temporary.write_bytes(converter.convert())
