@@ -133,7 +133,10 @@ def test_no_command_is_help():
 
 
 def test_version():
-    assert octsk_command("--version").output == f"octsk {octsk.__version__}\n"
+    version = f"octsk {octsk.__version__}\n"
+    assert octsk_command("--version").output == version
+    as_module = [sys.executable, "-m", "octsk", "--version"]
+    assert subprocess.run(as_module, capture_output=True, text=True).stdout == version
 
 
 @pytest.mark.parametrize("command", COMMANDS)
