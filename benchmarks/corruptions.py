@@ -7,7 +7,7 @@ the mean over the severities divided by that of a reference net. MedMNIST-C divi
 AlexNet's, which is not here: relative errors are not comparable with those printed there.
 
 --list shows the corruptions with their parameters; where these come from is said in
-benchmarks/_corruptions.py. With --corrupted, images corrupted by others take their place:
+octsk/corruptions.py. With --corrupted, images corrupted by others take their place:
 a file in the layout of Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test
 images are of twelve corruptions in turn, each in five severities.
 
@@ -16,6 +16,7 @@ Without --data the images are phantoms.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,17 @@ from benchmarks._common import (
     show,
     stop,
 )
-from benchmarks._corruptions import CORRUPTIONS, corrupt
 from octsk._tables import Table, tables_to_text
+from octsk.corruptions import (
+    CLEAN,
+    CORRUPTIONS,
+    SEVERITIES,
+    error_rows,
+    errors_by_seed,
+    image_sets,
+)
 
 NETS = ("small", "medium", "large", "residual")
-SEVERITIES = range(1, 6)
-CLEAN = "none"
 # The order of the test images in the published file: Robust-Minisets, datasets.md.
 PUBLISHED = (
     "gaussian_noise",
@@ -147,12 +153,9 @@ def _measure(arguments) -> dict[str, Any]:
     result = new_result("corruptions", settings) | {"rows": []}
     dataset = _load(arguments)
     result["data"] = _describe(dataset)
-    image_sets = list(_image_sets(arguments, dataset))
+    sets = list(_image_sets(arguments, dataset))
     for name, seed, net in _nets(arguments, dataset):
-        for corruption, severity, images, labels in image_sets:
-            row = {"net": name, "corruption": corruption, "severity": severity}
-            error = balanced_error(net, images, labels)
-            result["rows"].append(row | {"balanced_error": error, "seed": seed})
+        result["rows"] += error_rows(name, seed, net, map(partial(_seen_by, net), sets))
         result["summary"] = summary(result["rows"], arguments.reference)
         save(result, arguments.output)  # what there is so far
     return result
@@ -206,15 +209,15 @@ def new_net(name: str, seed: int, epochs: int | None):
 
 def _image_sets(arguments, dataset):
     """Yield corruption, severity, images and labels; first the images as they are."""
+    if not arguments.corrupted:
+        test = _split(dataset, "test")
+        names = dict.fromkeys(arguments.corruptions)
+        yield from image_sets(test.data, test.target, names)
+        return
     if dataset is not None:
         test = _split(dataset, "test")
         yield CLEAN, 0, test.data, test.target
-    if arguments.corrupted:
-        yield from read_corrupted(arguments.corrupted)
-        return
-    for name in dict.fromkeys(arguments.corruptions):
-        for severity in SEVERITIES:
-            yield name, severity, corrupt(test.data, name, severity), test.target
+    yield from read_corrupted(arguments.corrupted)
 
 
 def _split(dataset, split):
@@ -247,13 +250,12 @@ def read_corrupted(path):
         yield PUBLISHED[corruption], severity + 1, test.data[part], test.target[part]
 
 
-def balanced_error(net, images, labels) -> float:
-    """Return 1 - balanced accuracy; a grey net sees the first of three channels."""
-    from sklearn.metrics import balanced_accuracy_score
-
+def _seen_by(net, image_set):
+    """Give a grey net the first of three channels."""
+    corruption, severity, images, labels = image_set
     if images.ndim == 4 and net.image_shape_[2] == 1:
         images = images[..., 0]
-    return 1 - float(balanced_accuracy_score(labels, net.predict(images)))
+    return corruption, severity, images, labels
 
 
 def summary(rows, reference: str) -> dict[str, Any]:
@@ -262,7 +264,7 @@ def summary(rows, reference: str) -> dict[str, Any]:
     corruptions = list(dict.fromkeys(row["corruption"] for row in rows if row["severity"]))
     reference = reference if reference in nets else nets[0]
     errors = {
-        net: {name: _errors_by_seed(rows, net, name) for name in [CLEAN, *corruptions]}
+        net: {name: errors_by_seed(rows, net, name) for name in [CLEAN, *corruptions]}
         for net in nets
     }
     base = {name: np.mean(errors[reference][name]) for name in corruptions}
@@ -282,15 +284,6 @@ def summary(rows, reference: str) -> dict[str, Any]:
             net: float(np.mean(list(relative[net].values()))) for net in nets
         },
     }
-
-
-def _errors_by_seed(rows, net, corruption) -> list[float]:
-    """Return the mean over the severities, for each seed."""
-    seeds: dict[Any, list[float]] = {}
-    for row in rows:
-        if (row["net"], row["corruption"]) == (net, corruption):
-            seeds.setdefault(row["seed"], []).append(row["balanced_error"])
-    return [float(np.mean(values)) for values in seeds.values()]
 
 
 # --- Tables and figure ------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SmallOCTNet,
         load,
     )
+    from octsk.corruptions import corrupt
     from octsk.datasets import (
         fetch_medmnist,
         fetch_octmnist,
@@ -48,6 +49,7 @@ _HOME = {
     "LargeOCTNet": "octsk.classifiers",
     "ResidualOCTNet": "octsk.classifiers",
     "OCTAugmenter": "octsk.augmentation",
+    "corrupt": "octsk.corruptions",
     "fetch_medmnist": "octsk.datasets",
     "fetch_octmnist": "octsk.datasets",
     "load_medmnist": "octsk.datasets",
@@ -78,6 +80,7 @@ _SUBMODULES = {
     "augmentation",
     "benchmark",
     "classifiers",
+    "corruptions",
     "datasets",
     "inspection",
     "metrics",
@@ -107,6 +110,7 @@ __all__ = [
     "RocCurvesDisplay",
     "SmallOCTNet",
     "__version__",
+    "corrupt",
     "evaluate",
     "fetch_medmnist",
     "fetch_octmnist",

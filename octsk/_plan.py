@@ -19,6 +19,7 @@ from octsk._files import only_one_at
 from octsk._report import (
     MAX_BYTES,
     REPORT_FORMAT,
+    checked_rows,
     differences,
     jsonable,
     shortened,
@@ -57,10 +58,16 @@ _COMPUTES = ("octsk", "numpy", "scikit-learn", "keras", "tensorflow")
 _LEFT_OUT = {"checkpoint_dir", "random_state", "verbose"}
 
 
-def make_plan(estimators: Mapping, dataset: Mapping, seeds: Sequence[int]) -> dict:
+def make_plan(
+    estimators: Mapping,
+    dataset: Mapping,
+    seeds: Sequence[int],
+    *,
+    corruptions: bool = False,
+) -> dict:
     """Say what is trained on what: classifiers with parameters, data with hash, seeds."""
     file = dataset.get("filename")
-    return {
+    plan = {
         "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
         "seeds": list(seeds),
         "data": {
@@ -71,6 +78,8 @@ def make_plan(estimators: Mapping, dataset: Mapping, seeds: Sequence[int]) -> di
             "sha256": dataset.get("sha256") or _hash_splits(dataset),
         },
     }
+    # Left out where it is not, as of runs of older versions.
+    return {**plan, "corruptions": True} if corruptions else plan
 
 
 @contextmanager
@@ -163,8 +172,11 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
         _check_shape(record, _RECORD, "it")
         if record["octsk_run"] != REPORT_FORMAT:
             raise ValueError(f"it has format {record['octsk_run']}, not {REPORT_FORMAT}")
+        _check_shape(record["plan"].get("corruptions", False), bool, "it.plan.corruptions")
         if "reports" in record:
             _check_shape(record["reports"], _REPORTS, "its reports")
+            for report in record["reports"]:
+                checked_rows(report.get("corruptions"))
     except ValueError as error:
         raise ValueError(f"{path} is not the run.json of a run: {error}.") from None
     if ended and "reports" not in record:
@@ -271,7 +283,13 @@ def compare(record: Mapping, run) -> list[str]:
 
 
 def _figures(report) -> dict[str, Any]:
-    return {name: report[name] for name in _FIGURES}
+    return {
+        **{name: report[name] for name in _FIGURES},
+        "corruptions": {
+            f"{row['corruption']}, severity {row['severity']}": row["balanced_error"]
+            for row in report.get("corruptions") or ()
+        },
+    }
 
 
 def _describe_estimator(estimator) -> dict[str, Any]:

@@ -31,6 +31,14 @@ WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
 # The scores of 100,000 images of ten classes take a third of it.
 MAX_BYTES = 64 * 2**20
+# What a balanced error on corrupted images is kept with.
+_ROW = {
+    "net": str,
+    "corruption": str,
+    "severity": int,
+    "balanced_error": float,
+    "seed": int,
+}
 
 
 @dataclass(eq=False, repr=False)
@@ -87,6 +95,9 @@ class BenchmarkReport:
         True class of each image, as an index into `class_names`.
     y_score : ndarray of shape (n_samples, n_classes), float
         Its ``predict_proba``.
+    corruptions : list of dict or None
+        Of ``run_benchmark(corruptions=True)``: its balanced error on the images as they
+        are and corrupted, rows that `octsk.CorruptionDisplay` takes.
 
     Examples
     --------
@@ -122,6 +133,7 @@ class BenchmarkReport:
     environment: dict[str, Any]
     y_true: np.ndarray
     y_score: np.ndarray
+    corruptions: list[dict[str, Any]] | None = None
 
     @property
     def run_name(self) -> str:
@@ -488,7 +500,31 @@ def _parsed(values) -> dict[str, Any]:
             for key, (low, high) in values["intervals"].items()
         },
         **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
+        # Reports of older versions have none.
+        "corruptions": checked_rows(values.get("corruptions")),
     }
+
+
+def checked_rows(rows) -> list[dict[str, Any]] | None:
+    """Return rows of errors on corrupted images as a file held them, once looked through.
+
+    Raises
+    ------
+    ValueError
+        If they are no such rows.
+    """
+    if rows is not None and not (isinstance(rows, list) and all(map(_is_row, rows))):
+        raise ValueError("its corruptions are no rows of errors on corrupted images")
+    return rows
+
+
+def _is_row(row) -> bool:
+    return (
+        isinstance(row, dict)
+        and {name: type(value) for name, value in row.items()} == _ROW
+        and 0 <= row["severity"] <= 5
+        and 0 <= row["balanced_error"] <= 1
+    )
 
 
 def _or_nan(value) -> float:

@@ -363,6 +363,23 @@ class BenchmarkRun:
             rows.append(row)
         return rows
 
+    def corruptions(self) -> list[dict[str, Any]]:
+        """Balanced errors on corrupted images, of all classifiers and seeds.
+
+        Returns
+        -------
+        list of dict
+            Rows with ``net``, ``corruption``, ``severity``, ``balanced_error`` and
+            ``seed``, which `octsk.CorruptionDisplay` draws; severity 0 is the images as
+            they are. Empty without ``run_benchmark(corruptions=True)``.
+        """
+        return [
+            row
+            for reports in self.reports.values()
+            for report in reports
+            for row in report.corruptions or ()
+        ]
+
     def to_text(self) -> str:
         """Tables as plain text: measured, then published where comparable."""
         return tables_to_text(self._tables())
@@ -464,6 +481,7 @@ class BenchmarkRun:
         return [
             *synthetic_banner(data),
             self._measured_table(),
+            *self._corruption_tables(),
             *published_tables(data, self.first.not_comparable),
         ]
 
@@ -494,6 +512,36 @@ class BenchmarkRun:
             notes += [f"Mean ± standard deviation over {len(self.seeds)} seeds ({seeds})."]
         return Table(f"Measured on {data_words(first.data)}", header, rows, notes)
 
+    def _corruption_tables(self) -> list[Table]:
+        rows = self.corruptions()
+        if not rows:
+            return []
+        from octsk.corruptions import CLEAN, errors_by_seed
+
+        names = dict.fromkeys(row["corruption"] for row in rows)
+        errors = {
+            net: {name: errors_by_seed(rows, net, name) for name in names}
+            for net in self.reports
+        }
+        for of_net in errors.values():
+            corrupted = [of_net[name] for name in names if name != CLEAN]
+            of_net["mean of corrupted"] = np.mean(corrupted, axis=0).tolist()
+        shown = [
+            (
+                "as they are" if name == CLEAN else name.replace("_", " "),
+                *(_error_words(of_net[name]) for of_net in errors.values()),
+            )
+            for name in [*names, "mean of corrupted"]
+        ]
+        notes = [
+            "1 - balanced accuracy on the test images as they are and under each kind of "
+            "octsk.corrupt, the mean of its five severities. Nothing was chosen by it."
+        ]
+        if len(self.seeds) > 1:
+            notes.append(f"Mean ± standard deviation over {len(self.seeds)} seeds.")
+        header = ("images", *self.reports)
+        return [Table("Balanced error on corrupted images", header, shown, notes)]
+
     def _mean_words(self, row, name) -> str:
         mean = decimals(row[f"{name}_mean"])
         if row["n_seeds"] == 1:
@@ -501,11 +549,17 @@ class BenchmarkRun:
         return f"{mean} ± {decimals(row[f'{name}_std'])}"
 
 
+def _error_words(errors) -> str:
+    words = decimals(np.mean(errors))
+    return words if len(errors) == 1 else f"{words} ± {decimals(np.std(errors, ddof=1))}"
+
+
 def run_benchmark(
     estimators: Mapping[str, Any],
     dataset: Mapping,
     *,
     seeds: Sequence[int] = (0,),
+    corruptions: bool = False,
     output_dir: str | os.PathLike | None = None,
     resume: bool = False,
     on_event: Callable[..., None] | None = None,
@@ -526,6 +580,11 @@ def run_benchmark(
     seeds : sequence of int, default=(0,)
         One training of each classifier for each. Several show the spread between
         trainings, which is large for small nets.
+    corruptions : bool, default=False
+        Whether to measure the balanced error under each corruption and severity of
+        `octsk.corrupt` too: 50 more predictions of the test split after each training.
+        Nothing is chosen by it. Needs scikit-image (``octsk[corruptions]``) and uint8
+        images.
     output_dir : path-like, default=None
         New or empty folder. Each training's report, scores and model are written when
         it ends, so that they outlast an interruption; see `BenchmarkRun.save` for the
@@ -549,12 +608,14 @@ def run_benchmark(
 
     Raises
     ------
+    ImportError
+        If scikit-image is not installed, with `corruptions`.
     TypeError
         If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
-        file name, `dataset` lacks its training or test split, or `output_dir` holds a
-        run of other classifiers, seeds or data.
+        file name, `dataset` lacks its training or test split or has images that cannot
+        be corrupted, or `output_dir` holds a run of other classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
 
@@ -583,11 +644,15 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
+    if corruptions:
+        from octsk.corruptions import check_corruptible
+
+        check_corruptible(dataset["test"]["data"], "dataset.test.data")
     run = BenchmarkRun(
         seeds=seeds,
         training=_training_info(dataset),
         dataset=dataset,
-        plan=make_plan(estimators, dataset, seeds),
+        plan=make_plan(estimators, dataset, seeds, corruptions=corruptions),
     )
     if output_dir is None:
         _train_all(run, estimators, dataset, None, on_event)
@@ -613,7 +678,13 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
         report, estimator = _done_before(folder, net, seed)
         if report is None:
             report, estimator = _train(
-                _seeded(estimators[net], seed), net, seed, dataset, folder, tell
+                _seeded(estimators[net], seed),
+                net,
+                seed,
+                dataset,
+                folder,
+                tell,
+                run.plan.get("corruptions", False),
             )
         run.reports.setdefault(net, []).append(report)
         if estimator is not None:
@@ -621,7 +692,7 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
         tell("evaluated", report=report)
 
 
-def _train(estimator, net, seed, dataset, folder, tell):
+def _train(estimator, net, seed, dataset, folder, tell, corruptions):
     tell("fit_start", estimator=estimator)
     checkpointed = []
     if folder is not None:
@@ -633,13 +704,22 @@ def _train(estimator, net, seed, dataset, folder, tell):
     tell("fit_end", estimator=estimator)
     test = dataset["test"]
     report = evaluate(estimator, test["data"], test["target"], dataset=dataset, seed=seed)
-    report = dataclasses.replace(report, name=net, fit_seconds=fit_seconds)
+    rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
+    report = dataclasses.replace(
+        report, name=net, fit_seconds=fit_seconds, corruptions=rows
+    )
     if folder is not None:
         _save_model(folder, report, estimator)
         # Last, since it says that this training is done.
         _save_report(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return report, estimator
+
+
+def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
+    from octsk.corruptions import error_rows, image_sets
+
+    return error_rows(net, seed, estimator, image_sets(test["data"], test["target"]))
 
 
 def _done_before(folder, net, seed):

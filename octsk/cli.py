@@ -432,7 +432,8 @@ def octsk_command(
     epilog="\b\nExamples:\n"
     "  octsk benchmark\n"
     "  octsk benchmark --net small --net medium --seeds 5\n"
-    "  octsk benchmark --data clinic.npz --class-weight balanced",
+    "  octsk benchmark --data clinic.npz --class-weight balanced\n"
+    "  octsk benchmark --net small --net residual --corruptions",
 )
 def benchmark(
     data: DataOption = None,
@@ -458,6 +459,13 @@ def benchmark(
     optimizer: OptimizerOption = None,
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
+    corruptions: Annotated[
+        bool,
+        typer.Option(
+            "--corruptions",
+            help="Measure the nets on test images with noise, blur and the like, too.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -503,7 +511,7 @@ def benchmark(
     record = None
     if from_run is not None:
         own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
-        if seeds != 1 or seed or any(value is not None for value in own):
+        if seeds != 1 or seed or corruptions or any(value is not None for value in own):
             raise typer.BadParameter("--from takes nets, options and seeds from a run")
         record = read_record(from_run, ended=True)
         if not (data or dataset or phantoms):
@@ -533,6 +541,7 @@ def benchmark(
         }
     else:
         nets, all_seeds = _nets_of(record, images)
+        corruptions = record["plan"].get("corruptions", False)
     words = "what is done is in {0}; --resume --output {0} goes on"
     with _run_folder(output, images.name, words) as folder:
         _print_facts(
@@ -551,6 +560,7 @@ def benchmark(
                 nets,
                 images,
                 seeds=all_seeds,
+                corruptions=corruptions,
                 output_dir=folder,
                 resume=resume,
                 on_event=display.on_event,

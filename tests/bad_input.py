@@ -61,6 +61,7 @@ TRAINED = Works(
 FIRST = Works("the probabilities of that image", lambda w, p: close(p, w.proba[:1]))
 IMAGES = Works("the images as they are", lambda w, X: same_pixels(X, w.X))
 VARIED = Works("the same variants", lambda w, X: same_pixels(X, w.varied))
+CORRUPTED = Works("the same corrupted images", lambda w, X: same_pixels(X, w.corrupt(w.X)))
 MEASURED = Works(
     "the same report",
     lambda w, r: close(list(r.metrics.values()), list(w.report.metrics.values())),
@@ -605,7 +606,28 @@ TABLE = {
             ]
         ],
     ],
+    "`corrupt`": [
+        Case("a memory-mapped array", lambda w: w.corrupt(w.mapped), CORRUPTED),
+        Case("one channel, (n, h, w, 1)", lambda w: w.corrupt(w.X[..., None]), CORRUPTED),
+        Case("flattened images", lambda w: w.corrupt(flat(w.X)), CORRUPTED),
+        *[
+            Case(given, lambda w, make=make: w.corrupt(make(w)), Fails(Value, words))
+            for given, make, words in [
+                ("floats from 0 to 1", lambda w: w.X / 255, "images has dtype float64; images to corrupt are uint8 (0 to 255)"),
+                ("floats from 0 to 255", lambda w: w.X * 1.0, "images holds floats from 0 to"),
+                ("int16 from 0 to 255", lambda w: w.X.astype(np.int16), "images has dtype int16; images to corrupt are uint8 (0 to 255)"),
+                ("four channels", lambda w: np.stack([w.X] * 4, -1), "images has 4 channels; images to corrupt have 1 (grey) or 3 (colour)"),
+                ("no images, (0, h, w)", lambda w: w.X[:0], "0 sample(s) (shape=(0, 12, 12))"),
+                ("a path", lambda w: "scan.png", "images must be an array of images"),
+            ]
+        ],
+        Case("`name='rain'`", lambda w: w.corrupt(name="rain"), Fails(Value, "name must be one of ['brightness', ")),
+        Case("`severity=0`", lambda w: w.corrupt(severity=0), Fails(Value, "severity == 0, must be >= 1")),
+        Case("`severity=6`", lambda w: w.corrupt(severity=6), Fails(Value, "severity == 6, must be <= 5")),
+        Case("`severity=2.5`", lambda w: w.corrupt(severity=2.5), Fails(Type, "severity must be an instance of int")),
+    ],
     "`run_benchmark` and its files": [
+        Case("float images to corrupt", lambda w: w.run_benchmark({"train": {}, "test": {"data": w.X / 255}}, corruptions=True), Fails(Value, "dataset.test.data has dtype float64; images to corrupt are uint8")),
         Case("a data set without a test split", lambda w: w.run_benchmark(w.load_medmnist(w.pack(test_images=None, test_labels=None))), Fails(Value, "dataset must have a test split")),
         Case("arrays, not a data set", lambda w: w.run_benchmark(w.X), Fails(Type, "dataset must be a Bunch")),
         Case("no nets", lambda w: w.run_benchmark(w.load_medmnist(w.npz), nets={}), Fails(Value, "estimators must name at least one")),

@@ -208,6 +208,10 @@ class World:
             **{"n_samples": n_samples, "random_state": 0, **params}
         )
 
+    def corrupt(self, images="own", name="shot_noise", severity=3):
+        images = self.X if isinstance(images, str) and images == "own" else images
+        return octsk.corrupt(images, name, severity)
+
     def run_benchmark(self, dataset, nets=None, **params):
         nets = {"small": octsk.SmallOCTNet(**TINY)} if nets is None else nets
         return run_benchmark(nets, dataset, **params)

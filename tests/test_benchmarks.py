@@ -1,7 +1,6 @@
 """The scripts under benchmarks/, at a tiny scale."""
 
 import importlib
-import itertools
 import json
 import subprocess
 import sys
@@ -30,9 +29,9 @@ from benchmarks import (
     search,
     speed,
 )
-from benchmarks._corruptions import CORRUPTIONS, corrupt
 from octsk._tables import tables_to_text
 from octsk.classifiers import NETS
+from octsk.corruptions import balanced_error
 
 SCRIPTS = [
     augmentation_speed,
@@ -413,55 +412,6 @@ def tiny_new_nets(monkeypatch):
         monkeypatch.setattr(module, "new_net", new_net)
 
 
-@pytest.fixture(scope="module")
-def scans():
-    return octsk.make_oct_phantoms(40, random_state=0).data
-
-
-@pytest.mark.parametrize("name", list(CORRUPTIONS))
-def test_corruptions_grow_with_severity(name, scans):
-    corrupted = [corrupt(scans, name, severity) for severity in range(1, 6)]
-    changes = [np.abs(images - scans.astype(float)).mean() for images in corrupted]
-    assert all(less < more for less, more in itertools.pairwise(changes))
-    assert 0 < changes[0] < changes[4] / 1.5
-    assert corrupted[0].shape == scans.shape
-    assert corrupted[0].dtype == np.uint8
-    np.testing.assert_array_equal(corrupt(scans, name, 3), corrupted[2])
-
-
-@pytest.mark.parametrize("name", list(CORRUPTIONS))
-def test_corruptions_of_colour_images(name, scans):
-    colour = np.stack([scans[:4]] * 3, axis=-1)
-    changed = corrupt(colour, name, 4)
-    assert changed.shape == colour.shape
-    if "noise" not in name and name != "jpeg_compression":
-        grey = corrupt(scans[:4], name, 4)
-        np.testing.assert_allclose(changed[..., 1].astype(float), grey, atol=1)
-
-
-@pytest.mark.parametrize("name", ["gaussian_noise", "speckle_noise", "shot_noise"])
-def test_noise_is_as_strong_as_stated(name):
-    grey = np.full((50, 28, 28), 102, dtype=np.uint8)
-    parameter = CORRUPTIONS[name].severities[2]
-    stated = {
-        "gaussian_noise": parameter,
-        "speckle_noise": 0.4 * parameter,
-        "shot_noise": np.sqrt(0.4 / parameter),
-    }
-    deviation = np.std(corrupt(grey, name, 3) / 255)
-    assert deviation == pytest.approx(stated[name], rel=0.03)
-
-
-@pytest.mark.parametrize("name", ["gaussian_blur", "defocus_blur", "motion_blur"])
-def test_blur_keeps_the_light(name):
-    point = np.zeros((6, 29, 29), dtype=np.uint8)
-    point[:, 14, 14] = 255
-    spread = corrupt(point, name, 5).astype(float)
-    # Rounding: many pixels of little light.
-    np.testing.assert_allclose(spread.sum(axis=(1, 2)), 255, rtol=0.05)
-    assert spread.max() < 100
-
-
 def test_corruptions_on_phantoms(tiny_new_nets, tmp_path, capsys):
     path, figure = tmp_path / "errors.json", tmp_path / "errors.png"
     result = corruptions.main(
@@ -547,7 +497,7 @@ def test_published_corrupted_images(published_file, tmp_path, capsys):
     assert [(row["corruption"], row["severity"]) for row in rows] == [
         (name, severity) for name in corruptions.PUBLISHED for severity in range(1, 6)
     ]
-    as_they_are = corruptions.balanced_error(net, scans.data, scans.target)
+    as_they_are = balanced_error(net, scans.data, scans.target)
     for row in rows:
         if row["corruption"] != "impulse_noise":
             assert row["balanced_error"] == as_they_are

@@ -225,7 +225,7 @@ def octsk_command(*words, code=0):
 
 @pytest.mark.slow
 def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
-    options = ("--epochs", 1, "--no-augmentation", "--seed", 3, "--quiet")
+    options = ("--epochs", 1, "--no-augmentation", "--seed", 3, "--corruptions", "--quiet")
     octsk_command("benchmark", "--data", clinic, *options, "--output", "run")
     record = json.loads(Path("run/run.json").read_text())
     assert record["plan"]["data"]["file"] == "clinic.npz"
@@ -246,6 +246,8 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
     assert again["reports"][0]["metrics"] == record["reports"][0]["metrics"]
 
     record["reports"][0]["metrics"]["acc"] += 0.01
+    row = record["reports"][0]["corruptions"][3]
+    row["balanced_error"] = abs(row["balanced_error"] - 0.01)
     record["environment"]["keras"] = "1.0"
     Path("changed.json").write_text(json.dumps(record))
     words = ("benchmark", "--from", "changed.json", "--data", clinic, "--resume")
@@ -254,6 +256,7 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
     differences = json.loads(result.stdout)["differences"]
     assert [line.partition(" is ")[0] for line in differences] == [
         "small, seed 3: metrics.acc",
+        "small, seed 3: corruptions.jpeg_compression, severity 3",
         "keras",
     ]
 
@@ -271,6 +274,7 @@ def test_report_that_a_run_lacks_is_named_and_not_printed(dataset):
     [
         (["--resume"], "--resume needs --output"),
         (["--from", "x.json", "--epochs", "3"], "--from takes nets, options and seeds"),
+        (["--from", "x.json", "--corruptions"], "--from takes nets, options and seeds"),
     ],
 )
 def test_options_that_do_not_go_together(words, message):
@@ -289,6 +293,7 @@ def record(dataset):
         (lambda r: r.update(octsk_run=2), "it has format 2, not 1"),
         (lambda r: r.update(plan=[]), r"it\.plan is \[\], not of type dict"),
         (lambda r: r["plan"].pop("nets"), r"it\.plan has no 'nets'"),
+        (lambda r: r["plan"].update(corruptions="y"), r"it\.plan\.corruptions is 'y', not"),
         (lambda r: r["plan"].update(nets={"a": 3}), r"it\.plan\.nets\.a is 3, not of type"),
         (lambda r: r["plan"].update(seeds=["0"]), r"it\.plan\.seeds\[0\] is '0', not of"),
         (lambda r: r["plan"]["data"].pop("sha256"), r"it\.plan\.data has no 'sha256'"),

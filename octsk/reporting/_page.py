@@ -71,8 +71,9 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
 
     The page holds settings, data, versions and seeds, the tables, published rows apart
     from measured ones, and pictures: results, training, a prediction, the surest
-    mistakes, and of octsk's nets how images were varied and what moved the net. It asks
-    for nothing from a network and runs no script.
+    mistakes, errors on corrupted images where they were measured, and of octsk's nets how
+    images were varied and what moved the net. It asks for nothing from a network and runs
+    no script.
 
     Parameters
     ----------
@@ -249,6 +250,7 @@ def _benchmark_sections(run, draw) -> list[Section]:
     )
     return [
         results,
+        *_corruption_sections(run, draw),
         _published_section(run.first),
         _data_section(run, draw),
         *(_net_section(run, net, draw) for net in run.reports),
@@ -257,6 +259,20 @@ def _benchmark_sections(run, draw) -> list[Section]:
             f"Seeds: {seeds}. Each is the random_state of a training.",
         ),
         _versions_section(run.first.environment),
+    ]
+
+
+def _corruption_sections(run, draw) -> list[Section]:
+    tables = run._corruption_tables()
+    if not tables:
+        return []
+    return [
+        Section(
+            "Corrupted images",
+            _measured_words(run.first.data),
+            tables=tables,
+            pictures=_pictures.of_corruptions(run) if draw else (),
+        )
     ]
 
 

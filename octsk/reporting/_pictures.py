@@ -13,6 +13,7 @@ from octsk.plots import (
     AugmentationDisplay,
     BenchmarkDisplay,
     ConfusionDisplay,
+    CorruptionDisplay,
     HistoryDisplay,
     ImageGridDisplay,
     MistakesDisplay,
@@ -89,6 +90,19 @@ def of_training(reports) -> list[Picture]:
     )
     seed = "" if shown[0].seed is None else f" with seed {shown[0].seed}"
     return [_picture(HistoryDisplay.from_reports(shown), f"Training{seed}", f"{alt}.")]
+
+
+def of_corruptions(run) -> list[Picture]:
+    """Draw errors on corrupted images by corruption and severity."""
+    display = CorruptionDisplay.from_table(run.corruptions())
+    caption = "Balanced error by severity; severity 0 is the images as they are"
+    if len(run.seeds) > 1:
+        caption += ". Lines are means of the seeds, bars run from the least to the greatest"
+    alt = (
+        f"Lines of {', '.join(display.nets)} over severities 0 to 5 of "
+        f"{', '.join(display.corruptions).replace('_', ' ')}."
+    )
+    return [_picture(display, caption, alt)]
 
 
 def images_of(split):

@@ -1,0 +1,333 @@
+"""Corruptions of images: what noise, blur, poor light and files do to them.
+
+Ten, in five severities each. Which: those that MedMNIST-C has for OCT, and of ImageNet-C
+those that mean something in a grey image of 28 pixels.
+
+How strong: MedMNIST-C's severities are for 224 pixels, where a blur of 2 pixels or a noise
+of single pixels is less than one pixel of 28. So they are those of CIFAR-10-C, the
+ImageNet-C of 32 pixels (the authors' create_c/make_cifar_c.py), and lengths in pixels are
+taken as they are, since 28 is near 32: in proportion to the image they are 8/7 of those.
+Contrast knows no pixels: its factors are MedMNIST-C's for OCT. On larger images blur,
+noise and pixelation are weaker than on these.
+
+Noise, blur and turns are scikit-image's (``octsk[corruptions]``), which is loaded when an
+image is corrupted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from io import BytesIO
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_scalar
+
+from octsk._images import check_column, check_images
+from octsk.metrics import _classes_of, _predict
+
+__all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
+
+SEVERITIES = range(1, 6)
+
+# What tables call the images as they are, of severity 0.
+CLEAN = "none"
+
+# Images at once: the set as floats would take eight times its memory.
+_BATCH = 256
+
+
+class Corruption(NamedTuple):
+    """A kind of corruption.
+
+    Attributes
+    ----------
+    function : callable
+        Called as ``function(images, parameter, generator)`` with float images in [0, 1] of
+        shape (n, h, w) or (n, h, w, 3); returns such, which may leave [0, 1].
+    severities : sequence of length 5
+        The parameter at severities 1 to 5.
+    parameter : str
+        What it is.
+
+    Examples
+    --------
+    >>> from octsk.corruptions import CORRUPTIONS
+    >>> CORRUPTIONS["brightness"].severities, CORRUPTIONS["brightness"].parameter
+    ((0.05, 0.1, 0.15, 0.2, 0.3), 'added')
+    """
+
+    function: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
+    severities: Sequence[Any]
+    parameter: str
+
+
+def corrupt(images, name: str, severity: int) -> np.ndarray:
+    """Corrupt images.
+
+    What is random is drawn anew for each corruption, and the same at each of its severities
+    and in each call.
+
+    Parameters
+    ----------
+    images : array-like of uint8, shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Grey (c = 1) or colour (c = 3) images, 0 to 255.
+    name : str
+        A key of ``octsk.corruptions.CORRUPTIONS``, which says how strong each is.
+    severity : int
+        1 (least) to 5.
+
+    Returns
+    -------
+    ndarray of uint8, in the shape of `images`
+        The corrupted images; those given are left as they are.
+
+    Raises
+    ------
+    ImportError
+        If scikit-image is not installed.
+    TypeError
+        If `severity` is no integer.
+    ValueError
+        If `images` are no such images, or `name` or `severity` is none of those accepted.
+
+    See Also
+    --------
+    octsk.benchmark.run_benchmark : With ``corruptions=True`` it measures nets on them.
+    octsk.CorruptionDisplay : Draws errors on corrupted images.
+
+    References
+    ----------
+    F. Di Salvo, S. Doerrich, C. Ledig, MedMNIST-C: Comprehensive benchmark and improved
+    classifier robustness by simulating realistic image corruptions, 2024.
+
+    D. Hendrycks, T. Dietterich, Benchmarking neural network robustness to common
+    corruptions and perturbations, ICLR 2019.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> scans = octsk.make_oct_phantoms(4, random_state=0).data
+    >>> darker = octsk.corrupt(scans, "contrast_down", 5)
+    >>> darker.shape, darker.dtype, bool(darker.std() < scans.std())
+    ((4, 28, 28), dtype('uint8'), True)
+    """
+    checked = check_corruptible(images)
+    if name not in CORRUPTIONS:
+        raise ValueError(f"name must be one of {sorted(CORRUPTIONS)}, got {name!r}.")
+    check_scalar(severity, "severity", Integral, min_val=1, max_val=5)
+    function, severities, _ = CORRUPTIONS[name]
+    rng = np.random.default_rng(list(CORRUPTIONS).index(name))
+    # Pillow takes grey images without an axis of channels.
+    source = checked[..., 0] if checked.shape[3] == 1 else checked
+    result = np.empty(source.shape, np.uint8)
+    # One after the other the batches draw what all at once would.
+    for start in range(0, len(source), _BATCH):
+        part = slice(start, start + _BATCH)
+        changed = function(source[part] / 255, severities[severity - 1], rng)
+        result[part] = np.rint(255 * np.clip(changed, 0, 1))
+    return result.reshape(np.shape(images))
+
+
+def check_corruptible(images, name="images") -> np.ndarray:
+    """Return images as (n, h, w, c), once it is sure that they can be corrupted."""
+    checked = check_images(images, name=name)
+    if checked.dtype != np.uint8:
+        raise ValueError(
+            f"{name} has dtype {checked.dtype}; images to corrupt are uint8 (0 to 255)."
+        )
+    if checked.shape[3] not in (1, 3):
+        raise ValueError(
+            f"{name} has {checked.shape[3]} channels; images to corrupt have 1 (grey) or 3 "
+            "(colour)."
+        )
+    _scikit_image("util")
+    return checked
+
+
+def _scikit_image(module):
+    """Return a module of scikit-image, or raise an ImportError that says how to get it."""
+    try:
+        return import_module(f"skimage.{module}")
+    except ImportError as error:
+        raise ImportError(
+            "scikit-image is needed for corruptions; install it with: "
+            'pip install "octsk[corruptions]"'
+        ) from error
+
+
+# --- Measuring --------------------------------------------------------------------------
+
+
+def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[tuple]:
+    """Yield corruption, severity, images and labels; first the images as they are."""
+    yield CLEAN, 0, images, labels
+    for name in CORRUPTIONS if names is None else names:
+        for severity in SEVERITIES:
+            yield name, severity, corrupt(images, name, severity), labels
+
+
+def balanced_error(classifier, images, labels) -> float:
+    """Return 1 - balanced accuracy, as `octsk.evaluate` has it."""
+    classes, y = _classes_of(classifier), check_column(labels, warn=False)
+    predicted = classes[_predict(np.asarray(classifier.predict_proba(images)))]
+    recalls = [np.mean(predicted[y == label] == label) for label in np.unique(y)]
+    return 1 - float(np.mean(recalls))
+
+
+def error_rows(net: str, seed, classifier, sets: Iterable[tuple]) -> list[dict[str, Any]]:
+    """Measure a fitted classifier on image sets, in rows for `octsk.CorruptionDisplay`."""
+    return [
+        {
+            "net": net,
+            "corruption": corruption,
+            "severity": severity,
+            "balanced_error": balanced_error(classifier, images, labels),
+            "seed": seed,
+        }
+        for corruption, severity, images, labels in sets
+    ]
+
+
+def errors_by_seed(rows: Iterable[dict], net: str, corruption: str) -> list[float]:
+    """Return a net's mean error over the severities of a corruption, for each seed."""
+    seeds: dict[Any, list[float]] = {}
+    for row in rows:
+        if (row["net"], row["corruption"]) == (net, corruption):
+            seeds.setdefault(row["seed"], []).append(row["balanced_error"])
+    return [float(np.mean(values)) for values in seeds.values()]
+
+
+# --- Noise ------------------------------------------------------------------------------
+
+
+def _gaussian_noise(x, deviation, rng):
+    return _scikit_image("util").random_noise(x, "gaussian", rng=rng, var=deviation**2)
+
+
+def _speckle_noise(x, deviation, rng):
+    return _scikit_image("util").random_noise(x, "speckle", rng=rng, var=deviation**2)
+
+
+def _shot_noise(x, photons, rng):
+    # scikit-image's "poisson" takes the number of photons from the image, not from us.
+    return rng.poisson(photons * x) / photons
+
+
+# --- Blur -------------------------------------------------------------------------------
+
+
+def _gaussian_blur(x, deviation, rng):
+    across_images_and_channels = [0, deviation, deviation, 0][: x.ndim]
+    return _scikit_image("filters").gaussian(x, across_images_and_channels, mode="mirror")
+
+
+def _defocus_blur(x, radius_and_softness, rng):
+    radius, softness = radius_and_softness
+    kernel = np.zeros((7, 7))
+    # The draw of a disk leaves its edge out.
+    kernel[_scikit_image("draw").disk((3, 3), radius + 1e-6)] = 1
+    return _convolve(x, _scikit_image("filters").gaussian(kernel, softness))
+
+
+def _motion_blur(x, radius_and_deviation, rng):
+    # As ImageMagick's: a trail to one side, which fades as half a Gaussian curve.
+    radius, deviation = radius_and_deviation
+    trail = np.zeros((2 * radius + 1, 2 * radius + 1))
+    trail[radius, radius:] = np.exp(-0.5 * (np.arange(radius + 1) / deviation) ** 2)
+    angles = rng.uniform(-45, 45, len(x))
+    rotate = _scikit_image("transform").rotate
+    turned = (rotate(trail, angle) for angle in angles)
+    return np.stack(
+        [_convolve(image[None], kernel)[0] for image, kernel in zip(x, turned, strict=True)]
+    )
+
+
+def _convolve(x, kernel):
+    from scipy import ndimage
+
+    kernel = kernel / kernel.sum()
+    axes = (0, *range(3, x.ndim))
+    return ndimage.convolve(x, np.expand_dims(kernel, axes), mode="mirror")
+
+
+# --- Light ------------------------------------------------------------------------------
+
+
+def _brightness(x, added, rng):
+    return x + added
+
+
+def _contrast_down(x, factor, rng):
+    mean = x.mean(axis=tuple(range(1, x.ndim)), keepdims=True)
+    return mean + factor * (x - mean)
+
+
+# --- Files ------------------------------------------------------------------------------
+
+
+def _jpeg_compression(x, quality, rng):
+    from PIL import Image
+
+    def compressed(image):
+        file = BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        return Image.open(file)
+
+    return _by_pillow(x, compressed)
+
+
+def _pixelate(x, share, rng):
+    from PIL import Image
+
+    def pixelated(image):
+        small = [max(1, int(share * side)) for side in image.size]
+        box = Image.Resampling.BOX
+        return image.resize(small, box).resize(image.size, box)
+
+    return _by_pillow(x, pixelated)
+
+
+def _by_pillow(x, change):
+    from PIL import Image
+
+    pixels = np.rint(255 * x).astype(np.uint8)
+    changed = [np.asarray(change(Image.fromarray(image))) for image in pixels]
+    return np.stack(changed) / 255
+
+
+# By name. What is random is seeded with the place here: new ones come last.
+CORRUPTIONS = {
+    # MedMNIST-C's for OCT.
+    "jpeg_compression": Corruption(_jpeg_compression, (80, 65, 58, 50, 40), "quality"),
+    "pixelate": Corruption(
+        _pixelate, (0.95, 0.9, 0.85, 0.75, 0.65), "side of the coarse image"
+    ),
+    "speckle_noise": Corruption(
+        _speckle_noise, (0.06, 0.1, 0.12, 0.16, 0.2), "deviation, times the pixel"
+    ),
+    "motion_blur": Corruption(
+        _motion_blur,
+        ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
+        "longest trail and its deviation, pixels",
+    ),
+    "defocus_blur": Corruption(
+        _defocus_blur,
+        ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+        "radius of the disk and deviation of its softening, pixels",
+    ),
+    "contrast_down": Corruption(
+        _contrast_down, (0.6, 0.4, 0.3, 0.2, 0.15), "factor; MedMNIST-C's"
+    ),
+    # ImageNet-C's.
+    "gaussian_noise": Corruption(
+        _gaussian_noise, (0.04, 0.06, 0.08, 0.09, 0.10), "deviation"
+    ),
+    "shot_noise": Corruption(
+        _shot_noise, (500, 250, 100, 75, 50), "photons in a white pixel"
+    ),
+    "gaussian_blur": Corruption(
+        _gaussian_blur, (0.4, 0.6, 0.7, 0.8, 1), "deviation, pixels"
+    ),
+    "brightness": Corruption(_brightness, (0.05, 0.1, 0.15, 0.2, 0.3), "added"),
+}
