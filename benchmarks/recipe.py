@@ -60,6 +60,10 @@ INGREDIENTS = {
     "flips": Ingredient(
         {"augmentation__horizontal_flip": True}, {"augmentation__horizontal_flip": False}
     ),
+    "shifts of a fifth": Ingredient(
+        {"augmentation__width_shift_range": 0.2, "augmentation__height_shift_range": 0.2},
+        {"augmentation__width_shift_range": 0.1, "augmentation__height_shift_range": 0.1},
+    ),
     "brightness and contrast": Ingredient(
         {"augmentation__brightness_range": 0.1, "augmentation__contrast_range": 0.3},
         {"augmentation__brightness_range": 0.0, "augmentation__contrast_range": 0.0},
