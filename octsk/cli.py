@@ -324,6 +324,13 @@ ClassWeightOption = Annotated[
         help="Let each class count the same in training, however rare it is.",
     ),
 ]
+CorruptionsOption = Annotated[
+    bool,
+    typer.Option(
+        "--corruptions",
+        help="Measure the nets on test images with noise, blur and the like, too.",
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print the result as JSON, and all else on stderr."),
@@ -459,13 +466,7 @@ def benchmark(
     optimizer: OptimizerOption = None,
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
-    corruptions: Annotated[
-        bool,
-        typer.Option(
-            "--corruptions",
-            help="Measure the nets on test images with noise, blur and the like, too.",
-        ),
-    ] = False,
+    corruptions: CorruptionsOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -826,6 +827,7 @@ def tune(
         ),
     ] = None,
     seed: SeedOption = 0,
+    corruptions: CorruptionsOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -898,6 +900,7 @@ def tune(
                 search,
                 images,
                 seeds=[seed],
+                corruptions=corruptions,
                 output_dir=folder,
                 on_trials=display.on_trials,
                 on_event=display.on_event,

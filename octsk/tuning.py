@@ -417,6 +417,7 @@ def tune(
     dataset: Mapping,
     *,
     seeds: Sequence[int] = (0,),
+    corruptions: bool = False,
     output_dir: str | os.PathLike | None = None,
     on_trials: Callable[[OCTSearchCV], None] | None = None,
     on_event: Callable[..., None] | None = None,
@@ -441,6 +442,8 @@ def tune(
     seeds : sequence of int, default=(0,)
         Seeds of the trainings after the search, one each of the default and the tuned
         estimator. The tuned one of the first is kept.
+    corruptions : bool, default=False
+        As in `octsk.benchmark.run_benchmark`, of these trainings.
     output_dir : path-like, default=None
         New or empty folder, to which `TuningRun.save` writes.
     on_trials : callable, default=None
@@ -459,7 +462,10 @@ def tune(
     TypeError
         If `dataset` is not a Bunch.
     ValueError
-        If it has no training split, or `OCTSearchCV.fit` finds something wrong.
+        If it has no training split, or `OCTSearchCV.fit` finds something wrong; with
+        `corruptions`, if it has no test split or one that cannot be corrupted.
+    ImportError
+        If scikit-image is not installed, with `corruptions`.
     FileExistsError
         If `output_dir` holds files already.
 
@@ -477,6 +483,9 @@ def tune(
         raise ValueError(
             f"dataset must have a train split, and {dataset.get('name')!r} has none."
         )
+    if corruptions:
+        # Now: that it cannot be done should not be found out after the search.
+        _check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
     groups = train.get("groups")
@@ -494,7 +503,11 @@ def tune(
         _fit(estimator, dataset)
     else:
         run = run_benchmark(
-            {DEFAULT: given, TUNED: tuned}, dataset, seeds=seeds, on_event=on_event
+            {DEFAULT: given, TUNED: tuned},
+            dataset,
+            seeds=seeds,
+            corruptions=corruptions,
+            on_event=on_event,
         )
         estimator = run.estimators[TUNED]
     info = _describe(dataset, "train")
@@ -515,6 +528,16 @@ def tune(
     if output_dir is not None:
         result.save(output_dir)
     return result
+
+
+def _check_test_corruptible(dataset) -> None:
+    if dataset.get("test") is None:
+        raise ValueError(
+            f"corruptions=True needs a test split, and {dataset.get('name')!r} has none."
+        )
+    from octsk.corruptions import check_corruptible
+
+    check_corruptible(dataset["test"]["data"], "dataset.test.data")
 
 
 # Splitters that put no group into training and test images both.

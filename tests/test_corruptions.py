@@ -16,6 +16,7 @@ from octsk._plan import compare, read_record
 from octsk.benchmark import BenchmarkReport, run_benchmark
 from octsk.corruptions import _BATCH, CORRUPTIONS, corrupt
 from octsk.reporting import _pictures, html_report
+from octsk.tuning import tune
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,15 @@ def test_without_scikit_image_it_is_said_before_a_training(monkeypatch, toys):
         run_benchmark({"never fitted": None}, toys, corruptions=True)
 
 
+def test_without_test_images_it_is_said_before_a_search(toys):
+    search = octsk.OCTSearchCV(Flat(), {"max_depth": [1]}, n_trials=1)
+    with pytest.raises(ValueError, match="needs a test split, and 'toys' has none"):
+        tune(search, Bunch(**toys | {"test": None}), corruptions=True)
+    floats = Bunch(data=toys.test.data / 255, target=toys.test.target)
+    with pytest.raises(ValueError, match=r"dataset\.test\.data has dtype float64"):
+        tune(search, Bunch(**toys | {"test": floats}), corruptions=True)
+
+
 # --- in a benchmark ---------------------------------------------------------------------
 
 
@@ -142,6 +152,15 @@ def test_each_net_is_measured_under_each_corruption(run, toys):
     )
     assert row == pytest.approx(1 - report.metrics["balanced_accuracy"])
     assert row > clean[0]
+
+
+def test_a_search_has_them_too(toys):
+    guess = DummyClassifier()
+    search = octsk.OCTSearchCV(guess, {"strategy": ["prior"]}, n_trials=1, cv=2)
+    found = tune(search, toys, corruptions=True)
+    rows = found.benchmark.corruptions()
+    assert {row["net"] for row in rows} == {"default", "tuned"}
+    assert "Balanced error on corrupted images" in str(found)
 
 
 @pytest.mark.pictures
