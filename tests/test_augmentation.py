@@ -234,6 +234,24 @@ def test_draws_of_an_image_depend_on_its_place_alone(make_rng):
     np.testing.assert_array_equal(np.concatenate(parts), many)
 
 
+def test_draws_of_a_seed_stay_as_they_are(monkeypatch):
+    # Or a run repeated from its seed by a later octsk would see other images.
+    given = []
+
+    def affine_transforms(image_shape, *parameters):
+        given.extend(parameters)
+        return np.zeros((5, 6))
+
+    monkeypatch.setattr(augmentation, "affine_transforms", affine_transforms)
+    augmenter = OCTAugmenter(**STRONG, contrast_range=0.5, brightness_range=0.1)
+    drawn = augmenter.draw(5, (20, 30, 1), np.random.default_rng(0))
+    u = 2 * np.random.default_rng(0).random((5, 9)).T - 1
+    expected = [40 * u[0], 9 * u[1], 6 * u[2], 25 * u[3], 1 + 0.4 * u[4], 1 + 0.4 * u[5]]
+    np.testing.assert_allclose(given[:6], expected)
+    np.testing.assert_array_equal(given[6], u[8] < 0)
+    np.testing.assert_allclose(drawn[:, 6:].T, [1 + u[6] / 2, u[7] / 10], rtol=1e-6)
+
+
 def test_variants_do_not_depend_on_how_many_there_are():
     # 2,500 images are warped in parts.
     X = noise(2_500)
@@ -245,13 +263,58 @@ def test_variants_do_not_depend_on_how_many_there_are():
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((28, 28, 1), 1024), ((224, 224, 1), 16), ((5000, 5000, 3), 1)],
+    [((28, 28, 1), 1024), ((28, 56, 1), 512), ((224, 224, 1), 16), ((5000, 5000, 3), 1)],
 )
 def test_images_warped_at_a_time_are_few_where_large(shape, expected):
     n = augmentation._images_at_a_time(shape)
     assert n == expected
     # Places of pixels are numbers of 32 bits.
     assert n * shape[0] * shape[1] < 2**31
+
+
+@pytest.mark.parametrize(
+    ("n", "side", "expected"),
+    [
+        (1, 28, 32),
+        (32, 28, 32),
+        (33, 28, 64),
+        (64, 28, 64),
+        (65, 28, 128),
+        (16, 224, 16),
+        (17, 224, 32),
+        (1, 900, 1),
+        (2, 900, 2),
+        (3, 900, 4),
+        (2**19 + 1, 1, 2**20),  # whose logarithm float32 takes for that of 2**19
+    ],
+)
+def test_numbers_of_images_are_rounded_up_to_few(n, side, expected, monkeypatch):
+    seen = []
+
+    def warp(images, affine, fill_mode):
+        seen.append((len(images), len(affine)))
+        return images
+
+    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    images = np.ones((n, side, side, 1), np.float32)
+    warped = augmentation._warp_affine(images, np.zeros((n, 6), np.float32), "nearest")
+    assert seen == [(expected, expected)]
+    np.testing.assert_array_equal(warped, images)
+
+
+def test_warp_is_on_the_cpu_and_keeps_the_shape(monkeypatch):
+    places = []
+
+    def warp(images, affine, fill_mode):
+        places.append(tf.identity(images).device)
+        return tf.compat.v1.placeholder_with_default(images, None)
+
+    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    # A graph may name a device that is not there.
+    with tf.Graph().as_default(), tf.device("GPU:0"):
+        warped = OCTAugmenter().warp(tf.zeros((3, 4, 5, 1)), tf.zeros((3, 8)))
+    assert places == ["/device:CPU:0"]
+    assert warped.shape == (3, 4, 5, 1)
 
 
 def test_large_images_are_warped_like_small_ones(monkeypatch):
@@ -294,6 +357,23 @@ def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
     monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
     np.testing.assert_allclose(augmenter.fit_transform(X), expected, atol=1e-5)
     assert not augmentation._compiled_warp()._jit_compile
+
+
+def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
+    traced = augmentation._compiled_warp().python_function
+    logger = tf.get_logger()
+
+    def warp(images, affine, fill_mode):
+        # TensorFlow itself says so no more than twice in a process.
+        logger.warning("5 of 5 calls to %s triggered retracing", traced)
+        return images
+
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    OCTAugmenter().fit_transform(noise(1))
+    assert not caplog.records
+    warp(None, None, None)
+    assert "retracing" in caplog.text
 
 
 def test_nothing_behind_the_last_pixel_is_looked_up(monkeypatch, fresh_warp):
@@ -425,7 +505,8 @@ def test_brightness_is_added():
 
 
 def test_contrast_spreads_about_the_mean():
-    X = np.full((500, 4, 4), 0.5) + np.linspace(-0.1, 0.1, 16).reshape(4, 4)
+    X = np.linspace(0.3, 0.7, 500)[:, None, None]  # that of each image, not of a batch
+    X = X + np.linspace(-0.1, 0.1, 16).reshape(4, 4)
     varied = OCTAugmenter(**STILL, contrast_range=0.5, random_state=0).fit_transform(X)
     np.testing.assert_allclose(varied.mean(axis=(1, 2)), X.mean(axis=(1, 2)), atol=1e-6)
     assert_fills(varied.std(axis=(1, 2)) / X.std(axis=(1, 2)), 0.5, 1.5)
