@@ -143,7 +143,7 @@ def _arithmetic_words(net, n, seconds) -> str:
 def precision(arguments, folder) -> dict[str, Any]:
     """Compare bfloat16 with float32: time, and loss and accuracy on images held out."""
     fast = run_apart("octsk._training:has_fast_bfloat16")
-    why = "" if fast else "no AMX, ARM bf16 or GPU here: octsk says so, and uses float32"
+    why = "" if fast else "no bfloat16 products here: octsk says so, and uses float32"
     if not (fast or arguments.any_bfloat16):
         return {"goals": _precision_goals(None, None, why)}
     n = max(BATCH_SIZE, arguments.n // 8)

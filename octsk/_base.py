@@ -157,10 +157,9 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         Callbacks for training; each fit works on copies, kept in `callbacks_`.
     precision : {{"float32", "bfloat16"}}, default="float32"
         What training computes products in. bfloat16 takes less time on x86 processors
-        with AMX, ARM processors with the bf16 extension and GPUs from NVIDIA's Ampere on.
-        Elsewhere, x86 processors with AVX512-BF16 alone among them, it gains little or
-        loses: a warning says so and float32 is used. Weights, prediction and saved files
-        are float32 always.
+        with AMX or AVX512-BF16, ARM processors with the bf16 extension and GPUs from
+        NVIDIA's Ampere on. Elsewhere a warning says that float32 is used. Weights,
+        prediction and saved files are float32 always.
     checkpoint_dir : str or path-like, default=None
         Folder in which `fit` keeps a file of its own after each epoch. Where the process
         ends before the fit does, the same call with the same data goes on from the last
@@ -726,8 +725,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             return False
         if not has_fast_bfloat16():
             warnings.warn(
-                "precision='bfloat16': this machine has neither AMX, ARM's bf16 extension "
-                "nor a GPU for it, and would train hardly faster or slower; float32 is "
+                "precision='bfloat16': this machine has neither AMX, AVX512-BF16, ARM's "
+                "bf16 extension nor a GPU for it, and would train no faster; float32 is "
                 "used.",
                 RuntimeWarning,
                 stacklevel=2,

@@ -129,12 +129,11 @@ garbage = Garbage()
 
 
 def has_fast_bfloat16():
-    """Say whether this machine trains markedly faster in bfloat16 than in float32.
+    """Say whether this machine trains faster in bfloat16 than in float32.
 
-    x86 processors with AMX and ARM processors with the bf16 extension, as Linux names
-    them, and GPUs from NVIDIA's Ampere on. AVX512-BF16 alone does not count: its products
-    gain little, and the conversions around them can cost more than that.
-    ``python -m benchmarks.speed --parts precision --any-bfloat16`` measures it.
+    x86 processors with AMX or AVX512-BF16 (which gains less) and ARM processors with the
+    bf16 extension, as Linux names them, and GPUs from NVIDIA's Ampere on.
+    ``python -m benchmarks.speed --parts precision`` measures it.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
@@ -144,7 +143,7 @@ def has_fast_bfloat16():
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
         return False
-    return not {"amx_bf16", "bf16"}.isdisjoint(flags)
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
 
 
 def in_bfloat16(model):

@@ -411,7 +411,8 @@ def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ("flags: fma avx512f avx512_bf16", False),  # AMD's EPYC of Zen 4
+        ("flags: fma avx512f avx512_bf16", True),  # AMD's EPYC of Zen 4
+        ("flags: fma avx512f avx512_vnni", False),
         ("flags: fma avx512_bf16 amx_bf16 amx_tile", True),
         ("Features: fp asimd bf16 i8mm", True),  # ARM
         ("Features: fp asimd", False),
