@@ -371,9 +371,10 @@ def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
     monkeypatch.setattr(logger, "propagate", True)
     monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
     OCTAugmenter().fit_transform(noise(1))
-    assert not caplog.records
+    # Other tests make functions anew, of which TensorFlow warns.
+    assert "5 of 5 calls" not in caplog.text
     warp(None, None, None)
-    assert "retracing" in caplog.text
+    assert "5 of 5 calls" in caplog.text
 
 
 def test_nothing_behind_the_last_pixel_is_looked_up(monkeypatch, fresh_warp):
