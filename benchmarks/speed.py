@@ -62,7 +62,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "PyTorch, bfloat16": ("_peers:fit_torch", {"bfloat16": True}, "torch"),
     "skorch": ("_peers:fit_skorch", {}, "skorch"),
 }
-# The net that bfloat16 is to make faster, and the one that may lose by it.
+# The net that bfloat16 is to make faster, and the one with the most layers around products.
 REDUCED_NETS = ("medium", "residual")
 # Memory that a fit on memory-mapped images may have beyond that of a fit on few of them,
 # in sizes of them all: too little for a copy, even as uint8.

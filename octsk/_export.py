@@ -1,12 +1,11 @@
 """A trained network as a file for programs without octsk: ONNX, TFLite, SavedModel."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from octsk._files import FULL, atomic_folder, atomic_write
+from octsk._files import FULL, atomic_folder, atomic_write, temporary_folder
 from octsk._images import to_unit
 from octsk._tensorflow import keras, tf
 
@@ -62,15 +61,11 @@ def _write_onnx(model, probabilities, path):
 
 
 def _write_tflite(model, probabilities, path):
-    # The converter finds a Keras 3 model's variables in a SavedModel only. That stands
-    # beside the file, so that a full disk is the one that the error names.
-    with (
-        atomic_write(path) as temporary,
-        tempfile.TemporaryDirectory(dir=temporary.parent, prefix=".octsk-") as folder,
-    ):
+    # The converter finds a Keras 3 model's variables in a SavedModel only.
+    with atomic_write(path) as temporary, temporary_folder(Path(path)) as folder:
         with _errors_of_the_system(path):
-            _save(model, probabilities, Path(folder))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            _save(model, probabilities, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         temporary.write_bytes(converter.convert())
 
 

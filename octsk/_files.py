@@ -44,6 +44,21 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside `path` for what goes into it; gone after the block.
+
+    There, so that a full disk is the one that an error of `path` speaks of.
+    """
+    folder = _temporary_name(path)
+    with _errors_of(path, folder):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def temporaries_of(path: Path) -> Iterator[Path]:
     """Give the temporary files that processes killed in `atomic_write` left of a path.
 

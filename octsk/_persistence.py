@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
-from octsk._files import atomic_write
+from octsk._files import atomic_write, temporary_folder
 from octsk._h5_check import read_h5_names
 from octsk._tensorflow import keras
 from octsk._training import check_not_forked, seeded_layers
@@ -107,8 +107,8 @@ def save(estimator, path, class_names):
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
     }
-    with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        model_file = Path(folder) / _MODEL
+    with atomic_write(path) as temporary, temporary_folder(Path(path)) as folder:
+        model_file = folder / _MODEL
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_STATE, json.dumps(state, indent=1))

@@ -126,7 +126,9 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
 
 def _check_goes_on(path, now) -> None:
     before = read_record(path)
-    lines = differences(now["plan"], before["plan"]) or differences(
+    # Runs without say nothing of corruptions.
+    plans = [{"corruptions": False, **one["plan"]} for one in (now, before)]
+    lines = differences(*plans) or differences(
         _versions(now["environment"]), _versions(before["environment"])
     )
     if lines:

@@ -522,6 +522,7 @@ def _is_row(row) -> bool:
     return (
         isinstance(row, dict)
         and {name: type(value) for name, value in row.items()} == _ROW
+        and row["corruption"].isprintable()
         and 0 <= row["severity"] <= 5
         and 0 <= row["balanced_error"] <= 1
     )

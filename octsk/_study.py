@@ -508,7 +508,7 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
 
         watched = _Watched(objective, begun=held.close)
         # A worker that was slow to start may find that others have done them all.
-        while (left := end - time.monotonic()) > 0 and not is_done():
+        while not is_done() and (left := end - time.monotonic()) > 0:
             try:
                 study.optimize(watched, timeout=left, callbacks=[*callbacks, stop])
                 return

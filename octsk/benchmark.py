@@ -671,11 +671,12 @@ def run_benchmark(
 def _train_all(run, estimators, dataset, folder, on_event) -> None:
     """Put the report of each training into the run, and into the folder if there is one."""
     trainings = [(net, seed) for net in estimators for seed in run.seeds]
+    corruptions = run.plan.get("corruptions", False)
     for index, (net, seed) in enumerate(trainings):
         tell = partial(
             on_event or _ignore, net=net, seed=seed, index=index, total=len(trainings)
         )
-        report, estimator = _done_before(folder, net, seed)
+        report, estimator = _done_before(folder, net, seed, corruptions)
         if report is None:
             report, estimator = _train(
                 _seeded(estimators[net], seed),
@@ -684,7 +685,7 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
                 dataset,
                 folder,
                 tell,
-                run.plan.get("corruptions", False),
+                corruptions,
             )
         run.reports.setdefault(net, []).append(report)
         if estimator is not None:
@@ -722,7 +723,7 @@ def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
     return error_rows(net, seed, estimator, image_sets(test["data"], test["target"]))
 
 
-def _done_before(folder, net, seed):
+def _done_before(folder, net, seed, corruptions):
     """Give report and net of a training that a run did before it was ended, or None."""
     name = f"{as_word(net)}-seed{seed}"
     if folder is None or not (folder / "reports" / f"{name}.json").exists():
@@ -733,7 +734,23 @@ def _done_before(folder, net, seed):
         from octsk.classifiers import load
 
         estimator = load(model)
-    return BenchmarkReport.from_json(folder / "reports" / f"{name}.json"), estimator
+    path = folder / "reports" / f"{name}.json"
+    report = BenchmarkReport.from_json(path)
+    if corruptions:
+        _check_whole(report.corruptions or [], net, seed, path)
+    return report, estimator
+
+
+def _check_whole(rows, net, seed, path) -> None:
+    from octsk.corruptions import CLEAN, CORRUPTIONS, SEVERITIES
+
+    kinds = [(CLEAN, 0), *((name, k) for name in CORRUPTIONS for k in SEVERITIES)]
+    found = [(r["net"], r["seed"], r["corruption"], r["severity"]) for r in rows]
+    if found != [(net, seed, *kind) for kind in kinds]:
+        raise ValueError(
+            f"{path} lacks errors on corrupted images, or has others than octsk writes: "
+            "remove it, and that training is done again."
+        )
 
 
 def _ignore(kind, **info) -> None:

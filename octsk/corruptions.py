@@ -65,8 +65,7 @@ class Corruption(NamedTuple):
 def corrupt(images, name: str, severity: int) -> np.ndarray:
     """Corrupt images.
 
-    What is random is drawn anew for each corruption, and the same at each of its severities
-    and in each call.
+    What is random is seeded by the corruption alone: each call gives the same images.
 
     Parameters
     ----------
@@ -113,7 +112,7 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
     ((4, 28, 28), dtype('uint8'), True)
     """
     checked = check_corruptible(images)
-    if name not in CORRUPTIONS:
+    if not isinstance(name, str) or name not in CORRUPTIONS:
         raise ValueError(f"name must be one of {sorted(CORRUPTIONS)}, got {name!r}.")
     check_scalar(severity, "severity", Integral, min_val=1, max_val=5)
     function, severities, _ = CORRUPTIONS[name]

@@ -298,7 +298,9 @@ class OCTSearchCV(BaseSearchCV):
         Processes for the folds of a trial.
     n_workers : int, default=1
         Processes at the study, each with a trial of its own and its share of the cores.
-        With more than one, the study needs a storage or a name.
+        With more than one, the study needs a storage or a name. They begin trials one
+        after the other; searches begun apart, in several terminals or on several
+        machines, may begin the last trial at the same moment, and one too many.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
@@ -623,7 +625,7 @@ class OCTSearchCV(BaseSearchCV):
             )
 
     def _run_workers(self, n_workers, space, folds):
-        with TemporaryDirectory(prefix="octsk-") as folder:
+        with TemporaryDirectory(prefix="octsk-", ignore_cleanup_errors=True) as folder:
             lock = Path(folder) / "turn"
             Parallel(
                 n_jobs=n_workers,

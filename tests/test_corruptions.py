@@ -161,6 +161,7 @@ def test_a_search_has_them_too(toys):
     rows = found.benchmark.corruptions()
     assert {row["net"] for row in rows} == {"default", "tuned"}
     assert "Balanced error on corrupted images" in str(found)
+    assert ">Corrupted images<" in html_report(found)
 
 
 @pytest.mark.pictures
@@ -195,7 +196,7 @@ def test_record_outlasts_an_interruption_and_is_compared(run, toys, tmp_path):
     how = dict(seeds=[0, 1], output_dir=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(NETS, toys, corruptions=True, on_event=stop_at_last, **how)
-    with pytest.raises(ValueError, match="another run: corruptions is None, and was True"):
+    with pytest.raises(ValueError, match="another run: corruptions is False, and was True"):
         run_benchmark(NETS, toys, resume=True, **how)
     again = run_benchmark(NETS, toys, corruptions=True, resume=True, **how)
     assert again.corruptions() == run.corruptions()
@@ -209,12 +210,24 @@ def test_record_outlasts_an_interruption_and_is_compared(run, toys, tmp_path):
     )
 
 
+def test_a_report_without_its_rows_is_not_gone_on_with(tmp_path, toys):
+    how = dict(corruptions=True, output_dir=tmp_path)
+    run_benchmark({"guess": DummyClassifier()}, toys, **how)
+    path = tmp_path / "reports" / "guess-seed0.json"
+    report = json.loads(path.read_text())
+    for rows in (None, report["corruptions"][:1]):
+        path.write_text(json.dumps(report | {"corruptions": rows}))
+        with pytest.raises(ValueError, match=r"guess-seed0\.json lacks errors"):
+            run_benchmark({"guess": DummyClassifier()}, toys, resume=True, **how)
+
+
 SPOILT = [
     3,
     [3],
     [{}],
     [dict(net="a", corruption="b", severity=9, balanced_error=0.5, seed=0)],
     [dict(net="a", corruption="b", severity=1, balanced_error=float("nan"), seed=0)],
+    [dict(net="a", corruption="\x1b[2J", severity=1, balanced_error=0.5, seed=0)],
     [dict(net="a", corruption=["b"], severity=1, balanced_error=0.5, seed=0)],
 ]
 

@@ -17,8 +17,10 @@ import zipfile
 import numpy as np
 import pytest
 from disks import largest_file, mounted
+from sklearn.dummy import DummyClassifier
 from sklearn.utils import Bunch
 
+from octsk import evaluate
 from octsk.datasets import (
     DownloadError,
     _medmnist,
@@ -122,6 +124,10 @@ def test_class_names(tmp_path):
     np.savez(tmp_path / "clinic.npz", **arrays(), class_names=names)
     dataset = load_medmnist(tmp_path / "clinic.npz")
     assert dataset.target_names == dataset.test.target_names == names
+    train = dataset.train
+    guess = DummyClassifier().fit(train.data, train.target)
+    report = evaluate(guess, train.data, train.target, dataset=train, split="train")
+    assert report.class_names == names
 
 
 def test_colour_flat_labels_fortran_order_and_odd_shapes(tmp_path):
@@ -204,6 +210,10 @@ def test_bad_options(npz, options, message):
         ({"class_names": ["a", "b", "c", "a"]}, "class_names must be different words"),
         ({"class_names": ["a", "b", "c", " "]}, "class_names must be different words"),
         ({"class_names": ["a", "b", "c", "\x1b[2J"]}, "words of printable characters"),
+        (
+            {"class_names": np.array([2**32 - 1, 65, 66, 67], np.uint32).view("U1")},
+            "words of printable characters",
+        ),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, change, message):

@@ -1184,9 +1184,18 @@ def test_workers_share_a_study(tmp_path):
     assert len(set(tried)) == len(tried) == 8
 
 
-def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path):
+def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
     from octsk import _study
 
+    n_taken = _study.n_taken
+
+    def slowly(study):
+        n = n_taken(study)
+        # Time for the other to count as many.
+        time.sleep(0.3)
+        return n
+
+    monkeypatch.setattr(_study, "n_taken", slowly)
     plan = dict(sampler=None, pruner=None, directions=["maximize"])
     study = _study.open_study(tmp_path / "search.journal", None, **plan)
     both = threading.Barrier(2)

@@ -542,9 +542,12 @@ def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | 
             f"bytes at most; the labels run from {lowest} to {highest}, and there are "
             f"{member.shape[0]} names in {member.nbytes} bytes"
         )
-    names = _npz.read_array(path, member).tolist()
+    try:
+        names = _npz.read_array(path, member).tolist()
+    except SystemError:  # of numbers that are no characters
+        names = []
     are_words = all(name.strip() and name.isprintable() for name in names)
-    if len(set(names)) < len(names) or not are_words:
+    if len(set(names)) < member.shape[0] or not are_words:
         raise ValueError(
             f"{path}: {_CLASS_NAMES} must be different words of printable characters; they "
             f"are {names!r:.80}"

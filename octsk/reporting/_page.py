@@ -47,8 +47,8 @@ _ON_TRAINING = (
 
 _ON_NO_TEST = (
     "The data set has no test split, so there are no predictions to show of images that "
-    "the search has not seen. octsk.evaluate or octsk evaluate measures the saved net on "
-    "others, and writes their page."
+    "the search has not seen. octsk evaluate measures the saved net on others; with "
+    "--output it writes their page."
 )
 
 # Where the figures of a rank come from.
