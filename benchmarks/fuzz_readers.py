@@ -93,12 +93,16 @@ def _archive(members: dict[str, bytes]) -> bytes:
 
 
 class Npz:
-    """Arrays: the whole file, the images, the labels."""
+    """Arrays: the whole file, the images, the labels, the classes' names."""
 
     def __init__(self):
         buffer = io.BytesIO()
-        arrays = {"test_images": np.zeros((4, 3, 3), np.uint8), "test_labels": np.arange(4)}
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(
+            buffer,
+            test_images=np.zeros((4, 3, 3), np.uint8),
+            test_labels=np.arange(4),
+            class_names=["a", "b", "c", "d"],
+        )
         self.honest = buffer.getvalue()
         self.members = _members(self.honest)
 

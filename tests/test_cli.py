@@ -486,6 +486,16 @@ def test_tune_errors_are_told_before_the_search(clinic, space, monkeypatch):
     assert "mine holds files already" in result.stderr
 
 
+def test_tune_passes_corruptions_on(clinic, space, monkeypatch):
+    def fail(*args, corruptions, **kwargs):
+        raise ValueError(f"corruptions is {corruptions}")
+
+    monkeypatch.setattr(octsk.tuning, "tune", fail)
+    words = tune_words(clinic, space, 1)
+    assert "corruptions is False" in error_line(*words)
+    assert "corruptions is True" in error_line(*words, "--corruptions")
+
+
 def test_password_of_a_database_is_not_shown(clinic, space, monkeypatch):
     def fail(*args, **kwargs):
         raise ValueError("end")
