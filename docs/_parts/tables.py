@@ -24,8 +24,13 @@ def rows_to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     """Write rows, columns of figures to the right."""
     columns = list(zip(*rows, strict=True))
     rule = ["--:" if all(map(_is_figure, column)) else "---" for column in columns]
-    lines = [map(plain, header), rule, *(map(plain, row) for row in rows)]
+    lines = [map(plain, header), rule, *(map(_cell, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    # A figure and its error are read as one.
+    return plain(text).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def _is_figure(cell: str) -> bool:
