@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from octsk._files import FULL, atomic_folder, atomic_write, temporary_folder
 from octsk._images import to_unit
@@ -62,7 +61,7 @@ def _write_onnx(model, probabilities, path):
 
 def _write_tflite(model, probabilities, path):
     # The converter finds a Keras 3 model's variables in a SavedModel only.
-    with atomic_write(path) as temporary, temporary_folder(Path(path)) as folder:
+    with atomic_write(path) as temporary, temporary_folder(path) as folder:
         with _errors_of_the_system(path):
             _save(model, probabilities, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))

@@ -45,11 +45,12 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_folder(path: Path) -> Iterator[Path]:
+def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give a folder beside `path` for what goes into it; gone after the block.
 
     There, so that a full disk is the one that an error of `path` speaks of.
     """
+    path = Path(os.path.realpath(path))
     folder = _temporary_name(path)
     with _errors_of(path, folder):
         folder.mkdir()

@@ -645,9 +645,7 @@ def run_benchmark(
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
     if corruptions:
-        from octsk.corruptions import check_corruptible
-
-        check_corruptible(dataset["test"]["data"], "dataset.test.data")
+        _check_test_corruptible(dataset)
     run = BenchmarkRun(
         seeds=seeds,
         training=_training_info(dataset),
@@ -725,8 +723,11 @@ def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
 
 def _done_before(folder, net, seed, corruptions):
     """Give report and net of a training that a run did before it was ended, or None."""
+    if folder is None:
+        return None, None
     name = f"{as_word(net)}-seed{seed}"
-    if folder is None or not (folder / "reports" / f"{name}.json").exists():
+    path = folder / "reports" / f"{name}.json"
+    if not path.exists():
         return None, None
     model = folder / "models" / f"{name}.octsk"
     estimator = None
@@ -734,7 +735,6 @@ def _done_before(folder, net, seed, corruptions):
         from octsk.classifiers import load
 
         estimator = load(model)
-    path = folder / "reports" / f"{name}.json"
     report = BenchmarkReport.from_json(path)
     if corruptions:
         _check_whole(report.corruptions or [], net, seed, path)
@@ -773,6 +773,16 @@ def _check_run(estimators, dataset, seeds) -> None:
             raise ValueError(
                 f"dataset must have a {split} split, and {dataset.get('name')!r} has none."
             )
+
+
+def _check_test_corruptible(dataset) -> None:
+    if dataset.get("test") is None:
+        raise ValueError(
+            f"corruptions=True needs a test split, and {dataset.get('name')!r} has none."
+        )
+    from octsk.corruptions import check_corruptible
+
+    check_corruptible(dataset["test"]["data"], "dataset.test.data")
 
 
 def _seeded(estimator, seed):

@@ -21,6 +21,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
 from octsk._images import check_column, check_images
@@ -170,8 +171,7 @@ def balanced_error(classifier, images, labels) -> float:
     """Return 1 - balanced accuracy, as `octsk.evaluate` has it."""
     classes, y = _classes_of(classifier), check_column(labels, warn=False)
     predicted = classes[_predict(np.asarray(classifier.predict_proba(images)))]
-    recalls = [np.mean(predicted[y == label] == label) for label in np.unique(y)]
-    return 1 - float(np.mean(recalls))
+    return 1 - float(recall_score(y, predicted, labels=np.unique(y), average="macro"))
 
 
 def error_rows(net: str, seed, classifier, sets: Iterable[tuple]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ from octsk.augmentation import OCTAugmenter
 from octsk.benchmark import (
     BenchmarkRun,
     _check_mapping,
+    _check_test_corruptible,
     _describe,
     _fit,
     _seeded,
@@ -528,16 +529,6 @@ def tune(
     if output_dir is not None:
         result.save(output_dir)
     return result
-
-
-def _check_test_corruptible(dataset) -> None:
-    if dataset.get("test") is None:
-        raise ValueError(
-            f"corruptions=True needs a test split, and {dataset.get('name')!r} has none."
-        )
-    from octsk.corruptions import check_corruptible
-
-    check_corruptible(dataset["test"]["data"], "dataset.test.data")
 
 
 # Splitters that put no group into training and test images both.

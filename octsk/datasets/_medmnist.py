@@ -524,6 +524,11 @@ def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
     return _npz.read_array(path, member).astype(np.int64).ravel()
 
 
+def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:
+    """Give the lowest and the highest label of all splits."""
+    return min(y.min() for y in labels.values()), max(y.max() for y in labels.values())
+
+
 def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | None:
     """Read what a file of one's own calls its classes, if it does."""
     member = _npz.read_headers(path, {_CLASS_NAMES}).get(_CLASS_NAMES)
@@ -534,8 +539,7 @@ def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | 
             f"{path}: {_CLASS_NAMES} must be text (dtype str) of shape (k,); it is "
             f"{member.dtype} of shape {member.shape}"
         )
-    lowest = min(y.min() for y in labels.values())
-    highest = max(y.max() for y in labels.values())
+    lowest, highest = _range_of(labels)
     if member.nbytes > _MAX_NAMES_BYTES or not 0 <= lowest <= highest < member.shape[0]:
         raise ValueError(
             f"{path}: {_CLASS_NAMES} must name each class from 0 on, in {_MAX_NAMES_BYTES} "
@@ -610,10 +614,7 @@ def _mismatch(
     expected = (size, size) if entry.n_channels == 1 else (size, size, entry.n_channels)
     if shape != expected:
         return f"its images are of shape {shape}, not {expected}"
-    lowest, highest = (
-        min(y.min() for y in labels.values()),
-        max(y.max() for y in labels.values()),
-    )
+    lowest, highest = _range_of(labels)
     if lowest < 0 or highest >= len(entry.classes):
         return (
             f"its labels run from {lowest} to {highest}, not 0 to {len(entry.classes) - 1}"
