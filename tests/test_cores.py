@@ -71,7 +71,7 @@ import sys
 from octsk import _cores
 _cores._CLAIM += sys.argv[2]
 _cores.claim_cores(int(sys.argv[1]))
-from octsk._tensorflow import tf
+from octsk.utils.tensorflow import tf
 from tensorflow.python.eager import context
 tf.zeros(1)  # starts the threads
 print(context.context().config.experimental.disable_thread_spinning)

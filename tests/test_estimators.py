@@ -33,7 +33,7 @@ from octsk import (
     _base,
     _training,
 )
-from octsk._base import OPTIMIZERS, BaseOCTNet
+from octsk.classifiers._base import OPTIMIZERS, BaseOCTNet
 
 X, y = toy_images()
 X_VAL, Y_VAL = toy_images(n=24, seed=1)
@@ -1256,7 +1256,7 @@ def test_unknown_parameters(name, message):
 
 def test_every_parameter_can_be_set(monkeypatch):
     # Or a machine without it would warn, see the tests of precision.
-    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
     other = dict(
         filters=[3],
         dense_units=np.array([4]),

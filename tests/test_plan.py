@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet, _plan, cli
-from octsk._files import only_one_at
-from octsk._plan import make_estimators, make_plan, read_record
-from octsk._training import Onlooker
 from octsk.benchmark import run_benchmark
+from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.training._fitting import Onlooker
+from octsk.utils.files import only_one_at
 
 
 @pytest.fixture(autouse=True)

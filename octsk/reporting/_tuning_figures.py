@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from octsk._report import data_words, shortened
+from octsk.evaluation._report import data_words, shortened
 from octsk.model_selection import plot_pareto_front
 
 # Of Okabe and Ito's colours, which the colour-blind tell apart.

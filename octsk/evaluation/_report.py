@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from octsk._files import atomic_write
-from octsk._published import published_results
-from octsk._tables import Table, tables_to_html, tables_to_text
-from octsk._untrusted import read_json
+from octsk.published import published_results
+from octsk.utils.files import atomic_write
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.untrusted import read_json
 
 TITLES = {
     "acc": "ACC",
