@@ -13,7 +13,8 @@ from sklearn.utils import Bunch
 
 from octsk.benchmark._record import environment
 from octsk.datasets._phantoms import draw_splits
-from octsk.evaluation._report import jsonable, synthetic_banner, write_json
+from octsk.evaluation._report import synthetic_banner
+from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_text
 
 Result = TypeVar("Result")

@@ -81,8 +81,7 @@ def precision(
 
     import octsk
     from benchmarks.full_fit import new_clock, steady
-    from octsk import _base
-    from octsk.classifiers import NETS
+    from octsk.classifiers import NETS, _base
     from octsk.training._fitting import Onlooker
 
     if anywhere:

@@ -26,7 +26,8 @@ from benchmarks._common import (
     stop,
 )
 from octsk.benchmark import PublishedResult, published_results, run_benchmark
-from octsk.evaluation._report import data_words, decimals
+from octsk.evaluation._report import data_words
+from octsk.utils.formatting import decimals
 from octsk.utils.tables import Table, tables_to_text
 
 # What the report prints of its runs after each epoch: accuracy in training and on the

@@ -24,9 +24,9 @@ import octsk
 from octsk import cli
 from octsk.benchmark import run_benchmark
 from octsk.datasets import load_medmnist
-from octsk.evaluation._report import write_json
 from octsk.tuning import tune
 from octsk.utils.files import atomic_folder, atomic_write, lock_beside, temporaries_of
+from octsk.utils.json import write_json
 
 
 @pytest.fixture(scope="module")
@@ -362,7 +362,7 @@ WRITER = """
 import json, sys, zipfile
 from pathlib import Path
 from octsk.utils.files import atomic_write
-from octsk.evaluation._report import write_json
+from octsk.utils.json import write_json
 
 path = Path(sys.argv[1])
 print("begins", flush=True)

@@ -11,7 +11,8 @@ from helpers import TINY, toy_images
 from sklearn.base import clone
 
 import octsk
-from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet, _training
+from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
+from octsk.training import _fitting
 from octsk.training._fitting import Batches, has_fast_bfloat16, seeded_layers
 
 X, y = toy_images()
@@ -424,7 +425,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
     file = tmp_path / "cpuinfo"
     if flags:
         file.write_text(flags)
-    monkeypatch.setattr(_training, "Path", lambda path: file)
+    monkeypatch.setattr(_fitting, "Path", lambda path: file)
     assert has_fast_bfloat16() is expected
 
 
@@ -432,7 +433,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
 def test_graphics_cards_that_are_fast_in_bfloat16(
     capability, expected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(_training, "Path", lambda path: tmp_path / "none")
+    monkeypatch.setattr(_fitting, "Path", lambda path: tmp_path / "none")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
     monkeypatch.setattr(
         tf.config.experimental,

@@ -21,11 +21,12 @@ from helpers import TINY, toy_images
 from PIL import Image
 
 import octsk
-from octsk import SmallOCTNet, _untrusted
+from octsk import SmallOCTNet
 from octsk.benchmark import BenchmarkReport
 from octsk.benchmark._record import read_record
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.model_selection import read_search_space
+from octsk.utils import untrusted as _untrusted
 from octsk.utils.untrusted import check_h5
 
 # What reading a refused file may take, beyond what the process has already: the greatest

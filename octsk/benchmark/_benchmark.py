@@ -34,21 +34,15 @@ from octsk.benchmark._record import (
 )
 from octsk.evaluation._report import (
     REPORT_FORMAT,
-    TITLES,
     WITH_INTERVAL,
     BenchmarkReport,
-    as_word,
     data_words,
-    decimals,
     interval_note,
-    interval_words,
-    jsonable,
     published_tables,
     synthetic_banner,
-    write_json,
-    write_text,
 )
 from octsk.metrics import (
+    TITLES,
     _classes_of,
     _encode,
     _predict,
@@ -58,7 +52,15 @@ from octsk.metrics import (
     medmnist_auc,
 )
 from octsk.published import published_results, why_not_comparable
-from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, leftovers_of
+from octsk.utils.files import (
+    atomic_folder,
+    atomic_write,
+    check_new_folder,
+    leftovers_of,
+    write_text,
+)
+from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 from octsk.utils.validation import check_column, check_lengths
 

@@ -16,17 +16,10 @@ from typing import Any
 import numpy as np
 
 from octsk._version import __version__
-from octsk.evaluation._report import (
-    MAX_BYTES,
-    REPORT_FORMAT,
-    checked_rows,
-    differences,
-    jsonable,
-    shortened,
-    write_json,
-)
+from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.files import only_one_at
-from octsk.utils.untrusted import read_json
+from octsk.utils.formatting import shortened
+from octsk.utils.json import differences, jsonable, read_json, write_json
 
 PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
 

@@ -26,7 +26,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk.augmentation import OCTAugmenter
-from octsk.evaluation._report import jsonable
 from octsk.persistence import _files
 from octsk.persistence._export import FORMATS, export
 from octsk.training._checkpoint import (
@@ -50,6 +49,7 @@ from octsk.training._fitting import (
     logits,
     seeded_layers,
 )
+from octsk.utils.json import jsonable
 from octsk.utils.validation import (
     check_column,
     check_images,

@@ -182,7 +182,7 @@ class _Output:
         if not self._as_json:
             show()
             return
-        from octsk.evaluation._report import jsonable
+        from octsk.utils.json import jsonable
 
         print(json.dumps(jsonable(document), indent=1, allow_nan=False))
 
@@ -851,7 +851,7 @@ def tune(
     import octsk
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import get_data_home
-    from octsk.evaluation._report import as_word
+    from octsk.utils.formatting import as_word
 
     out = _Output(as_json, quiet)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
@@ -968,8 +968,8 @@ def evaluate(
 
 
 def _write_evaluation(folder, report, classifier, images, file):
-    from octsk.evaluation._report import write_text
     from octsk.reporting import html_report, model_card
+    from octsk.utils.files import write_text
 
     folder.mkdir(parents=True, exist_ok=True)
     report.to_json(folder / "report.json")

@@ -27,8 +27,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from octsk.utils.json import read_json
 from octsk.utils.tensorflow import start_tensorflow
-from octsk.utils.untrusted import read_json
 
 # The epochs of the report's list of results, net by net.
 _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.evaluation._report import TITLES
+from octsk.metrics import TITLES
 from octsk.plots._drawing import (
     COLOURS,
     COLUMN,

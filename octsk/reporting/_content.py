@@ -100,7 +100,7 @@ def parameter_rows(params) -> list[tuple[str, ...]]:
     Parameters
     ----------
     params : list of dict
-        The parameters of each, as `octsk.evaluation._report.jsonable` gives them.
+        The parameters of each, as `octsk.utils.json.jsonable` gives them.
 
     Returns
     -------

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from octsk.augmentation import OCTAugmenter
-from octsk.evaluation._report import decimals
 from octsk.plots import (
     AugmentationDisplay,
     BenchmarkDisplay,
@@ -23,6 +22,7 @@ from octsk.plots import (
 )
 from octsk.plots._drawing import COLOURS, COLUMN
 from octsk.reporting._content import SPLITS
+from octsk.utils.formatting import decimals
 from octsk.utils.validation import check_images
 
 # A column of a page (3.5 inches) gets 700 pixels: sharp on a screen of double density.

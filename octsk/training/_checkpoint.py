@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from octsk._version import __version__
-from octsk.evaluation._report import differences, jsonable
 from octsk.utils.files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
 

@@ -32,17 +32,11 @@ from octsk.benchmark._benchmark import (
     run_benchmark,
 )
 from octsk.benchmark._record import environment
-from octsk.evaluation._report import (
-    data_words,
-    decimals,
-    jsonable,
-    shortened,
-    synthetic_banner,
-    write_json,
-    write_text,
-)
+from octsk.evaluation._report import data_words, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
-from octsk.utils.files import atomic_folder, atomic_write, check_new_folder
+from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
+from octsk.utils.formatting import decimals, shortened
+from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 
 TUNING_FORMAT = 1
