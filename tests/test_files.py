@@ -21,8 +21,8 @@ from sklearn.utils import Bunch
 from typer.testing import CliRunner
 
 import octsk
-from octsk import cli
 from octsk.benchmark import run_benchmark
+from octsk.cli import _app as cli
 from octsk.datasets import load_medmnist
 from octsk.tuning import tune
 from octsk.utils.files import atomic_folder, atomic_write, lock_beside, temporaries_of

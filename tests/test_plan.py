@@ -16,9 +16,10 @@ from sklearn.utils import Bunch
 from typer.testing import CliRunner
 
 import octsk
-from octsk import OCTAugmenter, SmallOCTNet, cli
+from octsk import OCTAugmenter, SmallOCTNet
 from octsk.benchmark import _record, run_benchmark
 from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.cli import _app as cli
 from octsk.training._fitting import Onlooker
 from octsk.utils.files import only_one_at
 
