@@ -504,7 +504,7 @@ def test_pruner_and_cost_exclude_each_other():
 
 def test_without_optuna(monkeypatch):
     monkeypatch.delitem(sys.modules, "octsk.model_selection._study", raising=False)
-    monkeypatch.delattr(octsk, "_study", raising=False)
+    monkeypatch.delattr(octsk.model_selection, "_study", raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
         tree_search().fit(FLAT, Y)
