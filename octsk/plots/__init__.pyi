@@ -1,0 +1,11 @@
+from ._images import AugmentationDisplay as AugmentationDisplay
+from ._images import ImageGridDisplay as ImageGridDisplay
+from ._images import MistakesDisplay as MistakesDisplay
+from ._images import PredictionDisplay as PredictionDisplay
+from ._runs import BenchmarkDisplay as BenchmarkDisplay
+from ._runs import CorruptionDisplay as CorruptionDisplay
+from ._runs import HistoryDisplay as HistoryDisplay
+from ._scores import ConfusionDisplay as ConfusionDisplay
+from ._scores import PrecisionRecallCurvesDisplay as PrecisionRecallCurvesDisplay
+from ._scores import ReliabilityDisplay as ReliabilityDisplay
+from ._scores import RocCurvesDisplay as RocCurvesDisplay
