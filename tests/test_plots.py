@@ -1,5 +1,3 @@
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -140,14 +138,6 @@ def test_an_axes_that_cannot_be_divided_is_refused(scans):
     figure = plt.figure()
     with pytest.raises(ValueError, match="ax must be a subplot"):
         plots.ImageGridDisplay.from_dataset(scans, ax=figure.add_axes([0, 0, 1, 1]))
-
-
-def test_without_matplotlib_one_error_says_how_to_get_it(scans, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[plot\]"'):
-        plots.ImageGridDisplay.from_dataset(scans)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[plot\]"'):
-        plots.ConfusionDisplay.from_predictions([0, 1], [0, 1])
 
 
 # -- images -----------------------------------------------------------------------------

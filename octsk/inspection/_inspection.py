@@ -281,8 +281,6 @@ class ExplanationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
@@ -333,8 +331,6 @@ class ExplanationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 

@@ -50,26 +50,17 @@ def unseen_figures():
 
 
 def styled(plot):
-    """Let a method draw in octsk's sizes, or say that matplotlib is missing."""
+    """Make a method draw in octsk's sizes."""
 
     @functools.wraps(plot)
     def styled_plot(*args, **kwargs):
-        with import_matplotlib().rc_context(_STYLE):
+        import matplotlib
+        import matplotlib.figure
+
+        with matplotlib.rc_context(_STYLE):
             return plot(*args, **kwargs)
 
     return styled_plot
-
-
-def import_matplotlib():
-    """Return matplotlib, or raise an ImportError that says how to get it."""
-    try:
-        import matplotlib
-        import matplotlib.figure
-    except ImportError as error:
-        raise ImportError(
-            'matplotlib is needed for figures; install it with: pip install "octsk[plot]"'
-        ) from error
-    return matplotlib
 
 
 def one_axes(ax, height):

@@ -55,8 +55,6 @@ class _ImageGrid:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 
@@ -153,8 +151,6 @@ class ImageGridDisplay(_ImageGrid):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `dataset` is no split with images and classes.
 
@@ -249,8 +245,6 @@ class MistakesDisplay(_ImageGrid):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
@@ -309,8 +303,6 @@ class MistakesDisplay(_ImageGrid):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the arguments do not fit each other.
 
@@ -407,8 +399,6 @@ class AugmentationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `image` is not one image, or a parameter of the augmenter is wrong.
 
@@ -446,8 +436,6 @@ class AugmentationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 
@@ -548,8 +536,6 @@ class PredictionDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
@@ -592,8 +578,6 @@ class PredictionDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 

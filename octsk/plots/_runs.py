@@ -79,8 +79,6 @@ class HistoryDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
@@ -122,11 +120,6 @@ class HistoryDisplay:
         HistoryDisplay
             The display.
 
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-
         Examples
         --------
         >>> import octsk
@@ -155,8 +148,6 @@ class HistoryDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 
@@ -278,8 +269,6 @@ class BenchmarkDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `metric` is another one.
 
@@ -332,11 +321,6 @@ class BenchmarkDisplay:
         -------
         BenchmarkDisplay
             The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
 
         Examples
         --------
@@ -482,8 +466,6 @@ class CorruptionDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If a row lacks something, or none has a severity of 1 or more.
 
@@ -513,8 +495,6 @@ class CorruptionDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 

@@ -112,8 +112,6 @@ class ConfusionDisplay(ConfusionMatrixDisplay):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
@@ -162,8 +160,6 @@ class ConfusionDisplay(ConfusionMatrixDisplay):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the arguments do not fit each other.
 
@@ -194,11 +190,6 @@ class ConfusionDisplay(ConfusionMatrixDisplay):
         ConfusionDisplay
             The display.
 
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-
         Examples
         --------
         >>> import octsk
@@ -224,11 +215,6 @@ class ConfusionDisplay(ConfusionMatrixDisplay):
         -------
         ConfusionDisplay
             The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
 
         Examples
         --------
@@ -299,8 +285,6 @@ class _ScoresDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
@@ -339,11 +323,6 @@ class _ScoresDisplay:
         -------
         display
             The display.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
 
         Examples
         --------
@@ -412,8 +391,6 @@ class _CurvesDisplay(_ScoresDisplay):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the arguments do not fit each other.
 
@@ -456,11 +433,6 @@ class _CurvesDisplay(_ScoresDisplay):
         -------
         display
             The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
 
         Examples
         --------
@@ -693,8 +665,6 @@ class ReliabilityDisplay(_ScoresDisplay, CalibrationDisplay):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the arguments do not fit each other, or `y_prob` holds no probabilities.
 
@@ -732,8 +702,6 @@ class ReliabilityDisplay(_ScoresDisplay, CalibrationDisplay):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If `ax` is not a subplot.
 
