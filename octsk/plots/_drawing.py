@@ -4,6 +4,7 @@ import functools
 import textwrap
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ COLUMN = 3.5
 # Characters of small text that fit into it.
 _CHARACTERS = 66
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "font.size": 8,
     "axes.titlesize": 8,
@@ -55,7 +56,6 @@ def styled(plot):
     @functools.wraps(plot)
     def styled_plot(*args, **kwargs):
         import matplotlib
-        import matplotlib.figure
 
         with matplotlib.rc_context(_STYLE):
             return plot(*args, **kwargs)
