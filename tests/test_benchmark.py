@@ -754,7 +754,7 @@ def test_figure_without_history_or_with_an_empty_class():
 
 def test_import_is_light():
     code = (
-        "import sys, octsk.benchmark, octsk.plots._images\n"
+        "import sys, octsk.benchmark, octsk.plots._image_grid\n"
         "import octsk.reporting._benchmark_figure\n"
         "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     )

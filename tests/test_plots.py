@@ -205,15 +205,17 @@ def test_no_mistakes_are_said_to_be_none(scans, scored):
     assert words(display.figure_) == ["0 mistakes among 60 images"]
 
 
-def test_augmentation_shows_the_original_above_its_variants(scans):
-    augmenter = octsk.OCTAugmenter.from_preset("demonstration", n_copies=2)
+@pytest.mark.parametrize("param", [{"n_copies": 2}, {"sampling_strategy": "all"}], ids=str)
+def test_augmentation_shows_the_original_above_its_variants(scans, param):
+    augmenter = octsk.OCTAugmenter.from_preset("demonstration", **param)
+    before = augmenter.get_params()
     image = scans.data[3]
     display = plots.AugmentationDisplay.from_augmenter(augmenter, image, random_state=0)
     np.testing.assert_allclose(shown(display.ax_[0, 1]).get_array() * 255, image)
     variants = [shown(axes).get_array() * 255 for axes in display.ax_[1]]
     again = octsk.OCTAugmenter.from_preset("demonstration", random_state=0)
     np.testing.assert_allclose(variants, again.fit_transform(np.stack([image] * 3)))
-    assert augmenter.n_copies == 2
+    assert augmenter.get_params() == before
     assert not hasattr(augmenter, "image_shape_")
 
 

@@ -1,8 +1,8 @@
-"""Pictures of images, predictions and results, as scikit-learn's Display classes.
+"""Plots of images, predictions and results, in the manner of scikit-learn's displays.
 
-Each class has class methods that compute and draw, ``plot(ax=None)`` that draws again,
-and keeps what it drew on as ``figure_`` and ``ax_``. Matplotlib is loaded when something
-is drawn.
+Each class has class methods such as ``from_estimator`` that compute what to show and
+draw it. ``plot(ax=None)`` draws it again, and what was drawn on is kept in ``figure_``
+and ``ax_``. Matplotlib is loaded when something is drawn.
 """
 
 import lazy_loader
