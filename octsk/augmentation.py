@@ -159,7 +159,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Shape of the images seen in `fit`.
     n_features_in_ : int
         Number of pixel values in an image, ``h * w * c``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (h * w * c,)
         Names of the columns, where `fit` saw a data frame of flattened images.
     sample_indices_ : ndarray of shape (n_resampled,)
         The index in `X` of the image that each image returned by `fit_resample` is or was
