@@ -538,4 +538,5 @@ def write_json(path, values) -> None:
 
 def write_text(path, text) -> None:
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # Half of a surrogate pair, as in names that are not UTF-8, has no place in UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -25,7 +25,13 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk._files import atomic_folder, atomic_write, check_new_folder, leftovers_of
+from octsk._files import (
+    atomic_folder,
+    atomic_write,
+    check_new_folder,
+    leftovers_of,
+    remove_temporaries,
+)
 from octsk._images import check_column, check_lengths
 from octsk._plan import (
     arrays_sha256,
@@ -663,6 +669,9 @@ def run_benchmark(
         _train_all(run, estimators, dataset, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            # Of processes that were killed while they wrote it.
+            remove_temporaries(file)
     return run
 
 
