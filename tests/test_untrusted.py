@@ -298,11 +298,11 @@ def test_attribute_in_weights_that_claims_gigabytes(saved, tmp_path):
 
 
 def test_each_reader_knows_the_others_files(saved, tmp_path):
-    with pytest.raises(ValueError, match=r"octsk\.load reads octsk's own"):
+    with pytest.raises(ValueError, match=r"it is a model that octsk saved; octsk\.load"):
         SmallOCTNet.from_h5(saved)
     path = tmp_path / "net.h5"
     h5py.File(path, "w").close()
-    with pytest.raises(ValueError, match="it is an HDF5 file; from_h5 of its net"):
+    with pytest.raises(ValueError, match="it is an HDF5 file; from_h5 of a net"):
         octsk.load(path)
 
 

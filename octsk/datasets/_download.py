@@ -114,19 +114,11 @@ def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -
     `validators` holds for each address by what its server tells that its file is still
     the same one.
     """
-    from requests import RequestException
-
     with resumable_write(path) as part:
         begin = part.stat().st_size
-        try:
+        # If it cannot resume, perhaps nothing is missing.
+        with suppress(_CannotResumeError):
             begin = _receive(url, part, path.name, validators)
-        except _CannotResumeError:
-            # Perhaps nothing is missing.
-            pass
-        except RequestException:
-            # A server may claim a length that the file has not.
-            if _hash_file(part)[0] != md5:
-                raise
         received = _hash_file(part)[0]
         if received != md5 and begin:
             os.truncate(part, 0)

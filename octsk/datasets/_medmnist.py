@@ -65,7 +65,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     except RuntimeError as error:
         raise OSError(
             "there is no folder for data sets, because the home directory is not known; "
-            "name a folder by data_home (--data-home) or by the environment variable OCTSK_DATA"
+            "name one by data_home (--data-home) or the environment variable OCTSK_DATA"
         ) from error
 
 

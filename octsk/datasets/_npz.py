@@ -62,7 +62,7 @@ def check_is_npz(path: Path) -> None:
     check_is_file(path, "an npz file")
     kind = recognise(path)
     if kind not in (None, NPZ, CHECKPOINT):
-        raise ValueError(f"{printable(path)} is not an npz file: {kind}")
+        raise ValueError(f"{printable(path)} is not a whole npz file: {kind}")
 
 
 def read_headers(path: Path, keys: set[str]) -> dict[str, Member]:
@@ -139,8 +139,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise ValueError(
-            f"{printable(path)} is not a whole npz file, but cut off or damaged "
-            f"({printable(error)})"
+            f"{printable(path)} is not a whole npz file ({printable(error)}); it is cut "
+            "off or damaged"
         ) from error
 
 
