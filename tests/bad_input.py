@@ -3,6 +3,7 @@
 `test_bad_input.py` runs every row, and the page *Input* of the user guide shows them.
 """
 
+import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -578,7 +579,7 @@ TABLE = {
         Case("Pillow images", lambda w: w.load_image_files(pictures(w.X), size=12), IMAGES),
         Case("the bytes of a file", lambda w: w.load_image_files(w.scan.read_bytes()), Works("the same image", lambda w, X: np.array_equal(X, w.load_image_files(w.scan)))),
         Case("a number", lambda w: w.load_image_files(3), Fails(Type, "paths must be a path")),
-        Case("a file open as text", lambda w: w.load_image_files(w.text.open()), Fails(Value, "open it in binary mode")),
+        Case("a file open as text", lambda w: w.load_image_files(io.StringIO("text")), Fails(Value, "open it in binary mode")),
         Case("one file among many that is broken", lambda w: w.load_image_files([w.scan, truncated(w.scan)], on_error="skip"), Works("the others, and a warning", lambda w, X: len(X) == 1)),
         Case("nothing but broken files, and `on_error='skip'`", lambda w: w.load_image_files([truncated(w.scan), "absent.png"], on_error="skip"), Fails(Value, "2 of 2 image files cannot be read")),
         Case("`on_error='ignore'`", lambda w: w.load_image_files(w.scan, on_error="ignore"), Fails(Value, "on_error must be 'raise' or 'skip'")),

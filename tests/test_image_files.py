@@ -339,7 +339,7 @@ def test_all_files_that_cannot_be_read_are_named_in_one_error(save, tmp_path):
 def test_many_files_that_cannot_be_read_are_counted(tmp_path):
     for i in range(25):
         (tmp_path / f"{i:02}.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"25 of 25 image files .*; and 15 more$") as caught:
+    with pytest.raises(ValueError, match=r"25 of 25 image .*; and 15 more$") as caught:
         load_image_files(tmp_path)
     assert "09.png" in str(caught.value)
     assert "10.png" not in str(caught.value)

@@ -221,8 +221,7 @@ def _to_mode(image: "Image", mode: str) -> "Image":
 
     if image.mode in ("I", "F"):
         raise ValueError(
-            "its pixels are floats or integers of 32 bits, which have no defined range; "
-            "save it with 8 or 16 bits"
+            "its 32-bit pixels have no defined range; save it with 8 or 16 bits"
         )
     if image.has_transparency_data:
         image = image.convert("RGBA")
