@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from octsk._file_kinds import IMAGE_ADVICE, recognise
-from octsk._untrusted import printable
+from octsk.utils.file_kinds import IMAGE_ADVICE, recognise
+from octsk.utils.untrusted import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,9 +11,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from octsk._file_kinds import begins_like_web_page
-from octsk._files import lock_beside, only_one_at, partial_file, resumable_write
-from octsk._untrusted import printable
+from octsk.utils.file_kinds import begins_like_web_page
+from octsk.utils.files import lock_beside, only_one_at, partial_file, resumable_write
+from octsk.utils.untrusted import printable
 
 # Seconds to wait for a connection, and for the next piece of a file.
 _TIMEOUT = (10, 60)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from octsk._file_kinds import IMAGE_SUFFIXES, describe_subfolders
-from octsk._untrusted import printable
 from octsk.datasets._decode import Deep, read_square
+from octsk.utils.file_kinds import IMAGE_SUFFIXES, describe_subfolders
+from octsk.utils.untrusted import printable
 
 # What can be told from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from octsk._untrusted import printable
 from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download, hide_secrets, remove_partial
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+from octsk.utils.untrusted import printable
 
 SPLITS = ("train", "val", "test")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from octsk._file_kinds import CHECKPOINT, NPZ, check_is_file, recognise
-from octsk._files import atomic_write, lock_beside, remove_temporaries
-from octsk._untrusted import check_zip_member, printable
+from octsk.utils.file_kinds import CHECKPOINT, NPZ, check_is_file, recognise
+from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
+from octsk.utils.untrusted import check_zip_member, printable
 
 _SIGNS_OF_BREAKAGE = (
     zipfile.BadZipFile,
