@@ -628,6 +628,19 @@ def test_evaluate(model, clinic, folder):
     assert 'octsk.load("small.octsk")' in card
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_evaluate_a_file_whose_name_is_not_utf8(model, clinic, folder):
+    data = os.fsdecode(b"M\xfcller\x1b[2J.npz")
+    Path(data).write_bytes(clinic.read_bytes())
+    result = octsk_command("evaluate", model, "--data", data, "-o", "report")
+    assert r"M\udcfcller\x1b[2J" in result.stdout
+    assert "\x1b" not in result.output
+    files = {path.name for path in Path("report").iterdir()}
+    assert files >= {"report.json", "report.txt", "report.html", "model_card.md"}
+    for name in files:
+        assert "udcfc" in Path("report", name).read_text("utf-8") or name.endswith("csv")
+
+
 def test_evaluate_on_another_split(model, clinic):
     result = octsk_command("evaluate", model, "--data", clinic, "--split", "val")
     assert "clinic, val split" in result.stdout
@@ -826,6 +839,16 @@ def test_terminated_download_leaves_what_the_next_one_goes_on_from(folder):
     assert "Traceback" not in errors
     assert list(home.glob("*.npz")) == []
     assert 0 < part.stat().st_size <= 100_000
+
+
+def test_info_without_a_home(monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    result = octsk_command("info")
+    assert "the environment variable OCTSK_DATA" in result.stderr
+    assert re.search(r"^data sets +none yet", result.stdout, re.M)
 
 
 def test_info_lists_no_temporary_files(folder, monkeypatch):

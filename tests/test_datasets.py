@@ -402,6 +402,71 @@ def test_mapping_needs_little_memory(tmp_path):
     assert peak < 8e6
 
 
+def test_what_killed_ones_left_of_unpacking_is_removed(npz, home):
+    load_medmnist(npz, split="val", mmap=True)
+    (unpacked,) = home.rglob("*.npy")
+    unpacked.unlink()
+    unpacked.with_name(".val_images-0123abcd.npy").write_bytes(b"half")
+    load_medmnist(npz, split="val", mmap=True)
+    assert files_under(home) == ["val_images.npy"]
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """Be a user without a home, as in a container."""
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME", "OCTSK_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+
+
+def test_without_a_home_all_works_that_needs_no_cache(homeless, npz, tmp_path):
+    assert load_medmnist(npz).train is not None
+    np.savez(tmp_path / "stored.npz", **arrays())
+    load_medmnist(tmp_path / "stored.npz", mmap=True)
+    assert fetch_medmnist(npz, split="test").name == "clinic"
+    assert get_data_home(tmp_path) == tmp_path
+    words = "name one by data_home .* the environment variable OCTSK_DATA"
+    for call in (get_data_home, fetch_octmnist, lambda: load_medmnist(npz, mmap=True)):
+        with pytest.raises(OSError, match=words):
+            call()
+
+
+def test_home_that_takes_no_files_is_told_with_what_to_do(npz, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("OCTSK_DATA", str(tmp_path / "file" / "home"))
+    for call in (fetch_octmnist, lambda: load_medmnist(npz, mmap=True)):
+        with pytest.raises(
+            OSError, match=r"data_home: .*another by data_home or .*OCTSK_DATA"
+        ):
+            call()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are text on Windows")
+def test_name_of_a_set_can_be_printed(npz):
+    path = os.fsencode(npz.parent) + b"/M\xfcller\x1b[2J.npz"
+    os.rename(npz, path)
+    dataset = load_medmnist(os.fsdecode(path))
+    assert dataset.name == r"M\udcfcller\x1b[2J"
+    assert dataset.DESCR.isprintable()
+    assert os.fsencode(dataset.filename) == path
+
+
+def test_name_of_a_file_that_is_none_of_the_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clinic.csv").write_text("file,label\na,0\n")
+    with pytest.raises(ValueError, match=r"clinic\.csv is not .*a table of text \(CSV\)"):
+        fetch_medmnist("clinic.csv")
+    # But a set's name is the set's.
+    (tmp_path / "octmnist").mkdir()
+    with pytest.raises(FileNotFoundError, match="by hand"):
+        fetch_medmnist("octmnist", download_if_missing=False)
+
+
 def test_full_disk_is_said_before_unpacking(npz, home, monkeypatch):
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr(_npz.shutil, "disk_usage", lambda path: usage)
@@ -715,8 +780,14 @@ def test_secrets_of_a_mirror_are_used_and_not_shown(server, published, mirror, c
 
 
 def test_secret_of_a_mirror_that_is_no_address_is_not_shown():
-    with pytest.raises(ValueError, match=r"mirror must be .*got 'ftp://\*\*\*@host/a'"):
-        fetch_octmnist(mirror="ftp://me:se/cr@et@host/a?token=x")
+    for mirror, shown in [
+        ("ftp://me:se/cr@et@host/a?token=x", "ftp://***@host/a"),
+        ("https:/me:se?cr#et@host/a", "***@host/a"),
+        ("me:secret@host", "***@host"),
+    ]:
+        with pytest.raises(ValueError, match="mirror must be an https") as caught:
+            fetch_octmnist(mirror=mirror)
+        assert str(caught.value).endswith(f"got {shown!r}")
 
 
 def test_reason_of_a_server_is_made_harmless(server, published):
@@ -850,7 +921,8 @@ def test_another_set_placed_by_hand_is_refused(home, contents, reason):
 def test_broken_file_placed_by_hand_is_said_and_kept(home):
     home.mkdir()
     (home / "octmnist.npz").write_bytes(b"half")
-    with pytest.raises(ValueError, match=r"octmnist\.npz is not a whole npz file"):
+    words = r"octmnist\.npz is not a whole npz file: .* Remove or rename the file to have"
+    with pytest.raises(ValueError, match=words):
         fetch_octmnist()
     assert files_under(home) == ["octmnist.npz"]
 

@@ -275,7 +275,7 @@ def test_folder_in_order_of_names(save, tmp_path):
     for level, name in [(30, "c.BMP"), (10, "a.png"), (20, "b.jpg"), (99, ".hidden.png")]:
         save(np.full((30, 30), level, np.uint8), name)
     (tmp_path / "notes.txt").write_text("no image")
-    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub.png").mkdir()
     images = load_image_files(tmp_path)
     assert images[:, 0, 0].tolist() == [10, 20, 30]
     assert [file.name for file in list_image_files(tmp_path)] == ["a.png", "b.jpg", "c.BMP"]

@@ -98,8 +98,8 @@ def remove_partial(path: Path) -> None:
 
 def hide_secrets(url: str) -> str:
     """Return an address without user name, password and query, which may be secret."""
-    address = re.split(r"[?#]", url, maxsplit=1)[0]
-    return printable(re.sub(r"//.*@", "//***@", address))
+    address = re.sub(r"^(\w+://)?.*@", r"\1***@", url)
+    return printable(re.split(r"[?#]", address, maxsplit=1)[0])
 
 
 def digests(path: Path) -> tuple[str, str]:

@@ -125,8 +125,8 @@ _SIGNATURES = (
 
 # How compressed files begin, joblib's among them, and what unpacks them; xz may ask for
 # gigabytes.
-_COMPRESSED: tuple[tuple[bytes, str, Callable], ...] = (
-    (b"x", "zlib", zlib.decompressobj),
+_COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
+    (b"x", None, zlib.decompressobj),  # and text may begin like that
     (b"\x1f\x8b", "gzip", partial(zlib.decompressobj, 31)),
     (b"BZh", "bzip2", bz2.BZ2Decompressor),
     (b"\xfd7zXZ\0", "xz", partial(lzma.LZMADecompressor, memlimit=2**26)),
@@ -253,8 +253,9 @@ def _recognise_compressed(head: bytes) -> FileKind | None:
             inside = unpacker().decompress(head, 2)
         except (OSError, lzma.LZMAError, zlib.error):
             return None
-        pickled = inside[:1] == b"\x80"
-        return PICKLE if pickled else FileKind(f"a file compressed by {name}", ZIP.advice)
+        if inside[:1] == b"\x80":
+            return PICKLE
+        return FileKind(f"a file compressed by {name}", ZIP.advice) if name else None
     return None
 
 
