@@ -753,15 +753,6 @@ def test_figure_without_history_or_with_an_empty_class():
     assert "- (0)" in _words(figure).split("\n")
 
 
-def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    run = run_benchmark({"net": Net()}, _dataset())
-    with pytest.warns(UserWarning, match=r'pip install "octsk\[plot\]"'):
-        run.save(tmp_path / "run")
-    assert (tmp_path / "run" / "run.json").is_file()
-    assert not (tmp_path / "run" / "benchmark.png").exists()
-
-
 def test_import_is_light():
     code = (
         "import sys, octsk.benchmark, octsk.plots._image_grid\n"

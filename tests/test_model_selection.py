@@ -17,6 +17,7 @@ from pathlib import Path
 import keras
 import matplotlib as mpl
 import numpy as np
+import optuna
 import pytest
 import sklearn
 from filelock import FileLock
@@ -50,7 +51,6 @@ from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
 from octsk.training._fitting import Onlooker
 
-optuna = pytest.importorskip("optuna")
 mpl.use("agg")
 
 X, Y = toy_images(n=48)
@@ -500,16 +500,6 @@ def test_pruner_and_cost_exclude_each_other():
     search = OCTSearchCV(net(), {"epochs": [1]}, pruner="median", cost="fit_time")
     with pytest.raises(ValueError, match="Give one of them"):
         search.fit(X, Y)
-
-
-def test_without_optuna(monkeypatch):
-    monkeypatch.delitem(sys.modules, "octsk.model_selection._study", raising=False)
-    monkeypatch.delattr(octsk.model_selection, "_study", raising=False)
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        tree_search().fit(FLAT, Y)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        search_space(net())
 
 
 def test_scikit_learn_callbacks_are_refused():

@@ -822,10 +822,10 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         augmenter = self._augmenter()
         if augmenter:
             augmenter._validate_params()
-            if augmenter.n_copies is not None:
+            if hasattr(augmenter, "fit_resample"):
                 raise ValueError(
-                    f"augmentation={augmenter} is a resampler; n_copies must be None for "
-                    "changes on the fly."
+                    f"augmentation={augmenter} is a resampler; n_copies must be None, and "
+                    "sampling_strategy too, for changes on the fly."
                 )
         validation = None
         if X_val is not None or y_val is not None:

@@ -883,7 +883,7 @@ def tune(
         storage=storage,
         study_name=study,
     )
-    # Here, since it loads Optuna, which may be missing: search_space has said so by now.
+    # Here, since it loads Optuna.
     from octsk.model_selection._study import dashboard_command, hide_password
 
     if images.synthetic:

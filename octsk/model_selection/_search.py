@@ -120,8 +120,6 @@ def search_space(estimator, *, sizes=False):
 
     Raises
     ------
-    ImportError
-        If Optuna is not installed.
     ValueError
         If there is no net and no augmenter in the estimator.
 
@@ -213,12 +211,10 @@ def read_search_space(path):
     Returns
     -------
     dict of str to optuna distribution or list
-        The space, as :class:`OCTSearchCV` takes it.
+        The space, as :class:`~octsk.OCTSearchCV` takes it.
 
     Raises
     ------
-    ImportError
-        If Optuna is not installed.
     OSError
         If the file cannot be read.
     ValueError
@@ -474,8 +470,6 @@ class OCTSearchCV(BaseSearchCV):
 
         Raises
         ------
-        ImportError
-            If Optuna is not installed.
         ChildProcessError
             If one of its processes was killed. The study keeps what was finished.
         ValueError
@@ -873,15 +867,10 @@ def _final_net(estimator):
 
 
 def _import_study():
-    try:
-        with warnings.catch_warnings():
-            # Of Optuna's own bar, in notebooks without ipywidgets; it is not used here.
-            warnings.filterwarnings("ignore", "IProgress not found")
-            from octsk.model_selection import _study
-    except ImportError as error:
-        raise ImportError(
-            'Optuna is needed for this; install it with: pip install "octsk[tune]"'
-        ) from error
+    with warnings.catch_warnings():
+        # Of Optuna's own bar, in notebooks without ipywidgets; it is not used here.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        from octsk.model_selection import _study
     return _study
 
 
@@ -902,8 +891,6 @@ def plot_pareto_front(search, *, ax=None):
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     ValueError
         If the search has no cost.
     """
@@ -912,12 +899,8 @@ def plot_pareto_front(search, *, ax=None):
             "search must be a fitted OCTSearchCV with a cost, such as cost='n_parameters'; "
             f"got {search!r}."
         )
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            'matplotlib is needed for figures; install it with: pip install "octsk[plot]"'
-        ) from error
+    from matplotlib import pyplot
+
     ax = pyplot.subplots()[1] if ax is None else ax
     results, front, metric = search.cv_results_, search.pareto_front_, search._metric()
     cost, score = results["cost"], results[f"mean_test_{metric}"]

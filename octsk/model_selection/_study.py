@@ -1,4 +1,4 @@
-"""What Optuna does for a search: suggests, and keeps the trials. Needs ``octsk[tune]``."""
+"""What Optuna does for a search: suggests, and keeps the trials."""
 
 import math
 import os

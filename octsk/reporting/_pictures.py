@@ -1,4 +1,4 @@
-"""The pictures of a page, as PNG images that are part of it. Need matplotlib."""
+"""The pictures of a page, as PNG images that are part of it."""
 
 import base64
 import io

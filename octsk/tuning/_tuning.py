@@ -215,7 +215,7 @@ class TuningRun:
         ``search_space.json``
             What was varied, as `octsk.model_selection.read_search_space` reads it.
         ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
-            Figures of the trials (they need matplotlib), the last with a `cost` only.
+            Figures of the trials, the last with a `cost` only.
         ``model.octsk``, ``model_card.md``
             The tuned net, for `octsk.load`, and what is to be known of it. Not of other
             libraries' classifiers.
@@ -285,15 +285,9 @@ class TuningRun:
                 writer.writerow([*(trial[name] for name in figures), *values])
 
     def _save_figures(self, folder) -> None:
-        # A search of hours must not end in an error for want of a picture.
-        try:
-            from octsk.reporting._tuning_figures import tuning_figures
+        from octsk.reporting._tuning_figures import tuning_figures
 
-            figures = tuning_figures(self)
-        except ImportError as error:
-            warnings.warn(f"No figures were written: {error}", stacklevel=3)
-            return
-        for name, figure in figures.items():
+        for name, figure in tuning_figures(self).items():
             with atomic_write(folder / f"{name}.png") as temporary:
                 figure.savefig(temporary, dpi=150)
 
