@@ -171,7 +171,7 @@ def test_reported_stands_beside_measured_on_the_official_split(
     [
         (["--rows", "13"], "invalid choice: '13'"),
         (["--phantoms", "3"], "3 is less than 32"),
-        (["--data", "no/such.npz"], "no/such.npz does not exist"),
+        (["--data", "no/such.npz"], "No such file or directory: 'no/such.npz'"),
     ],
 )
 def test_bad_argument_is_one_line(argv, words, capsys):
