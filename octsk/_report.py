@@ -18,6 +18,7 @@ from octsk._files import atomic_write
 from octsk._published import published_results
 from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk._untrusted import read_json
+from octsk._urls import Address, hide_secrets
 
 TITLES = {
     "acc": "ACC",
@@ -449,6 +450,8 @@ def jsonable(value) -> Any:
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
+    if isinstance(value, Address):
+        return hide_secrets(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from numbers import Real
 from pathlib import Path
@@ -36,9 +37,16 @@ from optuna.storages.journal import (
     JournalFileSymlinkLock,
 )
 from optuna.trial import TrialState
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
 from octsk._report import jsonable
+from octsk._urls import hide_secrets, hide_secrets_in
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -75,10 +83,8 @@ class Space:
         self.distributions: dict[str, Any] = {}
         self._choices: dict[str, dict] = {}
         for name, given in distributions.items():
-            if isinstance(given, CategoricalDistribution):
-                given = given.choices
-            if isinstance(given, (list, tuple, np.ndarray)) and len(given):
-                self._choices[name] = _labelled(given)
+            if values := _listed(given):
+                self._choices[name] = _labelled(values)
                 given = CategoricalDistribution(tuple(self._choices[name]))
             if not isinstance(given, BaseDistribution):
                 raise ValueError(
@@ -130,6 +136,15 @@ def _suggest(trial, name, drawn_from):
     return suggest(
         name, drawn_from.low, drawn_from.high, step=drawn_from.step, log=drawn_from.log
     )
+
+
+def _listed(given):
+    """Return the values of a sequence of any kind, or None for what is none."""
+    given = getattr(given, "choices", given)
+    for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
+        given = getattr(given, method, lambda given=given: given)()
+    is_sequence = isinstance(given, (Sequence, np.ndarray))
+    return list(given) if is_sequence and not isinstance(given, (str, bytes)) else None
 
 
 def _labelled(values):
@@ -234,14 +249,16 @@ def open_study(storage, name, *, sampler, pruner, directions):
     ValueError
         If the storage is none, or the study has other objectives.
     """
-    study = optuna.create_study(
-        storage=_storage(storage, name),
-        study_name=name or _DEFAULT_NAME,
-        sampler=sampler,
-        pruner=pruner,
-        directions=directions,
-        load_if_exists=True,
-    )
+    storage = _storage(storage, name)
+    with secrets_hidden(storage):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name or _DEFAULT_NAME,
+            sampler=sampler,
+            pruner=pruner,
+            directions=directions,
+            load_if_exists=True,
+        )
     found = [direction.name.lower() for direction in study.directions]
     if found != directions:
         raise ValueError(
@@ -266,48 +283,85 @@ def _storage(storage, name):
 
 
 def _database(url):
+    _check_database_address(url)
     for wait in (*_WAITS, None):
         try:
             return _open_database(url)
-        except DBAPIError as error:
+        except (ImportError, NoSuchModuleError) as error:
+            raise ImportError(
+                f"storage={hide_secrets(url)!r} needs a driver that is not installed "
+                f'({error}). For PostgreSQL: pip install "octsk[postgres]", and an address '
+                "that begins with postgresql+psycopg://."
+            ) from None
+        except Exception as error:
             if wait is None or not _made_at_once(error):
-                raise ConnectionError(
-                    f"storage={hide_password(url)!r} cannot be used: {error.orig}"
-                ) from error
+                raise _unusable(url, error) from None
             time.sleep(wait)
+
+
+def _check_database_address(url):
+    """Raise a ValueError for an address that SQLAlchemy would read in another way.
+
+    Its own errors, and those of the drivers, would show parts of a password.
+    """
+    try:
+        parts = make_url(url)
+        is_file = parts.get_backend_name() == "sqlite"
+        clear = is_file or "@" not in f"{parts.host or ''}{parts.database or ''}"
+    except (SQLAlchemyError, ValueError):
+        clear = False
+    if not clear:
+        raise ValueError(
+            f"storage={hide_secrets(url)!r} cannot be read as the address of a database, "
+            "such as postgresql+psycopg://user:password@host:5432/name. Special characters "
+            "in a user name or password must be percent-encoded: @ is %40, / is %2F."
+        ) from None
+
+
+def _unusable(url, error):
+    """Return a ConnectionError of what is wrong with a database, without its secrets."""
+    words = hide_secrets_in(getattr(error, "orig", None) or error, url)
+    return ConnectionError(f"storage={hide_secrets(url)!r} cannot be used: {words}")
+
+
+@contextmanager
+def secrets_hidden(storage):
+    """Replace the errors of a database by one that shows neither user nor password."""
+    # Optuna keeps a database behind a cache.
+    url = getattr(getattr(storage, "_backend", storage), "url", None)
+    try:
+        yield
+    except Exception as error:
+        # Optuna may fail in another way while it handles an error of the database.
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, SQLAlchemyError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None or url is None:
+            raise
+        raise _unusable(url, cause) from None
 
 
 def _made_at_once(error):
     """Say whether another process made the tables of an empty database meanwhile."""
-    return isinstance(error, IntegrityError) or "already exists" in str(error.orig)
+    return isinstance(error, IntegrityError) or (
+        isinstance(error, DBAPIError) and "already exists" in str(error.orig)
+    )
 
 
 def _open_database(url):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                url,
-                # Of a computer that slept the server knows nothing any more.
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=_HEARTBEAT,
-            )
-    except (ImportError, NoSuchModuleError) as error:
-        raise ImportError(
-            f"storage={hide_password(url)!r} needs a driver that is not installed "
-            f'({error}). For PostgreSQL: pip install "octsk[postgres]", and a URL that '
-            "begins with postgresql+psycopg://."
-        ) from error
-
-
-def hide_password(storage):
-    """Return what a storage is called, without the password in the URL of a database."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", str(storage))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            url,
+            # Of a computer that slept the server knows nothing any more.
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=_HEARTBEAT,
+        )
 
 
 def dashboard_command(storage):
     """Return the shell's command that opens optuna-dashboard on a storage."""
-    return shlex.join(["optuna-dashboard", hide_password(storage)])
+    return shlex.join(["optuna-dashboard", hide_secrets(storage)])
 
 
 class _RepairingLock:
@@ -465,9 +519,10 @@ class _Watched:
     def __call__(self, trial):
         self.number, self.error = trial.number, None
         try:
-            _sign(trial)
-            self._begun()
-            return self._objective(trial)
+            with secrets_hidden(trial.storage):
+                _sign(trial)
+                self._begun()
+                return self._objective(trial)
         except BaseException as error:
             self.error = error
             raise
@@ -641,6 +696,18 @@ def n_taken(study):
     in_work = fail_ended(study)
     trials = study.get_trials(deepcopy=False)
     return sum(trial.number in in_work or counts(trial) for trial in trials)
+
+
+def report_scores(trial, scores):
+    """Tell Optuna's terminators the scores of a trial's folds, where Optuna has them."""
+    try:
+        from optuna.terminator import report_cross_validation_scores
+    except ImportError:  # to go in Optuna 6
+        return
+    if len(scores) > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            report_cross_validation_scores(trial, scores)
 
 
 def ended_trials(study):

@@ -23,7 +23,9 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from octsk._processes import standard_streams
 from octsk._tensorflow import start_tensorflow
+from octsk._urls import hide_secrets, hide_secrets_in
 from octsk._version import __version__
 
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
@@ -96,7 +98,7 @@ class _OneLineErrors(TyperGroup):
         except Exception as error:
             if not _is_usage_error(error):
                 raise
-            _say("error", error.format_message())  # type: ignore[attr-defined]
+            _say("error", _usage_words(error))
             code = error.exit_code  # type: ignore[attr-defined]
         sys.exit(code)
 
@@ -126,6 +128,21 @@ def _is_usage_error(error) -> bool:
     return hasattr(error, "format_message")
 
 
+def _usage_words(error) -> str:
+    """Return what is wrong with an argument, which newer typers say in pydantic's words."""
+    for found in getattr(error.__cause__, "errors", list)()[:1]:
+        kind, given = found["type"], found["input"]
+        if kind == "value_error":
+            error.message = str(found["ctx"]["error"])
+        elif kind.startswith("int_"):
+            error.message = f"{given!r} is not a whole number."
+        elif kind.startswith("float_"):
+            error.message = f"{given!r} is not a number."
+        elif kind == "greater_than_equal":
+            error.message = f"{given} is less than {found['ctx']['ge']}."
+    return error.format_message()
+
+
 def _error_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         # Without the number that str(error) has.
@@ -147,7 +164,7 @@ def _say(kind: str, *words: object) -> None:
     colour = "yellow" if kind == "warning" else "red"
     line = Text.assemble("octsk: ", (kind, f"bold {colour}"))
     for word in words:
-        line.append(": " + " ".join(str(word).split()))
+        line.append(": " + " ".join(hide_secrets_in(word).split()))
     _console(stderr=True).print(line)
 
 
@@ -879,7 +896,7 @@ def tune(
         study_name=study,
     )
     # Here, since it loads Optuna, which may be missing: search_space has said so by now.
-    from octsk._study import dashboard_command, hide_password
+    from octsk._study import dashboard_command
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
@@ -889,7 +906,7 @@ def tune(
                 "data": _data_words(images),
                 "net": net,
                 "trials": f"{trials}, {folds} folds each",
-                "study": f"{study} in {hide_password(storage)}",
+                "study": f"{study} in {hide_secrets(storage)}",
                 "dashboard": dashboard_command(storage),
                 "results": folder,
             },
@@ -1170,7 +1187,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _terminate)
-    app(prog_name="octsk")
+    with standard_streams():
+        app(prog_name="octsk")
 
 
 def _terminate(signum, frame):
