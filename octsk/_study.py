@@ -5,9 +5,10 @@ import os
 import platform
 import re
 import shlex
-import sys
+import tempfile
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -45,6 +46,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from octsk._files import is_locked, only_one_at
 from octsk._report import jsonable
 from octsk._urls import hide_secrets, hide_secrets_in
 
@@ -506,12 +508,15 @@ class _Watched:
     ----------
     objective : callable
         Called with each trial.
+    worker : str
+        Name of the lock that this worker holds, for other processes to look at.
     begun : callable
         Called without arguments as soon as a trial is signed.
     """
 
-    def __init__(self, objective, begun):
+    def __init__(self, objective, worker, begun):
         self._objective = objective
+        self._process = {"host": platform.node(), "pid": os.getpid(), "lock": worker}
         self._begun = begun
         self.number: int | None = None
         self.error: BaseException | None = None
@@ -520,7 +525,7 @@ class _Watched:
         self.number, self.error = trial.number, None
         try:
             with secrets_hidden(trial.storage):
-                _sign(trial)
+                trial.set_user_attr(_PROCESS, self._process)
                 self._begun()
                 return self._objective(trial)
         except BaseException as error:
@@ -551,7 +556,8 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
         workers have, too, or they would count as many and begin one more.
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
-    with ExitStack() as held:
+    worker = uuid.uuid4().hex
+    with only_one_at(_lock_of(study, worker)), ExitStack() as held:
 
         def is_done():
             held.enter_context(turn)
@@ -561,7 +567,7 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
             if is_done():
                 study.stop()
 
-        watched = _Watched(objective, begun=held.close)
+        watched = _Watched(objective, worker, begun=held.close)
         # A worker that was slow to start may find that others have done them all.
         while not is_done() and (left := end - time.monotonic()) > 0:
             try:
@@ -590,67 +596,34 @@ def _is_of_lost_trial(error):
     )
 
 
-def _sign(trial):
-    """Write down which process works at a trial."""
-    pid = os.getpid()
-    trial.set_user_attr(_PROCESS, {**_here(), "pid": pid, "start": _start_of(pid)})
+def _lock_of(study, worker):
+    """Return the path that a worker locks while it works at a study.
 
-
-def _here():
-    """Return where a process id means the same process as here.
-
-    Copies of a virtual machine may have one name, and containers one kernel.
+    All machines that share the folder of a journal see the lock beside it. With any other
+    storage it is one of this machine.
     """
-    boot = namespace = None
-    # Linux has them, if not in all containers.
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
-    return {"host": platform.node(), "boot": boot, "pid_namespace": namespace}
+    journal = _journal_of(study)
+    if journal is None:
+        return Path(tempfile.gettempdir(), f"octsk-{worker}")
+    return Path(f"{journal}-{worker}")
 
 
-def _start_of(pid):
-    """Return when a live process began, in clock ticks since the system did.
+def _journal_of(study):
+    return getattr(getattr(study._storage, "_backend", None), "_file_path", None)
 
-    None where there is none, and where the system has no ``/proc``.
-    """
-    try:
-        # The name, in brackets, may hold spaces and brackets (proc(5)).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+
+def _is_in_work(study, trial):
+    """Say whether a process works at a running trial: yes, no, or None if unknown."""
+    worker = trial.user_attrs.get(_PROCESS, {}).get("lock")
+    if worker is None:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def _is_alive(process, beats):
-    """Say whether a process runs: yes, no, or None for what cannot be known here.
-
-    Parameters
-    ----------
-    process : dict or None
-        What `_sign` wrote.
-    beats : bool
-        Whether the storage has signs of life, and the trials without one were failed.
-    """
-    if process is None:
-        return None
-    here = _here()
-    if os.name == "nt" or any(process.get(name) != here[name] for name in here):
-        if beats:
-            return True
-        # A journal is of one machine: that was started anew since.
-        boots = {process.get("boot"), here["boot"]}
-        restarted = process["host"] == here["host"] and len(boots - {None}) == 2
-        return False if restarted else None
-    if sys.platform == "linux":
-        return _start_of(process["pid"]) == process["start"]
-    try:
-        os.kill(process["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    with suppress(PermissionError):  # of another user's lock
+        held = is_locked(_lock_of(study, worker))
+        if held is not None or _journal_of(study):
+            return bool(held)
+    # On another machine: of a database, trials without a sign of life have been failed.
+    interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
+    return True if interval() is not None else None
 
 
 def fail_ended(study):
@@ -666,25 +639,19 @@ def fail_ended(study):
     set of int
         Numbers of the trials that are in work.
     """
-    beats = _has_signs_of_life(study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)
     in_work = set()
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        alive = _is_alive(trial.user_attrs.get(_PROCESS), beats)
-        if alive:
+        is_in_work = _is_in_work(study, trial)
+        if is_in_work:
             in_work.add(trial.number)
-        elif alive is False:
+        elif is_in_work is False:
             # Another process may be quicker.
             with suppress(UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     return in_work
-
-
-def _has_signs_of_life(study):
-    interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
-    return interval() is not None
 
 
 def n_taken(study):

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -1099,35 +1100,69 @@ def test_ctrl_c_in_a_lost_trial(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "state", "n_more"),
+    ("kind", "process", "state", "n_more"),
     [
-        # A process of this machine that has ended.
-        ("journal", {"pid": 2**30}, "FAIL", 2),
-        # This process is alive.
-        ("journal", {}, "RUNNING", 1),
-        # Nobody knows of other machines, which a journal is not made for.
-        ("journal", {"host": "other", "pid": 2**30}, "RUNNING", 2),
-        # Another container with the same name, that has other processes.
-        ("journal", {"pid_namespace": "pid:[1]", "pid": 2**30}, "RUNNING", 2),
-        # The machine was started anew.
-        ("journal", {"boot": "before"}, "FAIL", 2),
-        # It did not say when it was started.
-        ("journal", {"boot": None}, "RUNNING", 2),
-        # Another machine, or one with the same name: it gives signs of life.
-        ("sqlite", {"boot": "another", "pid": 2**30}, "RUNNING", 1),
+        # A process has the lock, on whatever machine.
+        ("journal", "works", "RUNNING", 1),
+        ("sqlite", "works", "RUNNING", 1),
+        # It was killed, or the machine was started anew.
+        ("journal", "was killed", "FAIL", 2),
+        ("sqlite", "was killed", "FAIL", 2),
+        # Somebody has removed what it left.
+        ("journal", "left no lock", "FAIL", 2),
+        # It works on another machine: of a database, it gives signs of life.
+        ("sqlite", "left no lock", "RUNNING", 1),
+        # Nobody knows.
+        ("journal", "is unknown", "RUNNING", 2),
+        ("sqlite", "is unknown", "RUNNING", 2),
+        # Another user's, whose lock cannot be looked at.
+        ("journal", "is another's", "RUNNING", 2),
+        ("sqlite", "is another's", "RUNNING", 1),
     ],
 )
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells most of processes")
-def test_trials_in_work_elsewhere(tmp_path, kind, change, state, n_more):
+def test_trials_in_work_elsewhere(tmp_path, monkeypatch, kind, process, state, n_more):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path, storage = storage_of(kind, tmp_path)
-    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
-    study = optuna.load_study(study_name="octsk", storage=storage())
-    running = study.ask()
-    process = first.study_.trials[0].user_attrs["process"]
-    running.set_user_attr("process", process | change)
+    tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    running = optuna.load_study(study_name="octsk", storage=storage()).ask()
+    if process != "is unknown":
+        running.set_user_attr("process", {"pid": os.getpid(), "lock": "its-lock"})
+    name = ".study-its-lock.lock" if kind == "journal" else ".octsk-its-lock.lock"
+    lock = FileLock(tmp_path / name)
+    if process == "works":
+        lock.acquire()
+    elif process != "left no lock":
+        (tmp_path / name).touch()
+    if process == "is another's":
+
+        def refuse(path):
+            raise PermissionError(path)
+
+        monkeypatch.setattr("octsk._files.only_one_at", refuse)
     search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
+    lock.release()
     assert len(search.cv_results_["trial"]) == 1 + n_more
     assert search.study_.trials[1].state.name == state
+    left = process in ("works", "is unknown", "is another's")
+    assert [p.name for p in tmp_path.glob(".*")] == [name] * left
+
+
+def test_workers_hold_locks_only_while_they_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def look(study, trial):
+        lock = trial.user_attrs["process"]["lock"]
+        assert trial.user_attrs["process"]["pid"] == os.getpid()
+        seen.extend(path.name for path in tmp_path.rglob(".*.lock") if lock in path.name)
+
+    for storage in ("new/search.journal", f"sqlite:///{tmp_path}/study", None):
+        tree_search(storage=storage, n_trials=1, callbacks=[look]).fit(FLAT, Y)
+    assert [name[: name.index("-")] for name in seen] == [".search.journal"] + [
+        ".octsk"
+    ] * 2
+    assert not [*tmp_path.rglob(".*")]
 
 
 def test_images_of_later_folds_are_compared(tmp_path):
@@ -1140,11 +1175,10 @@ def test_images_of_later_folds_are_compared(tmp_path):
 
 def test_machine_that_gives_no_sign_of_life(tmp_path):
     path, storage = storage_of("sqlite", tmp_path)
-    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    tree_search(storage=path, n_trials=1).fit(FLAT, Y)
     study = optuna.load_study(study_name="octsk", storage=storage())
     running = study.ask()
-    process = first.study_.trials[0].user_attrs["process"]
-    running.set_user_attr("process", process | {"host": "other"})
+    running.set_user_attr("process", {"host": "other", "lock": "of-the-other"})
     with contextlib.closing(sqlite3.connect(tmp_path / "study")) as database:
         database.execute(
             "INSERT INTO trial_heartbeats (trial_id, heartbeat) "
@@ -1245,9 +1279,9 @@ print("done", *search.cv_results_["trial"])
 """
 
 
-def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1):
+def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1, storage=None):
     script = SCRIPT.format(
-        storage=str(tmp_path / "search.journal"),
+        storage=storage or str(tmp_path / "search.journal"),
         n_trials=n_trials,
         estimator=estimator,
         n_workers=n_workers,
@@ -1381,6 +1415,21 @@ def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch)
     for thread in threads:
         thread.join()
     assert [trial.number for trial in study.trials] == [0, 1, 2]
+
+
+def test_killed_search_in_a_database_goes_on_at_once(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    first = start(tmp_path, storage=storage)
+    while first.stdout.readline().strip() != "0":
+        assert first.poll() is None
+    time.sleep(0.1)
+    first.kill()
+    first.communicate()
+    # Without waiting for the signs of life that it gives no more.
+    output, _ = start(tmp_path, n_trials=3, storage=storage).communicate(timeout=100)
+    study = optuna.load_study(study_name="octsk", storage=storage)
+    assert [t.state.name for t in study.trials].count("RUNNING") == 0
+    assert len(output.splitlines()[-1].split()) == 4
 
 
 def finished(tmp_path):
