@@ -2,7 +2,7 @@
 
 import sys
 
-from octsk._processes import outside_working_folder
+from octsk.utils.processes import outside_working_folder
 
 # Python has put the working folder first, where a json.py may lie that is not meant.
 sys.path[:] = outside_working_folder()

@@ -413,6 +413,9 @@ TABLE = {
         Case("a resampler, which has none", lambda w: w.Augmenter(n_copies=1).fit(w.X).transform(w.X), Fails(AttributeError, "has no attribute 'transform'")),
     ],
     "`OCTAugmenter.fit_resample`": [
+        Case("`n_copies` of a class that is not there", lambda w: w.Augmenter(n_copies={9: 1}).fit_resample(w.X, w.y), Fails(Value, "n_copies names the class 9")),
+        Case("`sampling_strategy='majority'`", lambda w: w.Augmenter(sampling_strategy="majority").fit_resample(w.X, w.y), Fails(Value, "'sampling_strategy' parameter")),
+        Case("fewer images of a class than there are", lambda w: w.Augmenter(sampling_strategy={0: 1}).fit_resample(w.X, w.y), Fails(Value, "must be an int of at least")),
         Case("too few labels", lambda w: w.Augmenter(n_copies=1).fit_resample(w.X, w.y[1:]), Fails(Value, "X has 40 images and y 39 entries")),
         Case("one-hot labels", lambda w: w.Augmenter(n_copies=1).fit_resample(w.X, np.eye(3)[w.y]), Fails(Value, "One-hot rows become labels by y.argmax(axis=1)")),
     ],

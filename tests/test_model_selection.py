@@ -19,6 +19,7 @@ from pathlib import Path
 import keras
 import matplotlib as mpl
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 import sklearn
@@ -51,11 +52,11 @@ from octsk import (
     report_grid_search,
     search_space,
 )
-from octsk._training import Onlooker
 from octsk.architectures import small
-from octsk.model_selection import _hash, plot_pareto_front, read_search_space
+from octsk.model_selection import plot_pareto_front, read_search_space
+from octsk.model_selection._search import _hash
+from octsk.training._fitting import Onlooker
 
-optuna = pytest.importorskip("optuna")
 mpl.use("agg")
 
 X, Y = toy_images(n=48)
@@ -660,16 +661,6 @@ def test_pruner_and_cost_exclude_each_other():
         search.fit(X, Y)
 
 
-def test_without_optuna(monkeypatch):
-    monkeypatch.delitem(sys.modules, "octsk._study", raising=False)
-    monkeypatch.delattr(octsk, "_study", raising=False)
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        tree_search().fit(FLAT, Y)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        search_space(net())
-
-
 def test_scikit_learn_callbacks_are_refused():
     with pytest.raises(NotImplementedError, match="callbacks="):
         tree_search().set_callbacks()
@@ -813,7 +804,7 @@ def test_pruners_by_name(monkeypatch):
     assert hyperband._max_resource == 2
     assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
     # It waits for the first trial to know them.
-    monkeypatch.setattr(octsk._base, "_AUTO_EPOCHS", 1)
+    monkeypatch.setattr(octsk.classifiers._base, "_AUTO_EPOCHS", 1)
     assert pruner("hyperband", epochs=["auto", 1])._max_resource == "auto"
 
 
@@ -1138,7 +1129,7 @@ def test_trials_in_work_elsewhere(tmp_path, monkeypatch, kind, process, state, n
         def refuse(path):
             raise PermissionError(path)
 
-        monkeypatch.setattr("octsk._files.only_one_at", refuse)
+        monkeypatch.setattr("octsk.utils.files.only_one_at", refuse)
     search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
     lock.release()
     assert len(search.cv_results_["trial"]) == 1 + n_more
@@ -1376,7 +1367,7 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
-    from octsk import _study
+    from octsk.model_selection import _study
 
     n_taken = _study.n_taken
 

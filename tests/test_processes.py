@@ -11,7 +11,7 @@ import pytest
 from test_cli import write_npz
 
 import octsk
-from octsk._processes import (
+from octsk.utils.processes import (
     outside_working_folder,
     standard_streams,
     starting_processes,
@@ -134,7 +134,7 @@ def test_search_of_a_notebook_with_a_module_in_its_folder(tmp_path, monkeypatch)
 
 READ = """
 import os, sys
-from octsk._h5_check import read_h5_names
+from octsk.persistence._h5_check import read_h5_names
 os.chdir("hostile")
 print(*read_h5_names(sys.argv[1]))
 """

@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from helpers import TINY, toy_images
 from sklearn.base import clone
@@ -23,8 +24,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import octsk
 from octsk import OCTSearchCV
-
-optuna = pytest.importorskip("optuna")
 
 pytestmark = [
     pytest.mark.slow,

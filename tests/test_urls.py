@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
 
 from octsk import OCTSearchCV
-from octsk._report import jsonable
-from octsk._urls import Address, hide_secrets, hide_secrets_in
+from octsk.utils.json import jsonable
+from octsk.utils.urls import Address, hide_secrets, hide_secrets_in
 
 
 @pytest.mark.parametrize(
