@@ -161,7 +161,10 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
         (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
         (["train", "--data", "x.npz"], "--output"),
-        (["tune", "--pruner", "best"], "'best' is not one of 'median', 'hyperband'"),
+        (["tune", "--pruner", "best"], "'--pruner': 'best' is not one of 'median', 'hyper"),
+        (["tune", "--net", "resnet"], "Invalid value for '--net': 'resnet' is not one of"),
+        (["tune", "--seed", "1.5"], "Invalid value for '--seed': '1.5' is not a"),
+        (["tune", "--timeout", "long"], "'--timeout': 'long' is not a"),
         (["predict", "x.octsk"], "INPUT"),
     ],
 )
@@ -504,7 +507,18 @@ def test_password_of_a_database_is_not_shown(clinic, space, monkeypatch):
     url = "postgresql+psycopg://me:secret@host/studies"
     result = octsk_command("tune", "--data", clinic, "--storage", url, code=1)
     assert "secret" not in result.output
-    assert "optuna-dashboard 'postgresql+psycopg://me:***@host/studies'" in result.stdout
+    assert "optuna-dashboard 'postgresql+psycopg://***@host/studies'" in result.stdout
+    assert re.search(r"^study .* in postgresql\+psycopg://\*\*\*@host", result.stdout, re.M)
+    # The address in the wrong place, and in an error.
+    assert "(postgresql+psycopg://***@host/studies)" in error_line("tune", url, code=2)
+
+    def fail_with(*args, **kwargs):
+        raise RuntimeError(f"no login at {url}")
+
+    monkeypatch.setattr(octsk.tuning, "tune", fail_with)
+    result = octsk_command("tune", "--data", clinic, "--storage", url, code=1)
+    assert "no login at postgresql+psycopg://***@host/studies" in result.stderr
+    assert "secret" not in result.output
 
 
 def test_tune_keeps_the_best_at_ctrl_c(clinic, space, monkeypatch):

@@ -25,8 +25,10 @@ import typer
 from typer.core import TyperGroup
 
 from octsk._version import __version__
+from octsk.utils.processes import standard_streams
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.untrusted import printable
+from octsk.utils.urls import hide_secrets, hide_secrets_in
 
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
@@ -98,7 +100,7 @@ class _OneLineErrors(TyperGroup):
         except Exception as error:
             if not _is_usage_error(error):
                 raise
-            _say("error", error.format_message())  # type: ignore[attr-defined]
+            _say("error", _usage_words(error))
             code = error.exit_code  # type: ignore[attr-defined]
         sys.exit(code)
 
@@ -128,6 +130,21 @@ def _is_usage_error(error) -> bool:
     return hasattr(error, "format_message")
 
 
+def _usage_words(error) -> str:
+    """Return what is wrong with an argument, which newer typers say in pydantic's words."""
+    for found in getattr(error.__cause__, "errors", list)()[:1]:
+        kind, given = found["type"], found["input"]
+        if kind == "value_error":
+            error.message = str(found["ctx"]["error"])
+        elif kind.startswith("int_"):
+            error.message = f"{given!r} is not a whole number."
+        elif kind.startswith("float_"):
+            error.message = f"{given!r} is not a number."
+        elif kind == "greater_than_equal":
+            error.message = f"{given} is less than {found['ctx']['ge']}."
+    return error.format_message()
+
+
 def _error_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         # Without the number that str(error) has.
@@ -149,7 +166,7 @@ def _say(kind: str, *words: object) -> None:
     colour = "yellow" if kind == "warning" else "red"
     line = Text.assemble("octsk: ", (kind, f"bold {colour}"))
     for word in words:
-        line.append(": " + printable(" ".join(str(word).split())))
+        line.append(": " + printable(" ".join(hide_secrets_in(word).split())))
     _console(stderr=True).print(line)
 
 
@@ -884,7 +901,7 @@ def tune(
         study_name=study,
     )
     # Here, since it loads Optuna.
-    from octsk.model_selection._study import dashboard_command, hide_password
+    from octsk.model_selection._study import dashboard_command
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
@@ -894,7 +911,7 @@ def tune(
                 "data": _data_words(images),
                 "net": net,
                 "trials": f"{trials}, {folds} folds each",
-                "study": f"{study} in {hide_password(storage)}",
+                "study": f"{study} in {hide_secrets(storage)}",
                 "dashboard": dashboard_command(storage),
                 "results": folder,
             },
@@ -1205,7 +1222,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="octsk")
     signal.signal(signal.SIGTERM, _terminate)
-    app(prog_name="octsk")
+    with standard_streams():
+        app(prog_name="octsk")
 
 
 def _encode_somehow(error: UnicodeError) -> tuple[str | bytes, int]:

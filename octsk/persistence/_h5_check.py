@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+from octsk.utils.processes import outside_working_folder
+
 # A network of 10,000 layers has a megabyte of names.
 _MAX_BYTES = 512 * 2**20
 _MAX_SECONDS = 60
@@ -33,11 +35,11 @@ def read_h5_names(path):
         If it holds anything but plain arrays and names, or takes more memory or time than
         such files do.
     """
-    # -P: this file's folder is no place to import from.
+    # -P: neither this file's folder nor the working folder is a place to import from.
     command = [sys.executable, "-P", __file__, os.fspath(path)]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": os.pathsep.join(outside_working_folder()),
         "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
     }
     try:

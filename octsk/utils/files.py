@@ -174,6 +174,20 @@ def only_one_at(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(path: Path) -> bool | None:
+    """Say whether a process is at a file in `only_one_at`; None if there is no lock.
+
+    The lock of a process that was killed is removed.
+    """
+    if not _lock_beside(path).exists():
+        return None
+    try:
+        with only_one_at(path):
+            return False
+    except BlockingIOError:
+        return True
+
+
 def leftovers_of(path: Path) -> set[Path]:
     """Return what a process leaves of a path that was killed in `only_one_at` at once."""
     return {_lock_beside(path), *temporaries_of(path)}
