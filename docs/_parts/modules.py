@@ -97,7 +97,7 @@ def to_html(root: Path) -> str:
         [
             f'<div class="octsk-modules"><svg viewBox="0 0 {width:.0f} {height:.0f}" '
             f'style="min-width: {width:.0f}px" role="img">',
-            "<title>Modules of octsk: lines lead down, from user to used</title>",
+            "<title>Modules of octsk: lines lead down to imported modules</title>",
             *lines,
             *boxes,
             "</svg></div>",
