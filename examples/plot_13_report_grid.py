@@ -26,7 +26,7 @@ search.fit(X, y)
 results = search.cv_results_
 names = [
     f"{type(p['net']).__name__}, {p['net__optimizer']}, epochs: {p['net__epochs']}, "
-    + ("augmented" if p["net__augmentation"] else "as they are")
+    + ("augmented" if p["net__augmentation"] else "not augmented")
     for p in results["params"]
 ]
 folds = [results["split0_test_score"], results["split1_test_score"]]
