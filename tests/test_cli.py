@@ -25,7 +25,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import octsk
-from octsk import cli
+from octsk.cli import _app as cli
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 

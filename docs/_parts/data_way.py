@@ -8,14 +8,14 @@ WIDTH, HEIGHT = 150, 44
 BOXES = {
     "files": ("npz, PNG, JPEG ...", "or a seed", 0, 0),
     "datasets": ("octsk.datasets", "load, generate", 0, 1),
-    "images": ("octsk._images", "validation", 0, 2),
+    "images": ("octsk.utils.validation", "validation", 0, 2),
     "augmentation": ("octsk.augmentation", "random variants", 1, 3),
-    "training": ("octsk._training", "batches, steps", 1, 4),
+    "training": ("octsk.training", "batches, steps", 1, 4),
     "architectures": ("octsk.architectures", "a Keras network", 2, 4),
     "classifiers": ("octsk.classifiers", "fit, predict", 0, 5),
     "benchmark": ("octsk.benchmark", "metrics, reports", 0, 6),
     "inspection": ("octsk.inspection", "saliency maps", 1, 6),
-    "file": ("octsk._persistence", "one .octsk file", 2, 6),
+    "file": ("octsk.persistence", "one .octsk file", 2, 6),
     "plots": ("octsk.plots", "plots", 0, 7),
 }
 # Each arrow: start, end, and the data that it represents.

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from octsk._images import check_images
+from octsk.utils.validation import check_images
 
 # Okabe and Ito's colours, which the colour-blind tell apart (Color Universal Design,
 # 2008), less yellow, too pale for a line. Line styles say the same again in grey print.

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
-from octsk._images import check_images
 from octsk.metrics import _check, _classes_of, _encode, _predict
 from octsk.plots._drawing import (
     COLUMN,
@@ -21,6 +20,7 @@ from octsk.plots._drawing import (
     styled,
     wrapped,
 )
+from octsk.utils.validation import check_images
 
 
 class _ImageGrid:

@@ -6,8 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from octsk._published import published_results
-from octsk._report import TITLES
+from octsk.metrics import TITLES
 from octsk.plots._drawing import (
     COLOURS,
     COLUMN,
@@ -20,6 +19,7 @@ from octsk.plots._drawing import (
     styled,
     wrapped,
 )
+from octsk.published import published_results
 
 _MEASURED, _V2, _V1 = COLOURS[0], COLOURS[1], COLOURS[4]
 _MARKERS = "os^Dv<>"

@@ -12,10 +12,7 @@ from scipy.special import softmax
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from octsk._base import BaseOCTNet
-from octsk._images import to_batch, to_unit
-from octsk._tensorflow import keras, tf
-from octsk._training import Forward, logits
+from octsk.classifiers._base import BaseOCTNet
 from octsk.plots._drawing import (
     COLUMN,
     check_names,
@@ -25,8 +22,9 @@ from octsk.plots._drawing import (
     styled,
     to_unit_float,
 )
-
-__all__ = ["ExplanationDisplay", "grad_cam", "occlusion_sensitivity"]
+from octsk.training._fitting import Forward, logits
+from octsk.utils.tensorflow import keras, tf
+from octsk.utils.validation import to_batch, to_unit
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,

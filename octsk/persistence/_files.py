@@ -15,13 +15,14 @@ import h5py
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
-from octsk._files import atomic_write, temporary_folder
-from octsk._h5_check import read_h5_names
-from octsk._tensorflow import keras
-from octsk._training import check_not_forked, seeded_layers
-from octsk._untrusted import check_h5, check_zip_names, parse_json
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
+from octsk.persistence._h5_check import read_h5_names
+from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.utils.files import atomic_write, temporary_folder
+from octsk.utils.json import parse_json
+from octsk.utils.tensorflow import keras
+from octsk.utils.untrusted import check_h5, check_zip_names
 
 _FORMAT = 1
 _STATE = "estimator.json"

@@ -21,20 +21,8 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from octsk._files import atomic_folder, atomic_write, check_new_folder
-from octsk._plan import environment
-from octsk._report import (
-    data_words,
-    decimals,
-    jsonable,
-    shortened,
-    synthetic_banner,
-    write_json,
-    write_text,
-)
-from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk.augmentation import OCTAugmenter
-from octsk.benchmark import (
+from octsk.benchmark._benchmark import (
     BenchmarkRun,
     _check_mapping,
     _check_test_corruptible,
@@ -43,9 +31,13 @@ from octsk.benchmark import (
     _seeded,
     run_benchmark,
 )
+from octsk.benchmark._record import environment
+from octsk.evaluation._report import data_words, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
-
-__all__ = ["TuningRun", "tune"]
+from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
+from octsk.utils.formatting import decimals, shortened
+from octsk.utils.json import jsonable, write_json
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
 
 TUNING_FORMAT = 1
 
@@ -266,7 +258,7 @@ class TuningRun:
         return scoring if isinstance(scoring, str) else self.search._metric()
 
     def _save_model(self, folder) -> None:
-        from octsk._base import BaseOCTNet
+        from octsk.classifiers._base import BaseOCTNet
         from octsk.reporting import model_card
 
         if isinstance(self.estimator, BaseOCTNet):
@@ -295,7 +287,7 @@ class TuningRun:
     def _save_figures(self, folder) -> None:
         # A search of hours must not end in an error for want of a picture.
         try:
-            from octsk._tuning_figures import tuning_figures
+            from octsk.reporting._tuning_figures import tuning_figures
 
             figures = tuning_figures(self)
         except ImportError as error:

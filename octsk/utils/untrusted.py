@@ -1,6 +1,5 @@
 """What is checked in files from strangers before a library reads them."""
 
-import json
 import zipfile
 
 # A deflate stream cannot unpack to more than 1032 times its length
@@ -58,39 +57,6 @@ def check_zip_names(archive, names):
             check_zip_member(info)
         except ValueError as error:
             raise ValueError(f"its {info.filename} {error}") from None
-
-
-def parse_json(text):
-    """Return what a JSON text of bytes or characters says.
-
-    Raises
-    ------
-    ValueError
-        If it is no JSON, or nested deeper than Python can follow.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("its JSON text is nested too deeply") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"it is no JSON text: {error}") from None
-
-
-def read_json(path, max_bytes):
-    """Return what a JSON file says.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If it is no JSON, larger than `max_bytes`, or nested deeper than Python can follow.
-    """
-    with open(path, "rb") as file:
-        text = file.read(max_bytes + 1)
-    if len(text) > max_bytes:
-        raise ValueError(f"it is larger than {max_bytes:,} bytes")
-    return parse_json(text)
 
 
 def check_h5(file, n_bytes):

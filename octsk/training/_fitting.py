@@ -1,7 +1,7 @@
 """What TensorFlow does: the batches, the fit of a model and its forward pass."""
 
 # First, since it is what loads TensorFlow in silence.
-from octsk._tensorflow import keras, silent_about_retracing, tf  # isort: split
+from octsk.utils.tensorflow import keras, silent_about_retracing, tf  # isort: split
 
 import gc
 import math
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tensorflow.python.eager import context
 
-from octsk._images import to_batch, to_unit
+from octsk.utils.validation import to_batch, to_unit
 
 # Keras's steps per call: the cost of Python, paid once for many steps.
 STEPS_PER_EXECUTION = 32

@@ -1,7 +1,7 @@
 """The estimator: what scikit-learn expects, on top of scikeras."""
 
 # First, since scikeras loads TensorFlow too, and aloud.
-from octsk._tensorflow import keras  # isort: split
+from octsk.utils.tensorflow import keras  # isort: split
 
 import copy
 import math
@@ -25,17 +25,17 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from octsk import _export, _persistence
-from octsk._checkpoint import (
+from octsk.augmentation import OCTAugmenter
+from octsk.persistence import _files
+from octsk.persistence._export import FORMATS, export
+from octsk.training._checkpoint import (
     describe_arrays,
     describe_network,
     describe_settings,
     describe_state,
     open_checkpoint,
 )
-from octsk._images import check_column, check_images, check_lengths, validate_images
-from octsk._report import jsonable
-from octsk._training import (
+from octsk.training._fitting import (
     STEPS_PER_EXECUTION,
     AveragedWeights,
     Batches,
@@ -49,7 +49,13 @@ from octsk._training import (
     logits,
     seeded_layers,
 )
-from octsk.augmentation import OCTAugmenter
+from octsk.utils.json import jsonable
+from octsk.utils.validation import (
+    check_column,
+    check_images,
+    check_lengths,
+    validate_images,
+)
 
 # scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
 # as scikeras 0.13 has. The method put there is the one that it inherits anyway.
@@ -1179,7 +1185,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                 f"class_names must be {len(self.classes_)} names, one for each of the "
                 f"classes {self.classes_.tolist()}; got {names}."
             )
-        _persistence.save(self, path, names)
+        _files.save(self, path, names)
 
     def export(self, path, format="onnx"):
         """Write the fitted network for programs without octsk: pixels to probabilities.
@@ -1225,11 +1231,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         True
         """
         check_is_fitted(self)
-        if format not in _export.FORMATS:
-            raise ValueError(
-                f"format must be one of {sorted(_export.FORMATS)}, got {format!r}."
-            )
-        _export.export(
+        if format not in FORMATS:
+            raise ValueError(f"format must be one of {sorted(FORMATS)}, got {format!r}.")
+        export(
             self.model_,
             path,
             format,
@@ -1284,7 +1288,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         """
         estimator = cls(**params)
         estimator._validate_params()
-        weights = _persistence.read_h5_weights(path)
+        weights = _files.read_h5_weights(path)
         n_classes = len(weights[-1])
         classes = np.arange(n_classes) if classes is None else np.asarray(classes)
         if classes.ndim != 1 or len(np.unique(classes)) != n_classes:

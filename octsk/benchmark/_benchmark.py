@@ -25,34 +25,24 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk._files import atomic_folder, atomic_write, check_new_folder, leftovers_of
-from octsk._images import check_column, check_lengths
-from octsk._plan import (
+from octsk.benchmark._record import (
     arrays_sha256,
     begun,
     environment,
     make_plan,
     set_checkpoint_dir,
 )
-from octsk._published import PublishedResult, published_results, why_not_comparable
-from octsk._report import (
+from octsk.evaluation._report import (
     REPORT_FORMAT,
-    TITLES,
     WITH_INTERVAL,
     BenchmarkReport,
-    as_word,
     data_words,
-    decimals,
     interval_note,
-    interval_words,
-    jsonable,
     published_tables,
     synthetic_banner,
-    write_json,
-    write_text,
 )
-from octsk._tables import Table, tables_to_html, tables_to_text
 from octsk.metrics import (
+    TITLES,
     _classes_of,
     _encode,
     _predict,
@@ -61,16 +51,18 @@ from octsk.metrics import (
     medmnist_accuracy,
     medmnist_auc,
 )
-
-__all__ = [
-    "BenchmarkReport",
-    "BenchmarkRun",
-    "PublishedResult",
-    "evaluate",
-    "published_results",
-    "run_benchmark",
-    "why_not_comparable",
-]
+from octsk.published import published_results, why_not_comparable
+from octsk.utils.files import (
+    atomic_folder,
+    atomic_write,
+    check_new_folder,
+    leftovers_of,
+    write_text,
+)
+from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.json import jsonable, write_json
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.validation import check_column, check_lengths
 
 
 def evaluate(
@@ -467,7 +459,7 @@ class BenchmarkRun:
                 write_text(folder / "models" / f"{as_word(net)}.md", model_card(self, net))
         # A training of hours must not end in an error for want of a picture.
         try:
-            from octsk._figures import benchmark_figure
+            from octsk.reporting._benchmark_figure import benchmark_figure
 
             figure = benchmark_figure(self)
         except ImportError as error:

@@ -1,6 +1,6 @@
 """The figure of a benchmark run, made of Displays. Needs matplotlib (``octsk[plot]``)."""
 
-from octsk._report import data_words
+from octsk.evaluation._report import data_words
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
 from octsk.plots._drawing import COLOURS, COLUMN, WRONG, styled
 

@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from octsk._files import atomic_write, lock_beside, temporaries_of
-from octsk._report import differences, jsonable
 from octsk._version import __version__
+from octsk.utils.files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
 

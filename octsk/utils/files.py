@@ -185,3 +185,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path, text) -> None:
+    """Write a text file in UTF-8 that is whole or absent."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from octsk._files import FULL, atomic_folder, atomic_write, temporary_folder
-from octsk._images import to_unit
-from octsk._tensorflow import keras, tf
+from octsk.utils.files import FULL, atomic_folder, atomic_write, temporary_folder
+from octsk.utils.tensorflow import keras, tf
+from octsk.utils.validation import to_unit
 
 # The name of the networks' input and output in the exported graph.
 _IMAGES, _PROBABILITIES = "images", "probabilities"

@@ -27,16 +27,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from octsk._tensorflow import start_tensorflow
-from octsk._untrusted import read_json
-
-__all__ = [
-    "OCTSearchCV",
-    "plot_pareto_front",
-    "read_search_space",
-    "report_grid_search",
-    "search_space",
-]
+from octsk.utils.json import read_json
+from octsk.utils.tensorflow import start_tensorflow
 
 # The epochs of the report's list of results, net by net.
 _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
@@ -143,8 +135,8 @@ def search_space(estimator, *, sizes=False):
     15.0
     """
     _import_study()
-    from octsk._base import BaseOCTNet
     from octsk.augmentation import OCTAugmenter
+    from octsk.classifiers._base import BaseOCTNet
 
     space: dict[str, Any] = {}
     for name, part in {"": estimator, **estimator.get_params(deep=True)}.items():
@@ -688,7 +680,7 @@ class OCTSearchCV(BaseSearchCV):
         """Fit the first fold, stopping as soon as Optuna says so."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        from octsk._training import EpochCallback
+        from octsk.training._fitting import EpochCallback
 
         stops: list[Exception] = []
 
@@ -871,7 +863,7 @@ def _final_net(estimator):
 
     The net is None where there is none.
     """
-    from octsk._base import BaseOCTNet
+    from octsk.classifiers._base import BaseOCTNet
 
     prefix = ""
     while isinstance(estimator, Pipeline):
@@ -885,7 +877,7 @@ def _import_study():
         with warnings.catch_warnings():
             # Of Optuna's own bar, in notebooks without ipywidgets; it is not used here.
             warnings.filterwarnings("ignore", "IProgress not found")
-            from octsk import _study
+            from octsk.model_selection import _study
     except ImportError as error:
         raise ImportError(
             'Optuna is needed for this; install it with: pip install "octsk[tune]"'

@@ -1,6 +1,6 @@
 """TensorFlow and Keras, loaded without what they always say at their start.
 
-All of octsk has them from here: ``from octsk._tensorflow import keras, tf``.
+All of octsk has them from here: ``from octsk.utils.tensorflow import keras, tf``.
 """
 
 import logging
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from octsk._cores import is_bound, share_cores
+from octsk.utils.cores import is_bound, share_cores
 
 if TYPE_CHECKING:
     import keras

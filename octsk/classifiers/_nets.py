@@ -1,7 +1,8 @@
 """The estimators: for each network its documentation, architecture and defaults."""
 
-from octsk import _persistence, architectures
-from octsk._base import BaseOCTNet
+from octsk import architectures
+from octsk.classifiers._base import BaseOCTNet
+from octsk.persistence import _files
 
 
 class SmallOCTNet(
@@ -209,7 +210,7 @@ def load(path):
     >>> bool((again.predict(data.data) == clf.predict(data.data)).all())
     True
     """
-    return _persistence.load(path, _subclasses(BaseOCTNet))
+    return _files.load(path, _subclasses(BaseOCTNet))
 
 
 def _subclasses(cls):

@@ -23,8 +23,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from octsk._tensorflow import start_tensorflow
 from octsk._version import __version__
+from octsk.utils.tensorflow import start_tensorflow
 
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
@@ -182,7 +182,7 @@ class _Output:
         if not self._as_json:
             show()
             return
-        from octsk._report import jsonable
+        from octsk.utils.json import jsonable
 
         print(json.dumps(jsonable(document), indent=1, allow_nan=False))
 
@@ -501,9 +501,9 @@ def benchmark(
     there. Where it cannot be had, synthetic scans take its place, and no published
     result is shown.
     """
-    from octsk._plan import read_record
-    from octsk._progress import TrainingDisplay
     from octsk.benchmark import run_benchmark
+    from octsk.benchmark._record import read_record
+    from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import DownloadError
 
     out = _Output(as_json, quiet)
@@ -568,7 +568,7 @@ def benchmark(
             )
     document = {**run.to_dict(), "folder": str(folder)}
     if record is not None:
-        from octsk._plan import compare
+        from octsk.benchmark._record import compare
 
         document["differences"] = compare(record, run)
     out.note()
@@ -602,7 +602,7 @@ def _source_of(record, path):
 
 def _nets_of(record, images):
     """Make the nets of a run, once it is sure that it was on these images."""
-    from octsk._plan import check_data, make_estimators
+    from octsk.benchmark._record import check_data, make_estimators
 
     check_data(record, images)
     start_tensorflow()
@@ -700,8 +700,8 @@ def train(
     the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
     what --resume goes on from.
     """
-    from octsk._plan import begun, make_plan
-    from octsk._progress import TrainingDisplay
+    from octsk.benchmark._record import begun, make_plan
+    from octsk.cli._progress import TrainingDisplay
 
     out = _Output(as_json, quiet)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
@@ -849,9 +849,9 @@ def tune(
     again, the same command goes on. Ctrl-C ends the search and keeps the best so far.
     """
     import octsk
-    from octsk._progress import TrainingDisplay
-    from octsk._report import as_word
+    from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import get_data_home
+    from octsk.utils.formatting import as_word
 
     out = _Output(as_json, quiet)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
@@ -879,7 +879,7 @@ def tune(
         study_name=study,
     )
     # Here, since it loads Optuna, which may be missing: search_space has said so by now.
-    from octsk._study import dashboard_command, hide_password
+    from octsk.model_selection._study import dashboard_command, hide_password
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
@@ -968,8 +968,8 @@ def evaluate(
 
 
 def _write_evaluation(folder, report, classifier, images, file):
-    from octsk._report import write_text
     from octsk.reporting import html_report, model_card
+    from octsk.utils.files import write_text
 
     folder.mkdir(parents=True, exist_ok=True)
     report.to_json(folder / "report.json")
@@ -1019,7 +1019,7 @@ def predict(
     probability of every class. Image files are brought to the size of the net's images
     in the way that comes closest to MedMNIST's.
     """
-    from octsk._files import atomic_write
+    from octsk.utils.files import atomic_write
 
     out = _Output(as_json, quiet)
     classifier = _load_model(model)
@@ -1106,7 +1106,7 @@ def fetch(
 @app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --json")
 def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     """Show versions, devices, the data folder and the nets."""
-    from octsk._plan import environment
+    from octsk.benchmark._record import environment
     from octsk.datasets import get_data_home
 
     folder = get_data_home(data_home)

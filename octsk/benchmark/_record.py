@@ -15,18 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from octsk._files import only_one_at
-from octsk._report import (
-    MAX_BYTES,
-    REPORT_FORMAT,
-    checked_rows,
-    differences,
-    jsonable,
-    shortened,
-    write_json,
-)
-from octsk._untrusted import read_json
 from octsk._version import __version__
+from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
+from octsk.utils.files import only_one_at
+from octsk.utils.formatting import shortened
+from octsk.utils.json import differences, jsonable, read_json, write_json
 
 PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
 
@@ -222,8 +215,8 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
     ValueError
         If one of them is not octsk's, or cannot be said in JSON.
     """
-    from octsk._persistence import decode_params
     from octsk.classifiers import NETS
+    from octsk.persistence._files import decode_params
 
     classes = {cls.__name__: cls for cls in NETS.values()}
     made = {}
@@ -295,10 +288,10 @@ def _figures(report) -> dict[str, Any]:
 
 
 def _describe_estimator(estimator) -> dict[str, Any]:
-    base = sys.modules.get("octsk._base")
+    base = sys.modules.get("octsk.classifiers._base")
     params = estimator.get_params(deep=False)
     if base is not None and isinstance(estimator, base.BaseOCTNet):
-        from octsk._persistence import encode_params
+        from octsk.persistence._files import encode_params
 
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)

@@ -59,7 +59,7 @@ class TrainingDisplay:
     def watch(self, net, title: str) -> None:
         """Show the next fit of `net` until `leave`."""
         # Here, since it loads TensorFlow.
-        from octsk._training import ProgressCallback
+        from octsk.training._fitting import ProgressCallback
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None
@@ -134,7 +134,7 @@ class _SearchProgress:
     """What is new in the study of a search that began at some time."""
 
     def __init__(self, search, begun: datetime):
-        from octsk import _study
+        from octsk.model_selection import _study
 
         self._optuna_side = _study
         self._search = search

@@ -2,30 +2,21 @@
 
 import csv
 import dataclasses
-import json
 import math
 import os
-import re
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from octsk._files import atomic_write
-from octsk._published import published_results
-from octsk._tables import Table, tables_to_html, tables_to_text
-from octsk._untrusted import read_json
+from octsk.metrics import TITLES
+from octsk.published import published_results
+from octsk.utils.files import atomic_write
+from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.json import jsonable, read_json, write_json
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
 
-TITLES = {
-    "acc": "ACC",
-    "auc": "AUC",
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log-loss",
-    "ece": "calibration error",
-}
 # The percentile bootstrap does not suit the calibration error: see bootstrap_interval.
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
@@ -428,64 +419,6 @@ def _time_words(fit_seconds, predict_seconds) -> str:
     return f"{training}prediction {predict_seconds:.1f} s"
 
 
-def decimals(value) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.3f}"
-
-
-def interval_words(ends) -> str:
-    if ends is None or math.isnan(ends[0]):
-        return "-"
-    return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
-
-
-def as_word(name) -> str:
-    """Turn a name into one that every file system and MedMNIST's evaluator take."""
-    return re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-") or "unnamed"
-
-
-def jsonable(value) -> Any:
-    """Say a value with what JSON has, without memory addresses."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [jsonable(item) for item in value]
-    if hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    if hasattr(value, "get_config"):
-        # A Keras optimizer, whose repr hides its settings. Keras counts what it names, and
-        # not all of its classes can say what they are.
-        with suppress(NotImplementedError):
-            config = {k: v for k, v in value.get_config().items() if k != "name"}
-            return {type(value).__name__: jsonable(config)}
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-
-
-def shortened(words, n):
-    """Cut words that are too long for a table or a figure."""
-    return words if len(words) <= n else words[: n - 1] + "…"
-
-
-def differences(ours, theirs, name="") -> list[str]:
-    """Say in what two descriptions differ, a line for each entry."""
-    if ours == theirs:
-        return []
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return [
-            line
-            for key in dict.fromkeys([*ours, *theirs])
-            for line in differences(
-                ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key)
-            )
-        ]
-    return [f"{name} is {ours!r}, and was {theirs!r}"]
-
-
 def _parsed(values) -> dict[str, Any]:
     """Turn what JSON held of a report into its attributes."""
     arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
@@ -530,12 +463,3 @@ def _is_row(row) -> bool:
 
 def _or_nan(value) -> float:
     return float("nan") if value is None else value
-
-
-def write_json(path, values) -> None:
-    write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path, text) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -60,7 +60,7 @@ def look_through(path):
     """Do what `read_h5_names` does, in this process and without limits."""
     import h5py
 
-    from octsk._untrusted import check_h5
+    from octsk.utils.untrusted import check_h5
 
     with h5py.File(path, "r") as file:
         check_h5(file, os.path.getsize(path))

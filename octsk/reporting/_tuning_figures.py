@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from octsk._report import data_words, shortened
+from octsk.evaluation._report import data_words
 from octsk.model_selection import plot_pareto_front
+from octsk.utils.formatting import shortened
 
 # Of Okabe and Ito's colours, which the colour-blind tell apart.
 _TRIAL, _BEST, _PRUNED = "#0072B2", "#D55E00", "0.6"

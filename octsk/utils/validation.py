@@ -309,7 +309,7 @@ def to_batch(images):
 
 def to_unit(batch):
     """Return a batch of pixels as a float32 TensorFlow tensor in [0, 1]."""
-    from octsk._tensorflow import tf
+    from octsk.utils.tensorflow import tf
 
     batch = tf.convert_to_tensor(batch)
     if batch.dtype == tf.uint8:

@@ -38,7 +38,7 @@ from optuna.storages.journal import (
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
 
-from octsk._report import jsonable
+from octsk.utils.json import jsonable
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
