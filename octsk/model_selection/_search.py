@@ -213,7 +213,7 @@ def read_search_space(path):
     Returns
     -------
     dict of str to optuna distribution or list
-        The space, as :class:`OCTSearchCV` takes it.
+        The space, as :class:`~octsk.OCTSearchCV` takes it.
 
     Raises
     ------
