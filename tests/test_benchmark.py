@@ -763,7 +763,7 @@ def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
 
 def test_import_is_light():
     code = (
-        "import sys, octsk.benchmark, octsk.plots._images\n"
+        "import sys, octsk.benchmark, octsk.plots._image_grid\n"
         "import octsk.reporting._benchmark_figure\n"
         "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     )

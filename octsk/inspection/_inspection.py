@@ -13,13 +13,13 @@ from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from octsk.classifiers._base import BaseOCTNet
-from octsk.plots._drawing import (
+from octsk.plots.display import Display
+from octsk.plots.drawing import (
     COLUMN,
     check_names,
     grid_of_axes,
     head,
     height_of_heads,
-    styled,
     to_unit_float,
 )
 from octsk.training._fitting import Forward, logits
@@ -196,7 +196,7 @@ def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=
     return maps / times
 
 
-class ExplanationDisplay:
+class ExplanationDisplay(Display):
     """Images above the maps that explain what a net says of them.
 
     The map lies over the grey image: the less it says, the more of the image is seen.
@@ -281,8 +281,6 @@ class ExplanationDisplay:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
@@ -317,35 +315,7 @@ class ExplanationDisplay:
             maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
         return cls(images, maps, titles, label).plot(ax)
 
-    @styled
-    def plot(self, ax=None):
-        """Draw the images above their maps.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in, which is divided; None makes a new figure.
-
-        Returns
-        -------
-        ExplanationDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` is not a subplot.
-
-        Examples
-        --------
-        >>> import numpy as np, octsk
-        >>> X, y = octsk.make_oct_phantoms(1, random_state=0, return_X_y=True)
-        >>> display = octsk.ExplanationDisplay(X[..., None], X / 255, ["scan"], "grey")
-        >>> display.plot().colorbar_.ax.get_xlabel()
-        'grey'
-        """
+    def _draw(self, ax):
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
@@ -372,7 +342,6 @@ class ExplanationDisplay:
         self.colorbar_.set_label(self.label)
         # What lies under a map is dark, for the most part.
         bar.set_facecolor("black")
-        return self
 
 
 _METHODS: dict[str, tuple[Callable, str]] = {

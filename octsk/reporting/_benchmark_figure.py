@@ -2,7 +2,7 @@
 
 from octsk.evaluation._report import data_words
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
-from octsk.plots._drawing import COLOURS, COLUMN, WRONG, styled
+from octsk.plots.drawing import COLOURS, COLUMN, WRONG, styled
 
 
 @styled

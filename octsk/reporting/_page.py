@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader
 from octsk._version import __version__
 from octsk.evaluation._report import data_words, published_tables
 from octsk.metrics import TITLES
-from octsk.plots._drawing import unseen_figures
+from octsk.plots.drawing import unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,

@@ -20,7 +20,7 @@ from octsk.plots import (
     ReliabilityDisplay,
     RocCurvesDisplay,
 )
-from octsk.plots._drawing import COLOURS, COLUMN
+from octsk.plots.drawing import COLOURS, COLUMN
 from octsk.reporting._content import SPLITS
 from octsk.utils.formatting import decimals
 from octsk.utils.validation import check_images
