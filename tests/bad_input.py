@@ -1,6 +1,6 @@
-"""The table of odd and bad input: what is given, to what, and what happens.
+"""The table of unusual and invalid input and of its results.
 
-`test_bad_input.py` runs every row, and the page *Input* of the user guide shows them.
+`test_bad_input.py` runs every row, and the user guide shows the table.
 """
 
 import io
@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError as NotFitted
 
 
 class Works(NamedTuple):
-    """It works, and `check` finds the result right."""
+    """The call works, and `check` verifies the result."""
 
     words: str
     check: Callable[[Any, Any], bool]
@@ -23,7 +23,7 @@ class Works(NamedTuple):
 
 
 class Fails(NamedTuple):
-    """It raises `error`, whose message holds the words."""
+    """The call raises `error`, whose message contains the words."""
 
     error: type[BaseException]
     words: str
@@ -33,7 +33,7 @@ class Fails(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The command ends with one line of error, which holds the words."""
+    """The command ends with a one-line error that contains the words."""
 
     code: int
     words: str
@@ -43,7 +43,7 @@ class Ends(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A row: what is given, the call, and what happens."""
+    """A row: the input, the call and the result."""
 
     given: str
     call: Callable[[Any], Any]
@@ -60,7 +60,7 @@ TRAINED = Works(
     "the same training", lambda w, net: close(net.predict_proba(w.X), w.trained)
 )
 FIRST = Works("the probabilities of that image", lambda w, p: close(p, w.proba[:1]))
-IMAGES = Works("the images as they are", lambda w, X: same_pixels(X, w.X))
+IMAGES = Works("the unchanged images", lambda w, X: same_pixels(X, w.X))
 VARIED = Works("the same variants", lambda w, X: same_pixels(X, w.varied))
 CORRUPTED = Works("the same corrupted images", lambda w, X: same_pixels(X, w.corrupt(w.X)))
 MEASURED = Works(
@@ -291,7 +291,7 @@ TABLE = {
         Case("more than a batch", lambda w: w.net.predict_proba(np.tile(w.X, (9, 1, 1)))[:40], PROBA),
         Case("black images", lambda w: w.net.predict_proba(w.X * 0), SUMS),
         Case("white images", lambda w: w.net.predict_proba(w.X | 255), SUMS),
-        Case("floats that rounding took past 1", lambda w: w.net.predict_proba(w.X / 255 + 5e-7), PROBA),
+        Case("floats slightly above 1 after rounding", lambda w: w.net.predict_proba(w.X / 255 + 5e-7), PROBA),
         Case("a data frame of flattened images", lambda w: w.framed.predict_proba(frame(w.X)), PROBA),
         Case("a data frame with its columns in another order", lambda w: w.framed.predict_proba(frame(w.X).iloc[:, ::-1]), Fails(Value, "Feature names must be in the same order")),
         Case("a net that is not fitted", lambda w: w.Net().predict_proba(w.X), Fails(NotFitted, "is not fitted yet")),
@@ -301,7 +301,7 @@ TABLE = {
         Case("one image", lambda w: w.fit(w.X[:1], w.y[:1]), Fails(Value, "y holds one class")),
         Case("images too small for the net", lambda w: w.fit(w.X[:, :1, :1]), Fails(Value, "too small for 1 convolutions")),
         Case("fewer images than a batch", lambda w: w.fit(w.X[:5], w.y[:5], batch_size=32), Works("trains", lambda w, net: net.n_iter_ == 1), slow=True),
-        Case("as many classes as images", lambda w: w.fit(w.X, np.arange(40)), Works("knows 40 classes", lambda w, net: len(net.classes_) == 40), slow=True),
+        Case("as many classes as images", lambda w: w.fit(w.X, np.arange(40)), Works("trains with 40 classes", lambda w, net: len(net.classes_) == 40), slow=True),
         Case("constant images", lambda w: w.fit(w.X * 0).predict_proba(w.X * 0), SUMS, slow=True),
     ],
     "`fit`: labels": [
@@ -411,7 +411,7 @@ TABLE = {
     ],
     "`OCTAugmenter.transform`": [
         Case("an augmenter that is not fitted", lambda w: w.Augmenter().transform(w.X), Fails(NotFitted, "is not fitted yet")),
-        Case("a resampler, which has none", lambda w: w.Augmenter(n_copies=1).fit(w.X).transform(w.X), Fails(AttributeError, "has no attribute 'transform'")),
+        Case("an augmenter with `n_copies`, which has no `transform`", lambda w: w.Augmenter(n_copies=1).fit(w.X).transform(w.X), Fails(AttributeError, "has no attribute 'transform'")),
     ],
     "`OCTAugmenter.fit_resample`": [
         Case("`n_copies` of a class that is not there", lambda w: w.Augmenter(n_copies={9: 1}).fit_resample(w.X, w.y), Fails(Value, "n_copies names the class 9")),
@@ -554,7 +554,7 @@ TABLE = {
                 ("splits of different sizes", lambda w: dict(test_images=w.X[:, 1:]), "the splits have images of different shapes"),
             ]
         ],
-        Case("labels from 5 up", lambda w: w.load_medmnist(w.pack(train_labels=w.y + 5)).train.target, Works("labels as they are", lambda w, y: np.array_equal(y, w.y + 5))),
+        Case("labels that start at 5", lambda w: w.load_medmnist(w.pack(train_labels=w.y + 5)).train.target, Works("the same labels as in the file", lambda w, y: np.array_equal(y, w.y + 5))),
         Case("Fortran-ordered images", lambda w: w.load_medmnist(w.pack(train_images=np.asfortranarray(w.X))).train.data, IMAGES),
         Case("Fortran-ordered images with `mmap=True`", lambda w: w.load_medmnist(w.pack(train_images=np.asfortranarray(w.X)), mmap=True), Fails(Value, "load it with mmap=False")),
     ],
@@ -602,7 +602,7 @@ TABLE = {
     ],
     "`make_oct_phantoms`": [
         Case("one image", lambda w: w.phantoms(1), Works("one image", lambda w, d: d.data.shape == (1, 28, 28))),
-        Case("a share of 0", lambda w: w.phantoms(40, weights=[1, 0, 0, 1]), Works("no image of it", lambda w, d: set(d.target) == {0, 3})),
+        Case("a class with weight 0", lambda w: w.phantoms(40, weights=[1, 0, 0, 1]), Works("no image of this class", lambda w, d: set(d.target) == {0, 3})),
         *[
             Case(f"`{given}`", lambda w, params=params: w.phantoms(**params), Fails(error, words))
             for given, params, error, words in [
