@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 from octsk._files import atomic_write, temporary_folder
 from octsk._h5_check import read_h5_names
 from octsk._tensorflow import keras
-from octsk._training import check_not_forked, seeded_layers
+from octsk._training import check_settings, seeded_layers
 from octsk._untrusted import check_h5, check_zip_names, parse_json
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
@@ -118,7 +118,7 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
-    check_not_forked()
+    check_settings()
     path = Path(path)
     with open(path, "rb") as file:
         try:
