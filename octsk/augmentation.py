@@ -10,15 +10,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from octsk._columns import check_column
 from octsk._images import (
     as_array,
-    check_column,
     check_lengths,
     to_batch,
     to_unit,
     validate_images,
 )
-from octsk._tensorflow import silent_about_retracing
+from octsk._tensorflow import check_eager, silent_about_retracing
 
 # The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
 # of ResidualOCTNet, octsk's own.
@@ -366,6 +366,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return np.concatenate(copies).reshape(shape), np.tile(y, 1 + self.n_copies)
 
     def _vary(self, images, rng):
+        check_eager()
         draws = self.draw(len(images), images.shape[1:], rng)
         varied = np.empty_like(images)
         size = _images_at_a_time(images.shape[1:])

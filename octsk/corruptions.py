@@ -24,7 +24,8 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk._images import check_column, check_images
+from octsk._columns import check_column
+from octsk._images import check_images
 from octsk.metrics import _classes_of, _predict
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]

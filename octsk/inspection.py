@@ -9,10 +9,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils import check_scalar, column_or_1d
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from octsk._base import BaseOCTNet
+from octsk._columns import check_column
 from octsk._images import to_batch, to_unit
 from octsk._tensorflow import keras, tf
 from octsk._training import Forward, logits
@@ -416,7 +417,7 @@ def _check(estimator, X, target):
 
 
 def _columns(estimator, labels, n, name):
-    labels = column_or_1d(labels)
+    labels = check_column(labels, name, warn=False)
     if len(labels) != n:
         raise ValueError(
             f"{name} must be one class or one for each of {n} images, got {len(labels)}."

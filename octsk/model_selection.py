@@ -25,8 +25,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
+from octsk._columns import check_groups
 from octsk._tensorflow import start_tensorflow
 from octsk._untrusted import read_json
 
@@ -494,6 +495,8 @@ class OCTSearchCV(BaseSearchCV):
         optuna_side = _import_study()
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
+        if params.get("groups") is not None:
+            check_groups(params["groups"], _num_samples(X))
         routed = self._get_routed_params_for_fit(params)
         scorer, refit_metric = self._get_scorers()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
