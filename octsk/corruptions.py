@@ -24,9 +24,9 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk._columns import check_column
-from octsk._images import check_images
 from octsk.metrics import _classes_of, _predict
+from octsk.utils.columns import check_column
+from octsk.utils.validation import check_images
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 

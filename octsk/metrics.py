@@ -14,7 +14,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from octsk._columns import check_groups, check_known
+from octsk.utils.columns import check_groups, check_known
 
 __all__ = [
     "bootstrap_interval",
@@ -498,4 +498,13 @@ _RESAMPLED: dict[str | Callable, Callable] = {
     "log_loss": _resampled_log_loss,
     medmnist_accuracy: _resampled_accuracy,
     medmnist_auc: _resampled_auc,
+}
+
+
+TITLES = {
+    "acc": "ACC",
+    "auc": "AUC",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log-loss",
+    "ece": "calibration error",
 }

@@ -484,6 +484,7 @@ def test_medmnist_file(tmp_path):
         ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
         (None, None, "unnamed_test_[AUC]"),
         ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+        ("M\udcfcller/\x1b", 28, "M-ller_test_[AUC]"),
     ],
 )
 def test_medmnist_file_names(tmp_path, name, size, start):
@@ -702,7 +703,7 @@ def _visible_axes(figure):
 
 
 def test_figure_shows_published_rows_only_where_comparable():
-    from octsk._figures import benchmark_figure
+    from octsk.reporting._benchmark_figure import benchmark_figure
 
     comparable = run_benchmark({"net": Net()}, _official_octmnist(), seeds=[0, 1])
     words = _words(benchmark_figure(comparable))
@@ -716,7 +717,7 @@ def test_figure_shows_published_rows_only_where_comparable():
 
 
 def test_figure_draws_each_seed_where_it_belongs():
-    from octsk._figures import benchmark_figure
+    from octsk.reporting._benchmark_figure import benchmark_figure
 
     run = run_benchmark({"net": Net()}, _dataset(), seeds=[0, 1, 2])
     figure = benchmark_figure(run)
@@ -731,7 +732,7 @@ def test_figure_draws_each_seed_where_it_belongs():
 
 
 def test_figure_of_many_classes_and_one_epoch():
-    from octsk._figures import benchmark_figure
+    from octsk.reporting._benchmark_figure import benchmark_figure
 
     run = run_benchmark({"net": Net()}, _dataset(counts=(9,) * 8))
     run.first.history = {"loss": [1.0], "accuracy": [0.5]}
@@ -743,7 +744,7 @@ def test_figure_of_many_classes_and_one_epoch():
 
 
 def test_figure_without_history_or_with_an_empty_class():
-    from octsk._figures import benchmark_figure
+    from octsk.reporting._benchmark_figure import benchmark_figure
 
     dataset = _dataset()
     dataset.test = _split((30, 30, 0, 30), split="test")
@@ -752,18 +753,10 @@ def test_figure_without_history_or_with_an_empty_class():
     assert "- (0)" in _words(figure).split("\n")
 
 
-def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    run = run_benchmark({"net": Net()}, _dataset())
-    with pytest.warns(UserWarning, match=r'pip install "octsk\[plot\]"'):
-        run.save(tmp_path / "run")
-    assert (tmp_path / "run" / "run.json").is_file()
-    assert not (tmp_path / "run" / "benchmark.png").exists()
-
-
 def test_import_is_light():
     code = (
-        "import sys, octsk.benchmark, octsk._figures, octsk.plots._images; "
+        "import sys, octsk.benchmark, octsk.plots._image_grid\n"
+        "import octsk.reporting._benchmark_figure\n"
         "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

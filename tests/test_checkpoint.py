@@ -15,9 +15,9 @@ from sklearn.model_selection import cross_val_score
 
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
-from octsk._base import BaseOCTNet
-from octsk._checkpoint import describe_network
-from octsk._training import Onlooker
+from octsk.classifiers._base import BaseOCTNet
+from octsk.training._checkpoint import describe_network
+from octsk.training._fitting import Onlooker
 
 X, y = toy_images(60)
 
@@ -190,7 +190,7 @@ def test_partial_fit_writes_no_checkpoint(tmp_path):
 
 @pytest.mark.slow
 def test_batch_normalization_and_products_in_bfloat16_go_on_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
     params = dict(filters=(4,), epochs=3, precision="bfloat16", random_state=0)
     whole = ResidualOCTNet(**params).fit(X, y)
     resumable = ResidualOCTNet(checkpoint_dir=tmp_path, **params)
@@ -229,16 +229,40 @@ def test_damaged_checkpoint(damage, checkpoint, tmp_path):
         net(tmp_path, **RECIPE, epochs=1).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("weight_1", np.zeros(7), r"weight_1 is \[4\], and was \[7\]"),
+        ("weight_1", np.array(list("abcd")), r"weight_1 is \[4\], and was 'no number'"),
+        ("weight_99", np.zeros(7), r"weight_\d+ is None, and was \[7\]"),
+        ("weight_0", None, r"weight_0 is \[3, 3, 1, 4\], and was \[4\]"),
+        ("optimizer_2", np.zeros(7), r"optimizer_2 is .*, and was \[7\]"),
+        ("best_3", np.zeros(7), r"best_3 is .*, and was \[7\]"),
+    ],
+)
+def test_checkpoint_with_arrays_of_another_network(name, array, words, tmp_path):
+    stopping = net(tmp_path, epochs=1, early_stopping=True)
+    stopping.fit(X, y)
+    [path] = tmp_path.glob("*.npz")
+    with np.load(path) as archive:
+        arrays = {**archive, name: array}
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    with pytest.raises(ValueError, match=f"checkpoint_dir: .* is damaged: .*{words}"):
+        clone(stopping).fit(X, y)
+
+
 def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monkeypatch):
     path = tmp_path / checkpoint.name
     shutil.copy(checkpoint, path)
     with monkeypatch.context() as patch:
-        patch.setattr("octsk._checkpoint.__version__", "99.0")
+        patch.setattr("octsk.training._checkpoint.__version__", "99.0")
         with pytest.raises(ValueError, match=r"octsk is '99.0', and was '\d.*Go on with"):
             net(tmp_path, **RECIPE, epochs=1).fit(X, y)
     # As if by a file that somebody has renamed.
-    monkeypatch.setattr("octsk._base.describe_settings", lambda net: {"epochs": 5})
-    monkeypatch.setattr("octsk._checkpoint._file_name", lambda *_: checkpoint.name)
+    monkeypatch.setattr(
+        "octsk.classifiers._base.describe_settings", lambda net: {"epochs": 5}
+    )
+    monkeypatch.setattr("octsk.training._checkpoint._file_name", lambda *_: checkpoint.name)
     with pytest.raises(ValueError, match=r"settings\.epochs is 5, and was 1"):
         net(tmp_path, **RECIPE).fit(X, y)
 
@@ -309,8 +333,8 @@ def test_nothing_is_pickled(checkpoint):
 KILLER = """
 import os, random, signal, sys, time
 import numpy as np
-from octsk._base import BaseOCTNet
-from octsk._training import Onlooker
+from octsk.classifiers._base import BaseOCTNet
+from octsk.training._fitting import Onlooker
 from test_checkpoint import SETTINGS, net, state
 from helpers import toy_images
 

@@ -10,8 +10,8 @@ from helpers import TINY, toy_images
 from sklearn.exceptions import DataConversionWarning
 
 import octsk
-from octsk._columns import check_column, check_groups
 from octsk.metrics import bootstrap_interval, medmnist_accuracy
+from octsk.utils.columns import check_column, check_groups
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import scipy.sparse
 from PIL import Image
 from sklearn.base import BaseEstimator
 
-from octsk._images import (
+from octsk.utils.validation import (
     check_images,
     check_lengths,
     to_batch,

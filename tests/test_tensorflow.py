@@ -13,8 +13,9 @@ import tensorflow as tf
 from helpers import TINY, toy_images
 
 import octsk
-from octsk import _tensorflow, _training
 from octsk.classifiers import BaseOCTNet
+from octsk.training import _fitting as _training
+from octsk.utils import tensorflow as _tensorflow
 
 CARD = "E0000 00:00:1795516398.68 8085 cuda_platform.cc:52] failed call to cuInit: 303\n"
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -100,7 +100,7 @@ def parameter_rows(params) -> list[tuple[str, ...]]:
     Parameters
     ----------
     params : list of dict
-        The parameters of each, as `octsk._report.jsonable` gives them.
+        The parameters of each, as `octsk.utils.json.jsonable` gives them.
 
     Returns
     -------

@@ -1,0 +1,249 @@
+"""Writing files and folders so that they are whole or absent."""
+
+import errno
+import glob
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# What a file that does not fit is told by: a full disk, a quota, a limit of the process.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+logger = logging.getLogger("octsk")
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` when the block ends without error.
+
+    The temporary file stands in the same folder (so that the rename is atomic)
+    and keeps the suffix, since some writers choose the format by it. It is removed
+    when the block fails. Its bytes are on the disk before it takes the name, so that a
+    power cut does not leave an empty file.
+    """
+    # A link stays, and what it points to is replaced.
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    temporary = _temporary_name(path)
+    with _errors_of(path, temporary):
+        # With the mode that an ordinary open() gives.
+        temporary.touch(exist_ok=False)
+        try:
+            yield temporary
+            _flush_to_disk(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def resumable_write(path: Path) -> Iterator[Path]:
+    """Give the path of what was written before; it becomes `path` when the block ends.
+
+    If the block fails, what it has written stays for the next try, unless there is no
+    room for more of it. Needs `lock_beside`, since all processes have the same file.
+    """
+    part = partial_file(path)
+    with _errors_of(path, part):
+        part.touch()
+        try:
+            yield part
+            _flush_to_disk(part)
+            os.replace(part, path)
+        except OSError as error:
+            if error.errno in FULL:
+                part.unlink(missing_ok=True)
+            raise
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
+
+
+def partial_file(path: Path) -> Path:
+    """Return the path at which `resumable_write` keeps a file that is not whole yet."""
+    return path.with_name(f".{path.name}.part")
+
+
+@contextmanager
+def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a folder beside `path` for what goes into it; gone after the block.
+
+    There, so that a full disk is the one that an error of `path` speaks of.
+    """
+    path = Path(os.path.realpath(path))
+    folder = _temporary_name(path)
+    with _errors_of(path, folder):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def temporaries_of(path: Path) -> Iterator[Path]:
+    """Give the temporary files and folders that killed writers of a path left beside it.
+
+    Those of writers that are still at work are among them.
+    """
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    yield from path.parent.glob(f".{stem}-{'[0-9a-f]' * 8}{suffix}")
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what killed writers left of a path that no other process writes now."""
+    for left in temporaries_of(path):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+@contextmanager
+def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an error name the path that was asked for where it names the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            # Which file it was, the system does not say.
+            named = path
+        elif isinstance(error.filename, str) and Path(error.filename).is_relative_to(
+            temporary
+        ):
+            named = path / Path(error.filename).relative_to(temporary)
+        else:
+            raise
+        raise OSError(error.errno, error.strerror, str(named)) from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def lock_beside(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; wait for them first.
+
+    The lock is an empty hidden file beside it, which stays. A process that is killed holds
+    it no longer.
+    """
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
+        logger.warning("%s: another process is at it; waiting until it has done", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def only_one_at(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; refuse to be second.
+
+    The lock is an empty hidden file beside it, which goes at the end.
+
+    Raises
+    ------
+    BlockingIOError
+        If another is at it.
+    """
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
+        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path))
+    try:
+        yield
+    finally:
+        # While it is held, or another may have it meanwhile. Windows removes no open file.
+        with suppress(PermissionError):
+            _lock_beside(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def is_locked(path: Path) -> bool | None:
+    """Say whether a process is at a file in `only_one_at`; None if there is no lock.
+
+    The lock of a process that was killed is removed.
+    """
+    if not _lock_beside(path).exists():
+        return None
+    try:
+        with only_one_at(path):
+            return False
+    except BlockingIOError:
+        return True
+
+
+def leftovers_of(path: Path) -> set[Path]:
+    """Return what a process leaves of a path that was killed in `only_one_at` at once."""
+    return {_lock_beside(path), *temporaries_of(path)}
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _acquired(lock: FileLock, path: Path) -> bool:
+    """Take a lock, if nobody else has it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as error:
+        # In the words for the file asked for.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return True
+
+
+def check_new_folder(path: str | os.PathLike) -> Path:
+    """Return the path of a folder that does not exist or is empty; refuse any other."""
+    path = Path(path)
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise FileExistsError(f"{path} holds files already; name a new or empty folder.")
+    return path
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` when the block ends without error.
+
+    `path` must not exist, or be empty. If it is a link, what it points to is meant.
+    """
+    path = check_new_folder(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_name(path)
+    with _errors_of(path, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush_to_disk(file)
+            if path.is_dir():
+                path.rmdir()  # Windows renames to no name that is there
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path, text) -> None:
+    """Write a text file in UTF-8 that is whole or absent.
+
+    Surrogates, as in file names that are not UTF-8, have no place in it and are escaped.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
