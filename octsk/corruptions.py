@@ -25,7 +25,8 @@ from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
 from octsk.metrics import _classes_of, _predict
-from octsk.utils.validation import check_column, check_images
+from octsk.utils.columns import check_column
+from octsk.utils.validation import check_images
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 

@@ -14,6 +14,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from octsk.utils.columns import check_groups, check_known
+
 __all__ = [
     "bootstrap_interval",
     "expected_calibration_error",
@@ -239,7 +241,7 @@ def bootstrap_interval(
         The class that each column of `y_score` stands for. None: the column indices.
         Not used with a callable.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of each sample.
+        Group (patient) of each sample; none may be missing.
     n_resamples : int, default=2000
         Number of resamples.
     confidence_level : float, default=0.95
@@ -256,7 +258,7 @@ def bootstrap_interval(
     ------
     ValueError
         As `medmnist_accuracy`, or for an unknown metric, an `n_resamples` below 1, a
-        `confidence_level` outside (0, 1), or fewer than two groups.
+        `confidence_level` outside (0, 1), a missing group, or fewer than two groups.
 
     Notes
     -----
@@ -296,7 +298,9 @@ def bootstrap_interval(
         names = [name for name in _RESAMPLED if isinstance(name, str)]
         raise ValueError(f"metric must be one of {names} or a callable, got {metric!r}.")
     if groups is not None:
-        groups = _check_groups(groups, len(codes))
+        groups = check_groups(groups, len(codes))
+        if groups.max() < 1:
+            raise ValueError("groups must hold at least two different groups, got one.")
     random_state = check_random_state(random_state)
     blocks = _draw_counts(codes, groups, n_resamples, random_state)
     values = np.concatenate([of_counts(counts) for counts in blocks])
@@ -335,6 +339,7 @@ def _check(y_true, y_score, labels) -> tuple[np.ndarray, np.ndarray]:
         )
     if not np.isfinite(score).all():
         raise ValueError("y_score must be finite, got NaN or infinity.")
+    check_known(y_true, "y_true", "Leave these samples out.")
     y_true = np.asarray(y_true)
     if y_true.shape not in [(len(score),), (len(score), 1)]:
         raise ValueError(
@@ -374,16 +379,6 @@ def _some(values, limit=8) -> str:
     """Write the first few of `values`."""
     values = np.asarray(values).tolist()
     return str(values[:limit])[:-1] + (", ...]" if len(values) > limit else "]")
-
-
-def _check_groups(groups, n_samples) -> np.ndarray:
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise ValueError(f"groups must have shape ({n_samples},), got {groups.shape}.")
-    groups = np.unique(groups, return_inverse=True)[1]
-    if groups.max() < 1:
-        raise ValueError("groups must hold at least two different groups, got one.")
-    return groups
 
 
 def _n_classes(score) -> int:

@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from octsk.augmentation._resampling import check_by_class, target_sizes
 from octsk.augmentation._warp import affine_transforms, images_at_a_time, warp_affine
+from octsk.utils.columns import check_column
+from octsk.utils.tensorflow import check_eager
 from octsk.utils.validation import (
     as_array,
-    check_column,
     check_lengths,
     to_batch,
     to_unit,
@@ -443,6 +444,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     def _vary(self, images, sources, rng):
         """Return a variant of each of the images that `sources` are the indices of."""
+        check_eager()
         draws = self.draw(len(sources), images.shape[1:], rng)
         varied = np.empty((len(sources), *images.shape[1:]), images.dtype)
         size = images_at_a_time(images.shape[1:])

@@ -52,6 +52,7 @@ from octsk.metrics import (
     medmnist_auc,
 )
 from octsk.published import published_results, why_not_comparable
+from octsk.utils.columns import check_column, check_groups
 from octsk.utils.files import (
     atomic_folder,
     atomic_write,
@@ -63,7 +64,7 @@ from octsk.utils.files import (
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
-from octsk.utils.validation import check_column, check_lengths
+from octsk.utils.validation import check_lengths
 
 
 def evaluate(
@@ -97,7 +98,8 @@ def evaluate(
     split : {'train', 'val', 'test'}, default='test'
         Split that the images are.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image, for the intervals. None: those of `dataset`, if any.
+        Patient of each image, for the intervals; none may be missing. None: those of
+        `dataset`, if any.
     seed : int, default=None
         Seed that the classifier was trained with, for the record.
     confidence_level : float, default=0.95
@@ -120,8 +122,9 @@ def evaluate(
     TypeError
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
-        If `X` and `y` differ in length, `y` holds a class that the classifier has not
-        been trained on, or `split` is not one of those accepted or not `dataset`'s own.
+        If `X` and `y` differ in length, a label or group is missing, `y` holds a class
+        that the classifier has not been trained on, or `split` is not one of those
+        accepted or not `dataset`'s own.
 
     See Also
     --------
@@ -150,6 +153,8 @@ def evaluate(
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     codes = _codes(y_true, classes)
+    if groups is not None:
+        groups = check_groups(groups, len(codes))
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
@@ -600,8 +605,9 @@ def run_benchmark(
         If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
-        file name, `dataset` lacks its training or test split or has images that cannot
-        be corrupted, or `output_dir` holds a run of other classifiers, seeds or data.
+        file name, `dataset` lacks its training or test split, a group of the test split
+        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
 
@@ -762,6 +768,10 @@ def _check_run(estimators, dataset, seeds) -> None:
             raise ValueError(
                 f"dataset must have a {split} split, and {dataset.get('name')!r} has none."
             )
+    test = dataset["test"]
+    if test.get("groups") is not None:
+        # Now, not when the first training has ended.
+        check_groups(test["groups"], len(test["target"]), "groups of the test split")
 
 
 def _check_test_corruptible(dataset) -> None:

@@ -19,7 +19,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
-from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -49,13 +49,9 @@ from octsk.training._fitting import (
     logits,
     seeded_layers,
 )
+from octsk.utils.columns import check_column, check_groups, check_known
 from octsk.utils.json import jsonable
-from octsk.utils.validation import (
-    check_column,
-    check_images,
-    check_lengths,
-    validate_images,
-)
+from octsk.utils.validation import check_lengths, validate_images
 
 # scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
 # as scikeras 0.13 has. The method put there is the one that it inherits anyway.
@@ -409,8 +405,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         y_val : array-like, default=None
             Their labels.
         groups : array-like of shape (n,), default=None
-            Which images belong together, those of one patient, say. With
-            `early_stopping`, none are trained on and others of the same group held out.
+            The group of each image, such as its patient; none may be missing. With
+            `early_stopping`, images are held out by whole groups.
 
         Returns
         -------
@@ -541,6 +537,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _set_up(self, y):
         """Make the untrained network for images of `image_shape_` and the labels in y."""
+        check_known(y, "classes", "Each class needs a label.")
         # scikeras copies a RandomState, so that a second fit repeats the first;
         # scikit-learn draws from it.
         self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -563,12 +560,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         # scikeras stores the second axis, an image's height, as n_features_in_, and does
         # not check values.
+        # First X: of a data set that yields images and labels it says how to get both.
+        X = self._check_images(X, reset=reset)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the "
                 "target y is None."
             )
-        X = self._check_images(X, reset=reset)
         y = _check_labels(X, y)
         if not reset:
             self._check_goes_on(y)
@@ -605,6 +603,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_sample_weight(X, y, sample_weight):
         # scikeras drops images of weight 0 by copying all others; they are left out by
         # their index instead, see _fit_keras_model.
+        hint = "Give these images a weight; a weight of 0 leaves an image out."
+        check_known(sample_weight, "sample_weight", hint)
         try:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float32, ensure_non_negative=True
@@ -624,6 +624,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _compiled_model(self, reduced=False, like=None):
         """Return the network, compiled; with the optimizer of `like`, if that is given."""
+        own = getattr(self._architecture, "__module__", None) == "octsk.architectures"
+        if keras.config.image_data_format() != "channels_last" and not own:
+            raise ValueError(
+                "octsk's images are (n, h, w, c), but Keras's image_data_format is "
+                "'channels_first', which the layers of an architecture of your own follow. "
+                "Call keras.config.set_image_data_format('channels_last') first."
+            )
         with seeded_layers(self._random_state):
             model = self._architecture(
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
@@ -931,9 +938,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validation_batches(self, X_val, y_val):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together; one is None.")
-        X_val = check_images(
-            X_val, name="X_val", image_shape=self.image_shape_, estimator=self
-        )
+        X_val = validate_images(self, X_val, reset=False, name="X_val")
         y_val = _check_labels(X_val, y_val, "X_val", "y_val")
         self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
@@ -949,9 +954,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _split(self, index, y, groups):
         """Hold a stratified share of the images out for early stopping."""
         if groups is not None:
-            groups = column_or_1d(groups, warn=True)
-            if len(groups) != len(y):
-                raise ValueError(f"groups has {len(groups)} entries for {len(y)} images.")
+            groups = check_groups(groups, len(y))
         try:
             if groups is not None:
                 return self._split_groups(index, y, groups)

@@ -12,6 +12,7 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download, hide_secrets, remove_partial
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import printable
 
 SPLITS = ("train", "val", "test")
@@ -82,8 +83,8 @@ def load_medmnist(
 
     - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
-    - optionally ``{split}_groups``, shape (n,): which images belong together (one
-      patient's, for instance), for group-wise cross-validation;
+    - optionally ``{split}_groups``, numbers or text of shape (n,): the group of each
+      image, such as its patient, for group-wise cross-validation; none may be missing;
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
@@ -138,7 +139,7 @@ def load_medmnist(
         If it is a folder.
     ValueError
         If the file is broken or foreign, has another layout, several labels per image
-        (ChestMNIST) or volumes (MedMNIST's 3-D sets), or lacks `split`.
+        (ChestMNIST) or volumes (MedMNIST's 3-D sets), misses a group, or lacks `split`.
 
     See Also
     --------
@@ -489,9 +490,7 @@ def _load(
             if mapped
             else _npz.read_array(path, images),
             target=labels[part],
-            groups=_npz.read_array(path, members["groups"])
-            if "groups" in members
-            else None,
+            groups=_read_groups(path, members.get("groups")),
             split=part,
             **about,
         )
@@ -565,6 +564,14 @@ def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> No
 
 def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
     return _npz.read_array(path, member).astype(np.int64).ravel()
+
+
+def _read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
+    if member is None:
+        return None
+    groups = _npz.read_array(path, member)
+    check_groups(groups, len(groups), f"{path}: {member.key}")
+    return groups
 
 
 def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:

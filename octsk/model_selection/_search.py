@@ -23,7 +23,7 @@ from sklearn.model_selection._validation import _insert_error_scores
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from octsk.model_selection._distributions import Space, describe
 from octsk.model_selection._folds import Folds, count_parameters, find_net, fit_fold
@@ -44,6 +44,7 @@ from octsk.model_selection.study import (
     quiet,
     report_scores,
 )
+from octsk.utils.columns import check_groups
 from octsk.utils.processes import starting_processes
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.urls import Address
@@ -300,6 +301,8 @@ class OCTSearchCV(BaseSearchCV):
             )
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
+        if params.get("groups") is not None:
+            check_groups(params["groups"], _num_samples(X))
         routed = self._get_routed_params_for_fit(params)
         scorer, refit_metric = self._get_scorers()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
