@@ -896,7 +896,7 @@ def tune(
         study_name=study,
     )
     # Here, since it loads Optuna.
-    from octsk.model_selection._study import dashboard_command
+    from octsk.model_selection._storage import dashboard_command
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)

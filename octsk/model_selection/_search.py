@@ -5,9 +5,8 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from copy import copy
 from numbers import Integral, Real
 from os import PathLike
@@ -18,19 +17,19 @@ from typing import Any
 import joblib
 import numpy as np
 from filelock import FileLock
-from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
+from sklearn.model_selection._validation import _insert_error_scores
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from octsk.utils.json import read_json
+from octsk.model_selection._folds import Folds, fit_fold
+from octsk.utils.json import describe, read_json
 from octsk.utils.processes import starting_processes
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.urls import Address
@@ -503,6 +502,8 @@ class OCTSearchCV(BaseSearchCV):
         """
         self._validate_params()
         optuna_side = _import_study()
+        from octsk.model_selection._space import Space
+
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
                 f"y is None, but {type(self.estimator).__name__} learns from labels: pass "
@@ -513,7 +514,7 @@ class OCTSearchCV(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         scorer, refit_metric = self._get_scorers()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        folds = _Folds(
+        folds = Folds(
             X,
             y,
             splits=list(cv.split(X, y, **routed.splitter.split)),
@@ -535,7 +536,7 @@ class OCTSearchCV(BaseSearchCV):
                 "param_distributions is empty, so there is nothing to vary; None takes "
                 "search_space(estimator)."
             )
-        space = optuna_side.Space(
+        space = Space(
             search_space(self.estimator)
             if self.param_distributions is None
             else self.param_distributions
@@ -595,14 +596,13 @@ class OCTSearchCV(BaseSearchCV):
 
     def _question(self, space, folds):
         """Return what the scores of a study depend on besides what it varies."""
-        optuna_side = _import_study()
         # A search that an error ended can go on without such an end.
         error_score = np.nan if self.error_score == "raise" else self.error_score
         question = {
             "images, labels and folds": folds.fingerprint(),
-            "scoring": optuna_side.describe(self.scoring),
+            "scoring": describe(self.scoring),
             "metric": self.refit if isinstance(self.refit, str) else "",
-            "cost": optuna_side.describe(self.cost),
+            "cost": describe(self.cost),
             "return_train_score": f"{self.return_train_score!r}",
             "error_score": f"{float(error_score)}",
             "parameters of fit and scorers": folds.hash_of_parameters(),
@@ -612,7 +612,7 @@ class OCTSearchCV(BaseSearchCV):
             if name not in space.distributions and name.rpartition("__")[2] not in _IDLE:
                 # What a part of the estimator is made of has names of its own.
                 part = hasattr(value, "get_params")
-                words = type(value).__name__ if part else optuna_side.describe(value)
+                words = type(value).__name__ if part else describe(value)
                 question[f"estimator__{name}"] = words
         return question
 
@@ -702,7 +702,7 @@ class OCTSearchCV(BaseSearchCV):
         if self.pruner is not None:
             first = [self._fit_reporting(trial, clone(candidate), folds)]
         results = first + parallel(
-            delayed(_fit_fold)(clone(candidate), **folds.arguments(i))
+            delayed(fit_fold)(clone(candidate), **folds.arguments(i))
             for i in range(len(first), self.n_splits_)
         )
         errors = [one["fit_error"] for one in results if one["fit_error"]]
@@ -736,7 +736,7 @@ class OCTSearchCV(BaseSearchCV):
 
         _, net = _final_net(candidate)
         net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
-        result = _fit_fold(candidate, **folds.arguments(0))
+        result = fit_fold(candidate, **folds.arguments(0))
         if stops:
             raise stops[0]
         return result
@@ -802,67 +802,6 @@ class OCTSearchCV(BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-class _Folds:
-    """The folds of the images, on which candidates are fitted and scored."""
-
-    def __init__(self, X, y, *, splits, cost, **settings):
-        self.X = X
-        self.y = y
-        self.splits = splits
-        self._cost = cost
-        self._settings = settings
-
-    def arguments(self, i):
-        """Return what `_fit_fold` takes besides a candidate, for one fold."""
-        train, test = self.splits[i]
-        own = {"X": self.X, "y": self.y, "train": train, "test": test, "cost": self._cost}
-        return own | self._settings
-
-    def score(self, candidate, i):
-        """Return the scores of a fitted candidate on the test images of a fold."""
-        _, test = self.splits[i]
-        X, y = _safe_indexing(self.X, test), _safe_indexing(self.y, test)
-        params = self._settings["score_params"]
-        params = _check_method_params(self.X, params=params, indices=test)
-        return self._settings["scorer"](candidate, X, y, **params)
-
-    def hash_of_parameters(self):
-        """Return a hash of what `fit` and the scorers are given, such as weights."""
-        return _hash([self._settings["fit_params"], self._settings["score_params"]])
-
-    def fingerprint(self):
-        """Return a hash of images, labels and folds."""
-        return _hash([self.X, np.asarray(self.y).astype(str), self.splits])
-
-
-def _hash(value):
-    """Return a hash of arrays, tables and what holds them, the same in all processes."""
-    # Memory-mapped images are to have the same hash as those in memory.
-    return joblib.hash(_plain(value), coerce_mmap=True)
-
-
-def _plain(value):
-    """Return a value as lists of arrays and words, ragged ones too."""
-    if sparse.issparse(value):
-        csr = value.tocsr()
-        return [csr.shape, csr.data, csr.indices, csr.indptr]
-    if isinstance(value, Mapping):
-        return [[str(key), _plain(value[key])] for key in sorted(value, key=str)]
-    is_list = isinstance(value, (list, tuple))
-    array: Any = None
-    if is_list or hasattr(value, "__array__"):
-        # Lists of unequal arrays, and tensors of a graph, are none.
-        with suppress(ValueError, TypeError, RuntimeError):
-            array = np.ascontiguousarray(value)
-    if array is None and not is_list:
-        return _import_study().describe(value)
-    if array is None or array.dtype == object:
-        array = [np.shape(array), *map(_plain, value if is_list else array.ravel())]
-    # Of pandas, polars and pyarrow.
-    names = getattr(value, "column_names", getattr(value, "columns", None))
-    return array if names is None else [list(map(str, names)), array]
-
-
 def _start_worker(parent):
     """Prepare a worker process, before it is given a search."""
     # Ctrl-C reaches all processes of a terminal; what follows is for the parent to say.
@@ -881,30 +820,6 @@ def _work_apart(search, space, folds, lock):
         optuna_side.secrets_hidden(search.study_._storage),
     ):
         search._work(space, folds, turn=FileLock(lock))
-
-
-def _fit_fold(estimator, *, X, y, train, test, cost, **settings):
-    """Return scores and times of one fit, as scikit-learn's searches do, and its cost."""
-    result = _fit_and_score(
-        estimator,
-        X,
-        y,
-        train=train,
-        test=test,
-        parameters=None,
-        verbose=0,
-        return_times=True,
-        return_n_test_samples=True,
-        **settings,
-    )
-    failed = result["fit_error"] is not None
-    if failed:
-        result["fit_error"] = result["fit_error"].strip().splitlines()[-1]
-    if cost == "fit_time":
-        result["cost"] = result["fit_time"]
-    elif cost is not None:
-        result["cost"] = np.nan if failed else float(cost(estimator))
-    return result
 
 
 def _n_parameters(estimator):

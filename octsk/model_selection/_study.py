@@ -4,51 +4,29 @@ import math
 import os
 import platform
 import re
-import shlex
 import tempfile
 import threading
 import time
 import uuid
 import warnings
-from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from numbers import Real
 from pathlib import Path
 from types import NoneType
-from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
     check_distribution_compatibility,
 )
 from optuna.exceptions import ExperimentalWarning, TrialPruned, UpdateFinishedTrialError
 from optuna.storages import (
     InMemoryStorage,
-    JournalStorage,
-    RDBStorage,
     fail_stale_trials,
 )
-from optuna.storages.journal import (
-    JournalFileBackend,
-    JournalFileOpenLock,
-    JournalFileSymlinkLock,
-)
 from optuna.trial import TrialState
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    SQLAlchemyError,
-)
 
+from octsk.model_selection._storage import open_storage, secrets_hidden
 from octsk.utils.files import is_locked, only_one_at
-from octsk.utils.json import jsonable
-from octsk.utils.urls import hide_secrets, hide_secrets_in
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -56,122 +34,7 @@ ERROR = "error"
 _PROCESS = "process"
 _QUESTION = "question"
 
-# Seconds between two signs of life of a trial in a database (Optuna's documentation has
-# 60), by which other machines tell that a process was killed.
-_HEARTBEAT = 60
-
-# Seconds to wait when several processes make the tables of an empty database at once.
-_WAITS = (0.5, 1.0, 2.0)
-
 _DEFAULT_NAME = "octsk"
-
-# Choices that Optuna's storages keep as they are.
-_KEPT = (bool, int, float, str, type(None))
-
-# How each record of a journal begins.
-_RECORD = b'{"op_code":'
-
-
-class Space:
-    """The parameters that a search varies.
-
-    Parameters
-    ----------
-    distributions : dict of str to optuna distribution or sequence
-        What each is drawn from; a sequence holds the values to choose from.
-    """
-
-    def __init__(self, distributions):
-        self.distributions: dict[str, Any] = {}
-        self._choices: dict[str, dict] = {}
-        for name, given in distributions.items():
-            if values := _listed(given):
-                self._choices[name] = _labelled(values)
-                given = CategoricalDistribution(tuple(self._choices[name]))
-            if not isinstance(given, BaseDistribution):
-                raise ValueError(
-                    f"param_distributions[{name!r}] must be an Optuna distribution or a "
-                    f"list of values, got {given!r}."
-                )
-            self.distributions[name] = given
-
-    def suggest(self, trial):
-        """Return the parameters of a trial."""
-        drawn = {name: _suggest(trial, name, d) for name, d in self.distributions.items()}
-        return self.values(drawn)
-
-    def values(self, params):
-        """Return parameters as an estimator takes them, from those that Optuna keeps."""
-        return {
-            name: self._choices.get(name, {}).get(value, value)
-            for name, value in params.items()
-        }
-
-    def example(self):
-        """Return one value for each parameter."""
-        return {
-            name: next(iter(self._choices[name].values()))
-            if name in self._choices
-            else drawn_from.low
-            for name, drawn_from in self.distributions.items()
-        }
-
-    def highest(self, name, default):
-        """Return the highest number that a parameter can be, `default` if not varied.
-
-        "auto" where it need not be a number.
-        """
-        if name in self._choices:
-            values = self._choices[name].values()
-            return max(values) if all(isinstance(v, Real) for v in values) else "auto"
-        return getattr(self.distributions.get(name), "high", default)
-
-
-def _suggest(trial, name, drawn_from):
-    if isinstance(drawn_from, CategoricalDistribution):
-        return trial.suggest_categorical(name, drawn_from.choices)
-    suggest = (
-        trial.suggest_float
-        if isinstance(drawn_from, FloatDistribution)
-        else trial.suggest_int
-    )
-    return suggest(
-        name, drawn_from.low, drawn_from.high, step=drawn_from.step, log=drawn_from.log
-    )
-
-
-def _listed(given):
-    """Return the values of a sequence of any kind, or None for what is none."""
-    given = getattr(given, "choices", given)
-    for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
-        given = getattr(given, method, lambda given=given: given)()
-    is_sequence = isinstance(given, (Sequence, np.ndarray))
-    return list(given) if is_sequence and not isinstance(given, (str, bytes)) else None
-
-
-def _labelled(values):
-    """Return values to choose from, by what Optuna's storages can keep for each."""
-    values = [v.item() if isinstance(v, np.generic) else v for v in values]
-    kept = [value for value in values if isinstance(value, _KEPT)]
-    # Optuna takes True for 1.
-    alike = len(set(kept)) < len({(type(value), value) for value in kept})
-    choices: dict[Any, Any] = {}
-    for value in values:
-        is_kept = isinstance(value, _KEPT)
-        label = words = value if is_kept and not alike else describe(value)
-        n = 1
-        while label in choices and not is_kept:
-            n += 1
-            label = f"{words} ({n})"
-        choices[label] = value
-    return choices
-
-
-def describe(value):
-    """Return what a value is in words that are the same in each process."""
-    said = jsonable(value)
-    plain = isinstance(value, str) or not isinstance(said, str)
-    return f"{said!r}" if plain else said
 
 
 class TrialSeededSampler(optuna.samplers.BaseSampler):
@@ -251,7 +114,7 @@ def open_study(storage, name, *, sampler, pruner, directions):
     ValueError
         If the storage is none, or the study has other objectives.
     """
-    storage = _storage(storage, name)
+    storage = open_storage(storage, name)
     with secrets_hidden(storage):
         study = optuna.create_study(
             storage=storage,
@@ -268,155 +131,6 @@ def open_study(storage, name, *, sampler, pruner, directions):
             f"{directions}: give another study_name or storage."
         )
     return study
-
-
-def _storage(storage, name):
-    if storage is None and name is None:
-        return InMemoryStorage()
-    if storage is None:
-        from octsk.datasets import get_data_home
-
-        storage = get_data_home() / "studies" / f"{name}.journal"
-    if isinstance(storage, str) and "://" in storage:
-        return _database(storage)
-    if isinstance(storage, (str, os.PathLike)):
-        return _journal(Path(storage))
-    return storage
-
-
-def _database(url):
-    _check_database_address(url)
-    for wait in (*_WAITS, None):
-        try:
-            return _open_database(url)
-        except (ImportError, NoSuchModuleError) as error:
-            raise ImportError(
-                f"storage={hide_secrets(url)!r} needs a driver that is not installed "
-                f'({error}). For PostgreSQL: pip install "octsk[postgres]", and an address '
-                "that begins with postgresql+psycopg://."
-            ) from None
-        except Exception as error:
-            if wait is None or not _made_at_once(error):
-                raise _unusable(url, error) from None
-            time.sleep(wait)
-
-
-def _check_database_address(url):
-    """Raise a ValueError for an address that SQLAlchemy would read in another way.
-
-    Its own errors, and those of the drivers, would show parts of a password.
-    """
-    try:
-        parts = make_url(url)
-        is_file = parts.get_backend_name() == "sqlite"
-        clear = is_file or "@" not in f"{parts.host or ''}{parts.database or ''}"
-    except (SQLAlchemyError, ValueError):
-        clear = False
-    if not clear:
-        raise ValueError(
-            f"storage={hide_secrets(url)!r} cannot be read as the address of a database, "
-            "such as postgresql+psycopg://user:password@host:5432/name. Special characters "
-            "in a user name or password must be percent-encoded: @ is %40, / is %2F."
-        ) from None
-
-
-def _unusable(url, error):
-    """Return a ConnectionError of what is wrong with a database, without its secrets."""
-    words = hide_secrets_in(getattr(error, "orig", None) or error, url)
-    return ConnectionError(f"storage={hide_secrets(url)!r} cannot be used: {words}")
-
-
-@contextmanager
-def secrets_hidden(storage):
-    """Replace the errors of a database by one that shows neither user nor password."""
-    # Optuna keeps a database behind a cache.
-    url = getattr(getattr(storage, "_backend", storage), "url", None)
-    try:
-        yield
-    except Exception as error:
-        # Optuna may fail in another way while it handles an error of the database.
-        cause: BaseException | None = error
-        while cause and not isinstance(cause, SQLAlchemyError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None or url is None:
-            raise
-        raise _unusable(url, cause) from None
-
-
-def _made_at_once(error):
-    """Say whether another process made the tables of an empty database meanwhile."""
-    return isinstance(error, IntegrityError) or (
-        isinstance(error, DBAPIError) and "already exists" in str(error.orig)
-    )
-
-
-def _open_database(url):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(
-            url,
-            # Of a computer that slept the server knows nothing any more.
-            engine_kwargs={"pool_pre_ping": True},
-            heartbeat_interval=_HEARTBEAT,
-        )
-
-
-def dashboard_command(storage):
-    """Return the shell's command that opens optuna-dashboard on a storage."""
-    return shlex.join(["optuna-dashboard", hide_secrets(storage)])
-
-
-class _RepairingLock:
-    """Optuna's lock of a journal, which leaves its holder a journal of whole records.
-
-    A process that is killed may leave half a record. Optuna would write the next one
-    behind it, and then read neither.
-    """
-
-    def __init__(self, path):
-        self._path = path
-        # Windows lets only administrators make symbolic links.
-        lock_class = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
-        self._lock = lock_class(str(path))
-
-    def acquire(self):
-        """Take the lock, and cut off half a record at the end."""
-        acquired = self._lock.acquire()
-        _cut_torn_record(self._path)
-        return acquired
-
-    def release(self):
-        """Give the lock back."""
-        self._lock.release()
-
-
-def _journal(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Workers may have another working folder.
-    path = path.absolute()
-    lock = _RepairingLock(path)
-    if path.exists():
-        _check_journal(path)
-    # Optuna wants no more of a lock, but has no public name for its class.
-    backend = JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
-    return JournalStorage(backend)
-
-
-def _check_journal(path):
-    with open(path, "rb") as file:
-        start = file.read(len(_RECORD))
-    if start != _RECORD[: len(start)]:
-        raise ValueError(f"storage={str(path)!r} is a file, but no journal of Optuna.")
-
-
-def _cut_torn_record(path):
-    with open(path, "rb+") as file:
-        if not file.seek(0, os.SEEK_END):
-            return
-        file.seek(-1, os.SEEK_END)
-        if file.read() != b"\n":
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def check_question(study, question):
