@@ -54,8 +54,8 @@ from octsk import (
 )
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
-from octsk.model_selection._folds import hash_values
 from octsk.training._fitting import Onlooker
+from octsk.utils.hashing import stable_hash
 
 mpl.use("agg")
 
@@ -490,16 +490,16 @@ def test_parameters_of_fit_of_any_kind(kind, tmp_path):
 def test_parameters_of_fit_from_other_libraries(library):
     module = pytest.importorskip(library)
     make = module.table if library == "pyarrow" else module.DataFrame
-    one, same, other = (hash_values([make({n: [1, 2]}), "words"]) for n in ("a", "a", "b"))
+    one, same, other = (stable_hash([make({n: [1, 2]}), "words"]) for n in ("a", "a", "b"))
     assert one == same != other
 
 
 def test_equal_values_have_equal_hashes_in_all_processes():
     code = (
         "import numpy as np\n"
-        "from octsk.model_selection._folds import hash_values\n"
+        "from octsk.utils.hashing import stable_hash\n"
         "a = np.arange(6.0).reshape(2, 3)\n"
-        "print(hash_values([{'b': [(a, 'x')], 'a': None}, [a, a], list('ab')]))"
+        "print(stable_hash([{'b': [(a, 'x')], 'a': None}, [a, a], list('ab')]))"
     )
     hashes = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
@@ -507,9 +507,9 @@ def test_equal_values_have_equal_hashes_in_all_processes():
     }
     a, again = (np.arange(6.0).reshape(2, 3) for _ in range(2))
     value = [{"a": None, "b": [(np.asfortranarray(a), "x")]}, [a, again], ("a", "b")]
-    assert hashes == {hash_values(value) + "\n"}
+    assert hashes == {stable_hash(value) + "\n"}
     assert (
-        len({hash_values(v) for v in ([a], [[a]], [a, a], {"a": a}, [a.astype(int)], "a")})
+        len({stable_hash(v) for v in ([a], [[a]], [a, a], {"a": a}, [a.astype(int)], "a")})
         == 6
     )
 

@@ -11,8 +11,6 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
-from octsk.utils.json import jsonable
-
 # Choices that Optuna's storages keep as they are.
 _KEPT = (bool, int, float, str, type(None))
 
@@ -110,10 +108,3 @@ def _labelled(values):
             label = f"{words} ({n})"
         choices[label] = value
     return choices
-
-
-def describe(value):
-    """Return what a value is in words that are the same in each process."""
-    said = jsonable(value)
-    plain = isinstance(value, str) or not isinstance(said, str)
-    return f"{said!r}" if plain else said

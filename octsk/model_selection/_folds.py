@@ -1,18 +1,12 @@
 """Fit and score a candidate on the folds of a cross-validation."""
 
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
-
-import joblib
 import numpy as np
-from scipy import sparse
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from octsk.model_selection._distributions import describe
+from octsk.utils.hashing import stable_hash
 
 
 class Folds:
@@ -41,39 +35,11 @@ class Folds:
 
     def hash_of_parameters(self):
         """Return a hash of what `fit` and the scorers are given, such as weights."""
-        return hash_values([self._settings["fit_params"], self._settings["score_params"]])
+        return stable_hash([self._settings["fit_params"], self._settings["score_params"]])
 
     def fingerprint(self):
         """Return a hash of images, labels and folds."""
-        return hash_values([self.X, np.asarray(self.y).astype(str), self.splits])
-
-
-def hash_values(value):
-    """Return a hash of arrays, tables and what holds them, the same in all processes."""
-    # Memory-mapped images are to have the same hash as those in memory.
-    return joblib.hash(_plain(value), coerce_mmap=True)
-
-
-def _plain(value):
-    """Return a value as lists of arrays and words, ragged ones too."""
-    if sparse.issparse(value):
-        csr = value.tocsr()
-        return [csr.shape, csr.data, csr.indices, csr.indptr]
-    if isinstance(value, Mapping):
-        return [[str(key), _plain(value[key])] for key in sorted(value, key=str)]
-    is_list = isinstance(value, (list, tuple))
-    array: Any = None
-    if is_list or hasattr(value, "__array__"):
-        # Lists of unequal arrays, and tensors of a graph, are none.
-        with suppress(ValueError, TypeError, RuntimeError):
-            array = np.ascontiguousarray(value)
-    if array is None and not is_list:
-        return describe(value)
-    if array is None or array.dtype == object:
-        array = [np.shape(array), *map(_plain, value if is_list else array.ravel())]
-    # Of pandas, polars and pyarrow.
-    names = getattr(value, "column_names", getattr(value, "columns", None))
-    return array if names is None else [list(map(str, names)), array]
+        return stable_hash([self.X, np.asarray(self.y).astype(str), self.splits])
 
 
 def fit_fold(estimator, *, X, y, train, test, cost, **settings):

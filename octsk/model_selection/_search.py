@@ -25,7 +25,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from octsk.model_selection._distributions import Space, describe
+from octsk.model_selection._distributions import Space
 from octsk.model_selection._folds import Folds, count_parameters, find_net, fit_fold
 from octsk.model_selection._samplers_and_pruners import TrialSeededSampler, make_pruner
 from octsk.model_selection._spaces import search_space
@@ -45,6 +45,7 @@ from octsk.model_selection.study import (
     report_scores,
 )
 from octsk.utils.columns import check_groups
+from octsk.utils.json import describe
 from octsk.utils.processes import starting_processes
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.urls import Address
