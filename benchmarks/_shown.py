@@ -1,4 +1,4 @@
-"""Tables and pictures of what ``benchmarks.speed`` measured."""
+"""Tables and plots of the results of ``benchmarks.speed``."""
 
 import statistics
 import textwrap
@@ -11,7 +11,7 @@ from octsk.utils.tables import Table
 
 
 def part_tables(measured: dict[str, Any]) -> list[Table]:
-    """Put what a part measured into tables."""
+    """Convert the measurements of a part to tables."""
     tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
     tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
     if measured.get("held_out"):
@@ -34,7 +34,7 @@ def _comparison_table(measured) -> Table:
                 f"{least:g}" if least else "",
             )
         )
-    header = ("", "median (and ends)", f"in times of {ours}", "goal, at least")
+    header = ("", "median (min to max)", f"relative to {ours}", "goal, at least")
     return Table(measured["title"], header, rows)
 
 
@@ -104,7 +104,7 @@ def _draw_ratios(ax, measured) -> None:
             ax.plot([least], [name], "D", color="#D55E00")
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
-    ax.set_xlabel(f"in times of {measured['ours']} (median and ends; diamond: goal)")
+    ax.set_xlabel(f"relative to {measured['ours']} (median, min to max; diamond: goal)")
 
 
 def _draw_curve(ax, axis, points) -> None:
@@ -112,7 +112,7 @@ def _draw_curve(ax, axis, points) -> None:
     x = [point[key] for point in points]
     seconds = [statistics.median(t["seconds"] for t in point["turns"]) for point in points]
     ax.loglog(x, seconds, "o-", color="#0072B2")
-    ax.set(xlabel=axis, ylabel="seconds an epoch", title=f"Small against {axis}")
+    ax.set(xlabel=axis, ylabel="seconds per epoch", title=f"Small against {axis}")
     peaks = [[turn["peak"] for turn in point["turns"]] for point in points]
     if None not in peaks[0]:
         right = ax.twinx()

@@ -1,20 +1,20 @@
-"""Images augmented per second on one core: octsk beside Keras.
+"""Speed of augmentation on one core, compared with Keras.
 
-Contenders, all with the same ranges, each pass over the images drawn anew:
+All candidates use the same ranges and draw new random numbers in each pass over the images:
 
-  octsk, in a fit        what an estimator's augmentation= does: shuffled uint8 images
-                         gathered, scaled, warped and batched
-  octsk, fit_transform   what a pipeline step does: uint8 images in and out
+  octsk, in a fit        augmentation= of an estimator: shuffled uint8 images are
+                         collected, scaled, transformed and batched
+  octsk, fit_transform   a pipeline step: uint8 images in and out
   ImageDataGenerator     Keras's legacy generator, as in the report: flow() over floats
   Keras layers           RandomRotation, RandomTranslation, RandomZoom and RandomFlip on
-                         float batches in a tf.data map, as Keras advises
-  Keras layers, eager    the same layers called batch by batch from Python
+                         float batches in a tf.data map, as recommended by Keras
+  Keras layers, eager    the same layers, called batch by batch from Python
 
-Keras's layers are spared the shear: at the report's 0.001 to 0.1 degrees it moves no
-pixel by more than 0.03. Batches have 32 images.
+Keras's layers omit the shear, which at the report's 0.001 to 0.1 degrees moves no pixel by
+more than 0.03. The batch size is 32.
 
-The process keeps to one core. Time is that core's (CPU time), so that other processes
-on the machine count as little as they can. Contenders take turns.
+The process is bound to one core. CPU time is measured to reduce the influence of other
+processes. Candidates take turns.
 """
 
 import statistics
@@ -237,10 +237,10 @@ def _speeds(result) -> Table:
     }
     return Table(
         f"Augmentation on one core, {result['settings']['preset']} settings",
-        ("contender", "images/s", "µs an image"),
+        ("contender", "images/s", "µs per image"),
         [(name, f"{speed:,.0f}", f"{1e6 / speed:.1f}") for name, speed in medians.items()],
         [
-            f"{result['settings']['n']:,} images of 28 x 28 a pass, median of "
+            f"{result['settings']['n']:,} images of 28 x 28 per pass, median of "
             f"{result['settings']['repeats']} passes."
         ],
     )
@@ -248,15 +248,15 @@ def _speeds(result) -> Table:
 
 def _ratios(result) -> Table:
     return Table(
-        "octsk's images per second, divided by those of",
+        "octsk's images per second relative to Keras",
         ("", *OURS),
         [
             (theirs, *(ratio_words(result["ratios"][ours][theirs]) for ours in OURS))
             for theirs in THEIRS
         ],
         [
-            "Median (and ends) of the ratios, one a turn.",
-            f"Goal: {OURS[0]}, at least {GOAL} times {THEIRS[0]}.",
+            "Median (min to max) of the ratios over the turns.",
+            f"Goal: {OURS[0]} is at least {GOAL} times as fast as {THEIRS[0]}.",
         ],
     )
 

@@ -1,17 +1,18 @@
-"""Balanced error of the nets on corrupted test images.
+"""Balanced error on corrupted test images.
 
-Each net is trained as it is by default on the training images, over seeds, and measured on
-the test images as they are and under ten corruptions in five severities. Nothing is chosen
-by what is measured. The error is 1 - balanced accuracy. A corruption's relative error is
-the mean over the severities divided by that of a reference net. MedMNIST-C divides by
-AlexNet's, which is not here: relative errors are not comparable with those printed there.
+Each network is trained with default settings over several seeds, and evaluated on the
+original test images and on ten corruptions in five severities. These results do not
+influence any choice. The error is 1 - balanced accuracy. The relative error of a
+corruption is the mean over the severities, divided by that of a reference network.
+MedMNIST-C divides by the error of AlexNet, which is not available here, so relative errors
+are not comparable.
 
---list shows the corruptions with their parameters; where these come from is said in
-octsk/corruptions.py. With --corrupted, images corrupted by others take their place:
-a file in the layout of Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test
-images are of twelve corruptions in turn, each in five severities.
+--list shows the corruptions with their parameters; octsk/corruptions.py states their
+sources. --corrupted uses published corrupted images instead: a file with the layout of
+Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test images have twelve
+corruptions in five severities each.
 
-Without --data the images are phantoms.
+Without --data, the images are phantoms.
 """
 
 import sys
@@ -208,7 +209,7 @@ def new_net(name: str, seed: int, epochs: int | None):
 
 
 def _image_sets(arguments, dataset):
-    """Yield corruption, severity, images and labels; first the images as they are."""
+    """Yield corruption, severity, images and labels; the first images are not corrupted."""
     if not arguments.corrupted:
         test = _split(dataset, "test")
         names = dict.fromkeys(arguments.corruptions)
@@ -317,7 +318,7 @@ def _summary_table(result) -> Table:
     # The reference's own is 1 everywhere.
     others = [net for net in errors if net != found["reference"]]
     clean = [mean_words(errors[net][CLEAN]) for net in errors if errors[net][CLEAN]]
-    rows = [("as they are", *clean, *[""] * len(others))] if clean else []
+    rows = [("not corrupted", *clean, *[""] * len(others))] if clean else []
     for name in found["relative"][found["reference"]]:
         relative = [f"{found['relative'][net][name]:.2f}" for net in others]
         rows.append((name, *(mean_words(errors[net][name]) for net in errors), *relative))

@@ -1,19 +1,19 @@
-"""Time and memory of a full-size fit: octsk beside the report's pipeline.
+"""Time and memory of a full-size fit, compared with the report's pipeline.
 
-Contenders:
+Candidates:
 
-  octsk              the estimator with its defaults, given uint8 images
-  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy makes
-                     float64 of them), the same network, optimizer and batch size,
+  octsk              the estimator with default settings on uint8 images
+  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy converts
+                     them to float64), the same network, optimizer and batch size,
                      ImageDataGenerator.flow, model.fit
 
-Both validate after each epoch on a ninth as many images, as the report did, and print no
-progress. Each fit has a Python process of its own; contenders take turns. Without --data
+Both validate after each epoch on a ninth as many images, as in the report, and print no
+progress. Each fit runs in its own Python process; candidates take turns. Without --data,
 the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
 
-Memory is the process's peak (Linux only). What a fit adds is that peak less the peak of
-the same fit on 2,048 of the images, with all of them loaded: it is given in sizes of the
-uint8 training array, to whose number of images it is due.
+Memory is the peak of the process (Linux only). The added memory of a fit is this peak
+minus that of the same fit on 2,048 of the images, with all images loaded. It is given
+relative to the size of the uint8 training array.
 """
 
 import statistics
@@ -326,14 +326,15 @@ def _table(net, result) -> Table:
         ("", "epoch", "a step", "epoch CPU", "validation", "fit", "peak memory", "added"),
         rows,
         [
-            f"The {THEIRS} in times of octsk's: epoch {ratio_words(ratio['epoch'])}, epoch "
+            f"The {THEIRS} relative to octsk: epoch {ratio_words(ratio['epoch'])}, epoch "
             f"CPU {ratio_words(ratio['epoch_cpu'])}, fit {ratio_words(ratio['fit'])}; "
-            f"medians (and ends) of {settings['repeats']}.",
-            "Epoch: training alone, "
-            + ("the median after the first." if settings["epochs"] > 1 else "tracing too."),
-            "Epoch CPU: time of all cores, on which other processes have little effect.",
-            f"Added: memory due to the number of images, in sizes of the {array / 1e6:.1f} "
-            "MB array.",
+            f"median (min to max) of {settings['repeats']}.",
+            "Epoch: training only, "
+            + (
+                "the median after the first." if settings["epochs"] > 1 else "with tracing."
+            ),
+            "Epoch CPU: time on all cores, which other processes hardly affect.",
+            f"Added: memory due to the images, relative to the {array / 1e6:.1f} MB array.",
         ],
     )
 

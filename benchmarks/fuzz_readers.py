@@ -1,15 +1,15 @@
-"""Feed the file readers what a coverage-guided fuzzer makes of honest files.
+"""Fuzz the file readers with a coverage-guided fuzzer.
 
-Needs atheris (``pip install atheris``; Linux or macOS), which no other part of the
-project does. A reader may give what it reads or refuse by a ValueError; anything else is
-a finding, and so is a process started, a connection made or a pickle opened meanwhile.
-Each kind of finding is printed and its first file is kept in --findings; libFuzzer itself
-stops at a crash of a C library, at 60 seconds for one file or at 6 GB. (HDF5 may take 4
-for the length that a name claims; octsk reads names in a process with a limit, which a
-fuzzer could not watch.)
+Requires atheris (``pip install atheris``; Linux or macOS), which no other part of the
+project needs. A reader may return the content or raise a ValueError. Anything else is a
+finding, as is a process that is started, a connection that is opened or a pickle that is
+loaded. Each kind of finding is printed, and its first file is stored in --findings.
+libFuzzer itself stops if a C library crashes, after 60 seconds for one file, or at 6 GB.
+(HDF5 may use 4 GB for the length that a name declares; octsk reads names in a process with
+limited memory, which a fuzzer could not observe.)
 
-Files of archives would hardly ever pass their check sums, so what is changed is one
-member, which is then put into an archive anew; the first byte of an input says which.
+Changed archives would hardly ever have correct checksums. Therefore one member is changed
+and put into a new archive; the first byte of an input selects the member.
 """
 
 import argparse

@@ -1,11 +1,10 @@
-"""Memory and open files over many fits and predictions in one process.
+"""Growth of memory and open files over many fits and predictions.
 
-Fits a new, tiny network each time (a few filters, 64 phantoms, one epoch), then has the
-last one predict some images, and looks at the process in between: its resident memory,
-its open file descriptors and its threads. What grows with every fit or call would end a
-service or a long search in time; growth is from the end of the warm-up, a tenth of the
-calls, on, and each goal is said to be met or not. The process has nothing else to do.
-Linux only.
+The script repeatedly fits a new, tiny network (a few filters, 64 phantoms, one epoch),
+then predicts with the last one. It records the resident memory, open file descriptors and
+threads of the process. Anything that grows with every call would eventually stop a service
+or a long search. Growth is measured after a warm-up of a tenth of the calls, and compared
+with the goals. Linux only.
 """
 
 import gc

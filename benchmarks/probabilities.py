@@ -1,19 +1,19 @@
-"""Whether calibration, ensembles and class weights better the probabilities of the nets.
+"""Effect of calibration, ensembles and class weights on probabilities.
 
-All by scikit-learn's own tools and the nets' own parameters:
+All techniques are scikit-learn's own tools or parameters of the estimators:
 
   calibration  CalibratedClassifierCV: temperature, sigmoid and isotonic regression on the
-               validation images of a net that stays as it is (FrozenEstimator), and
-               temperature by folds of the training images, without validation images.
-  ensembles    VotingClassifier of --members nets that differ in their seed alone, as they
-               are and with the temperature of the validation images.
-  classes      class_weight none or "balanced", each with class_prior none or "uniform".
+               validation images of a fitted network (FrozenEstimator), and temperature by
+               cross-validation on the training images
+  ensembles    VotingClassifier of --members networks that differ only in their seed, with
+               and without a temperature from the validation images
+  classes      class_weight None or "balanced", each with class_prior None or "uniform"
 
-Everything is measured on test images that nothing was fitted to or chosen by, over
---repeats with new seeds. Where a file names patients (groups), each repeat splits all of
-its images anew, with no patient in two parts: four sixths to train, one to validate, one
-to test. Otherwise the splits are the file's own. Without --data the images are phantoms,
-whose test split has other class shares than the training.
+Everything is measured on separate test images, over --repeats with new seeds. If a file
+identifies patients (groups), each repeat splits all of its images by patient: four sixths
+for training, one for validation and one for testing. Otherwise the splits of the file are
+used. Without --data, the images are phantoms, whose test split has other class
+frequencies.
 """
 
 import sys
@@ -301,7 +301,7 @@ def _tables_of(data, net, result) -> list[Table]:
     return [
         Table(f"{data['name']}, {net}", ("", *METRICS.values()), means, _notes(data, rows)),
         Table(
-            f"{data['name']}, {net}: less what the net {PLAIN} has, repeat by repeat",
+            f"{data['name']}, {net}: difference from the network {PLAIN}, per repeat",
             ("", *METRICS.values()),
             differences[1:],
         ),

@@ -1,17 +1,18 @@
-"""What each ingredient of ResidualOCTNet's recipe is worth, on and off.
+"""Contribution of each part of ResidualOCTNet's training recipe.
 
-Every variant is the default with one ingredient taken out or put in; beside them stand the
-report's nets. A variant is trained on the same folds with the same seeds as the default,
-so that what counts is the difference, seed by seed. Data:
+Each variant adds or removes one part of the default recipe; the report's networks are
+included for comparison. All variants are trained on the same folds with the same seeds, so
+that the differences can be computed for each seed. Data:
 
-  FILE...   The train split of files in MedMNIST's layout, cross-validated; patients stay
-            together where the file has groups. With --val the val split, too, by a net
-            trained on the whole train split. The test split is never looked at.
-  phantoms  Synthetic scans with OCTMNIST's class shares to train on, and to measure on
-            balanced ones, darker, blurred and with more noise: other shares and another
-            device. (--phantoms N)
+  FILE...   The train split of files in MedMNIST's layout is cross-validated; patients are
+            kept together if the file contains groups. With --val, networks trained on the
+            whole train split are also evaluated on the val split. The test split is not
+            used.
+  phantoms  Synthetic scans (--phantoms N) with OCTMNIST's class frequencies for training,
+            and for testing balanced ones that are darker, blurred and noisier, as if from
+            another device.
 
-A run that was ended goes on where it was, with the same --output.
+The same command with the same --output resumes an interrupted run.
 """
 
 import json
@@ -331,7 +332,7 @@ def _table(data, result) -> Table:
     kinds = {"folds": names - {"val"}} | ({"val": {"val"}} if "val" in names else {})
     header = ["variant", "CPU seconds"]
     for kind in kinds:
-        header += [f"balanced accuracy, {kind}", "less defaults", f"AUC, {kind}"]
+        header += [f"balanced accuracy, {kind}", "difference from defaults", f"AUC, {kind}"]
     rows = []
     for name in dict.fromkeys(f["variant"] for f in measured):
         own = [f for f in measured if f["variant"] == name]
@@ -358,9 +359,9 @@ def _table(data, result) -> Table:
         header,
         rows,
         [
-            f"Mean ± standard error over {words}; of a seed the mean over the folds. "
-            "The folds are the same for all.",
-            "CPU seconds: median of a training, of all its threads.",
+            f"Mean ± standard error over {words}; for each seed, the mean over the folds. "
+            "All variants use the same folds.",
+            "CPU seconds: median per training, summed over all threads.",
         ],
     )
 

@@ -1,13 +1,13 @@
-"""The report's list of results and its printed runs, trained again.
+"""The report's list of results and printed runs, trained again.
 
-Rows 1 to 12 are those of the report's list of results, P1 to P5 its printed runs; --list
-shows them. A training uses octsk's estimators with the row's network, optimizer, epochs
-and augmentation, and validates on the validation split. Rows of one setting are trained
-once and share what is measured. Without --data or --phantoms the data set is OCTMNIST,
-downloaded if it is not in the cache.
+Rows 1 to 12 are the report's list of results, and P1 to P5 its printed runs; --list shows
+them. Each training uses octsk's estimators with the network, optimizer, epochs and
+augmentation of its row, and the validation split for validation. Rows with the same
+setting are trained once. Without --data or --phantoms, the data set is OCTMNIST, which is
+downloaded if necessary.
 
-Reported figures are of OCTMNIST's official test split, so they are shown beside measured
-ones on that split of that file alone.
+The reported results were obtained on OCTMNIST's official test split, so they are only
+shown beside results measured on that split of the official file.
 """
 
 import statistics
@@ -197,7 +197,7 @@ def _listing() -> Table:
     ]
     source = next(iter(ROWS.values())).source
     return Table(
-        "Rows of the report: 1 to 12 its list of results, P1 to P5 its printed runs",
+        "Rows of the report: list of results (1 to 12) and printed runs (P1 to P5)",
         ("row", *_SETTING_HEADER, "reported ACC"),
         rows,
         [f"{source}. OCTMNIST's test split, one run each."],
@@ -225,7 +225,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if result["not_comparable"]:
         tables.append(
             Table(
-                "Reported figures: none stand beside these",
+                "Reported results are not shown",
                 notes=[f"Reason: {result['not_comparable']}."],
             )
         )
@@ -234,7 +234,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def _accuracies(result) -> Table:
     comparable = result["not_comparable"] is None
-    header = ["row", *_SETTING_HEADER, "ACC", "least", "most", "log-loss"]
+    header = ["row", *_SETTING_HEADER, "ACC", "min", "max", "log-loss"]
     if comparable:
         header += ["reported ACC", "reported loss"]
     rows = []
@@ -310,7 +310,7 @@ def _epochs(runs, result) -> Table:
         "Printed runs: accuracy after each epoch",
         ("", "epoch 1, 2, ..."),
         rows,
-        ["Measured: mean over the seeds."],
+        ["Measured values are means over the seeds."],
     )
 
 

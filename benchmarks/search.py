@@ -1,18 +1,18 @@
-"""What a search gains, and what pruning and a second process save.
+"""Benefit of a search, and time saved by pruning and a second process.
 
-Three parts, each by itself with --parts:
+The script has three parts, which --parts selects:
 
-  study    An Optuna study of a net beside the net's defaults, cross-validated on the same
-           folds. The best of many trials is too good on the folds it was chosen by, so
-           both are scored again on new folds with new seeds (--repeats of them): what
-           counts is the difference there.
-  workers  The same study, of --short-trials trials, by one process and by two that share
-           a journal file. The two have half of the cores each (Linux); the one has all of
-           them, or half too. They take turns. Time is from the start of Python to the end.
-  pruning  Seconds of a pruned trial beside those of a completed one, in studies of
-           --short-trials trials and three times the net's epochs, by pruner.
+  study    An Optuna study compared with the default settings, cross-validated on the same
+           folds. Because the best of many trials is overly optimistic on the folds by
+           which it was chosen, both are scored again on new folds with new seeds
+           (--repeats).
+  workers  The same study of --short-trials trials by one process, and by two that share a
+           journal file. Each of the two has half of the cores (Linux); the single process
+           has all of them, or half. They take turns. The time includes starting Python.
+  pruning  Time of a pruned trial compared with a completed one for each pruner, in studies
+           of --short-trials trials with three times the default number of epochs.
 
-Folds keep patients together where the file has groups. Without --data the images are
+Folds keep patients together if the file contains groups. Without --data, the images are
 phantoms.
 """
 
@@ -358,10 +358,10 @@ def _study_table(result) -> Table:
         [
             f"Mean and standard error over {settings['folds']} folds of "
             f"{result['data']['n']} images.",
-            f"On the folds of the search the best is {found:+.3f} beside the defaults: "
-            + ("more" if beats else "not more")
-            + " than their standard error.",
-            f"On new folds, fold by fold: {gain:+.3f} ± {error:.3f} (defaults "
+            f"Difference on the folds of the search: {found:+.3f}, "
+            + ("which is more" if beats else "which is not more")
+            + " than the standard error.",
+            f"Difference on new folds: {gain:+.3f} ± {error:.3f} (defaults "
             f"{new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
             f"Best: {best}.",
         ],

@@ -1,26 +1,27 @@
-"""Speed and memory of octsk beside its peers, all in one run: ratios with their spread.
+"""Speed and memory, compared with other libraries.
 
 Parts:
 
-  training      an epoch, data and augmentation included: octsk, the report's pipeline
-                (plain Keras and ImageDataGenerator), scikeras with Keras's random layers,
-                PyTorch (channels last) and skorch where installed
-  precision     bfloat16 beside float32: an epoch, and what both come to on images held
-                out, over seeds
-  fits          many fits on few images: octsk and scikeras, fixed cost and memory
-  prediction    one image and many: octsk, the bare compiled model, Keras's predict, ONNX
-                Runtime; its memory
-  augmentation  an image: octsk, ImageDataGenerator, Keras's random layers; its share of
-                an epoch
+  training      an epoch, including data loading and augmentation: octsk, the report's
+                pipeline (plain Keras and ImageDataGenerator), scikeras with Keras's random
+                layers, and PyTorch (channels last) and skorch if installed
+  precision     bfloat16 compared with float32: time of an epoch, and accuracy on held-out
+                images over several seeds
+  fits          fixed cost and memory of many fits on few images: octsk and scikeras
+  prediction    one image and many images: octsk, the compiled Keras model, Keras's
+                predict, ONNX Runtime; memory for prediction
+  augmentation  time per image: octsk, ImageDataGenerator, Keras's random layers; its share
+                of an epoch
   search        GridSearchCV: n_jobs=2 and serial
-  start         imports, the command line, the first fit taken apart
-  scaling       an epoch of Small against images, their size and the batch size
-  memory        what a fit adds to a set in memory; a memory-mapped set, under a limit that
-                a copy of it would break (Linux)
+  start         imports, the command line, and the parts of the first fit
+  scaling       an epoch of Small for different numbers of images, image sizes and batch
+                sizes
+  memory        memory that a fit adds to a data set in memory; a memory-mapped data set,
+                with a memory limit that a copy of it would exceed (Linux)
 
-Each measurement has a Python process of its own, or contenders take turns in one; ratios
-are formed turn by turn. The images are phantoms. The last table holds all that the project
-asks for: what was measured, the goal, met or not.
+Each measurement runs in its own Python process, or candidates take turns in one. Ratios
+are computed turn by turn. The images are phantoms. The last table lists the project's
+performance goals and whether they are met.
 """
 
 import importlib.util
@@ -187,9 +188,9 @@ def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
 
 def _precision_goals(faster, difference, why) -> list[dict[str, Any]]:
     return [
-        goal("Medium, float32 in times of bfloat16", faster, 1.8, why=why),
+        goal("Medium, float32 relative to bfloat16", faster, 1.8, why=why),
         goal(
-            "Medium in bfloat16, held-out loss: difference in times of that between seeds",
+            "Medium in bfloat16, held-out loss: difference relative to that between seeds",
             difference,
             1,
             at_most=True,
@@ -302,7 +303,7 @@ def prediction(arguments, folder) -> dict[str, Any]:
     goals = [
         goal("One image, Small, median", one["octsk"], 0.002, "ms", at_most=True),
         goal(
-            f"{n:,} images, Small: octsk in times of the bare compiled model",
+            f"{n:,} images, Small: octsk relative to the bare compiled model",
             behind,
             1.05,
             at_most=True,
@@ -324,7 +325,7 @@ def augmentation(arguments, folder) -> dict[str, Any]:
     epochs = interleaved(
         {
             name: partial(_timing, "epoch", n=n, augmentation=augmented)
-            for name, augmented in (("augmented", True), ("as they are", False))
+            for name, augmented in (("augmented", True), ("not augmented", False))
         },
         repeats,
     )
@@ -333,12 +334,14 @@ def augmentation(arguments, folder) -> dict[str, Any]:
     ours = "octsk, in a fit"
     title, whole = "Augmentation of an image, one core, CPU time", "the whole"
     wanted = [one / asked["Keras layers"] for one in seconds["Keras layers"]]
-    share = [1 - plain for plain in _quotients(cpu["as they are"], cpu["augmented"])]
+    share = [1 - plain for plain in _quotients(cpu["not augmented"], cpu["augmented"])]
     return {
         "comparisons": [
             comparison(title, seconds, ours, unit="µs", goals=asked),
-            comparison(f"{title}: octsk's way, taken apart", parts, whole, unit="µs"),
-            comparison(f"An epoch of Small on {n:,} images, CPU time", cpu, "as they are"),
+            comparison(f"{title}: breakdown of octsk's time", parts, whole, unit="µs"),
+            comparison(
+                f"An epoch of Small on {n:,} images, CPU time", cpu, "not augmented"
+            ),
         ],
         "notes": [
             "As fast as the project asks beside Keras's compiled layers would be "
@@ -458,7 +461,7 @@ def _set_in_memory(arguments) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     )
     asked = partial(
         goal,
-        f"A fit on {n:,} images adds, in sizes of their array",
+        f"A fit on {n:,} images adds, relative to the size of their array",
         bound=1.5,
         unit="sizes",
         at_most=True,
@@ -480,7 +483,8 @@ def _memory_mapped(arguments, folder) -> tuple[dict[str, Any] | None, dict[str, 
     few = max(64, n // 16)
     asked = partial(
         goal,
-        f"A fit on {arguments.megabytes:,} MB of mapped images adds, in sizes of them",
+        f"A fit on {arguments.megabytes:,} MB of mapped images adds, "
+        "relative to their size",
         bound=MAPPED_SHARE,
         unit="sizes",
         at_most=True,

@@ -4,9 +4,10 @@ import functools
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _wrap_data_with_container
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -57,31 +58,40 @@ PRESETS = {
 _CHUNK_PIXELS = 1024 * 28 * 28
 
 
+def _is_resampler(augmenter):
+    return augmenter.n_copies is not None or augmenter.sampling_strategy is not None
+
+
 def _transforms(self):
-    if self.n_copies is not None:
+    if _is_resampler(self):
         raise AttributeError(
-            "OCTAugmenter(n_copies=...) is a resampler: it has fit_resample and no "
-            "transform. Leave n_copies at None for a transformer."
+            "OCTAugmenter with n_copies or sampling_strategy is a resampler: it has "
+            "fit_resample and no transform. Leave n_copies at None, and sampling_strategy "
+            "too, for a transformer."
         )
     return True
 
 
 def _resamples(self):
-    if self.n_copies is None:
+    if not _is_resampler(self):
         raise AttributeError(
-            "OCTAugmenter() is a transformer. Set n_copies=1 or more for a resampler "
-            "with fit_resample."
+            "OCTAugmenter() is a transformer. Set n_copies=1 or more, or "
+            "sampling_strategy, for a resampler with fit_resample."
         )
     return True
 
 
-# scikit-learn's wrapping of transform for data frame output would hide available_if.
-class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+# scikit-learn's automatic wrapping of transform for data frame output would hide
+# available_if, and fail for images, so the methods below wrap their output themselves.
+class OCTAugmenter(  # type: ignore[call-arg]
+    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Random rotation, shift, shear, zoom and flip of training images.
 
-    The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers
-    it gives the same image, to rounding. The defaults are the settings that the report
-    trained with.
+    The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers,
+    square images come out the same, to rounding. Other images differ, since Keras swaps
+    height and width when it computes their centre; OCTAugmenter rotates, shears and zooms
+    about the true centre. The defaults are the settings that the report trained with.
 
     Used in three ways, always for training images only:
 
@@ -90,10 +100,13 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     - as a step of a scikit-learn pipeline: `fit_transform`, which a pipeline calls in
       training, returns one random variant of each image; `transform`, which it calls in
       prediction, returns the images as they are;
-    - with `n_copies`, as a resampler of an imbalanced-learn pipeline: `fit_resample`
-      returns the images with `n_copies` variants of each and the labels to go with them.
-      imbalanced-learn takes a step either as transformer or as resampler, so
-      `transform` is absent then.
+    - with `n_copies` or `sampling_strategy`, as a resampler of an imbalanced-learn
+      pipeline: `fit_resample` returns the images and variants of them, of all classes or
+      of the rare ones only, with their labels. imbalanced-learn takes a step either as
+      transformer or as resampler, so `transform` is absent then.
+
+    `set_output` (also that of a pipeline) makes flattened images data frames. Images of
+    shape (n, h, w) or (n, h, w, c) stay arrays, because a data frame has two dimensions.
 
     Parameters
     ----------
@@ -119,8 +132,24 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     fill_mode : {"nearest", "reflect", "constant"}, default="nearest"
         What fills the pixels from outside the image: its nearest edge pixel, its mirror
         image, or black.
-    n_copies : int or None, default=None
-        None for a transformer; a number of variants of each image for a resampler.
+    n_copies : int, dict or None, default=None
+        The number of variants of each image that a resampler adds. A dict gives the
+        number by class, as in ``{2: 3, 3: 3}``; images of the other classes are not
+        varied. None for a transformer, or with `sampling_strategy`.
+    sampling_strategy : str, float, dict, callable or None, default=None
+        Which classes a resampler adds variants to, as in imbalanced-learn's
+        over-samplers:
+
+        - ``"not majority"``, ``"all"`` or ``"auto"``: all classes become as large as the
+          largest; ``"minority"``: only the smallest one does; ``"not minority"``: all but
+          the smallest one do;
+        - a float, of two classes only: the number of images of the smaller class divided
+          by that of the larger;
+        - a dict: the number of images that each class named in it is to have;
+        - a callable that takes `y` and returns such a dict.
+
+        The images of a class are varied equally often, give or take one variant. None
+        for a transformer, or with `n_copies`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws. Not used inside an estimator, whose own `random_state` rules.
 
@@ -130,6 +159,11 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Shape of the images seen in `fit`.
     n_features_in_ : int
         Number of pixel values in an image, ``h * w * c``.
+    feature_names_in_ : ndarray of shape (h * w * c,)
+        Names of the columns, where `fit` saw a data frame of flattened images.
+    sample_indices_ : ndarray of shape (n_resampled,)
+        The index in `X` of the image that each image returned by `fit_resample` is or was
+        varied from. ``groups[augmenter.sample_indices_]`` are their patients.
 
     See Also
     --------
@@ -163,7 +197,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "brightness_range": [Interval(Real, 0, 1, closed="both")],
         "contrast_range": [Interval(Real, 0, 1, closed="both")],
         "fill_mode": [StrOptions({"nearest", "reflect", "constant"})],
-        "n_copies": [None, Interval(Integral, 1, None, closed="left")],
+        "n_copies": [None, dict, Interval(Integral, 1, None, closed="left")],
+        "sampling_strategy": [
+            None,
+            StrOptions({"auto", "minority", "not minority", "not majority", "all"}),
+            Interval(Real, 0, 1, closed="right"),
+            dict,
+            callable,
+        ],
         "random_state": ["random_state"],
     }
 
@@ -180,6 +221,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         contrast_range=0.0,
         fill_mode="nearest",
         n_copies=None,
+        sampling_strategy=None,
         random_state=None,
     ):
         self.rotation_range = rotation_range
@@ -192,6 +234,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.contrast_range = contrast_range
         self.fill_mode = fill_mode
         self.n_copies = n_copies
+        self.sampling_strategy = sampling_strategy
         self.random_state = random_state
 
     @classmethod
@@ -272,7 +315,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        ndarray
+        ndarray, or data frame as `set_output` says
             `X`, unchanged.
 
         Raises
@@ -289,7 +332,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         True
         """
         check_is_fitted(self)
-        return validate_images(self, X, reset=False).reshape(_shape(X))
+        return self._output(validate_images(self, X, reset=False), X)
 
     @available_if(_transforms)
     def fit_transform(self, X, y=None):
@@ -304,7 +347,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        ndarray
+        ndarray, or data frame as `set_output` says
             The variants, with the shape and dtype of `X`.
 
         Raises
@@ -320,13 +363,18 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> OCTAugmenter(random_state=0).fit_transform(X).shape
         (3, 28, 28)
         """
-        images = self._fit(X)
-        varied = self._vary(images, check_random_state(self.random_state))
-        return varied.reshape(_shape(X))
+        images, rng = self._fit(X), check_random_state(self.random_state)
+        return self._output(self._vary(images, np.arange(len(images)), rng), X)
+
+    def _output(self, images, X):
+        images = images.reshape(_shape(X))
+        if images.ndim > 2:
+            return images
+        return _wrap_data_with_container("transform", images, X, self)
 
     @available_if(_resamples)
     def fit_resample(self, X, y):
-        """Return the images followed by `n_copies` random variants of each.
+        """Return the images followed by random variants of them.
 
         Parameters
         ----------
@@ -337,9 +385,10 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        X_resampled : ndarray with ``n * (1 + n_copies)`` images
-            The images, then all first variants, then all second ones and so on.
-        y_resampled : ndarray of shape (n * (1 + n_copies),)
+        X_resampled : ndarray of n_resampled images
+            The images, then the first variants, then the second ones and so on. A data
+            frame where `X` is one of pandas or polars.
+        y_resampled : ndarray of shape (n_resampled,)
             Their labels.
 
         Raises
@@ -356,22 +405,55 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> X_more, y_more = sampler.fit_resample(X, [0, 1, 1])
         >>> X_more.shape, y_more.tolist()
         ((9, 28, 28), [0, 1, 1, 0, 1, 1, 0, 1, 1])
+        >>> rare = OCTAugmenter(sampling_strategy="not majority", random_state=0)
+        >>> rare.fit_resample(X, [0, 1, 1])[1].tolist()
+        [0, 1, 1, 0]
         """
         images = self._fit(X)
         y = check_column(y)
         check_lengths(X, y)
         rng = check_random_state(self.random_state)
-        copies = [images, *(self._vary(images, rng) for _ in range(self.n_copies))]
-        shape = (-1, *_shape(X)[1:])
-        return np.concatenate(copies).reshape(shape), np.tile(y, 1 + self.n_copies)
+        n_variants = self._numbers_of_variants(y, rng)
+        rounds = range(n_variants.max())
+        sources = [np.flatnonzero(n_variants > i) for i in rounds]
+        self.sample_indices_ = np.concatenate([np.arange(len(images)), *sources])
+        varied = self._vary(images, self.sample_indices_[len(images) :], rng)
+        more = np.concatenate([images, varied]).reshape(-1, *_shape(X)[1:])
+        adapter = ADAPTERS_MANAGER.adapters.get(type(X).__module__.split(".")[0])
+        if adapter is not None:  # for pandas and polars
+            more = adapter.create_container(more, more, list(X.columns))
+        return more, y[self.sample_indices_]
 
-    def _vary(self, images, rng):
-        draws = self.draw(len(images), images.shape[1:], rng)
-        varied = np.empty_like(images)
+    def _numbers_of_variants(self, y, rng):
+        """Return how many variants of each image are to be made."""
+        if self.n_copies is not None and self.sampling_strategy is not None:
+            raise ValueError(
+                f"n_copies={self.n_copies!r} and sampling_strategy="
+                f"{self.sampling_strategy!r} are both set; leave one of them at None."
+            )
+        labels, of_class, counts = np.unique(y, return_inverse=True, return_counts=True)
+        size = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        if isinstance(self.n_copies, Integral):
+            return np.full(len(y), self.n_copies)
+        if self.n_copies is not None:
+            _check_by_class("n_copies", self.n_copies, dict.fromkeys(size, 0))
+            return np.array([self.n_copies.get(label, 0) for label in size])[of_class]
+        target = size | _target_sizes(self.sampling_strategy, y, size)
+        added = np.array(list(target.values())) - counts
+        n_variants = (added // counts)[of_class]
+        for i, n_left in enumerate(added % counts):
+            n_variants[rng.permutation(np.flatnonzero(of_class == i))[:n_left]] += 1
+        return n_variants
+
+    def _vary(self, images, sources, rng):
+        """Return a variant of each of the images that `sources` are the indices of."""
+        draws = self.draw(len(sources), images.shape[1:], rng)
+        varied = np.empty((len(sources), *images.shape[1:]), images.dtype)
         size = _images_at_a_time(images.shape[1:])
-        for start in range(0, len(images), size):
+        for start in range(0, len(sources), size):
             part = slice(start, start + size)
-            unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
+            unit = to_unit(to_batch(images[sources[part]]))
+            unit = self.warp(unit, draws[part]).numpy()
             # Integers are rounded, not cut, so that the identity gives them back.
             varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
@@ -464,6 +546,73 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         # fit_transform varies the images and transform does not, by design.
         tags.non_deterministic = True
         return tags
+
+
+# Makes set_output available, which the class statement above has switched off.
+OCTAugmenter._sklearn_auto_wrap_output_keys = {"transform"}
+
+
+def _target_sizes(strategy, y, size):
+    """Return the number of images that classes are to have.
+
+    Parameters
+    ----------
+    strategy : str, float, dict or callable
+        See the parameter `sampling_strategy` of :class:`OCTAugmenter`.
+    y : ndarray of shape (n,)
+        Labels.
+    size : dict of label to int
+        The number of images that each class has.
+
+    Returns
+    -------
+    dict of label to int
+        By class; classes that are to stay as they are may be missing.
+
+    Raises
+    ------
+    ValueError
+        If the strategy does not fit the classes.
+    """
+    smallest, largest = min(size, key=size.get), max(size, key=size.get)
+    if isinstance(strategy, str):
+        chosen = {"minority": {smallest}, "not minority": size.keys() - {smallest}}
+        return dict.fromkeys(chosen.get(strategy, size), size[largest])
+    if isinstance(strategy, Real):
+        if len(size) != 2:
+            raise ValueError(
+                f"sampling_strategy={strategy!r} is a ratio of two classes, but y has "
+                f"{len(size)}: {list(size)}. Give a dict of numbers of images."
+            )
+        smallest = next(label for label in size if label != largest)
+        target = int(strategy * size[largest])
+        if target < size[smallest]:
+            raise ValueError(
+                f"sampling_strategy={strategy!r} asks for {target} images of the class "
+                f"{smallest!r}, which has {size[smallest]} already; the ratio must be at "
+                f"least {size[smallest] / size[largest]:.3g}."
+            )
+        return {smallest: target}
+    target = strategy(y) if callable(strategy) else strategy
+    _check_by_class("sampling_strategy", target, size)
+    return target
+
+
+def _check_by_class(name, numbers, least):
+    """Check that a parameter has an int for classes of `y`, not below their `least`."""
+    if not isinstance(numbers, dict):
+        raise ValueError(f"{name} must return a dict of numbers by class, got {numbers!r}.")
+    for label, number in numbers.items():
+        if label not in least:
+            raise ValueError(
+                f"{name} names the class {label!r}, which is not in y; the classes in y "
+                f"are {list(least)}."
+            )
+        if not isinstance(number, Integral) or number < least[label]:
+            raise ValueError(
+                f"{name}[{label!r}] must be an int of at least {least[label]}, got "
+                f"{number!r}. A resampler only adds images."
+            )
 
 
 def _shape(X):

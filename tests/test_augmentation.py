@@ -1,20 +1,23 @@
 import itertools
 import random
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import tensorflow as tf
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline as ImblearnPipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import OCTAugmenter, augmentation
+from octsk import OCTAugmenter, SmallOCTNet, augmentation
 from octsk.augmentation import affine_transforms
 from octsk.utils.validation import check_images
 
@@ -627,9 +630,10 @@ REPORT = {
 
 @pytest.mark.parametrize("name", REPORT)
 def test_presets_are_the_settings_of_the_report(name):
-    others = dict(brightness_range=0, contrast_range=0, n_copies=None, random_state=None)
+    others = dict(brightness_range=0, contrast_range=0, random_state=None)
+    transformer = dict(n_copies=None, sampling_strategy=None)
     params = OCTAugmenter.from_preset(name).get_params()
-    assert params == {**REPORT[name], **others}
+    assert params == {**REPORT[name], **others, **transformer}
 
 
 def test_defaults_are_the_training_preset():
@@ -650,8 +654,9 @@ def test_unknown_preset():
 # --- The resampler ---------------------------------------------------------------------
 
 
-def test_transformer_or_resampler_never_both():
-    transformer, resampler = OCTAugmenter(), OCTAugmenter(n_copies=1)
+@pytest.mark.parametrize("param", [{"n_copies": 1}, {"sampling_strategy": "all"}], ids=str)
+def test_transformer_or_resampler_never_both(param):
+    transformer, resampler = OCTAugmenter(), OCTAugmenter(**param)
     for method in ("transform", "fit_transform"):
         assert hasattr(transformer, method)
         assert not hasattr(resampler, method)
@@ -710,6 +715,152 @@ def test_copies_differ():
 def test_labels_of_any_kind_are_repeated(y):
     _, labels = OCTAugmenter(n_copies=1).fit_resample(noise(), y)
     assert list(labels) == 2 * list(y)
+
+
+# 20 images of the class "a", 12 of "b" and 8 of "c", in no order.
+Y = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], [20, 12, 8]))
+
+
+def resample(y=Y, n=40, **params):
+    """Return the labels of a resampler and how often it varied each image."""
+    X = noise(n)
+    augmenter = OCTAugmenter(**STRONG, random_state=0, **params)
+    more, labels = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(more[:n], X)
+    np.testing.assert_array_equal(labels, np.asarray(y)[augmenter.sample_indices_])
+    varied = more[n:] != X[augmenter.sample_indices_[n:]]
+    assert varied.any(axis=(1, 2)).all()
+    return labels, np.bincount(augmenter.sample_indices_) - 1
+
+
+@pytest.mark.parametrize(
+    ("n_copies", "expected"),
+    [
+        ({"c": 3}, {"a": 0, "b": 0, "c": 3}),
+        ({"b": 1, "c": np.int64(4)}, {"a": 0, "b": 1, "c": 4}),
+        ({"a": 0, "b": 2}, {"a": 0, "b": 2, "c": 0}),
+        ({}, {"a": 0, "b": 0, "c": 0}),
+    ],
+)
+def test_copies_by_class(n_copies, expected):
+    _, n_variants = resample(n_copies=n_copies)
+    np.testing.assert_array_equal(n_variants, [expected[label] for label in Y])
+
+
+def test_copies_by_class_follow_in_rounds():
+    X, y = noise(3), [0, 1, 2]
+    augmenter = OCTAugmenter(n_copies={2: 3, 0: 1})
+    _, labels = augmenter.fit_resample(X, y)
+    assert labels.tolist() == [0, 1, 2, 0, 2, 2, 2]
+    assert augmenter.sample_indices_.tolist() == [0, 1, 2, 0, 2, 2, 2]
+
+
+def test_same_copies_of_all_classes_are_those_of_a_number():
+    X = noise()
+    number = OCTAugmenter(n_copies=2, random_state=0).fit_resample(X, Y)
+    by_class = dict.fromkeys("abc", 2)
+    named = OCTAugmenter(n_copies=by_class, random_state=0).fit_resample(X, Y)
+    np.testing.assert_array_equal(number[0], named[0])
+    np.testing.assert_array_equal(number[1], named[1])
+
+
+TWO = np.repeat([False, True], [30, 10])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "y"),
+    [
+        *[
+            (word, Y)
+            for word in ("auto", "all", "minority", "not minority", "not majority")
+        ],
+        ("minority", np.repeat([0, 1, 2, 3], 10)),  # none is the smallest
+        ("not minority", np.repeat([0, 1, 2, 3], [16, 12, 6, 6])),
+        (0.5, TWO),
+        (1.0, TWO),
+        (0.77, ~TWO),
+        ({"c": 21}, Y),
+        ({"a": 20, "c": 8, "b": 16}, Y),
+        (lambda y: {label: 20 for label in y if label != "c"}, Y),
+    ],
+    ids=str,
+)
+def test_sampling_strategy_is_that_of_imbalanced_learn(strategy, y):
+    labels, n_variants = resample(y, sampling_strategy=strategy)
+    X = np.zeros((40, 1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "After over-sampling, the number of samples")
+        _, theirs = RandomOverSampler(sampling_strategy=strategy).fit_resample(X, y)
+    np.testing.assert_array_equal(np.sort(labels), np.sort(theirs))
+    # The images of a class are varied equally often.
+    for label in np.unique(y):
+        assert np.ptp(n_variants[y == label]) <= 1
+
+
+def test_images_that_get_one_variant_more_are_drawn():
+    X = noise()
+    seeds = [
+        OCTAugmenter(sampling_strategy={"c": 12}, random_state=seed).fit(X)
+        for seed in (0, 0, 1)
+    ]
+    for augmenter in seeds:
+        augmenter.fit_resample(X, Y)
+    first, again, other = (augmenter.sample_indices_.tolist() for augmenter in seeds)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_copies", [1, 2]),
+        ("n_copies", "all"),
+        ("sampling_strategy", "majority"),
+        ("sampling_strategy", 0),
+        ("sampling_strategy", 1.5),
+        ("sampling_strategy", ["c"]),
+    ],
+)
+def test_resampler_of_wrong_kind(method, name, value):
+    arguments = [noise(), Y][: 1 if method == "fit" else 2]
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of OCTAugmenter must be"):
+        getattr(OCTAugmenter(**{name: value}), method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("params", "y", "message"),
+    [
+        (dict(n_copies={"d": 1}), Y, r"n_copies names the class 'd', .* \['a', 'b', 'c'\]"),
+        (dict(n_copies={2: 1}), TWO, r"n_copies names the class 2, .* \[False, True\]"),
+        (dict(n_copies={"c": -1}), Y, r"n_copies\['c'\] must be .* at least 0, got -1"),
+        (dict(n_copies={"c": 1.5}), Y, r"n_copies\['c'\] must be an int .*, got 1.5"),
+        (dict(n_copies={"c": None}), Y, r"n_copies\['c'\] must be an int .*, got None"),
+        (dict(sampling_strategy={"d": 9}), Y, "sampling_strategy names the class 'd'"),
+        (
+            dict(sampling_strategy={"c": 7}),
+            Y,
+            r"sampling_strategy\['c'\] must be an int of at least 8, got 7\. .* only adds",
+        ),
+        (dict(sampling_strategy={"c": "9"}), Y, r"\['c'\] must be an int .*, got '9'"),
+        (
+            dict(sampling_strategy=lambda y: {"c": 7}),
+            Y,
+            r"sampling_strategy\['c'\] must be an int of at least 8",
+        ),
+        (dict(sampling_strategy=lambda y: 7), Y, "sampling_strategy must return .* got 7"),
+        (dict(sampling_strategy=0.5), Y, "is a ratio of two classes, but y has 3"),
+        (dict(sampling_strategy=0.5), np.zeros(40), "of two classes, but y has 1"),
+        (dict(sampling_strategy=0.2), TWO, "asks for 6 .* True.* must be at least 0.333"),
+        (
+            dict(n_copies=1, sampling_strategy="all"),
+            Y,
+            "n_copies=1 and sampling_strategy='all' are both set",
+        ),
+    ],
+)
+def test_resampler_that_does_not_fit_the_labels(params, y, message):
+    with pytest.raises(ValueError, match=message):
+        OCTAugmenter(**params).fit_resample(noise(), y)
 
 
 def test_column_of_labels_is_flattened():
@@ -772,6 +923,96 @@ def test_imblearn_pipeline_takes_it_as_transformer_too():
     np.testing.assert_array_equal(pipeline["net"].fitted_on_[0], augmenter.fit_transform(X))
 
 
+def test_imblearn_pipeline_varies_rare_classes_alone():
+    augmenter = OCTAugmenter(sampling_strategy="not majority", random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.fit(noise(), Y)
+    labels, counts = np.unique(pipeline["net"].fitted_on_[1], return_counts=True)
+    assert dict(zip(labels, counts, strict=True)) == {"a": 20, "b": 20, "c": 20}
+
+
+# --- Data frames -----------------------------------------------------------------------
+
+
+def frame_of(library, X, **columns):
+    """Return images as the data frame of a library, one column a pixel."""
+    names = columns.get("names", [f"pixel {i}" for i in range(X[0].size)])
+    flat = X.reshape(len(X), -1)
+    if library == "pandas":
+        return pd.DataFrame(flat, columns=names)
+    return pytest.importorskip("polars").DataFrame(flat, schema=names)
+
+
+def test_names_of_features_are_those_of_the_columns():
+    X = noise()
+    augmenter = OCTAugmenter().fit(frame_of("pandas", X))
+    assert augmenter.get_feature_names_out().tolist() == [f"pixel {i}" for i in range(144)]
+    with pytest.raises(
+        ValueError, match="input_features is not equal to feature_names_in_"
+    ):
+        augmenter.get_feature_names_out([f"x{i}" for i in range(144)])
+    names = OCTAugmenter().fit(X).get_feature_names_out()
+    assert names.tolist() == [f"x{i}" for i in range(144)]
+    with pytest.raises(NotFittedError):
+        OCTAugmenter().get_feature_names_out()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_pipeline_gives_data_frames_of_flattened_images(library):
+    X, y = noise(), np.arange(40) % 2
+    frame = frame_of(library, X)
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    pipeline = Pipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.set_output(transform=library).fit(frame, y)
+    varied = pipeline["net"].fitted_on_[0]
+    assert type(varied) is type(frame)
+    assert list(varied.columns) == list(pipeline["augment"].get_feature_names_out())
+    expected = OCTAugmenter(**STRONG, random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(varied.to_numpy(), expected.reshape(40, -1))
+    pipeline.predict(frame[:5])
+    assert type(pipeline["net"].predicted_on_) is type(frame)
+
+
+@pytest.mark.parametrize("X", [noise(), noise()[..., None]], ids=["3-D", "4-D"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_images_stay_arrays_whatever_the_output(library, X):
+    pytest.importorskip(library)
+    augmenter = OCTAugmenter(random_state=0)
+    expected = augmenter.fit_transform(X)
+    with sklearn.config_context(transform_output=library):
+        np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
+    augmenter.set_output(transform=library)
+    np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
+    np.testing.assert_array_equal(augmenter.transform(X), X)
+
+
+@pytest.mark.parametrize("names", [None, range(144)], ids=["text", "numbers"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_resampled_data_frame_is_one(library, names):
+    if names and library == "polars":
+        pytest.skip("polars names its columns by text only")
+    X, y = noise(), np.arange(40) % 2
+    frame = frame_of(library, X, **({"names": list(names)} if names else {}))
+    augmenter = OCTAugmenter(n_copies={1: 2}, random_state=0)
+    more, labels = augmenter.fit_resample(frame, y)
+    assert type(more) is type(frame)
+    assert list(more.columns) == list(frame.columns)
+    expected, _ = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(more.to_numpy(), expected.reshape(80, -1))
+    assert len(labels) == 80
+    # The names that a net has seen in training are those of the images to predict.
+    net = SmallOCTNet(filters=(2,), dense_units=(), epochs=1, augmentation=None)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", net)]).fit(frame, y)
+    assert pipeline.predict(frame).shape == (40,)
+
+
+def test_resampler_has_no_output_to_set():
+    augmenter = OCTAugmenter(n_copies=1, random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.set_output(transform="pandas").fit(noise(), Y)
+    assert pipeline["net"].fitted_on_[0].shape == (80, 12, 12)
+
+
 # --- scikit-learn's suite --------------------------------------------------------------
 
 
@@ -782,6 +1023,27 @@ def vectors_to_images(estimator, X, *, reset):
     images = check_images(unit[:, None, :])
     estimator.image_shape_ = images.shape[1:]
     return images
+
+
+# scikit-learn runs these on its own transformers and leaves them out of the suite. They
+# mix data frames and arrays on purpose.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_transformer_get_feature_names_out,
+        estimator_checks.check_transformer_get_feature_names_out_pandas,
+        estimator_checks.check_set_output_transform,
+        estimator_checks.check_set_output_transform_pandas,
+        estimator_checks.check_global_output_transform_pandas,
+        estimator_checks.check_set_output_transform_polars,
+        estimator_checks.check_global_set_output_transform_polars,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_scikit_learn_checks_of_output(check, monkeypatch):
+    monkeypatch.setattr(augmentation, "validate_images", vectors_to_images)
+    check("OCTAugmenter", OCTAugmenter(random_state=0))
 
 
 @parametrize_with_checks([OCTAugmenter(random_state=0)])

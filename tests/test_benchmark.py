@@ -484,6 +484,7 @@ def test_medmnist_file(tmp_path):
         ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
         (None, None, "unnamed_test_[AUC]"),
         ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+        ("M\udcfcller/\x1b", 28, "M-ller_test_[AUC]"),
     ],
 )
 def test_medmnist_file_names(tmp_path, name, size, start):
@@ -750,15 +751,6 @@ def test_figure_without_history_or_with_an_empty_class():
     figure = benchmark_figure(run_benchmark({"linear": _linear()}, dataset))
     figure.canvas.draw()
     assert "- (0)" in _words(figure).split("\n")
-
-
-def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    run = run_benchmark({"net": Net()}, _dataset())
-    with pytest.warns(UserWarning, match=r'pip install "octsk\[plot\]"'):
-        run.save(tmp_path / "run")
-    assert (tmp_path / "run" / "run.json").is_file()
-    assert not (tmp_path / "run" / "benchmark.png").exists()
 
 
 def test_import_is_light():

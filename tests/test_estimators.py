@@ -1463,6 +1463,8 @@ def test_a_network_does_not_go_on_with_other_sizes():
 def test_an_augmenter_that_resamples_is_refused():
     with pytest.raises(ValueError, match="n_copies must be None"):
         net(augmentation=OCTAugmenter(n_copies=2)).fit(X, y)
+    with pytest.raises(ValueError, match="and sampling_strategy too"):
+        net(augmentation=OCTAugmenter(sampling_strategy="all")).fit(X, y)
 
 
 @pytest.mark.parametrize("one", [X[0], X[0][..., np.newaxis]], ids=["(h, w)", "(h, w, 1)"])

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 import octsk
 from octsk import ExplanationDisplay, architectures, grad_cam, occlusion_sensitivity
 from octsk.classifiers import BaseOCTNet
-from octsk.inspection._inspection import (
+from octsk.inspection._grad_cam import (
     _features,
     _graph,
     _has_convolutions,

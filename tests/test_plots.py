@@ -1,5 +1,3 @@
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -142,14 +140,6 @@ def test_an_axes_that_cannot_be_divided_is_refused(scans):
         plots.ImageGridDisplay.from_dataset(scans, ax=figure.add_axes([0, 0, 1, 1]))
 
 
-def test_without_matplotlib_one_error_says_how_to_get_it(scans, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[plot\]"'):
-        plots.ImageGridDisplay.from_dataset(scans)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[plot\]"'):
-        plots.ConfusionDisplay.from_predictions([0, 1], [0, 1])
-
-
 # -- images -----------------------------------------------------------------------------
 
 
@@ -215,15 +205,17 @@ def test_no_mistakes_are_said_to_be_none(scans, scored):
     assert words(display.figure_) == ["0 mistakes among 60 images"]
 
 
-def test_augmentation_shows_the_original_above_its_variants(scans):
-    augmenter = octsk.OCTAugmenter.from_preset("demonstration", n_copies=2)
+@pytest.mark.parametrize("param", [{"n_copies": 2}, {"sampling_strategy": "all"}], ids=str)
+def test_augmentation_shows_the_original_above_its_variants(scans, param):
+    augmenter = octsk.OCTAugmenter.from_preset("demonstration", **param)
+    before = augmenter.get_params()
     image = scans.data[3]
     display = plots.AugmentationDisplay.from_augmenter(augmenter, image, random_state=0)
     np.testing.assert_allclose(shown(display.ax_[0, 1]).get_array() * 255, image)
     variants = [shown(axes).get_array() * 255 for axes in display.ax_[1]]
     again = octsk.OCTAugmenter.from_preset("demonstration", random_state=0)
     np.testing.assert_allclose(variants, again.fit_transform(np.stack([image] * 3)))
-    assert augmenter.n_copies == 2
+    assert augmenter.get_params() == before
     assert not hasattr(augmenter, "image_shape_")
 
 

@@ -57,6 +57,7 @@ from octsk.utils.files import (
     atomic_write,
     check_new_folder,
     leftovers_of,
+    remove_temporaries,
     write_text,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
@@ -408,7 +409,7 @@ class BenchmarkRun:
         ``report.html``
             One page with all of it, pictures too; see `octsk.reporting.html_report`.
         ``report.txt``, ``benchmark.png``
-            The tables and the figure (the latter needs matplotlib).
+            The tables and the figure.
         ``reports/``, ``scores/``
             For each training run its report as JSON, and MedMNIST's evaluation file.
         ``models/``
@@ -451,22 +452,15 @@ class BenchmarkRun:
 
     def _save_overview(self, folder: Path) -> None:
         from octsk.reporting import model_card
+        from octsk.reporting._benchmark_figure import benchmark_figure
 
         write_json(folder / "run.json", self.to_dict())
         write_text(folder / "report.txt", self.to_text() + "\n")
         for net, estimator in self.estimators.items():
             if _is_saved(estimator):
                 write_text(folder / "models" / f"{as_word(net)}.md", model_card(self, net))
-        # A training of hours must not end in an error for want of a picture.
-        try:
-            from octsk.reporting._benchmark_figure import benchmark_figure
-
-            figure = benchmark_figure(self)
-        except ImportError as error:
-            warnings.warn(f"No benchmark.png was written: {error}", stacklevel=3)
-            return
         with atomic_write(folder / "benchmark.png") as temporary:
-            figure.savefig(temporary, dpi=150)
+            benchmark_figure(self).savefig(temporary, dpi=150)
 
     def _tables(self) -> list[Table]:
         data = self.first.data
@@ -655,6 +649,9 @@ def run_benchmark(
         _train_all(run, estimators, dataset, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            # Of processes that were killed while they wrote it.
+            remove_temporaries(file)
     return run
 
 

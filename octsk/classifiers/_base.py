@@ -984,10 +984,10 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             # NumPy's booleans, of a grid's array say, are True without being it.
             return OCTAugmenter.from_preset(self._preset) if self.augmentation else None
         self.augmentation._validate_params()
-        if self.augmentation.n_copies is not None:
+        if hasattr(self.augmentation, "fit_resample"):
             raise ValueError(
-                f"augmentation={self.augmentation} is a resampler; n_copies must be None "
-                "for changes on the fly."
+                f"augmentation={self.augmentation} is a resampler; n_copies must be None, "
+                "and sampling_strategy too, for changes on the fly."
             )
         return self.augmentation
 
@@ -1375,6 +1375,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         FileNotFoundError
             If there is no such file.
+        IsADirectoryError
+            If it is a folder.
         ValueError
             If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
 

@@ -91,7 +91,9 @@ class AugmentationDisplay(Display):
         """
         image = check_one_image(image)
         # A sampler varies images too, but only behind the originals.
-        varier = clone(augmenter).set_params(n_copies=None, random_state=random_state)
+        varier = clone(augmenter).set_params(
+            n_copies=None, sampling_strategy=None, random_state=random_state
+        )
         variants = varier.fit_transform(np.repeat(image[np.newaxis], n_variants, axis=0))
         return cls(image, variants).plot(ax)
 

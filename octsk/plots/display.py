@@ -27,8 +27,6 @@ class Display:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         ValueError
             If the display consists of several axes and `ax` is not a subplot.
 

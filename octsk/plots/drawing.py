@@ -4,6 +4,7 @@ import functools
 import textwrap
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ COLUMN = 3.5
 # Characters of small text that fit into it.
 _CHARACTERS = 66
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "font.size": 8,
     "axes.titlesize": 8,
@@ -50,26 +51,16 @@ def unseen_figures():
 
 
 def styled(plot):
-    """Let a method draw in octsk's sizes, or say that matplotlib is missing."""
+    """Make a method draw in octsk's sizes."""
 
     @functools.wraps(plot)
     def styled_plot(*args, **kwargs):
-        with import_matplotlib().rc_context(_STYLE):
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
             return plot(*args, **kwargs)
 
     return styled_plot
-
-
-def import_matplotlib():
-    """Return matplotlib, or raise an ImportError that says how to get it."""
-    try:
-        import matplotlib
-        import matplotlib.figure
-    except ImportError as error:
-        raise ImportError(
-            'matplotlib is needed for figures; install it with: pip install "octsk[plot]"'
-        ) from error
-    return matplotlib
 
 
 def one_axes(ax, height):

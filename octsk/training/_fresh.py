@@ -61,8 +61,8 @@ def fresh(value, memo=None):
     elif isinstance(value, tuple):
         items = [fresh(item, memo) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
-            named = hasattr(value, "_make")
-            memo[id(value)] = value._make(items) if named else tuple(items)
+            make = getattr(value, "_make", tuple)  # of a named tuple
+            memo[id(value)] = make(items)
     return memo.get(id(value), value)
 
 
