@@ -11,6 +11,8 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
+from octsk.utils.json import describe
+
 # Choices that Optuna's storages keep as they are.
 _KEPT = (bool, int, float, str, type(None))
 
