@@ -58,6 +58,7 @@ from octsk.metrics import (
     _predict,
     bootstrap_interval,
     expected_calibration_error,
+    interval_caveat,
     medmnist_accuracy,
     medmnist_auc,
 )
@@ -214,6 +215,7 @@ def evaluate(
         environment=environment(),
         y_true=codes,
         y_score=score,
+        interval_caveat=interval_caveat(np.array(names)[codes], groups),
     )
 
 
