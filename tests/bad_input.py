@@ -450,7 +450,7 @@ TABLE = {
         Case("groups of which some are NaN", lambda w: w.evaluate(groups=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "groups has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("too few groups", lambda w: w.evaluate(groups=[1, 2]), Fails(Value, "groups must have shape (40,)")),
         Case("`confidence_level=95`", lambda w: w.evaluate(confidence_level=95), Fails(Value, "confidence_level must lie in (0, 1)")),
-        Case("`n_resamples=0`", lambda w: w.evaluate(n_resamples=0), Fails(Value, "n_resamples must be at least 1")),
+        Case("`n_resamples=1`", lambda w: w.evaluate(n_resamples=1), Fails(Value, "n_resamples must be at least 2")),
         Case("`random_state='a'`", lambda w: w.evaluate(random_state="a"), Fails(Value, "'a' cannot be used to seed")),
     ],
     "`OCTSearchCV`": [

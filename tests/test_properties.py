@@ -21,12 +21,7 @@ from sklearn.metrics import (
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.metrics import (
-    _RESAMPLED,
-    bootstrap_interval,
-    medmnist_accuracy,
-    medmnist_auc,
-)
+from octsk.metrics import _RESAMPLED, bootstrap_interval, medmnist_accuracy, medmnist_auc
 
 NOTHING = dict(
     rotation_range=0,

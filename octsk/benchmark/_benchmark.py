@@ -43,14 +43,13 @@ from octsk.evaluation._report import (
 )
 from octsk.metrics import (
     TITLES,
-    _classes_of,
-    _encode,
-    _predict,
     bootstrap_interval,
     expected_calibration_error,
+    interval_caveat,
     medmnist_accuracy,
     medmnist_auc,
 )
+from octsk.metrics.scores import encode_labels, get_classes, predict_indices
 from octsk.published import published_results, why_not_comparable
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.files import (
@@ -148,7 +147,7 @@ def evaluate(
     """
     info = _describe(dataset, split)
     groups = info["groups"] if groups is None else groups
-    classes = _classes_of(estimator)
+    classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
@@ -159,7 +158,7 @@ def evaluate(
     names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
     recall = recall_score(
-        codes, _predict(score), labels=columns, average=None, zero_division=np.nan
+        codes, predict_indices(score), labels=columns, average=None, zero_division=np.nan
     )
     intervals = {
         metric: bootstrap_interval(
@@ -192,7 +191,7 @@ def evaluate(
         resampled="images" if groups is None else "groups",
         class_names=names,
         recall=dict(zip(names, recall.tolist(), strict=True)),
-        confusion_matrix=confusion_matrix(codes, _predict(score), labels=columns),
+        confusion_matrix=confusion_matrix(codes, predict_indices(score), labels=columns),
         n_samples=len(codes),
         data={
             "name": info["name"],
@@ -212,6 +211,7 @@ def evaluate(
         environment=environment(),
         y_true=codes,
         y_score=score,
+        interval_caveat=interval_caveat(np.array(names)[codes], groups),
     )
 
 
@@ -246,7 +246,7 @@ def _codes(y, classes) -> np.ndarray:
             f"y holds classes {unknown} that the estimator was not trained on; its classes "
             f"are {classes.tolist()}."
         )
-    return _encode(y, len(classes), classes)
+    return encode_labels(y, len(classes), classes)
 
 
 def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:

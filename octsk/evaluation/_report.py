@@ -17,7 +17,7 @@ from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 
-# The percentile bootstrap does not suit the calibration error: see bootstrap_interval.
+# No interval suits the calibration error: see bootstrap_interval.
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
 # The scores of 100,000 images of ten classes take a third of it.
@@ -89,6 +89,8 @@ class BenchmarkReport:
     corruptions : list of dict or None
         Of ``run_benchmark(corruptions=True)``: its balanced error on the images as they
         are and corrupted, rows that `octsk.CorruptionDisplay` takes.
+    interval_caveat : str or None
+        What `octsk.metrics.interval_caveat` says of the test set.
 
     Examples
     --------
@@ -125,6 +127,7 @@ class BenchmarkReport:
     y_true: np.ndarray
     y_score: np.ndarray
     corruptions: list[dict[str, Any]] | None = None
+    interval_caveat: str | None = None
 
     @property
     def run_name(self) -> str:
@@ -408,10 +411,11 @@ def _size_word(size) -> str:
 
 def interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
-    return (
+    note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
         "set; the spread between trainings is not in them."
     )
+    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
 
 
 def _time_words(fit_seconds, predict_seconds) -> str:

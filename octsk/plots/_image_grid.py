@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
-from octsk.metrics import _check, _classes_of, _predict
+from octsk.metrics.scores import check_scores, get_classes, predict_indices
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
@@ -230,7 +230,7 @@ class MistakesDisplay(_ImageGrid):
         >>> len(display.indices)
         4
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             X,
             y,
@@ -283,11 +283,11 @@ class MistakesDisplay(_ImageGrid):
         ['true: 0\npredicted: 1 (90%)']
         """
         images = check_images(X)
-        codes, prob = _check(y_true, y_prob, labels)
+        codes, prob = check_scores(y_true, y_prob, labels)
         check_consistent_length(images, codes)
         labels = np.arange(prob.shape[1]) if labels is None else np.asarray(labels)
         names = check_names(class_names, labels)
-        predicted = _predict(prob)
+        predicted = predict_indices(prob)
         confidence = prob[np.arange(len(prob)), predicted]
         wrong = np.flatnonzero(predicted != codes)
         # Of equal ones the first.
