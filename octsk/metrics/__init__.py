@@ -1,7 +1,10 @@
-"""Accuracy, AUC and calibration error, and bootstrap intervals of any of them."""
+"""Accuracy, AUC and calibration error, and bootstrap intervals of any of them.
+
+Balanced accuracy, recall, the confusion matrix and the log-loss are scikit-learn's own
+(`sklearn.metrics`). Only what scikit-learn lacks, or defines differently, is here.
+"""
 
 from octsk.metrics._bootstrap import (
-    TITLES,
     PairedDifference,
     bootstrap_interval,
     interval_caveat,
@@ -23,3 +26,12 @@ __all__ = [
     "medmnist_auc",
     "paired_bootstrap",
 ]
+
+# The titles of metrics in tables and figures.
+TITLES = {
+    "acc": "ACC",
+    "auc": "AUC",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log-loss",
+    "ece": "calibration error",
+}

@@ -1,9 +1,4 @@
-"""Accuracy and AUC as MedMNIST defines them, calibration error, bootstrap intervals.
-
-Balanced accuracy, per-class recall, the confusion matrix and the log-loss are
-scikit-learn's own (`sklearn.metrics`); only what scikit-learn has not, or defines
-otherwise, stands here.
-"""
+"""Bootstrap intervals of metrics, and of the difference between two classifiers."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -409,12 +404,3 @@ _METRICS: dict[str | Callable, _Metric] = {
     "log_loss": _Metric(resampled_log_loss, False, Scale(0, np.inf, "loss")),
 }
 _METRICS |= {medmnist_accuracy: _METRICS["acc"], medmnist_auc: _METRICS["auc"]}
-
-
-TITLES = {
-    "acc": "ACC",
-    "auc": "AUC",
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log-loss",
-    "ece": "calibration error",
-}

@@ -1,4 +1,4 @@
-"""TODO: say what this module is for."""
+"""Check true classes and scores, and encode them as column indices."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -7,16 +7,19 @@ from octsk.utils.columns import check_known
 
 
 def count_classes(score) -> int:
+    """Return the number of classes; a single column stands for two."""
     return max(2, score.shape[1])
 
 
 def predict_indices(score) -> np.ndarray:
+    """Return the index of the most probable class of each sample."""
     if score.shape[1] > 2:
         return score.argmax(axis=1)
     return (score[:, -1] > 0.5).astype(np.intp)
 
 
 def get_classes(estimator) -> np.ndarray:
+    """Return the classes of a fitted classifier that has ``predict_proba``."""
     check_is_fitted(estimator)
     classes = getattr(estimator, "classes_", None)
     if classes is None or not hasattr(estimator, "predict_proba"):
