@@ -1,4 +1,4 @@
-"""``python -m octsk``: the command where it is not on the path."""
+"""Entry point of ``python -m octsk``, for use where the command is not on the path."""
 
 from octsk.cli import main
 
