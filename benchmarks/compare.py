@@ -1,11 +1,11 @@
-"""What octsk and its neighbours have and have not, each answer got by trying.
+"""Compare the features of octsk and related libraries by testing each feature.
 
-Neighbours: scikeras, Keras's own wrapper, skorch, medmnist and AutoKeras, those that are
-installed. Each is tried in a process of its own on 48 small images, by a network of a layer
-or two. An answer is yes where the trial ran and gave what it should, no where it gave
-something else or an error, and then its first line stands with it. A few things are looked
-for by the names that a library makes public. A question that does not concern a library has
-no answer.
+The related libraries are scikeras, Keras's own wrapper, skorch, medmnist and AutoKeras.
+Those that are installed are tested in separate processes on 48 small images with a network
+of one or two layers. The answer is yes if the test ran with the expected result. Otherwise
+it is no, and the other result or the first line of the error is recorded with it. A few
+features are looked up in the public names of a library. Questions that do not apply to a
+library have no answer.
 """
 
 import sys
@@ -21,7 +21,7 @@ from benchmarks._apart import run_apart
 from benchmarks._common import new_parser, new_result, save, show
 from octsk.utils.tables import Table
 
-# Packages by what their column is called.
+# Packages by the title of their column.
 LIBRARIES = {
     "octsk": "octsk",
     "scikeras": "scikeras",
@@ -34,7 +34,7 @@ SIDE, N_CLASSES = 8, 4
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Draw 48 grey images of four classes, each brighter than the one before."""
+    """Draw 48 grey images of four classes of increasing brightness."""
     rng = np.random.default_rng(0)
     y = np.arange(48) % N_CLASSES
     X = 50 * y[:, None, None] + rng.integers(0, 50, (48, SIDE, SIDE))
@@ -44,8 +44,8 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 # --- A classifier of each library -------------------------------------------------------
 
 
-# Each function takes the number of epochs, and whether the network ends in logits where the
-# library leaves that to its user.
+# Each function takes the number of epochs, and whether the network outputs logits if the
+# library leaves this to the user.
 
 
 def new_octsk(epochs=1, logits=False, **settings):
@@ -77,7 +77,7 @@ def new_keras(epochs=1, logits=False, **settings):
     classifier = SKLearnClassifier(
         compiled_network, model_kwargs={"logits": logits}, **settings
     )
-    # The class has no parameters for what fit() is to be given.
+    # The class has no parameters for the arguments of Keras's fit().
     classifier.fit_kwargs = {"epochs": epochs, "verbose": 0}
     return classifier
 
@@ -116,7 +116,7 @@ def new_skorch(epochs=1, logits=False, **settings):
             return self.dense(X.flatten(1).float() / 255)
 
     Network.__qualname__ = "Network"
-    sys.modules[__name__].Network = Network  # or it could not be pickled
+    sys.modules[__name__].Network = Network  # needed for pickling
     return NeuralNetClassifier(
         Network,
         criterion=torch.nn.CrossEntropyLoss,
@@ -129,7 +129,7 @@ def new_skorch(epochs=1, logits=False, **settings):
 def new_autokeras(epochs=1, logits=False, **settings):
     import autokeras
 
-    # It keeps its trials in files.
+    # AutoKeras stores its trials in files.
     folder = tempfile.mkdtemp()
     return autokeras.ImageClassifier(
         max_trials=1, overwrite=True, directory=folder, **settings
@@ -146,11 +146,12 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
 
 
 class NotConcernedError(Exception):
-    """What a question asks about is not there."""
+    """A question does not apply to a library."""
 
 
 # --- Questions about a classifier -------------------------------------------------------
-# Each is a function of what makes one. It returns None for yes, else why not.
+# Each function takes a function that creates a classifier. It returns None for yes and the
+# reason for no.
 
 
 def trains(new) -> str | None:
@@ -280,7 +281,7 @@ def _is_classifier(classifier) -> bool:
 
 
 def _flat_where_needed(new):
-    """Give the images, flattened for a library that takes no others."""
+    """Return the images, flattened for a library that accepts no others, and the labels."""
     X, y = images()
     return (X.reshape(len(X), -1) if new is new_keras else X), y
 
@@ -304,7 +305,7 @@ MODULES = {
     "autokeras": ["autokeras"],
 }
 DATA = "MedMNIST's data sets"
-# What to look for in the public names of those modules.
+# Parts of the public names of these modules that show a feature.
 NAMES = {
     "regression": ("regressor",),
     "finds the network's layers by itself": ("automodel",),
@@ -319,7 +320,7 @@ NAMES = {
 
 
 def has_name(package: str, words: Sequence[str]) -> str | None:
-    """Ask whether a library has a public name with one of the words in it."""
+    """Return None if a public name of a library contains one of the words, else why not."""
     import importlib
 
     modules = map(importlib.import_module, MODULES[package])
@@ -329,7 +330,7 @@ def has_name(package: str, words: Sequence[str]) -> str | None:
 
 
 def has_data_without_torch(package: str) -> str | None:
-    """Ask whether a library has MedMNIST's sets where PyTorch is not installed."""
+    """Return None if a library offers MedMNIST's data without PyTorch, else why not."""
     sys.modules["torch"] = None  # type: ignore[assignment]
     return has_name(package, NAMES[DATA])
 
@@ -338,10 +339,10 @@ def has_data_without_torch(package: str) -> str | None:
 
 
 def ask(package: str) -> dict[str, dict[str, Any]]:
-    """Put all questions to one library; run in a process of its own."""
+    """Answer all questions for one library, in a separate process."""
     answers = {}
     for question, trial in CLASSIFIER_QUESTIONS.items():
-        # Where nothing can be trained, every other trial would fail for that alone.
+        # If a library cannot train, all other tests would fail for this reason alone.
         if package in CLASSIFIERS and answers.get(TRAINS, {"yes": True})["yes"]:
             answers[question] = _answer(trial, CLASSIFIERS[package])
     for question, words in NAMES.items():
@@ -387,13 +388,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                 f"{__spec__.name}:ask_without_torch", package=package
             )
         result["answers"][package] = answers
-        save(result, chosen.output)  # what there is so far
+        save(result, chosen.output)  # intermediate results
     show(tables(result))
     return result
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     titles = {package: title for title, package in LIBRARIES.items()}
     tried = list(result["answers"])
     questions = dict.fromkeys(q for answers in result["answers"].values() for q in answers)
@@ -419,12 +420,15 @@ def tables(result: dict[str, Any]) -> list[Table]:
     ]
     return [
         Table(
-            "What each has", ("", *header), rows, [f"Tried on {result['started'][:10]}."]
+            "Features of each library",
+            ("", *header),
+            rows,
+            [f"Tested on {result['started'][:10]}."],
         ),
         Table(
-            "What stands behind each no of a trial",
+            "Reason for each no of a test",
             rows=reasons,
-            notes=[f"Looked for by name alone: {', '.join(NAMES)}."],
+            notes=[f"These features were only looked up by name: {', '.join(NAMES)}."],
         ),
     ]
 
