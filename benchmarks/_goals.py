@@ -1,4 +1,4 @@
-"""Performance goals of the project, and whether the measurements meet them."""
+"""The project's performance goals, and whether the measurements meet them."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -79,7 +79,7 @@ def ratio_goals(comparison: dict[str, Any]) -> list[dict[str, Any]]:
     values, ours = comparison["values"], comparison["ours"]
     return [
         goal(
-            f"{comparison['title']}: ratio of {name} to {ours}",
+            f"{comparison['title']}: {name} relative to {ours}",
             [a / b for a, b in zip(values[name], values[ours], strict=True)]
             if name in values
             else None,
@@ -102,7 +102,5 @@ def goal_table(goals: Iterable[dict[str, Any]]) -> Table:
         rows.append((one["what"], measured, bound, words[one["met"]]))
         if one["why"]:
             notes.append(f"{one['what']}: {one['why']}.")
-    notes.append(
-        "Measured values are the median, which decides, and the range over several repeats."
-    )
+    notes.append("Measured: the median, which decides, and the range over several turns.")
     return Table("Goals", ("", "measured", "goal", ""), rows, notes)

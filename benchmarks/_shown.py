@@ -1,4 +1,4 @@
-"""Tables and figures of the measurements of ``benchmarks.speed``."""
+"""Tables and plots of the results of ``benchmarks.speed``."""
 
 import statistics
 import textwrap
@@ -11,7 +11,7 @@ from octsk.utils.tables import Table
 
 
 def part_tables(measured: dict[str, Any]) -> list[Table]:
-    """Return the tables of the measurements of one part."""
+    """Convert the measurements of a part to tables."""
     tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
     tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
     if measured.get("held_out"):
@@ -34,7 +34,7 @@ def _comparison_table(measured) -> Table:
                 f"{least:g}" if least else "",
             )
         )
-    header = ("", "median (range)", f"ratio to {ours}", "goal, at least")
+    header = ("", "median (min to max)", f"relative to {ours}", "goal, at least")
     return Table(measured["title"], header, rows)
 
 
@@ -104,7 +104,7 @@ def _draw_ratios(ax, measured) -> None:
             ax.plot([least], [name], "D", color="#D55E00")
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
-    ax.set_xlabel(f"ratio to {measured['ours']} (median and range; diamond: goal)")
+    ax.set_xlabel(f"relative to {measured['ours']} (median, min to max; diamond: goal)")
 
 
 def _draw_curve(ax, axis, points) -> None:

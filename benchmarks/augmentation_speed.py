@@ -1,20 +1,20 @@
-"""Compare the augmentation speed of octsk and Keras in images per second on one core.
+"""Speed of augmentation on one core, compared with Keras.
 
-All contenders augment within the same ranges, and draw new variants in each pass:
+All contenders use the same ranges and draw new random numbers in each pass over the images:
 
-  octsk, in a fit        the input pipeline of an estimator with augmentation=, which
-                         gathers, scales, warps and batches shuffled uint8 images
-  octsk, fit_transform   the augmenter as a step of a pipeline, from uint8 to uint8
-  ImageDataGenerator     Keras's legacy generator as in the report, flow() over floats
+  octsk, in a fit        augmentation= of an estimator: shuffled uint8 images are
+                         collected, scaled, transformed and batched
+  octsk, fit_transform   a pipeline step: uint8 images in and out
+  ImageDataGenerator     Keras's legacy generator, as in the report: flow() over floats
   Keras layers           RandomRotation, RandomTranslation, RandomZoom and RandomFlip on
-                         float batches in a tf.data map, as Keras recommends
-  Keras layers, eager    the same layers called from Python for each batch
+                         float batches in a tf.data map, as recommended by Keras
+  Keras layers, eager    the same layers, called batch by batch from Python
 
-Keras's layers do not shear: the shear of the report, 0.001 to 0.1 degrees, moves no pixel
-by more than 0.03. Batches have 32 images.
+Keras's layers omit the shear, which at the report's 0.001 to 0.1 degrees moves no pixel by
+more than 0.03. The batch size is 32.
 
-The process is restricted to one core, and the CPU time is measured, so that other processes
-affect the results as little as possible. The contenders alternate.
+The process is bound to one core. CPU time is measured to reduce the influence of other
+processes. The contenders take turns.
 """
 
 import statistics
@@ -243,23 +243,23 @@ def _speeds(result) -> Table:
         ("contender", "images/s", "µs per image"),
         [(name, f"{speed:,.0f}", f"{1e6 / speed:.1f}") for name, speed in medians.items()],
         [
-            f"Median of {result['settings']['repeats']} passes over "
-            f"{result['settings']['n']:,} images of 28 x 28 pixels."
+            f"{result['settings']['n']:,} images of 28 x 28 per pass, median of "
+            f"{result['settings']['repeats']} passes."
         ],
     )
 
 
 def _ratios(result) -> Table:
     return Table(
-        "Ratio of octsk's images per second to those of each contender",
+        "octsk's images per second relative to Keras",
         ("", *OURS),
         [
             (theirs, *(format_ratio(result["ratios"][ours][theirs]) for ours in OURS))
             for theirs in THEIRS
         ],
         [
-            "Median and range of the ratios of all repeats.",
-            f"The goal is that {OURS[0]} is at least {GOAL} times as fast as {THEIRS[0]}.",
+            "Median (min to max) of the ratios over the turns.",
+            f"Goal: {OURS[0]} is at least {GOAL} times as fast as {THEIRS[0]}.",
         ],
     )
 

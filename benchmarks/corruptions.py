@@ -1,18 +1,18 @@
-"""Measure the balanced error of the networks on corrupted test images.
+"""Balanced error on corrupted test images.
 
-Each network is trained on the training images with its default parameters and several
-seeds. It is measured on the original test images and on ten corruptions of them in five
-severities. The results are not used for any choice. The error is 1 - balanced accuracy. The
-relative error of a corruption is the mean error over its severities divided by that of a
-reference network. MedMNIST-C uses AlexNet as the reference, which is not part of octsk, so
-relative errors are not comparable with those of MedMNIST-C.
+Each network is trained with default settings over several seeds, and evaluated on the
+original test images and on ten corruptions in five severities. These results do not
+influence any choice. The error is 1 - balanced accuracy. The relative error of a
+corruption is the mean over the severities, divided by that of a reference network.
+MedMNIST-C divides by the error of AlexNet, which is not available here, so relative errors
+are not comparable.
 
---list shows the corruptions with their parameters, whose origin octsk/corruptions.py
-describes. --corrupted replaces them by a file of images that others have corrupted. The
-file has the layout of OCTMNIST-C of Robust-Minisets (Zenodo, record 13382927), whose test
-images consist of twelve corruptions in order, each in five severities.
+--list shows the corruptions with their parameters; octsk/corruptions.py states their
+sources. --corrupted uses published corrupted images instead: a file with the layout of
+Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test images have twelve
+corruptions in five severities each.
 
-Without --data the images are phantoms.
+Without --data, the images are phantoms.
 """
 
 import sys
@@ -216,7 +216,7 @@ def new_net(name: str, seed: int, epochs: int | None):
 
 
 def _image_sets(arguments, dataset):
-    """Yield corruption, severity, images and labels, starting with the original images."""
+    """Yield corruption, severity, images and labels; the first images are not corrupted."""
     if not arguments.corrupted:
         test = _split(dataset, "test")
         names = dict.fromkeys(arguments.corruptions)
@@ -325,7 +325,7 @@ def _summary_table(result) -> Table:
     # The relative errors of the reference itself are all 1.
     others = [net for net in errors if net != found["reference"]]
     clean = [format_mean(errors[net][CLEAN]) for net in errors if errors[net][CLEAN]]
-    rows = [("original images", *clean, *[""] * len(others))] if clean else []
+    rows = [("not corrupted", *clean, *[""] * len(others))] if clean else []
     for name in found["relative"][found["reference"]]:
         relative = [f"{found['relative'][net][name]:.2f}" for net in others]
         rows.append((name, *(format_mean(errors[net][name]) for net in errors), *relative))

@@ -1,20 +1,19 @@
-"""Compare the time and memory of a full-size fit with the pipeline of the report.
+"""Time and memory of a full-size fit, compared with the report's pipeline.
 
 Contenders:
 
-  octsk              the estimator with its default parameters on uint8 images
-  report's pipeline  plain Keras as in the report: images divided by 255 (which NumPy
-                     converts to float64), the same network, optimizer and batch size,
-                     ImageDataGenerator.flow and model.fit
+  octsk              the estimator with default settings on uint8 images
+  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy converts
+                     them to float64), the same network, optimizer and batch size,
+                     ImageDataGenerator.flow, model.fit
 
 Both validate after each epoch on a ninth as many images, as in the report, and print no
-progress. Each fit runs in a separate Python process, and the contenders alternate. Without
---data the images are phantoms, which are drawn at the start (in one or two minutes for the
-97,477 images of OCTMNIST).
+progress. Each fit runs in its own Python process; the contenders take turns. Without --data,
+the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
 
-Memory is the peak memory of the process (Linux only). The added memory is this peak less
-that of the same fit on 2,048 images with all images loaded. It is the memory that depends
-on the number of images, and is given in multiples of the uint8 training array.
+Memory is the peak of the process (Linux only). The added memory of a fit is this peak
+minus that of the same fit on 2,048 of the images, with all images loaded. It is given
+relative to the size of the uint8 training array.
 """
 
 import statistics
@@ -330,18 +329,15 @@ def _table(net, result) -> Table:
         ("", "epoch", "step", "epoch CPU", "validation", "fit", "peak memory", "added"),
         rows,
         [
-            f"Ratios of the {THEIRS} to octsk: epoch {format_ratio(ratio['epoch'])}, epoch "
-            f"CPU {format_ratio(ratio['epoch_cpu'])}, fit {format_ratio(ratio['fit'])} "
-            f"(median and range of {settings['repeats']} repeats).",
-            "Epoch is the time of training without validation, "
+            f"The {THEIRS} relative to octsk: epoch {format_ratio(ratio['epoch'])}, epoch "
+            f"CPU {format_ratio(ratio['epoch_cpu'])}, fit {format_ratio(ratio['fit'])}; "
+            f"median (min to max) of {settings['repeats']}.",
+            "Epoch: training only, "
             + (
-                "as the median of all epochs after the first."
-                if settings["epochs"] > 1
-                else "including tracing."
+                "the median after the first." if settings["epochs"] > 1 else "with tracing."
             ),
-            "Epoch CPU is the time of all cores, which other processes hardly affect.",
-            "Added is the memory that depends on the number of images, in multiples of the "
-            f"array of {array / 1e6:.1f} MB.",
+            "Epoch CPU: time on all cores, which other processes hardly affect.",
+            f"Added: memory due to the images, relative to the {array / 1e6:.1f} MB array.",
         ],
     )
 

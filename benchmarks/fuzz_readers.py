@@ -1,15 +1,15 @@
-"""Run the file readers on valid files that a coverage-guided fuzzer has mutated.
+"""Fuzz the file readers with a coverage-guided fuzzer.
 
-The script needs atheris (``pip install atheris``, for Linux or macOS), which no other part
-of the project needs. A reader must return what it reads or raise a ValueError. Everything
-else is a finding, including a process that is started, a connection that is opened, or a
-pickle that is loaded. Each kind of finding is printed, and its first file is saved in
---findings. libFuzzer stops at a crash of a C library, after 60 seconds for one file, or at
-6 GB of memory. (HDF5 may allocate 4 GB for the length that a name claims. octsk reads names
-in a process with a limit, which a fuzzer cannot observe.)
+Requires atheris (``pip install atheris``; Linux or macOS), which no other part of the
+project needs. A reader may return the content or raise a ValueError. Anything else is a
+finding, as is a process that is started, a connection that is opened or a pickle that is
+loaded. Each kind of finding is printed, and its first file is stored in --findings.
+libFuzzer itself stops if a C library crashes, after 60 seconds for one file, or at 6 GB.
+(HDF5 may use 4 GB for the length that a name declares; octsk reads names in a process with
+limited memory, which a fuzzer could not observe.)
 
-Mutated archives would hardly ever pass their checksums. The fuzzer therefore mutates one
-member, which is put into a new archive, and the first byte of an input selects the member.
+Changed archives would hardly ever have correct checksums. Therefore one member is changed
+and put into a new archive; the first byte of an input selects the member.
 """
 
 import argparse

@@ -1,11 +1,10 @@
-"""Measure memory and open files over many fits and predictions in one process.
+"""Growth of memory and open files over many fits and predictions.
 
-The script fits a new, tiny network each time (a few filters, 64 phantoms, one epoch) and
-then predicts images with the last one. In between it measures the resident memory, the open
-file descriptors and the threads of the process. Anything that grows with every fit or
-prediction would eventually end a service or a long search. Growth is measured from the end
-of the warm-up, a tenth of the calls, and compared with the goals. The process does nothing
-else. The script runs on Linux only.
+The script repeatedly fits a new, tiny network (a few filters, 64 phantoms, one epoch),
+then predicts with the last one. It records the resident memory, open file descriptors and
+threads of the process. Anything that grows with every call would eventually stop a service
+or a long search. Growth is measured after a warm-up of a tenth of the calls, and compared
+with the goals. Linux only.
 """
 
 import gc

@@ -1,19 +1,19 @@
-"""Measure the effect of calibration, ensembles and class weights on probabilities.
+"""Effect of calibration, ensembles and class weights on probabilities.
 
-The script uses tools of scikit-learn and parameters of the networks:
+All techniques are scikit-learn's own tools or parameters of the estimators:
 
-  calibration  CalibratedClassifierCV with temperature, sigmoid and isotonic regression on
-               the validation images for a fixed network (FrozenEstimator), and with
-               temperature on folds of the training images, without validation images.
-  ensembles    VotingClassifier of --members networks that differ only in their seed,
-               without calibration and with temperature on the validation images.
-  classes      class_weight none or "balanced", each with class_prior none or "uniform".
+  calibration  CalibratedClassifierCV: temperature, sigmoid and isotonic regression on the
+               validation images of a fitted network (FrozenEstimator), and temperature by
+               cross-validation on the training images
+  ensembles    VotingClassifier of --members networks that differ only in their seed, with
+               and without a temperature from the validation images
+  classes      class_weight None or "balanced", each with class_prior None or "uniform"
 
-The test images are not used for any fit or choice, and each of the --repeats uses new
-seeds. If a file has patients (groups), each repeat splits all of its images anew by
-patient: four sixths for training, one for validation and one for testing. Otherwise the
-splits are those of the file. Without --data the images are phantoms, whose test split has
-other class shares than the training split.
+Everything is measured on separate test images, over --repeats with new seeds. If a file
+identifies patients (groups), each repeat splits all of its images by patient: four sixths
+for training, one for validation and one for testing. Otherwise the splits of the file are
+used. Without --data, the images are phantoms, whose test split has other class
+frequencies.
 """
 
 import sys
@@ -303,7 +303,7 @@ def _tables_of(data, net, result) -> list[Table]:
     return [
         Table(f"{data['name']}, {net}", ("", *METRICS.values()), means, _notes(data, rows)),
         Table(
-            f"{data['name']}, {net}: differences from the unchanged network",
+            f"{data['name']}, {net}: difference from the network {PLAIN}, per repeat",
             ("", *METRICS.values()),
             differences[1:],
         ),

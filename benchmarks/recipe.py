@@ -1,18 +1,18 @@
-"""Measure the effect of each ingredient of ResidualOCTNet's training recipe.
+"""Contribution of each part of ResidualOCTNet's training recipe.
 
-Each variant is the default with one ingredient removed or added. The networks of the report
-are measured for comparison. All variants are trained on the same folds with the same seeds
-as the default, so that differences can be computed for each seed. Data:
+Each variant adds or removes one part of the default recipe; the report's networks are
+included for comparison. All variants are trained on the same folds with the same seeds, so
+that the differences can be computed for each seed. Data:
 
-  FILE...   Cross-validation on the train split of files in MedMNIST's layout. Images of a
-            patient stay together if the file has groups. With --val the val split is
-            measured as well, by a network trained on the whole train split. The test split
-            is never used.
-  phantoms  Training on synthetic scans with the class shares of OCTMNIST, and measurement
-            on balanced ones that are darker, blurred and noisier, as if they were from
-            another device. (--phantoms N)
+  FILE...   The train split of files in MedMNIST's layout is cross-validated; patients are
+            kept together if the file contains groups. With --val, networks trained on the
+            whole train split are also evaluated on the val split. The test split is not
+            used.
+  phantoms  Synthetic scans (--phantoms N) with OCTMNIST's class frequencies for training,
+            and for testing balanced ones that are darker, blurred and noisier, as if from
+            another device.
 
-An interrupted run continues if it is started again with the same --output.
+The same command with the same --output resumes an interrupted run.
 """
 
 import json
@@ -338,7 +338,7 @@ def _table(data, result) -> Table:
     kinds = {"folds": names - {"val"}} | ({"val": {"val"}} if "val" in names else {})
     header = ["variant", "CPU seconds"]
     for kind in kinds:
-        header += [f"balanced accuracy, {kind}", "minus defaults", f"AUC, {kind}"]
+        header += [f"balanced accuracy, {kind}", "difference from defaults", f"AUC, {kind}"]
     rows = []
     for name in dict.fromkeys(f["variant"] for f in measured):
         own = [f for f in measured if f["variant"] == name]
@@ -365,9 +365,9 @@ def _table(data, result) -> Table:
         header,
         rows,
         [
-            f"Mean ± standard error over {words}, after averaging over the folds of each "
-            "seed. All variants use the same folds.",
-            "CPU seconds are the median over trainings of the CPU time of all threads.",
+            f"Mean ± standard error over {words}; for each seed, the mean over the folds. "
+            "All variants use the same folds.",
+            "CPU seconds: median per training, summed over all threads.",
         ],
     )
 

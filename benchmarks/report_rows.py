@@ -1,13 +1,13 @@
-"""Train the networks of the report's list of results and of its printed runs again.
+"""The report's list of results and printed runs, trained again.
 
-Rows 1 to 12 are those of the report's list of results, and rows P1 to P5 are its printed
-runs; --list shows them. octsk's estimators are trained with the network, optimizer, epochs
-and augmentation of a row, and validated on the validation split. Rows with the same setting
-are trained once and share the results. Without --data or --phantoms the data set is
-OCTMNIST, which is downloaded if it is not in the cache.
+Rows 1 to 12 are the report's list of results, and P1 to P5 its printed runs; --list shows
+them. Each training uses octsk's estimators with the network, optimizer, epochs and
+augmentation of its row, and the validation split for validation. Rows with the same
+setting are trained once. Without --data or --phantoms, the data set is OCTMNIST, which is
+downloaded if necessary.
 
-Reported results were measured on the official test split of OCTMNIST. They are therefore
-shown only beside results on this split of this file.
+The reported results were obtained on OCTMNIST's official test split, so they are only
+shown beside results measured on that split of the official file.
 """
 
 import statistics
@@ -225,7 +225,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if result["not_comparable"]:
         tables.append(
             Table(
-                "No reported results are shown",
+                "Reported results are not shown",
                 notes=[f"Reason: {result['not_comparable']}."],
             )
         )
@@ -312,7 +312,7 @@ def _epochs(runs, result) -> Table:
         "Printed runs: accuracy after each epoch",
         ("", "epoch 1, 2, ..."),
         rows,
-        ["Measured accuracies are means over the seeds."],
+        ["Measured values are means over the seeds."],
     )
 
 

@@ -1,20 +1,19 @@
-"""Measure the gain of a search, and the time that pruning and a second process save.
+"""Benefit of a search, and time saved by pruning and a second process.
 
 The script has three parts, which --parts selects:
 
-  study    An Optuna study of a network is compared with its default parameters by
-           cross-validation on the same folds. The score of the best of many trials is
-           biased on the folds that selected it. Both are therefore scored again on new
-           folds with new seeds (--repeats of them), whose difference is the gain.
-  workers  The same study of --short-trials trials is run by one process and by two
-           processes that share a journal file. The two processes have half of the cores
-           each (Linux). The single process has all cores or half of them. The contenders
-           alternate. Times include the start of Python.
-  pruning  The seconds of pruned and completed trials are compared for each pruner, in
-           studies of --short-trials trials with three times the epochs of the network.
+  study    An Optuna study compared with the default settings, cross-validated on the same
+           folds. Because the best of many trials is overly optimistic on the folds by
+           which it was chosen, both are scored again on new folds with new seeds
+           (--repeats).
+  workers  The same study of --short-trials trials by one process, and by two that share a
+           journal file. Each of the two has half of the cores (Linux); the single process
+           has all of them, or half. They take turns. The time includes starting Python.
+  pruning  Time of a pruned trial compared with a completed one for each pruner, in studies
+           of --short-trials trials with three times the default number of epochs.
 
-Folds keep the images of a patient together if the file has groups. Without --data the
-images are phantoms.
+Folds keep patients together if the file contains groups. Without --data, the images are
+phantoms.
 """
 
 import statistics
@@ -363,13 +362,12 @@ def _study_table(result) -> Table:
         [
             f"Mean ± standard error over {settings['folds']} folds of "
             f"{result['data']['n']} images.",
-            f"On the folds of the search, the best trial differs from the defaults by "
-            f"{found:+.3f}, which is "
-            + ("more" if beats else "not more")
-            + " than the standard error of the defaults.",
-            f"On new folds, the mean difference of all folds is {gain:+.3f} ± {error:.3f} "
-            f"(defaults {new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
-            f"The best parameters are {best}.",
+            f"Difference on the folds of the search: {found:+.3f}, "
+            + ("which is more" if beats else "which is not more")
+            + " than the standard error.",
+            f"Difference on new folds: {gain:+.3f} ± {error:.3f} (defaults "
+            f"{new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
+            f"Best: {best}.",
         ],
     )
 

@@ -1,26 +1,27 @@
-"""Compare the speed and memory of octsk with other libraries in one run.
+"""Speed and memory, compared with other libraries.
 
 Parts:
 
-  training      time of an epoch including data and augmentation, of octsk, the report's
+  training      an epoch, including data loading and augmentation: octsk, the report's
                 pipeline (plain Keras and ImageDataGenerator), scikeras with Keras's random
-                layers, PyTorch (channels last), and skorch if installed
-  precision     bfloat16 and float32: time of an epoch, and results on held-out images over
-                several seeds
-  fits          fixed cost and memory of many fits on few images, of octsk and scikeras
-  prediction    time for one image and for many, of octsk, the bare compiled model, Keras's
-                predict and ONNX Runtime, and the memory of octsk
-  augmentation  time per image of octsk, ImageDataGenerator and Keras's random layers, and
-                the share of augmentation in an epoch
-  search        GridSearchCV with n_jobs=2 and without parallelism
-  start         imports, the command line, and the parts of a first fit
-  scaling       time of an epoch of Small by number of images, image size and batch size
-  memory        memory that a fit adds to images in memory, and a fit on memory-mapped
-                images under a limit that a copy of them would exceed (Linux)
+                layers, and PyTorch (channels last) and skorch if installed
+  precision     bfloat16 compared with float32: time of an epoch, and accuracy on held-out
+                images over several seeds
+  fits          fixed cost and memory of many fits on few images: octsk and scikeras
+  prediction    one image and many images: octsk, the compiled Keras model, Keras's
+                predict, ONNX Runtime; memory for prediction
+  augmentation  time per image: octsk, ImageDataGenerator, Keras's random layers; its share
+                of an epoch
+  search        GridSearchCV: n_jobs=2 and serial
+  start         imports, the command line, and the parts of the first fit
+  scaling       an epoch of Small for different numbers of images, image sizes and batch
+                sizes
+  memory        memory that a fit adds to a data set in memory; a memory-mapped data set,
+                with a memory limit that a copy of it would exceed (Linux)
 
-Each measurement runs in a separate Python process, or the contenders alternate in one
-process. Ratios are computed for each repeat. The images are phantoms. The last table lists
-the goals of the project and whether the measurements meet them.
+Each measurement runs in its own Python process, or the contenders take turns in one. Ratios
+are computed turn by turn. The images are phantoms. The last table lists the project's
+performance goals and whether they are met.
 """
 
 import importlib.util
@@ -187,9 +188,9 @@ def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
 
 def _precision_goals(faster, difference, why) -> list[dict[str, Any]]:
     return [
-        goal("Medium: ratio of float32 to bfloat16", faster, 1.8, why=why),
+        goal("Medium, float32 relative to bfloat16", faster, 1.8, why=why),
         goal(
-            "Medium in bfloat16: change of held-out loss, relative to that between seeds",
+            "Medium in bfloat16, held-out loss: difference relative to that between seeds",
             difference,
             1,
             at_most=True,
@@ -300,7 +301,7 @@ def prediction(arguments, folder) -> dict[str, Any]:
     goals = [
         goal("One image, Small, median", one["octsk"], 0.002, "ms", at_most=True),
         goal(
-            f"{n:,} images, Small: ratio of octsk to the bare compiled model",
+            f"{n:,} images, Small: octsk relative to the bare compiled model",
             behind,
             1.05,
             at_most=True,
@@ -322,7 +323,7 @@ def augmentation(arguments, folder) -> dict[str, Any]:
     epochs = run_interleaved(
         {
             name: partial(_timing, "epoch", n=n, augmentation=augmented)
-            for name, augmented in (("augmented", True), ("as they are", False))
+            for name, augmented in (("augmented", True), ("not augmented", False))
         },
         repeats,
     )
@@ -331,12 +332,14 @@ def augmentation(arguments, folder) -> dict[str, Any]:
     ours = "octsk, in a fit"
     title, whole = "Augmentation of an image, one core, CPU time", "the whole"
     wanted = [one / asked["Keras layers"] for one in seconds["Keras layers"]]
-    share = [1 - plain for plain in _quotients(cpu["as they are"], cpu["augmented"])]
+    share = [1 - plain for plain in _quotients(cpu["not augmented"], cpu["augmented"])]
     return {
         "comparisons": [
             comparison(title, seconds, ours, unit="µs", goals=asked),
-            comparison(f"{title}: steps of octsk", parts, whole, unit="µs"),
-            comparison(f"An epoch of Small on {n:,} images, CPU time", cpu, "as they are"),
+            comparison(f"{title}: breakdown of octsk's time", parts, whole, unit="µs"),
+            comparison(
+                f"An epoch of Small on {n:,} images, CPU time", cpu, "not augmented"
+            ),
         ],
         "notes": [
             "The goal relative to Keras's compiled layers corresponds to "
@@ -457,7 +460,7 @@ def _set_in_memory(arguments) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     )
     asked = partial(
         goal,
-        f"Memory that a fit on {n:,} images adds, in multiples of their array",
+        f"A fit on {n:,} images adds, relative to the size of their array",
         bound=1.5,
         unit="sizes",
         at_most=True,
@@ -480,8 +483,8 @@ def _memory_mapped(arguments, folder) -> tuple[dict[str, Any] | None, dict[str, 
     few = max(64, n // 16)
     asked = partial(
         goal,
-        f"Memory that a fit on {arguments.megabytes:,} MB of mapped images adds, in "
-        "multiples of their size",
+        f"A fit on {arguments.megabytes:,} MB of mapped images adds, "
+        "relative to their size",
         bound=MAPPED_SHARE,
         unit="sizes",
         at_most=True,

@@ -484,6 +484,7 @@ def test_medmnist_file(tmp_path):
         ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
         (None, None, "unnamed_test_[AUC]"),
         ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+        ("M\udcfcller/\x1b", 28, "M-ller_test_[AUC]"),
     ],
 )
 def test_medmnist_file_names(tmp_path, name, size, start):

@@ -57,6 +57,7 @@ from octsk.utils.files import (
     atomic_write,
     check_new_folder,
     leftovers_of,
+    remove_temporaries,
     write_text,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
@@ -648,6 +649,9 @@ def run_benchmark(
         _train_all(run, estimators, dataset, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            # Of processes that were killed while they wrote it.
+            remove_temporaries(file)
     return run
 
 

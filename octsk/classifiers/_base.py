@@ -1270,6 +1270,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         FileNotFoundError
             If there is no such file.
+        IsADirectoryError
+            If it is a folder.
         ValueError
             If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
 

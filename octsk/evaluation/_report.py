@@ -267,7 +267,7 @@ class BenchmarkReport:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         # The evaluator splits the name at underscores, and the run at a full stop.
-        flag = (self.data["name"] or "unnamed").replace("_", "-")
+        flag = as_word(self.data["name"] or "unnamed")
         size = self.data["size"]
         if size not in (28, None):
             flag += f"_{_size_word(size)}"

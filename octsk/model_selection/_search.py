@@ -5,8 +5,10 @@ import os
 import signal
 import time
 import warnings
+from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from copy import copy
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -16,19 +18,22 @@ from typing import Any
 import joblib
 import numpy as np
 from filelock import FileLock
+from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from octsk.utils.json import read_json
+from octsk.utils.processes import starting_processes
 from octsk.utils.tensorflow import start_tensorflow
+from octsk.utils.urls import Address
 
 # The epochs of the report's list of results, net by net.
 _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
@@ -450,15 +455,33 @@ class OCTSearchCV(BaseSearchCV):
             "takes functions of the study and the trial."
         )
 
-    def fit(self, X, y, **params):
+    @property
+    def storage(self):
+        """Where the study lives; a ``repr()`` of it shows no password."""
+        return self.__dict__["storage"]
+
+    @storage.setter
+    def storage(self, storage):
+        is_address = isinstance(storage, str) and "://" in storage
+        if is_address and not isinstance(storage, Address):
+            storage = Address(storage)
+        self.__dict__["storage"] = storage
+
+    def __sklearn_clone__(self):
+        # A copy of these would speak to nobody, and some cannot be copied.
+        unlinked = copy(self).set_params(storage=None, callbacks=None)
+        cloned = super(OCTSearchCV, unlinked).__sklearn_clone__()
+        return cloned.set_params(storage=self.storage, callbacks=self.callbacks)
+
+    def fit(self, X, y=None, **params):
         """Search, and fit the estimator with the best parameters on all images.
 
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images, or whatever the estimator takes.
-        y : array-like of shape (n,)
-            Labels.
+        y : array-like of shape (n,), default=None
+            Labels. Only estimators that learn without labels do without.
         **params : dict
             Parameters for the estimator's `fit`, such as `sample_weight`, and for the
             splitter, such as `groups`.
@@ -472,12 +495,19 @@ class OCTSearchCV(BaseSearchCV):
         ------
         ChildProcessError
             If one of its processes was killed. The study keeps what was finished.
+        ConnectionError
+            If the database of the study cannot be used.
         ValueError
             If a parameter is not as described, if the study in the storage is another
             one, or if no trial got a score.
         """
         self._validate_params()
         optuna_side = _import_study()
+        if y is None and get_tags(self.estimator).target_tags.required:
+            raise ValueError(
+                f"y is None, but {type(self.estimator).__name__} learns from labels: pass "
+                "them as fit(X, y)."
+            )
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
@@ -495,6 +525,11 @@ class OCTSearchCV(BaseSearchCV):
             return_train_score=self.return_train_score,
         )
         self.n_splits_ = len(folds.splits)
+        if not folds.splits:
+            raise ValueError(
+                f"cv={self.cv!r} gives no folds. An iterator, which is empty after its "
+                "first use, must be made anew for each fit, or turned into a list."
+            )
         if self.param_distributions == {}:
             raise ValueError(
                 "param_distributions is empty, so there is nothing to vary; None takes "
@@ -508,9 +543,10 @@ class OCTSearchCV(BaseSearchCV):
         # Unknown parameters are found before the study begins.
         clone(self.estimator).set_params(**clone(space.example(), safe=False))
         with optuna_side.quiet(silent=not self.verbose):
-            self.study_ = self._open_study(space, folds)
-            self._run_study(space, folds)
-        results = self._read_results(space)
+            self.study_ = self._open_study(space)
+            with optuna_side.secrets_hidden(self.study_._storage):
+                self._run_study(space, folds)
+                results = self._read_results(space)
         self._select_best(results, refit_metric)
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
@@ -518,7 +554,7 @@ class OCTSearchCV(BaseSearchCV):
         self.cv_results_ = results
         return self
 
-    def _open_study(self, space, folds):
+    def _open_study(self, space):
         optuna_side = _import_study()
         max_epochs = None
         if self.pruner is not None:
@@ -555,8 +591,6 @@ class OCTSearchCV(BaseSearchCV):
                 f"n_workers={self.n_workers} need a study that they can share: give a "
                 "storage or a study_name."
             )
-        optuna_side.check_question(study, self._question(space, folds))
-        optuna_side.check_space(study, space)
         return study
 
     def _question(self, space, folds):
@@ -584,15 +618,19 @@ class OCTSearchCV(BaseSearchCV):
 
     def _run_study(self, space, folds):
         optuna_side = _import_study()
+        optuna_side.check_question(self.study_, self._question(space, folds))
+        optuna_side.check_space(self.study_, space)
         left = self.n_trials - optuna_side.n_taken(self.study_)
         if left < 1:
             return
         n_workers = min(self.n_workers, left)
+        is_parallel = n_workers > 1 or joblib.effective_n_jobs(self.n_jobs) > 1
         try:
-            if n_workers == 1:
-                self._work(space, folds, turn=nullcontext())
-            else:
-                self._run_workers(n_workers, space, folds)
+            with starting_processes() if is_parallel else nullcontext():
+                if n_workers == 1:
+                    self._work(space, folds, turn=nullcontext())
+                else:
+                    self._run_workers(n_workers, space, folds)
         except BrokenProcessPool:
             optuna_side.fail_ended(self.study_)
             raise ChildProcessError(
@@ -613,12 +651,14 @@ class OCTSearchCV(BaseSearchCV):
     def _run_workers(self, n_workers, space, folds):
         with TemporaryDirectory(prefix="octsk-", ignore_cleanup_errors=True) as folder:
             lock = Path(folder) / "turn"
+            # The folds are known by now, and a generator of folds cannot be sent.
+            search = copy(self).set_params(cv=None)
             Parallel(
                 n_jobs=n_workers,
                 backend="loky",
                 initializer=_start_worker,
                 initargs=(os.getpid(),),
-            )(delayed(_work_apart)(self, space, folds, lock) for _ in range(n_workers))
+            )(delayed(_work_apart)(search, space, folds, lock) for _ in range(n_workers))
 
     def _work(self, space, folds, turn):
         """Try parameters until the study has its trials."""
@@ -628,11 +668,16 @@ class OCTSearchCV(BaseSearchCV):
             params = space.suggest(trial)
             candidate = clone(self.estimator).set_params(**clone(params, safe=False))
             results = self._evaluate(trial, candidate, folds, parallel)
-            score = np.mean([self._objective(one["test_scores"]) for one in results])
+            scores = [float(self._objective(one["test_scores"])) for one in results]
+            score = np.mean(scores)
             trial.set_user_attr(optuna_side.FOLDS, results)
-            if np.isnan(score):
+            if not np.isnan(score):
+                optuna_side.report_scores(trial, scores)
+            else:
                 errors = [one["fit_error"] for one in results if one["fit_error"]]
-                trial.set_user_attr(optuna_side.ERROR, (errors or ["its score is nan"])[0])
+                trial.set_user_attr(
+                    optuna_side.ERROR, (errors or ["its score is nan on a fold"])[0]
+                )
             if self.cost is None:
                 return score
             cost = np.mean([one["cost"] for one in results])
@@ -700,6 +745,7 @@ class OCTSearchCV(BaseSearchCV):
         """Return the score that trials are judged by."""
         if not isinstance(scores, dict):
             return scores
+        self._check_refit_for_multimetric(scores)
         return scores[self.refit if isinstance(self.refit, str) else next(iter(scores))]
 
     def _metric(self):
@@ -750,7 +796,7 @@ class OCTSearchCV(BaseSearchCV):
             **clone(self.best_params_, safe=False)
         )
         start = time.perf_counter()
-        self.best_estimator_.fit(X, y, **fit_params)
+        self.best_estimator_.fit(X, *([] if y is None else [y]), **fit_params)
         self.refit_time_ = time.perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -782,23 +828,39 @@ class _Folds:
 
     def hash_of_parameters(self):
         """Return a hash of what `fit` and the scorers are given, such as weights."""
-        given = self._settings["fit_params"], self._settings["score_params"]
-        return joblib.hash([_hashable(params) for params in given], coerce_mmap=True)
+        return _hash([self._settings["fit_params"], self._settings["score_params"]])
 
     def fingerprint(self):
         """Return a hash of images, labels and folds."""
-        labels = np.asarray(self.y).astype(str)
-        # Memory-mapped images are to have the same hash.
-        return joblib.hash((self.X, labels, self.splits), coerce_mmap=True)
+        return _hash([self.X, np.asarray(self.y).astype(str), self.splits])
 
 
-def _hashable(params):
-    """Return parameters as what has one hash in all processes."""
-    describe = _import_study().describe
-    return [
-        (name, np.asarray(value) if hasattr(value, "__len__") else describe(value))
-        for name, value in sorted(params.items())
-    ]
+def _hash(value):
+    """Return a hash of arrays, tables and what holds them, the same in all processes."""
+    # Memory-mapped images are to have the same hash as those in memory.
+    return joblib.hash(_plain(value), coerce_mmap=True)
+
+
+def _plain(value):
+    """Return a value as lists of arrays and words, ragged ones too."""
+    if sparse.issparse(value):
+        csr = value.tocsr()
+        return [csr.shape, csr.data, csr.indices, csr.indptr]
+    if isinstance(value, Mapping):
+        return [[str(key), _plain(value[key])] for key in sorted(value, key=str)]
+    is_list = isinstance(value, (list, tuple))
+    array: Any = None
+    if is_list or hasattr(value, "__array__"):
+        # Lists of unequal arrays, and tensors of a graph, are none.
+        with suppress(ValueError, TypeError, RuntimeError):
+            array = np.ascontiguousarray(value)
+    if array is None and not is_list:
+        return _import_study().describe(value)
+    if array is None or array.dtype == object:
+        array = [np.shape(array), *map(_plain, value if is_list else array.ravel())]
+    # Of pandas, polars and pyarrow.
+    names = getattr(value, "column_names", getattr(value, "columns", None))
+    return array if names is None else [list(map(str, names)), array]
 
 
 def _start_worker(parent):
@@ -813,7 +875,11 @@ def _work_apart(search, space, folds, lock):
     """Work at the study of a search in a worker process."""
     # Or samplers without a seed for each trial would all suggest the same.
     search.study_.sampler.reseed_rng()
-    with _import_study().quiet(silent=not search.verbose):
+    optuna_side = _import_study()
+    with (
+        optuna_side.quiet(silent=not search.verbose),
+        optuna_side.secrets_hidden(search.study_._storage),
+    ):
         search._work(space, folds, turn=FileLock(lock))
 
 

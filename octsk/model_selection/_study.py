@@ -5,10 +5,12 @@ import os
 import platform
 import re
 import shlex
-import sys
+import tempfile
 import threading
 import time
+import uuid
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from numbers import Real
 from pathlib import Path
@@ -36,9 +38,17 @@ from optuna.storages.journal import (
     JournalFileSymlinkLock,
 )
 from optuna.trial import TrialState
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
+from octsk.utils.files import is_locked, only_one_at
 from octsk.utils.json import jsonable
+from octsk.utils.urls import hide_secrets, hide_secrets_in
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -75,10 +85,8 @@ class Space:
         self.distributions: dict[str, Any] = {}
         self._choices: dict[str, dict] = {}
         for name, given in distributions.items():
-            if isinstance(given, CategoricalDistribution):
-                given = given.choices
-            if isinstance(given, (list, tuple, np.ndarray)) and len(given):
-                self._choices[name] = _labelled(given)
+            if values := _listed(given):
+                self._choices[name] = _labelled(values)
                 given = CategoricalDistribution(tuple(self._choices[name]))
             if not isinstance(given, BaseDistribution):
                 raise ValueError(
@@ -130,6 +138,15 @@ def _suggest(trial, name, drawn_from):
     return suggest(
         name, drawn_from.low, drawn_from.high, step=drawn_from.step, log=drawn_from.log
     )
+
+
+def _listed(given):
+    """Return the values of a sequence of any kind, or None for what is none."""
+    given = getattr(given, "choices", given)
+    for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
+        given = getattr(given, method, lambda given=given: given)()
+    is_sequence = isinstance(given, (Sequence, np.ndarray))
+    return list(given) if is_sequence and not isinstance(given, (str, bytes)) else None
 
 
 def _labelled(values):
@@ -234,14 +251,16 @@ def open_study(storage, name, *, sampler, pruner, directions):
     ValueError
         If the storage is none, or the study has other objectives.
     """
-    study = optuna.create_study(
-        storage=_storage(storage, name),
-        study_name=name or _DEFAULT_NAME,
-        sampler=sampler,
-        pruner=pruner,
-        directions=directions,
-        load_if_exists=True,
-    )
+    storage = _storage(storage, name)
+    with secrets_hidden(storage):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name or _DEFAULT_NAME,
+            sampler=sampler,
+            pruner=pruner,
+            directions=directions,
+            load_if_exists=True,
+        )
     found = [direction.name.lower() for direction in study.directions]
     if found != directions:
         raise ValueError(
@@ -266,48 +285,85 @@ def _storage(storage, name):
 
 
 def _database(url):
+    _check_database_address(url)
     for wait in (*_WAITS, None):
         try:
             return _open_database(url)
-        except DBAPIError as error:
+        except (ImportError, NoSuchModuleError) as error:
+            raise ImportError(
+                f"storage={hide_secrets(url)!r} needs a driver that is not installed "
+                f'({error}). For PostgreSQL: pip install "octsk[postgres]", and an address '
+                "that begins with postgresql+psycopg://."
+            ) from None
+        except Exception as error:
             if wait is None or not _made_at_once(error):
-                raise ConnectionError(
-                    f"storage={hide_password(url)!r} cannot be used: {error.orig}"
-                ) from error
+                raise _unusable(url, error) from None
             time.sleep(wait)
+
+
+def _check_database_address(url):
+    """Raise a ValueError for an address that SQLAlchemy would read in another way.
+
+    Its own errors, and those of the drivers, would show parts of a password.
+    """
+    try:
+        parts = make_url(url)
+        is_file = parts.get_backend_name() == "sqlite"
+        clear = is_file or "@" not in f"{parts.host or ''}{parts.database or ''}"
+    except (SQLAlchemyError, ValueError):
+        clear = False
+    if not clear:
+        raise ValueError(
+            f"storage={hide_secrets(url)!r} cannot be read as the address of a database, "
+            "such as postgresql+psycopg://user:password@host:5432/name. Special characters "
+            "in a user name or password must be percent-encoded: @ is %40, / is %2F."
+        ) from None
+
+
+def _unusable(url, error):
+    """Return a ConnectionError of what is wrong with a database, without its secrets."""
+    words = hide_secrets_in(getattr(error, "orig", None) or error, url)
+    return ConnectionError(f"storage={hide_secrets(url)!r} cannot be used: {words}")
+
+
+@contextmanager
+def secrets_hidden(storage):
+    """Replace the errors of a database by one that shows neither user nor password."""
+    # Optuna keeps a database behind a cache.
+    url = getattr(getattr(storage, "_backend", storage), "url", None)
+    try:
+        yield
+    except Exception as error:
+        # Optuna may fail in another way while it handles an error of the database.
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, SQLAlchemyError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None or url is None:
+            raise
+        raise _unusable(url, cause) from None
 
 
 def _made_at_once(error):
     """Say whether another process made the tables of an empty database meanwhile."""
-    return isinstance(error, IntegrityError) or "already exists" in str(error.orig)
+    return isinstance(error, IntegrityError) or (
+        isinstance(error, DBAPIError) and "already exists" in str(error.orig)
+    )
 
 
 def _open_database(url):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                url,
-                # Of a computer that slept the server knows nothing any more.
-                engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=_HEARTBEAT,
-            )
-    except (ImportError, NoSuchModuleError) as error:
-        raise ImportError(
-            f"storage={hide_password(url)!r} needs a driver that is not installed "
-            f'({error}). For PostgreSQL: pip install "octsk[postgres]", and a URL that '
-            "begins with postgresql+psycopg://."
-        ) from error
-
-
-def hide_password(storage):
-    """Return what a storage is called, without the password in the URL of a database."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", str(storage))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            url,
+            # Of a computer that slept the server knows nothing any more.
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=_HEARTBEAT,
+        )
 
 
 def dashboard_command(storage):
     """Return the shell's command that opens optuna-dashboard on a storage."""
-    return shlex.join(["optuna-dashboard", hide_password(storage)])
+    return shlex.join(["optuna-dashboard", hide_secrets(storage)])
 
 
 class _RepairingLock:
@@ -452,12 +508,15 @@ class _Watched:
     ----------
     objective : callable
         Called with each trial.
+    worker : str
+        Name of the lock that this worker holds, for other processes to look at.
     begun : callable
         Called without arguments as soon as a trial is signed.
     """
 
-    def __init__(self, objective, begun):
+    def __init__(self, objective, worker, begun):
         self._objective = objective
+        self._process = {"host": platform.node(), "pid": os.getpid(), "lock": worker}
         self._begun = begun
         self.number: int | None = None
         self.error: BaseException | None = None
@@ -465,9 +524,10 @@ class _Watched:
     def __call__(self, trial):
         self.number, self.error = trial.number, None
         try:
-            _sign(trial)
-            self._begun()
-            return self._objective(trial)
+            with secrets_hidden(trial.storage):
+                trial.set_user_attr(_PROCESS, self._process)
+                self._begun()
+                return self._objective(trial)
         except BaseException as error:
             self.error = error
             raise
@@ -496,7 +556,8 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
         workers have, too, or they would count as many and begin one more.
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
-    with ExitStack() as held:
+    worker = uuid.uuid4().hex
+    with only_one_at(_lock_of(study, worker)), ExitStack() as held:
 
         def is_done():
             held.enter_context(turn)
@@ -506,7 +567,7 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
             if is_done():
                 study.stop()
 
-        watched = _Watched(objective, begun=held.close)
+        watched = _Watched(objective, worker, begun=held.close)
         # A worker that was slow to start may find that others have done them all.
         while not is_done() and (left := end - time.monotonic()) > 0:
             try:
@@ -535,67 +596,34 @@ def _is_of_lost_trial(error):
     )
 
 
-def _sign(trial):
-    """Write down which process works at a trial."""
-    pid = os.getpid()
-    trial.set_user_attr(_PROCESS, {**_here(), "pid": pid, "start": _start_of(pid)})
+def _lock_of(study, worker):
+    """Return the path that a worker locks while it works at a study.
 
-
-def _here():
-    """Return where a process id means the same process as here.
-
-    Copies of a virtual machine may have one name, and containers one kernel.
+    All machines that share the folder of a journal see the lock beside it. With any other
+    storage it is one of this machine.
     """
-    boot = namespace = None
-    # Linux has them, if not in all containers.
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
-    return {"host": platform.node(), "boot": boot, "pid_namespace": namespace}
+    journal = _journal_of(study)
+    if journal is None:
+        return Path(tempfile.gettempdir(), f"octsk-{worker}")
+    return Path(f"{journal}-{worker}")
 
 
-def _start_of(pid):
-    """Return when a live process began, in clock ticks since the system did.
+def _journal_of(study):
+    return getattr(getattr(study._storage, "_backend", None), "_file_path", None)
 
-    None where there is none, and where the system has no ``/proc``.
-    """
-    try:
-        # The name, in brackets, may hold spaces and brackets (proc(5)).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+
+def _is_in_work(study, trial):
+    """Say whether a process works at a running trial: yes, no, or None if unknown."""
+    worker = trial.user_attrs.get(_PROCESS, {}).get("lock")
+    if worker is None:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def _is_alive(process, beats):
-    """Say whether a process runs: yes, no, or None for what cannot be known here.
-
-    Parameters
-    ----------
-    process : dict or None
-        What `_sign` wrote.
-    beats : bool
-        Whether the storage has signs of life, and the trials without one were failed.
-    """
-    if process is None:
-        return None
-    here = _here()
-    if os.name == "nt" or any(process.get(name) != here[name] for name in here):
-        if beats:
-            return True
-        # A journal is of one machine: that was started anew since.
-        boots = {process.get("boot"), here["boot"]}
-        restarted = process["host"] == here["host"] and len(boots - {None}) == 2
-        return False if restarted else None
-    if sys.platform == "linux":
-        return _start_of(process["pid"]) == process["start"]
-    try:
-        os.kill(process["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    with suppress(PermissionError):  # of another user's lock
+        held = is_locked(_lock_of(study, worker))
+        if held is not None or _journal_of(study):
+            return bool(held)
+    # On another machine: of a database, trials without a sign of life have been failed.
+    interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
+    return True if interval() is not None else None
 
 
 def fail_ended(study):
@@ -611,25 +639,19 @@ def fail_ended(study):
     set of int
         Numbers of the trials that are in work.
     """
-    beats = _has_signs_of_life(study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         fail_stale_trials(study)
     in_work = set()
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        alive = _is_alive(trial.user_attrs.get(_PROCESS), beats)
-        if alive:
+        is_in_work = _is_in_work(study, trial)
+        if is_in_work:
             in_work.add(trial.number)
-        elif alive is False:
+        elif is_in_work is False:
             # Another process may be quicker.
             with suppress(UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     return in_work
-
-
-def _has_signs_of_life(study):
-    interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
-    return interval() is not None
 
 
 def n_taken(study):
@@ -641,6 +663,18 @@ def n_taken(study):
     in_work = fail_ended(study)
     trials = study.get_trials(deepcopy=False)
     return sum(trial.number in in_work or counts(trial) for trial in trials)
+
+
+def report_scores(trial, scores):
+    """Tell Optuna's terminators the scores of a trial's folds, where Optuna has them."""
+    try:
+        from optuna.terminator import report_cross_validation_scores
+    except ImportError:  # to go in Optuna 6
+        return
+    if len(scores) > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            report_cross_validation_scores(trial, scores)
 
 
 def ended_trials(study):

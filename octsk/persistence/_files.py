@@ -19,10 +19,11 @@ from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
 from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
 from octsk.utils.tensorflow import keras
-from octsk.utils.untrusted import check_h5, check_zip_names
+from octsk.utils.untrusted import check_h5, check_zip_names, printable
 
 _FORMAT = 1
 _STATE = "estimator.json"
@@ -121,24 +122,22 @@ def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
     check_not_forked()
     path = Path(path)
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                check_zip_names(archive, (_STATE, _MODEL))
-                state = _read_state(archive)
-                model = _read_model(archive)
-            return _restore(state, model, known)
-        except Exception as error:
-            if h5py.is_hdf5(path):
-                raise ValueError(
-                    f"{str(path)!r} cannot be loaded as an octsk model: it is an HDF5 "
-                    "file; from_h5 of its net reads Keras 2's"
-                ) from error
-            # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
-            raise ValueError(
-                f"{str(path)!r} cannot be loaded as an octsk model "
-                f"({type(error).__name__}: {error})"
-            ) from error
+    check_is_file(path, "an octsk model")
+    kind = recognise(path)
+    if kind not in (None, MODEL):
+        raise ValueError(f"{printable(path)!r} cannot be loaded as an octsk model ({kind})")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_zip_names(archive, (_STATE, _MODEL))
+            state = _read_state(archive)
+            model = _read_model(archive)
+        return _restore(state, model, known)
+    except Exception as error:
+        # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
+        raise ValueError(
+            f"{printable(path)!r} cannot be loaded as an octsk model "
+            f"({type(error).__name__}: {printable(error)})"
+        ) from error
 
 
 def _read_state(archive):
@@ -381,8 +380,10 @@ def read_h5_weights(path):
         The arrays, kernels before biases.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
+    check_is_file(path, "a Keras .h5 file")
+    kind = recognise(path)
+    if kind not in (None, HDF5):
+        raise ValueError(f"{printable(path)!r} is not a Keras .h5 file: {kind}")
     try:
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
@@ -399,8 +400,9 @@ def read_h5_weights(path):
         ValueError,
         RuntimeError,
     ) as error:
-        hint = " octsk.load reads octsk's own." if zipfile.is_zipfile(path) else ""
-        raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}{hint}") from error
+        raise ValueError(
+            f"{printable(path)!r} is not a Keras .h5 file: {printable(error)}"
+        ) from error
     if not all(np.isfinite(w).all() for w in weights):
         raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:

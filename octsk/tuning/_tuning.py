@@ -419,9 +419,9 @@ def tune(
     Parameters
     ----------
     search : OCTSearchCV
-        The search; it is cloned, not fitted. With `cv` a number or None (5) folds are
-        stratified and shuffled, in one way always, and keep groups together. A study
-        with a storage is continued. `refit` is not used.
+        The search. It stays unfitted: another with the same parameters is fitted. With
+        `cv` a number or None (5) folds are stratified and shuffled, in one way always, and
+        keep groups together. A study with a storage is continued. `refit` is not used.
     dataset : Bunch
         With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
         ``data``, ``target`` and possibly ``groups``: what
@@ -476,7 +476,9 @@ def tune(
     if output_dir is not None:
         check_new_folder(output_dir)
     groups = train.get("groups")
-    search = clone(search).set_params(refit=False, cv=_splitter(search.cv, groups))
+    params = search.get_params(deep=False)
+    params |= {"refit": False, "cv": _splitter(search.cv, groups)}
+    search = type(search)(**params)
     if isinstance(search.scoring, (list, tuple, set, dict)):
         raise ValueError(f"search must have one metric, got scoring={search.scoring!r}.")
     grouped = {} if groups is None else {"groups": groups}
@@ -523,7 +525,8 @@ _GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFol
 
 def _splitter(cv, groups):
     if cv is not None and not isinstance(cv, Integral):
-        return cv
+        # An iterator of folds can be used once only.
+        return cv if hasattr(cv, "split") else list(cv)
     cls = StratifiedKFold if groups is None else StratifiedGroupKFold
     # The same folds in each run, or a study could not go on.
     return cls(cv or 5, shuffle=True, random_state=0)

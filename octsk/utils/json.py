@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from octsk.utils.files import write_text
+from octsk.utils.urls import Address, hide_secrets
 
 
 def parse_json(text):
@@ -51,6 +52,8 @@ def jsonable(value) -> Any:
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
+    if isinstance(value, Address):
+        return hide_secrets(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

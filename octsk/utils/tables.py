@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from octsk.utils.untrusted import printable
+
 
 class Table(NamedTuple):
     """Table with a title, in which the first cell of each row is its label."""
@@ -21,9 +23,10 @@ def tables_to_text(tables: Sequence[Table]) -> str:
 
 
 def _format_text(table: Table) -> str:
-    lines = [table.header, *table.rows] if table.header else list(table.rows)
+    rows = [table.header, *table.rows] if table.header else table.rows
+    lines = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [table.title]
+    text = [printable(table.title)]
     for line in lines:
         first, *figures = (
             # Tables without a header hold text, which is aligned left.
@@ -32,7 +35,12 @@ def _format_text(table: Table) -> str:
         )
         text.append("  ".join(["", first, *figures]).rstrip())
     notes = [
-        textwrap.fill(note, 88, initial_indent="  ", subsequent_indent="    ")
+        textwrap.fill(
+            printable(" ".join(note.split())),
+            88,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
         for note in table.notes
     ]
     return "\n".join([*text, *notes])

@@ -267,7 +267,8 @@ def _check_values(images, name):
 def _check_integers(low, high, dtype, name):
     if low < 0 or high > 255:
         hint = (
-            f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8')."
+            f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8') "
+            f"and 12-bit ones by ({name} // 16).astype('uint8')."
             if low >= 0
             else f"If bytes were read with a sign, {name}.view('uint8') mends it."
             if dtype == np.int8
