@@ -183,10 +183,10 @@ def test_published_results_refuses_what_it_has_not(arguments, message):
     [
         ({"synthetic": True}, "test", "synthetic"),
         ({"name": None}, "test", "not named"),
-        ({"name": "octdl"}, "test", "no published results are kept for 'octdl'"),
+        ({"name": "octdl"}, "test", "octsk lists no published results for 'octdl'"),
         ({}, "val", "test split"),
-        ({"size": 64}, "test", "28-pixel"),
-        ({"official": False}, "test", "byte for byte"),
+        ({"size": 64}, "test", "images of 28 pixels"),
+        ({"official": False}, "test", "byte-for-byte copy"),
         ({"name": "pneumoniamnist"}, "test", "624"),
     ],
 )
