@@ -784,7 +784,7 @@ TWO = np.repeat([False, True], [30, 10])
         ({"a": 20, "c": 8, "b": 16}, Y),
         (lambda y: {label: 20 for label in y if label != "c"}, Y),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_sampling_strategy_is_that_of_imbalanced_learn(strategy, y):
     labels, n_variants = resample(y, sampling_strategy=strategy)

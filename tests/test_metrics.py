@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
-from octsk import _intervals, _resampled
+from octsk.metrics import _intervals, _resampled
 from octsk.metrics import (
     bootstrap_interval,
     expected_calibration_error,
