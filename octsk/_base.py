@@ -665,6 +665,27 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         return _copy(optimizer, config)
 
+    def _resolved_params(self):
+        """Return what the parameters stand for that are None or "auto"."""
+        try:
+            config = self._fresh_optimizer().get_config()
+        except ValueError:  # set to what no fit would take
+            return {}
+        rate = config["learning_rate"]
+        own = {
+            # A float32 there. A schedule is a dictionary of its class and settings.
+            "learning_rate": float(str(np.float32(rate)))
+            if isinstance(rate, float)
+            else f"{rate['class_name']}, a schedule",
+            "weight_decay": config.get("weight_decay") or 0.0,
+        }
+        if config.get("use_ema"):
+            own["ema_momentum"] = config["ema_momentum"]
+        resolved = {k: v for k, v in own.items() if getattr(self, k) is None}
+        if self.epochs == "auto" and getattr(self, "n_iter_", 0):
+            resolved["epochs"] = self.n_iter_
+        return resolved
+
     def _keras_verbose(self):
         # Keras's bar is drawn over itself again and again, whatever it is drawn on.
         drawn_over = sys.stdout is not None and sys.stdout.isatty()
@@ -836,6 +857,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             augmenter=augmenter,
             mixup=float(self.mixup),
         )
+        # For reports: of each class, the images that train.
+        self._trained_on = np.bincount(y[index], minlength=len(self.classes_))
         if epochs == "auto":
             epochs = auto_epochs(len(index))
         before = self.class_prior_

@@ -18,11 +18,13 @@ from enum import StrEnum
 from errno import ENOTDIR
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
+from octsk._tables import printable, spreadsheet_cell
 from octsk._tensorflow import start_tensorflow
 from octsk._version import __version__
 
@@ -103,7 +105,7 @@ class _OneLineErrors(TyperGroup):
     def invoke(self, ctx):
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _say_warning
+                warnings.showwarning = _warning_teller()
                 super().invoke(ctx)
                 # Here, since typer knows what to do when the reader of a pipe has gone.
                 sys.stdout.flush()
@@ -136,8 +138,16 @@ def _error_words(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (octsk --debug shows where)"
 
 
-def _say_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    _say("warning", message)
+def _warning_teller() -> Callable[..., None]:
+    """Return what prints warnings, the same words once."""
+    told: set[str] = set()
+
+    def tell(message, *place, **more) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            _say("warning", message)
+
+    return tell
 
 
 def _say(kind: str, *words: object) -> None:
@@ -147,7 +157,7 @@ def _say(kind: str, *words: object) -> None:
     colour = "yellow" if kind == "warning" else "red"
     line = Text.assemble("octsk: ", (kind, f"bold {colour}"))
     for word in words:
-        line.append(": " + " ".join(str(word).split()))
+        line.append(": " + printable(" ".join(str(word).split())))
     _console(stderr=True).print(line)
 
 
@@ -163,19 +173,21 @@ def _console(*, stderr=False, quiet=False):
 class _Output:
     """Where the words of a command go: its result to stdout, as text or as JSON.
 
-    `notes`, a console, takes what is said beside the result, `progress` how far it is.
+    `notes`, a console, takes what is said beside the result, `progress` how far it is. If
+    `file`, which the command writes, is the standard output, nothing else goes there.
     """
 
-    def __init__(self, as_json: bool, quiet: bool = False):
+    def __init__(self, as_json: bool, quiet: bool = False, file: Path | None = None):
         self._as_json = as_json
-        self.notes = _console(stderr=as_json, quiet=quiet)
+        self.notes = _console(stderr=as_json or _is_stdout(file), quiet=quiet)
         self.progress = _console(stderr=True, quiet=quiet)
         if quiet:
             # The bars of downloads are the library's; tqdm asks this when it is loaded.
             os.environ["TQDM_DISABLE"] = "1"
 
     def note(self, words: str = "") -> None:
-        self.notes.print(words, markup=False, soft_wrap=True)
+        for line in words.split("\n"):
+            self.notes.print(printable(line), markup=False, soft_wrap=True)
 
     def result(self, document: Mapping[str, object], show: Callable[[], None]) -> None:
         """Print `document`, or let `show` print it for people."""
@@ -185,6 +197,12 @@ class _Output:
         from octsk._report import jsonable
 
         print(json.dumps(jsonable(document), indent=1, allow_nan=False))
+
+
+def _is_stdout(file: Path | None) -> bool:
+    from octsk._files import descriptor_of
+
+    return file is not None and descriptor_of(file) == 1
 
 
 def _print_report(text: str, console=None) -> None:
@@ -204,7 +222,9 @@ def _print_facts(facts: Mapping[str, object], console=None) -> None:
     console = console or _console()
     width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        console.print(Text.assemble((name.ljust(width), "bold"), str(value)))
+        console.print(
+            Text.assemble((printable(name).ljust(width), "bold"), printable(value))
+        )
 
 
 def _data_words(dataset) -> str:
@@ -218,14 +238,25 @@ def _data_words(dataset) -> str:
     return f"{dataset.name}{synthetic}, {dataset.size} px: {counts}"
 
 
+def _n_train(dataset) -> int | None:
+    return None if dataset.train is None else len(dataset.train.target)
+
+
 def _data_facts(dataset) -> dict[str, object]:
     names = ("name", "size", "synthetic", "official", "sha256", "target_names")
     return {name: dataset.get(name) for name in names}
 
 
-def _net_words(net) -> str:
+def _net_words(net, n_train: int | None = None) -> str:
+    """Say how a net is trained, on so many images if that is known."""
+    from octsk._base import auto_epochs
+    from octsk._report import resolved_params
+
     epochs = "1 epoch" if net.epochs == 1 else f"{net.epochs} epochs"
-    words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
+    if net.epochs == "auto" and n_train is not None:
+        epochs = f"{auto_epochs(n_train)} epochs (auto)"
+    rate = {"learning_rate": net.learning_rate, **resolved_params(net)}["learning_rate"]
+    words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}, learning rate {rate}"
     words += ", augmentation" if net.augmentation else ", no augmentation"
     return words if net.class_weight is None else f"{words}, balanced class weights"
 
@@ -338,6 +369,12 @@ JsonOption = Annotated[
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only the result, warnings and errors."),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace --output where it exists. An input is never replaced."
+    ),
 ]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
@@ -501,6 +538,7 @@ def benchmark(
     there. Where it cannot be had, synthetic scans take its place, and no published
     result is shown.
     """
+    from octsk._files import check_output
     from octsk._plan import read_record
     from octsk._progress import TrainingDisplay
     from octsk.benchmark import run_benchmark
@@ -509,6 +547,8 @@ def benchmark(
     out = _Output(as_json, quiet)
     if resume and output is None:
         raise typer.BadParameter("--resume needs --output, the folder of the run")
+    if output is not None:
+        check_output(output / "run.json", [from_run], overwrite=True)
     record = None
     if from_run is not None:
         own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
@@ -548,7 +588,7 @@ def benchmark(
         _print_facts(
             {
                 "data": _data_words(images),
-                **{name: _net_words(each) for name, each in nets.items()},
+                **{name: _net_words(each, _n_train(images)) for name, each in nets.items()},
                 "seeds": ", ".join(map(str, all_seeds)),
                 "results": folder,
             },
@@ -691,6 +731,7 @@ def train(
         bool,
         typer.Option("--resume", help="Go on with a training that was ended, if any."),
     ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -700,11 +741,15 @@ def train(
     the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
     what --resume goes on from.
     """
+    from octsk._files import check_output
     from octsk._plan import begun, make_plan
     from octsk._progress import TrainingDisplay
+    from octsk._report import resolved_params
 
-    out = _Output(as_json, quiet)
+    out = _Output(as_json, quiet, output)
+    check_output(output, [data], overwrite=overwrite)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
+    check_output(output, [images.get("filename")], overwrite=overwrite)
     if images.train is None:
         splits = ", ".join(split for split in Split if images[split] is not None)
         raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
@@ -720,18 +765,19 @@ def train(
     # Now: that it cannot be made should not be found out after the training.
     output.parent.mkdir(parents=True, exist_ok=True)
     _print_facts(
-        {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed},
+        {
+            "data": _data_words(images),
+            str(net): _net_words(classifier, _n_train(images)),
+            "seed": seed,
+        },
         out.notes,
     )
-    checkpoints = output.with_name(f"{output.name}.checkpoint")
-    if any(checkpoints.glob("*.npz")) and not resume:
-        raise FileExistsError(
-            f"{checkpoints} holds a training that was ended: go on with --resume, or "
-            "remove the folder to begin anew"
-        )
     names = images.target_names
     plan = make_plan({str(net): classifier}, images, [seed])
-    with begun(checkpoints / "plan.json", plan, checkpoints, resume=resume):
+    with (
+        _checkpoints_of(output, resume) as checkpoints,
+        begun(checkpoints / "plan.json", plan, checkpoints, resume=resume),
+    ):
         with TrainingDisplay(out.progress) as display:
             display.train(
                 classifier.set_params(checkpoint_dir=checkpoints),
@@ -746,12 +792,32 @@ def train(
             "model": str(output),
             "estimator": type(classifier).__name__,
             "params": classifier.get_params(),
+            "resolved_params": resolved_params(classifier),
             "data": _data_facts(images),
             "classes": classifier.classes_,
             "history": classifier.history_,
         },
         lambda: out.note(f"Model: {output}"),
     )
+
+
+@contextmanager
+def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
+    """Give the folder in which a training keeps what --resume goes on from."""
+    from octsk._files import is_stream
+
+    if is_stream(output):
+        # Nothing stands beside a pipe or a device.
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    checkpoints = output.with_name(f"{output.name}.checkpoint")
+    if any(checkpoints.glob("*.npz")) and not resume:
+        raise FileExistsError(
+            f"{checkpoints} holds a training that was ended: go on with --resume, or "
+            "remove the folder to begin anew"
+        )
+    yield checkpoints
 
 
 @app.command(
@@ -849,11 +915,15 @@ def tune(
     again, the same command goes on. Ctrl-C ends the search and keeps the best so far.
     """
     import octsk
+    from octsk._files import check_output
     from octsk._progress import TrainingDisplay
     from octsk._report import as_word
     from octsk.datasets import get_data_home
 
     out = _Output(as_json, quiet)
+    if storage is not None:
+        # A study is continued, so that its file may exist.
+        check_output(storage, [data, space_file], overwrite=True)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = _make_net(net, random_state=seed)
@@ -935,9 +1005,10 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             file_okay=False,
-            help="Write the page, the report and the scores of each image there.",
+            help="New folder for the page, the report and the scores of each image.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -949,6 +1020,7 @@ def evaluate(
     import octsk
 
     out = _Output(as_json, quiet)
+    old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
     images = _load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
     classifier = _load_model(model)
     report = octsk.evaluate(
@@ -960,24 +1032,46 @@ def evaluate(
         seed=classifier.random_state,
     )
     if output is not None:
-        _write_evaluation(output, report, classifier, images, model.name)
+        _write_evaluation(output, report, classifier, images, model.name, old)
     out.result(report.to_dict(scores=False), lambda: _print_report(report.to_text()))
     if output is not None:
         out.note(f"\nPage with all of it: {output / 'report.html'}")
         out.note(f"Report, scores and model card: {output}")
 
 
-def _write_evaluation(folder, report, classifier, images, file):
+def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
+    """Return the files of an earlier evaluation in a folder, which are to be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there are some and `overwrite` is False, or the folder holds other files.
+    """
+    from octsk._files import check_new_folder, check_output
+    from octsk._report import EVALUATION_FILE
+
+    files = [*folder.iterdir()] if folder.is_dir() else []
+    fixed = ("report.html", "report.txt", "report.json", "model_card.md")
+    old = [f for f in files if f.name in fixed or EVALUATION_FILE.fullmatch(f.name)]
+    check_new_folder(folder, old)
+    for file in old:
+        check_output(file, inputs, overwrite=overwrite)
+    return old
+
+
+def _write_evaluation(folder, report, classifier, images, file, old=()):
+    from octsk._files import atomic_folder
     from octsk._report import write_text
     from octsk.reporting import html_report, model_card
 
-    folder.mkdir(parents=True, exist_ok=True)
-    report.to_json(folder / "report.json")
-    report.to_medmnist_csv(folder)
-    write_text(folder / "report.txt", f"{report}\n")
-    about = {"estimator": classifier, "dataset": images}
-    write_text(folder / "report.html", html_report(report, **about))
-    write_text(folder / "model_card.md", model_card(report, **about, file=file))
+    with atomic_folder(folder, old) as new:
+        report.to_json(new / "report.json")
+        if report.label_columns is not None:
+            report.to_medmnist_csv(new)
+        write_text(new / "report.txt", f"{report}\n")
+        about = {"estimator": classifier, "dataset": images}
+        write_text(new / "report.html", html_report(report, **about))
+        write_text(new / "model_card.md", model_card(report, **about, file=file))
 
 
 @app.command(
@@ -1010,6 +1104,7 @@ def predict(
             show_default="standard output",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -1019,9 +1114,11 @@ def predict(
     probability of every class. Image files are brought to the size of the net's images
     in the way that comes closest to MedMNIST's.
     """
-    from octsk._files import atomic_write
+    from octsk._files import atomic_write, check_output
 
-    out = _Output(as_json, quiet)
+    out = _Output(as_json, quiet, output)
+    if output is not None:
+        check_output(output, [model, *_input_files(inputs)], overwrite=overwrite)
     classifier = _load_model(model)
     names, images = _load_inputs(inputs, str(split), classifier.image_shape_)
     labels = classifier.classes_.tolist()
@@ -1056,7 +1153,15 @@ def _write_predictions(file, classes, predictions):
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow(["image", "label", "class", *(f"p_{name}" for name in classes)])
     for image, label, name, row in map(dict.values, predictions):
-        lines.writerow([image, label, name, *(f"{p:.6g}" for p in row)])
+        words = [spreadsheet_cell(cell) for cell in (image, label, name)]
+        if file.isatty():
+            words = [printable(word) for word in words]
+        lines.writerow([*words, *(f"{p:.6g}" for p in row)])
+
+
+def _input_files(inputs):
+    """Return the files that the inputs of predict name."""
+    return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
 
 
 def _load_inputs(inputs, split, image_shape):

@@ -12,8 +12,7 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
-
-SPLITS = ("train", "val", "test")
+from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
@@ -75,7 +74,8 @@ def load_medmnist(
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
-    header that the file's size contradicts.
+    header that the file's size contradicts. A warning names groups that have images in
+    more than one split.
 
     Parameters
     ----------
@@ -109,6 +109,8 @@ def load_medmnist(
         - official : bool, whether the file is byte for byte the published one: only
           then may results stand beside published ones
         - synthetic : bool, always False
+        - shared_groups : dict, only where splits of the file share groups (patients):
+          the groups in both, by pairs of splits such as ``("train", "test")``
         - DESCR : str
 
         Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
@@ -148,6 +150,7 @@ def load_medmnist(
     """
     _check_choices(split, return_X_y, mmap)
     dataset = _load(Path(path).expanduser(), split, mmap, get_data_home())
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -268,6 +271,7 @@ def fetch_medmnist(
                 "downloaded, remove yours",
                 stacklevel=2,
             )
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -436,6 +440,13 @@ def _load(
     if about["target_names"] is None:
         about["target_names"] = _read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
+    # Those of all splits, since the other ones matter to one that is loaded alone, too.
+    groups = {
+        part: _npz.read_array(path, members["groups"]) if "groups" in members else None
+        for part, members in layout.items()
+    }
+    if shared := shared_groups({part: {"groups": each} for part, each in groups.items()}):
+        about["shared_groups"] = shared
 
     def load_split(part: str) -> DataBunch:
         members = layout[part]
@@ -446,9 +457,7 @@ def _load(
             if mapped
             else _npz.read_array(path, images),
             target=labels[part],
-            groups=_npz.read_array(path, members["groups"])
-            if "groups" in members
-            else None,
+            groups=groups[part],
             split=part,
             **about,
         )

@@ -314,7 +314,8 @@ def _data_section(run, draw) -> Section:
         rows.append(("SHA-256 of the arrays trained on", training["sha256"]))
     tables, pictures = [Table("Data set", rows=rows)], []
     if run.dataset is not None:
-        tables.append(class_counts(run.dataset, run.first.class_names))
+        names, trained_on = run.first.class_names, run._trained_on()
+        tables.append(class_counts(run.dataset, names, trained_on))
         pictures = _training_pictures(run.dataset, run.estimators) if draw else []
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
 
@@ -351,7 +352,7 @@ def _settings_of(reports, words) -> Section:
         words,
         [report.name for report in reports],
         [report.estimator for report in reports],
-        [report.params for report in reports],
+        [report.shown_params for report in reports],
     )
 
 
@@ -377,7 +378,7 @@ def _search_section(run, draw) -> Section:
 
 
 def _search_settings(run) -> Section:
-    params = jsonable(run.estimator.get_params())
+    params = run.shown_params
     seeds = jsonable([params.get("random_state"), run.search.random_state])
     words = "Seed of the training: {}; of the search: {}.".format(*seeds)
     return _settings_section(words, ["tuned"], [type(run.estimator).__name__], [params])
@@ -394,6 +395,9 @@ def _search_data(run, draw) -> Section:
     return Section(
         "Data",
         words=description(run.dataset),
-        tables=[Table("Data set", rows=rows), class_counts(run.dataset, run.class_names)],
+        tables=[
+            Table("Data set", rows=rows),
+            class_counts(run.dataset, run.class_names, run._trained_on()),
+        ],
         pictures=_training_pictures(run.dataset, nets) if draw else (),
     )
