@@ -1170,7 +1170,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write, by custom with the ending ``.octsk``. It is there whole or
-            not at all.
+            not at all. An existing file is replaced.
         class_names : sequence of str, default=None
             What people call the classes, in the order of `classes_`. The loaded estimator
             has them as `class_names_`; None passes on what this one has there.
@@ -1217,7 +1217,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write; for "saved_model" a folder, which must be new or empty. It
-            is there whole or not at all.
+            is there whole or not at all. An existing file is replaced.
         format : {"onnx", "tflite", "saved_model"}, default="onnx"
             ONNX, for ONNX Runtime and many others (needs ``octsk[export]``); TensorFlow
             Lite, now called LiteRT, for phones and boards; TensorFlow's SavedModel, for

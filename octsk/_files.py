@@ -125,10 +125,12 @@ def check_output(
     FileExistsError
         If the output is one of the inputs, or it exists and `overwrite` is False.
     """
-    if is_stream(path) or not os.path.exists(path):
+    # As it will be written: "absent/../name" exists once its folder has been made.
+    real = os.path.realpath(path)
+    if is_stream(path) or not os.path.exists(real):
         return
     for given in inputs:
-        if given is not None and os.path.exists(given) and os.path.samefile(path, given):
+        if given is not None and os.path.exists(given) and os.path.samefile(real, given):
             raise FileExistsError(
                 f"the output {path} is the input {given}, which is never replaced; name "
                 "another file"
@@ -261,8 +263,11 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
     """
     path = Path(path)
     if path.is_dir():
-        if {*path.iterdir()} - {*old}:
-            raise FileExistsError(f"{path} holds files already; name a new or empty folder.")
+        if others := sorted(file.name for file in {*path.iterdir()} - {*old}):
+            first = ", ".join([*others[:3], *(["..."] if others[3:] else [])])
+            raise FileExistsError(
+                f"{path} holds files already ({first}); name a new or empty folder."
+            )
     elif path.exists():
         raise FileExistsError(f"{path} is not a folder; name a new or empty folder.")
     return path
@@ -270,11 +275,11 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
-    """Give a temporary folder whose files stand in `path` when the block ends without error.
+    """Give a temporary folder whose files are those of `path` once the block has ended.
 
-    `path` must not exist, or be empty but for the `old` files, which are replaced. If it is
-    a link, what it points to is meant. A folder that exists stays the same one: it may be a
-    mount point, or the working folder of a shell.
+    If the block fails, nothing has changed. `path` must not exist, or be empty but for the
+    `old` files, which are replaced. If it is a link, what it points to is meant. A folder
+    that exists stays the same one: it may be a mount point, or a shell's working folder.
     """
     path = Path(os.path.realpath(path))
     old = {path / file.name for file in old}

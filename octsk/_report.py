@@ -168,7 +168,7 @@ class BenchmarkReport:
 
     def __repr__(self):
         return (
-            f"<BenchmarkReport of {self.name} on {data_words(self.data)}: "
+            f"<BenchmarkReport of {printable(self.name)} on {data_words(self.data)}: "
             f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
         )
 
@@ -232,7 +232,10 @@ class BenchmarkReport:
         return jsonable(values)
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Write everything to a JSON file, from which `from_json` reads it back."""
+        """Write everything to a JSON file, from which `from_json` reads it back.
+
+        An existing file is replaced.
+        """
         write_json(path, {"octsk_report": REPORT_FORMAT, **self.to_dict()})
 
     @classmethod
@@ -330,9 +333,9 @@ class BenchmarkReport:
         """Return the true labels, and the scores in the order of the data set's labels."""
         if self.label_columns is None:
             raise ValueError(
-                f"the classes {self.class_names} are not labels of the data set, 0 to n - 1, "
-                "by which MedMNIST's evaluator tells them apart: give evaluate a dataset "
-                "whose target_names name them."
+                f"the classes {self.class_names} are not labels of the data set, 0 to n - "
+                "1, by which MedMNIST's evaluator tells them apart: give evaluate a "
+                "dataset whose target_names name them."
             )
         labels = np.empty(len(self.class_names), dtype=int)
         y_score = np.zeros((len(self.y_score), len(self.label_columns)))

@@ -58,7 +58,7 @@ from octsk._report import (
     write_json,
     write_text,
 )
-from octsk._tables import Table, tables_to_html, tables_to_text
+from octsk._tables import Table, printable, tables_to_html, tables_to_text
 from octsk.datasets._splits import shared_groups, warn_of_shared_groups
 from octsk.metrics import (
     _classes_of,
@@ -309,7 +309,7 @@ def _class_names(estimator, classes, target_names) -> list[str]:
     if target_names is not None and classes.dtype.kind in "iu":
         in_range = classes.min() >= 0 and classes.max() < len(target_names)
         if in_range:
-            return [str(target_names[index]) for index in classes]
+            return [printable(target_names[index]) for index in classes]
     # A net remembers what the classes were called where it was trained.
     names = getattr(estimator, "class_names_", None) or classes.tolist()
     return [str(name) for name in names]
@@ -400,7 +400,7 @@ class BenchmarkRun:
         return next(iter(self.reports.values()))[0]
 
     def __repr__(self):
-        nets = ", ".join(self.reports)
+        nets = printable(", ".join(self.reports))
         return (
             f"<BenchmarkRun of {nets} on {data_words(self.first.data)}, "
             f"seeds {', '.join(map(str, self.seeds))}>"

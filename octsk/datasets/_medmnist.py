@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from octsk._tables import printable
 from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download
@@ -588,12 +589,13 @@ def _describe(
     counts = ", ".join(f"{part} {len(y):,}" for part, y in labels.items())
     if identity is None:
         height, width = shape[:2]
+        stem, file = printable(path.stem), printable(path.name)
         return {
-            "name": path.stem,
+            "name": stem,
             "size": height if height == width else (height, width),
             "target_names": None,
             "official": False,
-            "DESCR": f"{path.stem}: images of shape {shape} from {path.name} ({counts})",
+            "DESCR": f"{stem}: images of shape {shape} from {file} ({counts})",
         }
     name, size = identity
     entry = REGISTRY[name]

@@ -71,4 +71,4 @@ def warn_of_shared_groups(dataset: Mapping | None, stacklevel: int = 3) -> None:
 
 def _first(groups: list) -> str:
     named = [printable(group) for group in groups[:_N_NAMED]]
-    return ", ".join(named + ["..."][: len(groups) - len(named)])
+    return ", ".join(named + (["..."] if len(groups) > _N_NAMED else []))

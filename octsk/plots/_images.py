@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
 from octsk._images import check_images
+from octsk._tables import printable
 from octsk.metrics import _check, _classes_of, _encode, _predict
 from octsk.plots._drawing import (
     COLUMN,
@@ -12,6 +13,7 @@ from octsk.plots._drawing import (
     WRONG,
     check_names,
     check_one_image,
+    class_name,
     grid_of_axes,
     head,
     head_all,
@@ -176,10 +178,10 @@ class ImageGridDisplay(_ImageGrid):
         chosen = rng.choice(n_all, size=min(n_images, n_all), replace=False)
         target = np.asarray(dataset["target"])[chosen]
         names = dataset.get("target_names") if class_names is None else class_names
-        titles = [str(k) if names is None else str(names[k]) for k in target]
+        titles = [class_name(label, names) for label in target]
         synthetic = "synthetic" if dataset.get("synthetic") else ""
         parts = [dataset.get("name"), dataset.get("split"), synthetic]
-        heading = ": ".join(part for part in parts if part)
+        heading = ": ".join(printable(part) for part in parts if part)
         return cls(dataset["data"][chosen], titles, heading=heading).plot(ax)
 
 

@@ -191,10 +191,8 @@ def _params_table(params):
 def _measured(reports):
     """Return the figures of each training, and the first one's recalls."""
     if not reports:
-        return {
-            **dict.fromkeys(("reports", "recall", "leaks"), []),
-            **dict.fromkeys(("results", "seconds")),
-        }
+        none = {"results": None, "seconds": None}
+        return {"reports": [], "recall": [], "leaks": [], **none}
     first = reports[0]
     rows = [
         ("not known" if report.seed is None else str(report.seed), *_figures(report))

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from octsk._tables import Table
+from octsk.plots._drawing import class_name
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -86,7 +87,7 @@ def class_counts(dataset, class_names=None, trained_on=None) -> Table:
     names = dataset.get("target_names")
     if names is None and len(labels) == len(class_names or ()):
         names = dict(zip(labels, class_names, strict=True))
-    words = [_name_of(label, names) for label in labels]
+    words = [class_name(label, names) for label in labels]
     columns = {
         SPLITS[split]: [of_split.get(label, 0) for label in labels]
         for split, of_split in counts.items()
@@ -97,12 +98,6 @@ def class_counts(dataset, class_names=None, trained_on=None) -> Table:
             columns[f"trained {net}"] = column
     rows = zip(words, *([f"{n:,}" for n in one] for one in columns.values()), strict=True)
     return Table("Images of each class", ("class", *columns), list(rows))
-
-
-def _name_of(label, names) -> str:
-    # Labels may be the names themselves.
-    is_index = names is not None and not isinstance(label, str)
-    return str(names[label] if is_index else label)
 
 
 def parameter_rows(params) -> list[tuple[str, ...]]:
