@@ -284,8 +284,13 @@ def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
     """
     names = dataset.get("target_names")
     names = None if names is None else [str(name) for name in names]
-    labels = [_label_of(value, names) for value in np.asarray(classes).tolist()]
-    return None if None in labels else labels
+    labels = []
+    for value in np.asarray(classes).tolist():
+        label = _label_of(value, names)
+        if label is None:
+            return None
+        labels.append(label)
+    return labels
 
 
 def _label_of(value, names: list[str] | None) -> int | None:

@@ -740,7 +740,10 @@ def no_tensorflow(monkeypatch):
         ("train --data own.npz -o sub/../own.npz", "own.npz"),
         ("train --data own.npz -o soft.npz", "own.npz"),
         ("train --data soft.npz -o hard.npz", "soft.npz"),
-        ("train --dataset octmnist --data-home . -o octmnist.npz", "octmnist.npz"),
+        (
+            "train --dataset octmnist --data-home . -o octmnist.npz --overwrite",
+            "octmnist.npz",
+        ),
         ("predict own.npz scans -o own.npz", "own.npz"),
         ("predict m scans -o scans/a.png", "scans/a.png"),
         ("predict m scans/b.png scans/a.png -o hard.png", "scans/a.png"),
@@ -814,17 +817,8 @@ def test_overwrite_replaces_a_model_and_predictions(clinic, model):
 def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch):
     octsk_command("evaluate", model, "--data", clinic, "-o", "e", "--quiet")
     first = {path.name for path in Path("e").iterdir()}
-    again = (
-        "evaluate",
-        model,
-        "--data",
-        clinic,
-        "-o",
-        "e",
-        "--split",
-        "val",
-        "--overwrite",
-    )
+    words = "--output e --split val --overwrite"
+    again = ("evaluate", model, "--data", clinic, *words.split())
     with monkeypatch.context() as patch:
         patch.setattr(octsk.reporting, "model_card", lambda *_, **__: 1 / 0)
         assert "ZeroDivisionError" in error_line(*again, "--quiet")

@@ -59,7 +59,7 @@ def warn_of_shared_groups(dataset: Mapping | None, stacklevel: int = 3) -> None:
         for (a, b), both in shared_groups(dataset).items()
     ]
     if words:
-        name = printable(dataset.get("name") or "the data set")
+        name = printable((dataset or {}).get("name") or "the data set")
         warnings.warn(
             f"{name} has images of the same patients (groups) in several splits: "
             f"{'; '.join(words)}. Figures measured on such patients are too good for new "
