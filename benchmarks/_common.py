@@ -11,10 +11,11 @@ from typing import Any, NoReturn, TypeVar
 
 from sklearn.utils import Bunch
 
-from octsk._plan import environment
-from octsk._report import jsonable, synthetic_banner, write_json
-from octsk._tables import Table, tables_to_text
+from octsk.benchmark._record import environment
 from octsk.datasets._phantoms import draw_splits
+from octsk.evaluation._report import synthetic_banner
+from octsk.utils.json import jsonable, write_json
+from octsk.utils.tables import Table, tables_to_text
 
 Result = TypeVar("Result")
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 # What a value is multiplied by to be in the unit: values are seconds, bytes or plain.
 UNITS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks._common import mean_words, ratio_words
 from benchmarks._goals import figure_words
-from octsk._files import atomic_write
-from octsk._tables import Table
+from octsk.utils.files import atomic_write
+from octsk.utils.tables import Table
 
 
 def part_tables(measured: dict[str, Any]) -> list[Table]:

@@ -81,9 +81,8 @@ def precision(
 
     import octsk
     from benchmarks.full_fit import new_clock, steady
-    from octsk import _base
-    from octsk._training import Onlooker
-    from octsk.classifiers import NETS
+    from octsk.classifiers import NETS, _base
+    from octsk.training._fitting import Onlooker
 
     if anywhere:
         _base.has_fast_bfloat16 = lambda: True
@@ -171,7 +170,7 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     import onnxruntime
     import tensorflow as tf
 
-    from octsk._images import to_unit
+    from octsk.utils.validation import to_unit
 
     X, y = _phantoms(n)
     clf = _octsk_small(epochs=1).fit(X[:256], y[:256])
@@ -238,8 +237,8 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
 
     from benchmarks.augmentation_speed import consumer
     from octsk import OCTAugmenter
-    from octsk._images import to_unit
-    from octsk._training import Batches
+    from octsk.training._fitting import Batches
+    from octsk.utils.validation import to_unit
 
     X, y = _phantoms(n)
     X = X[..., np.newaxis]
@@ -331,7 +330,7 @@ def start() -> dict[str, float]:
     dict
         Seconds of each part.
     """
-    from octsk._tensorflow import start_tensorflow
+    from octsk.utils.tensorflow import start_tensorflow
 
     parts = {"importing TensorFlow, which loads Keras": _seconds(start_tensorflow)}
     loading = partial(importlib.import_module, "octsk.classifiers")
@@ -365,7 +364,7 @@ def epoch(
         process's ``peak`` bytes of memory.
     """
     from benchmarks.full_fit import new_clock
-    from octsk._training import Onlooker
+    from octsk.training._fitting import Onlooker
 
     X, y = _phantoms(n, side)
     clock = new_clock(Onlooker)

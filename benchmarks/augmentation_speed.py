@@ -36,7 +36,7 @@ from benchmarks._common import (
     save,
     show,
 )
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 OURS = ("octsk, in a fit", "octsk, fit_transform")
 THEIRS = ("ImageDataGenerator", "Keras layers", "Keras layers, eager")
@@ -91,7 +91,7 @@ def _timer(one_pass: Callable[[], int], n: int) -> Callable[[], float]:
 
 def _octsk_in_a_fit(images, y, preset) -> Callable[[], int]:
     from octsk import OCTAugmenter
-    from octsk._training import Batches
+    from octsk.training._fitting import Batches
 
     batches = Batches(
         images[..., np.newaxis],

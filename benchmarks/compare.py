@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks._apart import run_apart
 from benchmarks._common import new_parser, new_result, save, show
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 # Packages by what their column is called.
 LIBRARIES = {

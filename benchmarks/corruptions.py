@@ -33,7 +33,6 @@ from benchmarks._common import (
     show,
     stop,
 )
-from octsk._tables import Table, tables_to_text
 from octsk.corruptions import (
     CLEAN,
     CORRUPTIONS,
@@ -42,6 +41,7 @@ from octsk.corruptions import (
     errors_by_seed,
     image_sets,
 )
+from octsk.utils.tables import Table, tables_to_text
 
 NETS = ("small", "medium", "large", "residual")
 # The order of the test images in the published file: Robust-Minisets, datasets.md.
@@ -372,8 +372,8 @@ def _errors_at(rows, net, corruption, severity) -> list[float]:
 
 
 def _plot(result, path) -> None:
-    from octsk._files import atomic_write
     from octsk.plots import CorruptionDisplay
+    from octsk.utils.files import atomic_write
 
     figure = CorruptionDisplay.from_table(result["rows"]).figure_
     if result["data"]["synthetic"]:

@@ -41,7 +41,7 @@ from benchmarks._common import (
     show,
     stop,
 )
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 CONTENDERS = {"octsk": "fit_octsk", "report's pipeline": "fit_as_in_report"}
 OURS, THEIRS = CONTENDERS
@@ -64,8 +64,8 @@ def fit_octsk(
         of the process in bytes, ``array`` bytes of all training images and the last epoch's
         ``accuracy``.
     """
-    from octsk._training import Onlooker
     from octsk.classifiers import NETS
+    from octsk.training._fitting import Onlooker
 
     train, val = read_splits(path, n)
     # Any other callback would make Keras take each step by itself.

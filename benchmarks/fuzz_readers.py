@@ -28,11 +28,11 @@ with atheris.instrument_imports(
         "PIL",
         "json",
         "numpy.lib._format_impl",
-        "octsk._h5_check",
-        "octsk._persistence",
-        "octsk._plan",
-        "octsk._report",
-        "octsk._untrusted",
+        "octsk.persistence._h5_check",
+        "octsk.persistence._files",
+        "octsk.benchmark._record",
+        "octsk.evaluation._report",
+        "octsk.utils.untrusted",
         "octsk.datasets",
         "octsk.model_selection",
         "optuna.distributions",
@@ -47,12 +47,12 @@ with atheris.instrument_imports(
     from PIL import Image
 
     import octsk
-    from octsk._h5_check import look_through
-    from octsk._plan import read_record
     from octsk.benchmark import BenchmarkReport, run_benchmark
+    from octsk.benchmark._record import read_record
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
     from octsk.datasets._phantoms import draw_splits
     from octsk.model_selection import read_search_space
+    from octsk.persistence._h5_check import look_through
 
 # What mutations of JSON would seldom hit upon.
 _WORDS = (

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks._apart import run_apart
 from benchmarks._common import at_least, labelled, new_parser, new_result, save, show
 from benchmarks._goals import goal, goal_table
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 # What the project asks for: growth of memory after warm-up.
 GOAL = 0.10

@@ -34,7 +34,7 @@ from benchmarks._common import (
     show,
     stop,
 )
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 PARTS = ("calibration", "ensembles", "classes")
 NETS = ("small", "medium", "large", "residual")

@@ -35,7 +35,7 @@ from benchmarks._common import (
     show,
     stop,
 )
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 
 class Ingredient(NamedTuple):

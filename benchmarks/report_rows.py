@@ -25,9 +25,10 @@ from benchmarks._common import (
     show,
     stop,
 )
-from octsk._report import data_words, decimals
-from octsk._tables import Table, tables_to_text
 from octsk.benchmark import PublishedResult, published_results, run_benchmark
+from octsk.evaluation._report import data_words
+from octsk.utils.formatting import decimals
+from octsk.utils.tables import Table, tables_to_text
 
 # What the report prints of its runs after each epoch: accuracy in training and on the
 # validation split, where it prints them.

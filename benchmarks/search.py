@@ -43,7 +43,7 @@ from benchmarks._common import (
     standard_error,
     stop,
 )
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 PARTS = ("study", "workers", "pruning")
 SCORING = "balanced_accuracy"
@@ -131,7 +131,7 @@ def work(
     """
     import joblib
 
-    from octsk._cores import claim_cores
+    from octsk.utils.cores import claim_cores
 
     # Those that this process may use, which may not be all that there are.
     its_share = claim_cores(max(1, joblib.cpu_count() // share)) or share == 1
@@ -213,7 +213,7 @@ def _epochs(estimator, n: int) -> int:
     """Return the epochs of a net on `n` images."""
     if estimator.epochs != "auto":
         return estimator.epochs
-    from octsk._base import auto_epochs
+    from octsk.classifiers._base import auto_epochs
 
     return auto_epochs(n)
 

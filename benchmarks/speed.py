@@ -51,7 +51,7 @@ from benchmarks._goals import figure_words, goal, goal_table, ratio_goals
 from benchmarks._shown import draw, part_tables
 from benchmarks.full_fit import BATCH_SIZE, N_FEW, OPTIMIZERS, steady, write_phantoms
 from benchmarks.long_haul import GOAL as MOST_GROWTH
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 # Contender: module and function that trains, further arguments, the package it needs.
 TRAININGS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -142,7 +142,7 @@ def _arithmetic_words(net, n, seconds) -> str:
 
 def precision(arguments, folder) -> dict[str, Any]:
     """Compare bfloat16 with float32: time, and loss and accuracy on images held out."""
-    fast = run_apart("octsk._training:has_fast_bfloat16")
+    fast = run_apart("octsk.training._fitting:has_fast_bfloat16")
     why = "" if fast else "no bfloat16 products here: octsk says so, and uses float32"
     if not (fast or arguments.any_bfloat16):
         return {"goals": _precision_goals(None, None, why)}

@@ -6,7 +6,7 @@ declares its input shape and knows nothing of scikit-learn, data or training.
 
 import numpy as np
 
-from octsk._tensorflow import keras, tf
+from octsk.utils.tensorflow import keras, tf
 
 layers = keras.layers
 

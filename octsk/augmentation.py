@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from octsk._images import (
+from octsk.utils.tensorflow import silent_about_retracing
+from octsk.utils.validation import (
     as_array,
     check_column,
     check_lengths,
@@ -18,7 +19,6 @@ from octsk._images import (
     to_unit,
     validate_images,
 )
-from octsk._tensorflow import silent_about_retracing
 
 # The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
 # of ResidualOCTNet, octsk's own.
@@ -449,7 +449,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> augmenter.warp((X[..., None] / 255).astype(np.float32), draws).shape
         TensorShape([3, 28, 28, 1])
         """
-        from octsk._tensorflow import tf
+        from octsk.utils.tensorflow import tf
 
         images = _warp_affine(images, draws[:, :6], self.fill_mode)
         if self.contrast_range or self.brightness_range:
@@ -520,7 +520,7 @@ def affine_transforms(
 
 
 def _warp_affine(images, affine, fill_mode):
-    from octsk._tensorflow import tf
+    from octsk.utils.tensorflow import tf
 
     # Compiled anew for each shape, so there are to be few of them: numbers of images are
     # rounded up to powers of two, from 32 or, of large images, from what is warped at a
@@ -542,7 +542,7 @@ def _warp_affine(images, affine, fill_mode):
 @functools.cache
 def _has_xla():
     """Say whether TensorFlow can compile by XLA here, which not all of its builds can."""
-    from octsk._tensorflow import tf
+    from octsk.utils.tensorflow import tf
 
     # Now, not as part of a graph that is being traced.
     with tf.init_scope(), tf.device("CPU:0"):
@@ -561,7 +561,7 @@ def _compiled_warp():
     pixel anew where it is. Without XLA the same lines take longer than that op, but come
     to the same to rounding, which the op does not: it blends edges with what is outside.
     """
-    from octsk._tensorflow import tf
+    from octsk.utils.tensorflow import tf
 
     def bring_inside(place, size, fill_mode):
         if fill_mode == "reflect":

@@ -24,8 +24,8 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk._images import check_column, check_images
 from octsk.metrics import _classes_of, _predict
+from octsk.utils.validation import check_column, check_images
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 

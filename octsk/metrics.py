@@ -504,3 +504,12 @@ _RESAMPLED: dict[str | Callable, Callable] = {
     medmnist_accuracy: _resampled_accuracy,
     medmnist_auc: _resampled_auc,
 }
+
+
+TITLES = {
+    "acc": "ACC",
+    "auc": "AUC",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log-loss",
+    "ece": "calibration error",
+}

@@ -15,8 +15,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 from octsk import OCTAugmenter, augmentation
-from octsk._images import check_images
 from octsk.augmentation import affine_transforms
+from octsk.utils.validation import check_images
 
 STILL = dict(
     rotation_range=0,

@@ -15,8 +15,8 @@ from sklearn.exceptions import DataConversionWarning, FitFailedWarning
 from typer.testing import CliRunner
 
 import octsk
-from octsk import cli
 from octsk.benchmark import BenchmarkReport, run_benchmark
+from octsk.cli import _app as cli
 from octsk.model_selection import read_search_space
 
 

@@ -30,9 +30,9 @@ from benchmarks import (
     search,
     speed,
 )
-from octsk._tables import tables_to_text
 from octsk.classifiers import NETS
 from octsk.corruptions import balanced_error
+from octsk.utils.tables import tables_to_text
 
 SCRIPTS = [
     augmentation_speed,
@@ -151,7 +151,9 @@ def test_rows_on_phantoms_stand_alone(tiny_nets, tmp_path, capsys):
 def test_reported_stands_beside_measured_on_the_official_split(
     tiny_nets, monkeypatch, capsys
 ):
-    monkeypatch.setattr("octsk.benchmark.why_not_comparable", lambda *args, **kwargs: None)
+    monkeypatch.setattr(
+        "octsk.benchmark._benchmark.why_not_comparable", lambda *args, **kwargs: None
+    )
     # As if 32 of the phantoms were OCTMNIST: only the words are looked at.
     result = report_rows.main(["--phantoms", "32", "--rows", "P2", "12"])
     assert len(result["trainings"]) == 1  # one setting
@@ -289,7 +291,7 @@ def test_processes_claim_their_share_of_the_cores(images_file, monkeypatch, tmp_
     claimed, answers = [], iter([True, False, False])
     monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
     monkeypatch.setattr(
-        "octsk._cores.claim_cores", lambda n: claimed.append(n) or next(answers)
+        "octsk.utils.cores.claim_cores", lambda n: claimed.append(n) or next(answers)
     )
     monkeypatch.setattr(search, "_net", lambda name, seed=0: octsk.SmallOCTNet(**TINY))
     shared_out = [
@@ -308,7 +310,7 @@ def test_processes_claim_their_share_of_the_cores(images_file, monkeypatch, tmp_
 def test_pruning_of_a_net_whose_epochs_depend_on_the_images(images_file, monkeypatch):
     estimator = octsk.SmallOCTNet(**TINY | {"epochs": "auto"})
     monkeypatch.setattr(search, "_net", lambda name, seed=0: estimator)
-    monkeypatch.setattr(octsk._base, "_AUTO_EPOCHS", 7)
+    monkeypatch.setattr(octsk.classifiers._base, "_AUTO_EPOCHS", 7)
     measured = search.prune(images_file, "residual", trials=1, folds=2, pruner="median")
     # Two folds of three times 7 / sqrt(24).
     assert measured["completed_epochs"] == 2 * 3 * 2

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 from octsk import LargeOCTNet, MediumOCTNet, ResidualOCTNet, SmallOCTNet
-from octsk._images import check_images
+from octsk.utils.validation import check_images
 
 SIDE = 8
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 CLAIM = """
 import os, sys
-from octsk import _cores
+from octsk.utils import cores as _cores
 _cores._CLAIM += sys.argv[2]  # other tests on this machine may claim cores as well
 print(_cores.claim_cores(int(sys.argv[1])), *sorted(os.sched_getaffinity(0)), flush=True)
 print(os.environ.get("TF_NUM_INTRAOP_THREADS"), flush=True)
@@ -68,10 +68,10 @@ def test_processes_claim_different_cores_until_they_end(claim):
 
 SPINS = """
 import sys
-from octsk import _cores
+from octsk.utils import cores as _cores
 _cores._CLAIM += sys.argv[2]
 _cores.claim_cores(int(sys.argv[1]))
-from octsk._tensorflow import tf
+from octsk.utils.tensorflow import tf
 from tensorflow.python.eager import context
 tf.zeros(1)  # starts the threads
 print(context.context().config.experimental.disable_thread_spinning)

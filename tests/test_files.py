@@ -22,18 +22,19 @@ from sklearn.utils import Bunch
 from typer.testing import CliRunner
 
 import octsk
-from octsk import cli
-from octsk._files import (
+from octsk.benchmark import run_benchmark
+from octsk.cli import _app as cli
+from octsk.datasets import load_medmnist
+from octsk.tuning import tune
+from octsk.utils.files import (
     atomic_folder,
     atomic_write,
     check_output,
     lock_beside,
     temporaries_of,
+    write_text,
 )
-from octsk._report import write_json, write_text
-from octsk.benchmark import run_benchmark
-from octsk.datasets import load_medmnist
-from octsk.tuning import tune
+from octsk.utils.json import write_json
 
 
 @pytest.fixture(scope="module")
@@ -485,8 +486,8 @@ def test_folder_at_the_end_of_a_link(tmp_path):
 WRITER = """
 import json, sys, zipfile
 from pathlib import Path
-from octsk._files import atomic_write
-from octsk._report import write_json
+from octsk.utils.files import atomic_write
+from octsk.utils.json import write_json
 
 path = Path(sys.argv[1])
 print("begins", flush=True)

@@ -8,7 +8,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 
-from octsk._images import (
+from octsk.utils.validation import (
     check_column,
     check_images,
     check_lengths,

@@ -10,9 +10,14 @@ from sklearn.exceptions import NotFittedError
 
 import octsk
 from octsk import ExplanationDisplay, architectures, grad_cam, occlusion_sensitivity
-from octsk._training import seeded_layers
 from octsk.classifiers import BaseOCTNet
-from octsk.inspection import _features, _graph, _has_convolutions, _places
+from octsk.inspection._inspection import (
+    _features,
+    _graph,
+    _has_convolutions,
+    _places,
+)
+from octsk.training._fitting import seeded_layers
 
 METHODS = [grad_cam, occlusion_sensitivity]
 NETS = {

@@ -46,9 +46,9 @@ from octsk import (
     report_grid_search,
     search_space,
 )
-from octsk._training import Onlooker
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
+from octsk.training._fitting import Onlooker
 
 optuna = pytest.importorskip("optuna")
 mpl.use("agg")
@@ -503,8 +503,8 @@ def test_pruner_and_cost_exclude_each_other():
 
 
 def test_without_optuna(monkeypatch):
-    monkeypatch.delitem(sys.modules, "octsk._study", raising=False)
-    monkeypatch.delattr(octsk, "_study", raising=False)
+    monkeypatch.delitem(sys.modules, "octsk.model_selection._study", raising=False)
+    monkeypatch.delattr(octsk.model_selection, "_study", raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
         tree_search().fit(FLAT, Y)
@@ -655,7 +655,7 @@ def test_pruners_by_name(monkeypatch):
     assert hyperband._max_resource == 2
     assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
     # It waits for the first trial to know them.
-    monkeypatch.setattr(octsk._base, "_AUTO_EPOCHS", 1)
+    monkeypatch.setattr(octsk.classifiers._base, "_AUTO_EPOCHS", 1)
     assert pruner("hyperband", epochs=["auto", 1])._max_resource == "auto"
 
 
@@ -1185,7 +1185,7 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
-    from octsk import _study
+    from octsk.model_selection import _study
 
     n_taken = _study.n_taken
 

@@ -16,11 +16,12 @@ from sklearn.utils import Bunch
 from typer.testing import CliRunner
 
 import octsk
-from octsk import OCTAugmenter, SmallOCTNet, _plan, cli
-from octsk._files import only_one_at
-from octsk._plan import make_estimators, make_plan, read_record
-from octsk._training import Onlooker
-from octsk.benchmark import run_benchmark
+from octsk import OCTAugmenter, SmallOCTNet
+from octsk.benchmark import _record, run_benchmark
+from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.cli import _app as cli
+from octsk.training._fitting import Onlooker
+from octsk.utils.files import only_one_at
 
 
 @pytest.fixture(autouse=True)
@@ -159,9 +160,9 @@ def test_a_run_is_one_processes_at_a_time(dataset, tmp_path):
 def test_a_run_is_not_gone_on_with_by_another_version(dataset, tmp_path, monkeypatch):
     nets = {"dull": DummyClassifier()}
     run_benchmark(nets, dataset, output_dir=tmp_path)
-    now = _plan.environment()
+    now = _record.environment()
     monkeypatch.setattr(
-        _plan, "environment", lambda: now | {"keras": "9.9", "cpu_count": 0}
+        _record, "environment", lambda: now | {"keras": "9.9", "cpu_count": 0}
     )
     message = f"another run: keras is '9.9', and was '{now['keras']}'"
     with pytest.raises(ValueError, match=message):
@@ -264,9 +265,9 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
 def test_report_that_a_run_lacks_is_named_and_not_printed(dataset):
     run = run_benchmark({"guess": DummyClassifier()}, dataset, seeds=[0])
     record = json.loads(json.dumps(run.to_dict()))
-    assert _plan.compare(record, run) == []
+    assert _record.compare(record, run) == []
     record["reports"][0]["seed"] = 7
-    assert _plan.compare(record, run) == ["guess, seed 7: missing here"]
+    assert _record.compare(record, run) == ["guess, seed 7: missing here"]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from helpers import TINY, toy_images
 from rich.console import Console
 
 from octsk import SmallOCTNet
-from octsk._progress import TrainingDisplay
-from octsk._training import STEPS_PER_EXECUTION, ProgressCallback
+from octsk.cli._progress import TrainingDisplay
+from octsk.training._fitting import STEPS_PER_EXECUTION, ProgressCallback
 
 X, Y = toy_images()
 # 50 steps an epoch: one full execution and one that is not.

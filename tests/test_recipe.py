@@ -11,8 +11,9 @@ from helpers import TINY, toy_images
 from sklearn.base import clone
 
 import octsk
-from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet, _training
-from octsk._training import Batches, has_fast_bfloat16, seeded_layers
+from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
+from octsk.training import _fitting
+from octsk.training._fitting import Batches, has_fast_bfloat16, seeded_layers
 
 X, y = toy_images()
 NET = {**TINY, "augmentation": None}
@@ -282,7 +283,7 @@ def test_test_time_augmentation_averages_an_image_and_its_mirror_image():
 def test_automatic_epochs(monkeypatch, n, expected):
     epochs = []
     monkeypatch.setattr(
-        "octsk._base.fit_model",
+        "octsk.classifiers._base.fit_model",
         lambda *_, **given: epochs.append(given["epochs"]) or {"loss": [0.0]},
     )
     net(epochs="auto").fit(X[:n], y[:n])
@@ -391,7 +392,7 @@ def test_residual_net_needs_filters():
 
 def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_path):
     # Slower where the processor has no such products, but the same.
-    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
     params = dict(filters=(8,), epochs=8, batch_size=8, learning_rate=0.01)
     exact = net(**params).fit(X, y)
     reduced = net(**params, precision="bfloat16").fit(X, y)
@@ -424,7 +425,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
     file = tmp_path / "cpuinfo"
     if flags:
         file.write_text(flags)
-    monkeypatch.setattr(_training, "Path", lambda path: file)
+    monkeypatch.setattr(_fitting, "Path", lambda path: file)
     assert has_fast_bfloat16() is expected
 
 
@@ -432,7 +433,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
 def test_graphics_cards_that_are_fast_in_bfloat16(
     capability, expected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(_training, "Path", lambda path: tmp_path / "none")
+    monkeypatch.setattr(_fitting, "Path", lambda path: tmp_path / "none")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
     monkeypatch.setattr(
         tf.config.experimental,
@@ -443,7 +444,7 @@ def test_graphics_cards_that_are_fast_in_bfloat16(
 
 
 def test_bfloat16_where_the_machine_has_it_not(monkeypatch):
-    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: False)
     exact = net().fit(X, y)
     with pytest.warns(RuntimeWarning, match="precision='bfloat16'.*float32 is used"):
         other = net(precision="bfloat16").fit(X, y)
@@ -456,7 +457,7 @@ def test_bfloat16_where_the_machine_has_it_not(monkeypatch):
 def test_true_means_the_net_s_own_augmentation(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "octsk._base.fit_model",
+        "octsk.classifiers._base.fit_model",
         lambda _, train, *others, **given: seen.append(train.augmenter) or {"loss": [0.0]},
     )
     images, labels = X[:8], y[:8]
@@ -476,7 +477,7 @@ def held_out_by(monkeypatch, **given):
     """Return the indices trained on, and those held out for early stopping."""
     seen = []
     monkeypatch.setattr(
-        "octsk._base.fit_model",
+        "octsk.classifiers._base.fit_model",
         lambda _, *sets, **others: seen.extend(s.index for s in sets) or {"loss": [0.0]},
     )
     net(early_stopping=True, validation_fraction=0.25).fit(X, y, **given)
@@ -537,7 +538,7 @@ def test_another_loss_needs_a_fresh_fit():
     "change", [{"optimizer": "sgd"}, {"ema_momentum": 0.9}, {"weight_decay": 0.1}], ids=str
 )
 def test_what_the_optimizer_is_made_of_waits_for_a_fresh_fit(monkeypatch, change):
-    monkeypatch.setattr("octsk._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
     for precision in ("float32", "bfloat16"):
         plain, changed = (net(precision=precision).fit(X, y) for _ in range(2))
         changed.set_params(**change)
@@ -576,7 +577,7 @@ def fit_is_an_error(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("octsk._base.fit_model", fail)
+    monkeypatch.setattr("octsk.classifiers._base.fit_model", fail)
 
 
 def test_seeds_of_layers_are_a_thread_s_own():

@@ -2,7 +2,13 @@
 
 import pytest
 
-from octsk._tables import Table, printable, spreadsheet_cell, tables_to_html, tables_to_text
+from octsk.utils.tables import (
+    Table,
+    printable,
+    spreadsheet_cell,
+    tables_to_html,
+    tables_to_text,
+)
 
 OBEYED = ["\x1b[2J", "\x9b31m", "\r", "\x07", "\u202e", "\u2066", "\u2028", "\udce9", "\0"]
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from octsk import _tensorflow
+from octsk.utils import tensorflow as _tensorflow
 
 CARD = "E0000 00:00:1795516398.68 8085 cuda_platform.cc:52] failed call to cuInit: 303\n"
 

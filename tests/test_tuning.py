@@ -14,8 +14,8 @@ from sklearn.utils import Bunch
 
 import octsk
 from octsk import OCTSearchCV, SmallOCTNet
-from octsk._tuning_figures import tuning_figures
 from octsk.model_selection import read_search_space
+from octsk.reporting._tuning_figures import tuning_figures
 from octsk.tuning import tune
 
 optuna = pytest.importorskip("optuna")
@@ -174,7 +174,7 @@ def test_report_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
     def broken(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("octsk.tuning.write_json", broken)
+    monkeypatch.setattr("octsk.tuning._tuning.write_json", broken)
     with pytest.raises(OSError, match="disk full"):
         run.save(tmp_path / "report")
     assert list(tmp_path.iterdir()) == []

@@ -21,12 +21,13 @@ from helpers import TINY, toy_images
 from PIL import Image
 
 import octsk
-from octsk import SmallOCTNet, _untrusted
-from octsk._plan import read_record
-from octsk._untrusted import check_h5
+from octsk import SmallOCTNet
 from octsk.benchmark import BenchmarkReport
+from octsk.benchmark._record import read_record
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.model_selection import read_search_space
+from octsk.utils import untrusted as _untrusted
+from octsk.utils.untrusted import check_h5
 
 # What reading a refused file may take, beyond what the process has already: the greatest
 # limit is that of a member of an archive, 256 MiB.

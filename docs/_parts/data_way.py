@@ -8,14 +8,14 @@ WIDTH, HEIGHT = 150, 44
 BOXES = {
     "files": ("npz, PNG, JPEG ...", "or a seed", 0, 0),
     "datasets": ("octsk.datasets", "reads, draws", 0, 1),
-    "images": ("octsk._images", "checks", 0, 2),
+    "images": ("octsk.utils.validation", "checks", 0, 2),
     "augmentation": ("octsk.augmentation", "changes at random", 1, 3),
-    "training": ("octsk._training", "batches, steps", 1, 4),
+    "training": ("octsk.training._fitting", "batches, steps", 1, 4),
     "architectures": ("octsk.architectures", "a Keras network", 2, 4),
     "classifiers": ("octsk.classifiers", "fit, predict", 0, 5),
     "benchmark": ("octsk.benchmark", "measures, by metrics", 0, 6),
     "inspection": ("octsk.inspection", "maps", 1, 6),
-    "file": ("octsk._persistence", "one .octsk file", 2, 6),
+    "file": ("octsk.persistence._files", "one .octsk file", 2, 6),
     "plots": ("octsk.plots", "draws", 0, 7),
 }
 # Each arrow: from, to, and what goes along it.

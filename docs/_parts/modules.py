@@ -7,7 +7,7 @@ from pathlib import Path
 Graph = dict[str, set[str]]
 
 # Small helpers that most modules use: their lines would hide all others.
-EVERYWHERE = {"_files", "_tables", "_version"}
+EVERYWHERE = {"utils", "_version"}
 BOX_WIDTH, BOX_HEIGHT = 116, 30
 COLUMN, ROW = 130, 74
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from docs._parts.tables import plain, rows_to_markdown, table_to_markdown
-from octsk._report import decimals, synthetic_banner
-from octsk._tables import Table
 from octsk.benchmark import PublishedResult, published_results
+from octsk.evaluation._report import synthetic_banner
+from octsk.utils.formatting import decimals
+from octsk.utils.tables import Table
 
 FOLDER = Path("benchmarks", "results")
 TITLES = {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from octsk._tables import Table
+from octsk.utils.tables import Table
 
 
 def plain(text: str) -> str:

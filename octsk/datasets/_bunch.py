@@ -6,7 +6,7 @@ import io
 import numpy as np
 from sklearn.utils import Bunch
 
-from octsk._tables import Table, tables_to_html
+from octsk.utils.tables import Table, tables_to_html
 
 # Images shown of a split in a notebook.
 _N_SHOWN = 8

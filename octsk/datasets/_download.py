@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from octsk._files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.files import atomic_write, lock_beside, temporaries_of
 
 # Seconds to wait for a connection, and for the next piece of a file.
 _TIMEOUT = (10, 60)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from octsk._tables import printable
 from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
 from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
+from octsk.utils.tables import printable
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.

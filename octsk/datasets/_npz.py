@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from octsk._files import atomic_write
-from octsk._untrusted import check_zip_member
 from octsk.datasets._download import begins_like_web_page
+from octsk.utils.files import atomic_write
+from octsk.utils.untrusted import check_zip_member
 
 _SIGNS_OF_BREAKAGE = (
     zipfile.BadZipFile,

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from octsk._tables import printable
+from octsk.utils.tables import printable
 
 SPLITS = ("train", "val", "test")
 

@@ -7,16 +7,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from octsk._report import (
-    TITLES,
-    as_word,
-    data_words,
-    decimals,
-    interval_words,
-    leak_notes,
-)
-from octsk._tables import Table
 from octsk._version import __version__
+from octsk.evaluation._report import data_words, leak_notes
+from octsk.metrics import TITLES
 from octsk.reporting._content import (
     check_alone,
     class_counts,
@@ -24,6 +17,8 @@ from octsk.reporting._content import (
     is_report,
     parameter_rows,
 )
+from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.tables import Table
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
 

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from octsk._tables import Table
-from octsk.plots._drawing import class_name
+from octsk.plots.drawing import class_name
+from octsk.utils.tables import Table
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -106,7 +106,7 @@ def parameter_rows(params) -> list[tuple[str, ...]]:
     Parameters
     ----------
     params : list of dict
-        The parameters of each, as `octsk._report.jsonable` gives them.
+        The parameters of each, as `octsk.utils.json.jsonable` gives them.
 
     Returns
     -------

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
 
-from octsk._report import TITLES, data_words, decimals, jsonable, published_tables
-from octsk._tables import Table
 from octsk._version import __version__
-from octsk.plots._drawing import unseen_figures
+from octsk.evaluation._report import data_words, published_tables
+from octsk.metrics import TITLES
+from octsk.plots.drawing import unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,
@@ -20,6 +20,9 @@ from octsk.reporting._content import (
     parameter_rows,
 )
 from octsk.reporting._pictures import Picture
+from octsk.utils.formatting import decimals
+from octsk.utils.json import jsonable
+from octsk.utils.tables import Table
 
 _NOT_CLINICAL = (
     "For research and teaching. Not for clinical use: nothing here says how a classifier "

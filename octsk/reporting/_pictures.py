@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octsk._images import check_images
-from octsk._report import decimals
 from octsk.augmentation import OCTAugmenter
 from octsk.plots import (
     AugmentationDisplay,
@@ -22,8 +20,10 @@ from octsk.plots import (
     ReliabilityDisplay,
     RocCurvesDisplay,
 )
-from octsk.plots._drawing import COLOURS, COLUMN
+from octsk.plots.drawing import COLOURS, COLUMN
 from octsk.reporting._content import SPLITS
+from octsk.utils.formatting import decimals
+from octsk.utils.validation import check_images
 
 # A column of a page (3.5 inches) gets 700 pixels: sharp on a screen of double density.
 _DPI = 200
@@ -224,7 +224,8 @@ def of_explanations(net, report, images) -> list[Picture]:
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
     if not hasattr(net, "image_shape_"):
         return []
-    from octsk.inspection import ExplanationDisplay, _has_convolutions
+    from octsk.inspection import ExplanationDisplay
+    from octsk.inspection._inspection import _has_convolutions
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
     drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"
@@ -256,7 +257,7 @@ def _some_of_each_class(codes, n):
 
 def of_search(run) -> list[Picture]:
     """Draw the trials of a search."""
-    from octsk._tuning_figures import tuning_figures
+    from octsk.reporting._tuning_figures import tuning_figures
 
     best = decimals(run.search.best_score_)
     shares = ", ".join(f"{name} {share:.2f}" for name, share in run.importances().items())

@@ -1,0 +1,347 @@
+"""What a run is to do, as plain data: to go on with it, and to repeat it."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from octsk._version import __version__
+from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
+from octsk.utils.files import only_one_at
+from octsk.utils.formatting import shortened
+from octsk.utils.json import differences, jsonable, read_json, write_json
+
+PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
+
+# What of a report is the same where a run is repeated to the last bit.
+_FIGURES = ("n_samples", "metrics", "intervals", "recall", "confusion_matrix", "history")
+
+# What is read of a run.json; each key must be there, and ... stands for all others.
+_RECORD = {
+    "octsk_run": int,
+    "plan": {
+        "nets": {...: dict},
+        "seeds": [int],
+        "data": {
+            "name": str | None,
+            "size": int | list | None,
+            "synthetic": bool,
+            "file": str | None,
+            "sha256": str | dict,
+        },
+    },
+    "environment": dict,
+}
+_REPORTS = [{"name": str, "seed": int, **dict.fromkeys(_FIGURES, object)}]
+
+# What must not change between two parts of a run.
+_COMPUTES = ("octsk", "numpy", "scikit-learn", "keras", "tensorflow")
+
+# Parameters that change no figure, and one that the seeds of a run take the place of.
+_LEFT_OUT = {"checkpoint_dir", "random_state", "verbose"}
+
+
+def make_plan(
+    estimators: Mapping,
+    dataset: Mapping,
+    seeds: Sequence[int],
+    *,
+    corruptions: bool = False,
+) -> dict:
+    """Say what is trained on what: classifiers with parameters, data with hash, seeds."""
+    file = dataset.get("filename")
+    plan = {
+        "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
+        "seeds": list(seeds),
+        "data": {
+            **{name: jsonable(dataset.get(name)) for name in ("name", "size")},
+            "synthetic": bool(dataset.get("synthetic")),
+            # Where a file lies is its user's business.
+            "file": file and Path(file).name,
+            "sha256": dataset.get("sha256") or _hash_splits(dataset),
+        },
+    }
+    # Left out where it is not, as of runs of older versions.
+    return {**plan, "corruptions": True} if corruptions else plan
+
+
+@contextmanager
+def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterator[None]:
+    """Keep the plan of a run in a JSON file, and see that a run goes on by its own.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    plan : dict
+        The plan now.
+    checkpoints : Path
+        Folder of the checkpoints of the training under way; it is gone after a block
+        that ends without error.
+    resume : bool
+        Whether the run that `path` tells of is to go on.
+
+    Raises
+    ------
+    ValueError
+        If it was begun by another plan, or by other versions of what computes it.
+    BlockingIOError
+        If another process is at the same run.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with only_one_at(path):
+        now = {"plan": jsonable(plan), "environment": environment()}
+        if resume and path.exists():
+            _check_goes_on(path, now)
+        else:
+            write_json(path, {"octsk_run": REPORT_FORMAT, **now})
+        try:
+            yield
+        except BaseException:
+            # One that has come to nothing leaves nothing behind.
+            if not any(checkpoints.glob("*.npz")):
+                shutil.rmtree(checkpoints, ignore_errors=True)
+                if not (path.parent / "reports").exists():
+                    path.unlink(missing_ok=True)
+            raise
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _check_goes_on(path, now) -> None:
+    before = read_record(path)
+    # Runs without say nothing of corruptions.
+    plans = [{"corruptions": False, **one["plan"]} for one in (now, before)]
+    lines = differences(*plans) or differences(
+        _versions(now["environment"]), _versions(before["environment"])
+    )
+    if lines:
+        raise ValueError(
+            f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what it was "
+            "begun with, or name another place."
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Versions, read without importing the packages, and the machine."""
+    versions = {"python": platform.python_version(), "octsk": __version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = package_version(package)
+        except PackageNotFoundError:
+            continue
+    return {**versions, "platform": platform.platform(), "cpu_count": os.cpu_count()}
+
+
+def _versions(environment) -> dict[str, str]:
+    """Say what the figures of a run depend on besides its plan."""
+    return {name: environment.get(name) for name in _COMPUTES}
+
+
+def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
+    """Read the ``run.json`` of a run, finished or not.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    ended : bool
+        Whether the run must have ended, so that there are figures.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or of a run that has not ended.
+    """
+    try:
+        record = read_json(path, MAX_BYTES)
+        _check_shape(record, _RECORD, "it")
+        if record["octsk_run"] != REPORT_FORMAT:
+            raise ValueError(f"it has format {record['octsk_run']}, not {REPORT_FORMAT}")
+        _check_shape(record["plan"].get("corruptions", False), bool, "it.plan.corruptions")
+        if "reports" in record:
+            _check_shape(record["reports"], _REPORTS, "its reports")
+            for report in record["reports"]:
+                checked_rows(report.get("corruptions"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not the run.json of a run: {error}.") from None
+    if ended and "reports" not in record:
+        raise ValueError(
+            f"the run of {path} has not ended: there are no figures to compare with"
+        )
+    return record
+
+
+def _check_shape(value: Any, shape: Any, where: str) -> None:
+    """See that what a JSON file held has the entries, of the types, that are read later.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    kind = type(shape) if isinstance(shape, dict | list) else shape
+    if not isinstance(value, kind):
+        wanted = getattr(kind, "__name__", kind)
+        raise ValueError(f"{where} is {shortened(repr(value), 40)}, not of type {wanted}")
+    if isinstance(shape, list):
+        for i, item in enumerate(value):
+            _check_shape(item, shape[0], f"{where}[{i}]")
+    elif isinstance(shape, dict):
+        for key, inner in shape.items():
+            if key is Ellipsis:
+                for name, item in dict(value).items():
+                    _check_shape(item, inner, f"{where}.{name}")
+            elif key not in value:
+                raise ValueError(f"{where} has no {key!r}")
+            else:
+                _check_shape(value[key], inner, f"{where}.{key}")
+
+
+def make_estimators(record: Mapping) -> dict[str, Any]:
+    """Make the nets of a record anew, unfitted.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not octsk's, or cannot be said in JSON.
+    """
+    from octsk.classifiers import NETS
+    from octsk.persistence._files import decode_params
+
+    classes = {cls.__name__: cls for cls in NETS.values()}
+    made = {}
+    for name, entry in record["plan"]["nets"].items():
+        if str(entry.get("net")) not in classes:
+            raise ValueError(
+                f"the run's {name!r} cannot be made again from its JSON: it is "
+                f"{entry.get('estimator', entry.get('net'))}; known are {sorted(classes)}, "
+                "without callbacks."
+            )
+        try:
+            # A stranger's file is not to say where checkpoints are written.
+            params = {k: v for k, v in entry["params"].items() if k not in _LEFT_OUT}
+            made[name] = classes[entry["net"]](**decode_params(params))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"the run's {name!r} cannot be made again from its JSON: its parameters "
+                f"are none of {entry['net']}'s ({type(error).__name__}: {error})."
+            ) from None
+    return made
+
+
+def check_data(record: Mapping, dataset: Mapping) -> None:
+    """Refuse a data set that is not the one of the record.
+
+    Raises
+    ------
+    ValueError
+        If the hashes differ.
+    """
+    wanted = record["plan"]["data"]
+    found = dataset.get("sha256") or _hash_splits(dataset)
+    if found != wanted["sha256"]:
+        raise ValueError(
+            f"the run was on {wanted['file'] or wanted['name']} with SHA-256 "
+            f"{wanted['sha256']}, and {dataset.get('filename') or dataset['name']} has "
+            f"{found}: its figures cannot be the same. Give the same data."
+        )
+
+
+def compare(record: Mapping, run) -> list[str]:
+    """Say where the figures of a run differ from those of a record, a line for each.
+
+    Where some do, versions and machine too. [] says that all are equal.
+    """
+    now = {
+        (report.name, report.seed): _figures(jsonable(report.to_dict(scores=False)))
+        for reports in run.reports.values()
+        for report in reports
+    }
+    lines = []
+    for before in record["reports"]:
+        key = (before["name"], before["seed"])
+        found = differences(now[key], _figures(before)) if key in now else ["missing here"]
+        lines += [f"{key[0]}, seed {key[1]}: {line}" for line in found]
+    if lines:
+        lines += differences(jsonable(run.first.environment), record["environment"])
+    return lines
+
+
+def _figures(report) -> dict[str, Any]:
+    return {
+        **{name: report[name] for name in _FIGURES},
+        "corruptions": {
+            f"{row['corruption']}, severity {row['severity']}": row["balanced_error"]
+            for row in report.get("corruptions") or ()
+        },
+    }
+
+
+def _describe_estimator(estimator) -> dict[str, Any]:
+    base = sys.modules.get("octsk.classifiers._base")
+    params = estimator.get_params(deep=False)
+    if base is not None and isinstance(estimator, base.BaseOCTNet):
+        from octsk.persistence._files import encode_params
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            try:
+                return {
+                    "net": type(estimator).__name__,
+                    "params": encode_params(
+                        {k: v for k, v in params.items() if k not in _LEFT_OUT}
+                    ),
+                }
+            except (UserWarning, ValueError):
+                # Callbacks and the like, which JSON cannot say so that they can be made.
+                pass
+    return {
+        "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
+        "params": {
+            name: jsonable(value)
+            for name, value in estimator.get_params().items()
+            if name.split("__")[-1] not in _LEFT_OUT
+        },
+    }
+
+
+def arrays_sha256(X, y) -> str:
+    """Hash of the arrays' shapes, types and values."""
+    digest = hashlib.sha256()
+    for array in (np.asarray(X), np.asarray(y)):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _hash_splits(dataset) -> dict[str, str]:
+    return {
+        split: arrays_sha256(dataset[split]["data"], dataset[split]["target"])
+        for split in ("train", "val", "test")
+        if dataset.get(split) is not None
+    }
+
+
+def set_checkpoint_dir(estimator, folder: Path) -> list:
+    """Have the nets in an estimator keep checkpoints; return those that do.
+
+    All but those that have callbacks, which do not go with checkpoints.
+    """
+    chosen = [
+        net
+        for net in (estimator, *estimator.get_params().values())
+        if getattr(net, "checkpoint_dir", "") is None and net._callbacks_look_on()
+    ]
+    for net in chosen:
+        net.set_params(checkpoint_dir=folder)
+    return chosen

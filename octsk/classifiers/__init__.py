@@ -1,0 +1,21 @@
+"""The estimators: one class for each network, with its defaults."""
+
+from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers._nets import (
+    NETS,
+    LargeOCTNet,
+    MediumOCTNet,
+    ResidualOCTNet,
+    SmallOCTNet,
+    load,
+)
+
+__all__ = [
+    "NETS",
+    "BaseOCTNet",
+    "LargeOCTNet",
+    "MediumOCTNet",
+    "ResidualOCTNet",
+    "SmallOCTNet",
+    "load",
+]

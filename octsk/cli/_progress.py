@@ -1,0 +1,207 @@
+"""How far a training or a search is: a bar on a terminal, lines in a log."""
+
+import time
+from datetime import datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from octsk.utils.tables import printable
+
+# What Keras calls its figures, and their names here.
+_FIGURES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "val_accuracy": "validation accuracy",
+}
+
+
+class TrainingDisplay:
+    """Shows the trainings of nets, one after the other, and the time each has left.
+
+    A context manager. A terminal gets a bar, which goes when the display ends; a file or
+    a pipe, the log of continuous integration for instance, a line after each epoch. Of a
+    search both get a line after each trial.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to show it.
+    """
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:.0f} %"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, words="")
+        self._title, self._words = "", ""
+        self._start = 0.0
+        self._before: int | None = None
+        self._begun = datetime.now()
+        self._search: _SearchProgress | None = None
+
+    def __enter__(self):
+        self._begun = datetime.now()
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception):
+        # Of rich before 15 a bar that is not shown would leave an empty line.
+        if not self._bar.disable:
+            self._bar.stop()
+
+    def watch(self, net, title: str) -> None:
+        """Show the next fit of `net` until `leave`."""
+        # Here, since it loads TensorFlow.
+        from octsk.training._fitting import ProgressCallback
+
+        self._title, self._words = title, "left"
+        self._start, self._before = time.monotonic(), None
+        description = escape(printable(title))
+        self._bar.reset(self._task, total=None, description=description, words="starting")
+        net.set_params(callbacks=ProgressCallback(self))
+
+    def leave(self, net) -> None:
+        """Look at `net` no longer."""
+        net.set_params(callbacks=None)
+
+    def train(self, net, dataset, title: str) -> None:
+        """Fit `net` on the training split, watched on the validation split if any."""
+        validation = {}
+        if dataset.val is not None:
+            validation = {"X_val": dataset.val.data, "y_val": dataset.val.target}
+        self.watch(net, title)
+        net.fit(dataset.train.data, dataset.train.target, **validation)
+        self.leave(net)
+
+    def on_event(self, kind: str, *, net, seed, index, total, **what) -> None:
+        """Follow `run_benchmark`, and print a line on each training that stays."""
+        title = f"{net}, seed {seed}"
+        if kind == "fit_start":
+            number = f" ({index + 1} of {total})" if total > 1 else ""
+            self.watch(what["estimator"], title + number)
+        elif kind == "fit_end":
+            self.leave(what["estimator"])
+        else:
+            report = what["report"]
+            acc, auc = report.metrics["acc"], report.metrics["auc"]
+            self._say(
+                f"{title}: ACC {acc:.3f}, AUC {auc:.3f} on the test split, "
+                f"trained in {report.fit_seconds:.0f} s"
+            )
+
+    def on_trials(self, search) -> None:
+        """Follow `octsk.tuning.tune`: a line on each trial, with the best so far."""
+        if self._search is None:
+            self._search = _SearchProgress(search, self._begun)
+            self._bar.reset(
+                self._task, total=search.n_trials, description="trials", words="left"
+            )
+        for line in self._search.news():
+            self._say(line)
+        done, best = self._search.n_done, self._search.best_words()
+        self._bar.update(self._task, completed=done, words=f"left{best}")
+
+    def steps(self, done: int, total: int) -> None:
+        """Move the bar on; the callback calls it."""
+        self._bar.update(self._task, completed=done, total=total, words=self._words)
+
+    def epoch(self, done: int, total: int, logs: dict[str, float]) -> None:
+        """Say how an epoch went; the callback calls it."""
+        if self._console.is_terminal:
+            self._words = f"left; epoch {done}/{total}: accuracy {logs['accuracy']:.3f}"
+            return
+        figures = ", ".join(
+            f"{name} {logs[key]:.3f}" for key, name in _FIGURES.items() if key in logs
+        )
+        if self._before is None:
+            # A training that goes on begins with a later epoch.
+            self._before = done - 1
+        seconds = (time.monotonic() - self._start) / (done - self._before) * (total - done)
+        left = f"; {seconds:.0f} s left" if done < total else ""
+        self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
+
+    def _say(self, line: str) -> None:
+        self._bar.console.print(
+            printable(line), soft_wrap=True, markup=False, highlight=False
+        )
+
+
+class _SearchProgress:
+    """What is new in the study of a search that began at some time."""
+
+    def __init__(self, search, begun: datetime):
+        from octsk.model_selection import _study
+
+        self._optuna_side = _study
+        self._search = search
+        self._begun = begun
+        self._told: set[int] = set()
+        self.n_done = self._n_before = 0
+        self._best: tuple[float, int] | None = None
+
+    def news(self):
+        """Yield a line on what was there before, and on each trial that ended since."""
+        ended = self._optuna_side.ended_trials(self._search.study_)
+        before = [trial for trial in ended if trial.datetime_complete < self._begun]
+        if before and not self._told:
+            for trial in before:
+                self._count(trial)
+            self._n_before = self.n_done
+            total = self._search.n_trials
+            yield f"already done: {self.n_done} of {total} trials{self.best_words()}"
+        for trial in ended:
+            if trial.number not in self._told:
+                self._count(trial)
+                yield f"trial {trial.number}: {self._how(trial)}; {self._state()}"
+
+    def best_words(self) -> str:
+        """Say which trial is the best so far."""
+        if self._best is None:
+            return ""
+        score, number = self._best
+        return f", best {score:.3f} (trial {number})"
+
+    def _count(self, trial):
+        self._told.add(trial.number)
+        self.n_done += self._optuna_side.counts(trial)
+        score = _score(trial)
+        if score is not None and (self._best is None or score > self._best[0]):
+            self._best = (score, trial.number)
+
+    def _how(self, trial) -> str:
+        if (score := _score(trial)) is not None:
+            scoring = self._search.scoring
+            name = scoring.replace("_", " ") if isinstance(scoring, str) else "score"
+            return f"{name} {score:.3f}"
+        if trial.state.name == "PRUNED":
+            return f"pruned after epoch {trial.last_step}"
+        error = trial.user_attrs.get(self._optuna_side.ERROR, "its process was ended")
+        return f"failed: {error}"
+
+    def _state(self) -> str:
+        total = self._search.n_trials
+        words = f"{self.n_done} of {total}{self.best_words()}"
+        new = self.n_done - self._n_before
+        if not 0 < self.n_done < total or new < 1:
+            return words
+        seconds = (datetime.now() - self._begun).total_seconds() / new
+        return f"{words}; {_time_words(seconds * (total - self.n_done))} left"
+
+
+def _score(trial) -> float | None:
+    # Optuna gives a pruned trial the value that it was pruned with.
+    return trial.values[0] if trial.state.name == "COMPLETE" else None
+
+
+def _time_words(seconds) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,1 @@
+"""The figures of one classifier on one set of images."""

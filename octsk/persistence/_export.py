@@ -1,0 +1,100 @@
+"""A trained network as a file for programs without octsk: ONNX, TFLite, SavedModel."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from octsk.utils.files import FULL, atomic_folder, atomic_write, temporary_folder
+from octsk.utils.tensorflow import keras, tf
+from octsk.utils.validation import to_unit
+
+# The name of the networks' input and output in the exported graph.
+_IMAGES, _PROBABILITIES = "images", "probabilities"
+
+
+def export(model, path, format, *, mirrored, log_prior_ratio):
+    """Write a network from uint8 pixels to probabilities; see ``BaseOCTNet.export``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From pixels in [0, 1] to logits.
+    path : str or path-like
+        The file or folder to write.
+    format : {"onnx", "tflite", "saved_model"}
+        What to write.
+    mirrored : bool
+        Whether the logits are the mean of those of an image and its mirror image.
+    log_prior_ratio : ndarray of shape (n_classes,) or None
+        What to add to the logits.
+    """
+    signature = [tf.TensorSpec(model.input_shape, tf.uint8, name=_IMAGES)]
+
+    @tf.function(input_signature=signature)
+    def probabilities(images):
+        batch = to_unit(images)
+        if mirrored:
+            batch = tf.concat([batch, batch[:, :, ::-1]], axis=0)
+        z = model(batch, training=False)
+        if mirrored:
+            z = tf.add_n(tf.split(z, 2)) / 2
+        if log_prior_ratio is not None:
+            z += tf.constant(log_prior_ratio, z.dtype)
+        return {_PROBABILITIES: tf.nn.softmax(z)}
+
+    FORMATS[format](model, probabilities, path)
+
+
+def _write_onnx(model, probabilities, path):
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError(
+            "tf2onnx is needed to export to ONNX; install it with: pip install "
+            '"octsk[export]"'
+        ) from error
+    with atomic_write(path) as temporary:
+        tf2onnx.convert.from_function(
+            probabilities, probabilities.input_signature, output_path=str(temporary)
+        )
+
+
+def _write_tflite(model, probabilities, path):
+    # The converter finds a Keras 3 model's variables in a SavedModel only.
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
+        with _errors_of_the_system(path):
+            _save(model, probabilities, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+        temporary.write_bytes(converter.convert())
+
+
+def _write_saved_model(model, probabilities, path):
+    with atomic_folder(path) as temporary, _errors_of_the_system(path):
+        _save(model, probabilities, temporary)
+
+
+@contextmanager
+def _errors_of_the_system(path) -> Iterator[None]:
+    """Give a full disk as Python's error where TensorFlow has one of its own kinds."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # It keeps the system's words, not its number.
+        for number in FULL:
+            if os.strerror(number) in error.message:
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise
+
+
+def _save(model, probabilities, folder):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", probabilities)
+    archive.write_out(folder, verbose=False)
+
+
+FORMATS = {
+    "onnx": _write_onnx,
+    "tflite": _write_tflite,
+    "saved_model": _write_saved_model,
+}

@@ -1,0 +1,411 @@
+"""Estimators as files: one zip archive to save and load, and Keras 2's ``.h5``."""
+
+import copy
+import importlib.metadata
+import io
+import json
+import math
+import os
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder
+
+from octsk._version import __version__
+from octsk.augmentation import OCTAugmenter
+from octsk.persistence._h5_check import read_h5_names
+from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.utils.files import atomic_write, temporary_folder
+from octsk.utils.json import parse_json
+from octsk.utils.tensorflow import keras
+from octsk.utils.untrusted import check_h5, check_zip_names
+
+_FORMAT = 1
+_STATE = "estimator.json"
+_MODEL = "model.keras"
+# What the file of a Keras model holds that was saved without assets.
+_CONFIG = "config.json"
+_WEIGHTS = "model.weights.h5"
+_KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
+# The descriptions are small; a file that says otherwise was not written here.
+_MAX_STATE_BYTES = 8 * 2**20
+_MAX_CONFIG_BYTES = 2 * 2**20
+# Numbers in a network that are not in its file: mean and variance of Normalization layers
+# that were told them.
+_MAX_CONSTANTS = 2**20
+
+# What a network may be made of besides layers. Keras's safe mode would take whatever
+# Keras exports, some of which reads files.
+_KERAS_MODULES = {
+    "builtins",  # Keras's functions, which it looks up among its own
+    "keras.activations",
+    "keras.constraints",
+    "keras.initializers",
+    "keras.losses",
+    "keras.metrics",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+    "keras.regularizers",
+}
+_KERAS_CLASSES = {
+    ("keras", "DTypePolicy"),
+    ("keras", "Functional"),
+    ("keras", "Sequential"),
+    ("keras.src.models.functional", "Functional"),
+}
+# What Keras writes for things that are no objects of its own; of its other such names,
+# one runs code.
+_KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
+# Keras's folders of layers that neither run nor read what their settings name.
+_LAYER_FAMILIES = {
+    "activations",
+    "attention",
+    "convolutional",
+    "core",
+    "merging",
+    "normalization",
+    "pooling",
+    "regularization",
+    "reshaping",
+    "rnn",
+}
+# Of a folder that has some which do.
+_MORE_LAYERS = {
+    "CenterCrop",
+    "Normalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "Rescaling",
+    "Resizing",
+}
+
+
+def save(estimator, path, class_names):
+    """Write a fitted estimator to `path`; see ``BaseOCTNet.save``."""
+    classes = estimator.classes_
+    state = {
+        "format": _FORMAT,
+        "octsk": __version__,
+        "keras": importlib.metadata.version("keras"),
+        "class": type(estimator).__name__,
+        "params": encode_params(estimator.get_params(deep=False)),
+        "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
+        "class_names": class_names,
+        "image_shape": estimator.image_shape_,
+        "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
+        "seed": estimator._random_state,
+        "history": estimator.history_,
+        "class_prior": None
+        if estimator.class_prior_ is None
+        else estimator.class_prior_.tolist(),
+    }
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
+        model_file = folder / _MODEL
+        estimator.model_.save(model_file)
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr(_STATE, json.dumps(state, indent=1))
+            # Stored, not compressed: the Keras file is an archive itself.
+            archive.write(model_file, _MODEL)
+
+
+def load(path, known):
+    """Read an estimator of one of the `known` classes; see ``octsk.load``."""
+    check_not_forked()
+    path = Path(path)
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                check_zip_names(archive, (_STATE, _MODEL))
+                state = _read_state(archive)
+                model = _read_model(archive)
+            return _restore(state, model, known)
+        except Exception as error:
+            if h5py.is_hdf5(path):
+                raise ValueError(
+                    f"{str(path)!r} cannot be loaded as an octsk model: it is an HDF5 "
+                    "file; from_h5 of its net reads Keras 2's"
+                ) from error
+            # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
+            raise ValueError(
+                f"{str(path)!r} cannot be loaded as an octsk model "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+
+def _read_state(archive):
+    state = _read_json_member(archive, _STATE, _MAX_STATE_BYTES)
+    if not isinstance(state, dict) or "format" not in state:
+        raise ValueError(f"its {_STATE} describes no estimator")
+    if state["format"] != _FORMAT:
+        raise ValueError(
+            f"it has format {state['format']!r}, this octsk {__version__} reads {_FORMAT}"
+        )
+    return state
+
+
+def _read_json_member(archive, name, max_bytes):
+    if archive.getinfo(name).file_size > max_bytes:
+        raise ValueError(f"its {name} is larger than {max_bytes:,} bytes")
+    return parse_json(archive.read(name))
+
+
+def _read_model(archive):
+    """Return the Keras model in an archive, which is looked through first."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive.extract(_MODEL, folder)
+        path = Path(folder) / _MODEL
+        # Layers are made first and then given their weights.
+        with seeded_layers(0):
+            _check_model(path)
+            return keras.saving.load_model(path, safe_mode=True)
+
+
+def _check_model(path):
+    """See that a Keras file holds a network of plain layers, and weights for all of it."""
+    with zipfile.ZipFile(path) as archive:
+        check_zip_names(archive, _KERAS_MEMBERS)
+        config = _read_json_member(archive, _CONFIG, _MAX_CONFIG_BYTES)
+        weights = archive.read(_WEIGHTS)
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        n_numbers = check_h5(file, len(weights))
+    _check_config(config)
+    n_weights = _count_weights(config)
+    if n_weights > n_numbers + _MAX_CONSTANTS:
+        raise ValueError(
+            f"its network has {n_weights:,} weights and constants, but the file holds "
+            f"{n_numbers:,} numbers"
+        )
+
+
+def _check_config(config):
+    """See that a description of Keras objects names none that could run or read anything.
+
+    Raises
+    ------
+    ValueError
+        If it names a class that is neither one of Keras's plain ones nor registered with
+        Keras by a module that is imported.
+    """
+    for entry in _entries(config):
+        if "class_name" in entry and not _is_plain(entry):
+            raise ValueError(
+                f"it names {entry.get('module')}.{entry['class_name']}, which is no class "
+                "of Keras's that is known to be harmless; a class of your own must be "
+                "registered by keras.saving.register_keras_serializable() and imported "
+                "before"
+            )
+
+
+def _entries(config):
+    """Give each object in a description, however deep."""
+    left = [config]
+    while left:
+        entry = left.pop()
+        if isinstance(entry, list):
+            left.extend(entry)
+        elif isinstance(entry, dict):
+            left.extend(entry.values())
+            yield entry
+
+
+def _is_plain(entry):
+    module, name = entry.get("module"), entry["class_name"]
+    if not isinstance(name, str) or name.startswith("__"):
+        return name in _KERAS_MARKS
+    # Keras takes what is registered before its own; functions by what they are called.
+    own = entry.get("config") if name == "function" else entry.get("registered_name")
+    if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
+        return True
+    if module == "keras.layers":
+        layer = getattr(keras.layers, name, None)
+        family = getattr(layer, "__module__", "").removeprefix("keras.src.layers.")
+        plain = family.partition(".")[0] in _LAYER_FAMILIES and name != "Lambda"
+        return plain or name in _MORE_LAYERS
+    if module is not None and module.startswith("keras.src.ops."):
+        return True  # arithmetic between layers
+    return module in _KERAS_MODULES or (module, name) in _KERAS_CLASSES
+
+
+def _count_weights(config):
+    """Return how many weights and constants a network has, without memory for them."""
+    counted = copy.deepcopy({**config, "compile_config": None})
+    _turn_constants_into_weights(counted)
+    # Its variables get their values at the end of the scope, if at all.
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
+        return sum(math.prod(weight.shape) for weight in model.weights)
+
+
+def _turn_constants_into_weights(config):
+    """Put layers with as many weights in the place of Normalization layers.
+
+    Those make their mean and variance when they are built, in full.
+    """
+    for entry in _entries(config):
+        # A class of the user's has a registered name.
+        kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
+        if kind == ("keras.layers", "Normalization", None):
+            axis = entry["config"].get("axis", -1)
+            # With None it has one mean and one variance for all channels.
+            settings = {} if axis is None else {"axis": axis}
+            name = entry["config"].get("name")
+            entry["class_name"] = "Identity" if axis is None else "LayerNormalization"
+            entry["config"] = {"name": name, **settings}
+
+
+def _restore(state, model, known):
+    classes_by_name = {cls.__name__: cls for cls in known}
+    if state["class"] not in classes_by_name:
+        raise ValueError(
+            f"it holds a {state['class']}; import its class before loading. Known are "
+            f"{sorted(classes_by_name)}."
+        )
+    # A file from somewhere else is not to say where trainings write here.
+    params = decode_params(state["params"]) | {"checkpoint_dir": None}
+    estimator = classes_by_name[state["class"]](**params)
+    classes = _read_classes(**state["classes"])
+    estimator.target_encoder_ = LabelEncoder().fit(classes)
+    estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
+    estimator.classes_ = classes
+    estimator.class_names_ = state["class_names"]
+    estimator.image_shape_ = tuple(state["image_shape"])
+    estimator.n_features_in_ = int(np.prod(estimator.image_shape_))
+    if state["feature_names"]:
+        estimator.feature_names_in_ = np.array(state["feature_names"], dtype=object)
+    estimator._random_state = state["seed"]
+    estimator.history_ = state["history"]
+    estimator.n_iter_ = len(state["history"]["loss"])
+    prior = state.get("class_prior")
+    estimator.class_prior_ = None if prior is None else np.array(prior)
+    if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
+        len(classes),
+    ):
+        raise ValueError("its network does not fit its image shape and classes")
+    estimator.model_ = model
+    estimator._made_with = estimator._architecture_arguments()
+    return estimator
+
+
+def _read_classes(values, dtype):
+    dtype = np.dtype(dtype)
+    # A text of one letter may claim a width of millions.
+    if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
+        raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
+    return np.array(values, dtype)
+
+
+def encode_params(params):
+    """Return constructor parameters as JSON has them; warn of those that it cannot hold."""
+    return {name: _encode(value, name) for name, value in params.items()}
+
+
+def decode_params(params):
+    """Return what `encode_params` was given."""
+    return {name: _decode(value) for name, value in params.items()}
+
+
+def _encode(value, name):
+    """Return a parameter as JSON; what JSON has not is marked by its kind."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)) and name != "callbacks":
+        return {
+            "list": [_encode(v, name) for v in value],
+            "tuple": isinstance(value, tuple),
+        }
+    if isinstance(value, dict):
+        return {"dict": [[_encode(k, name), _encode(v, name)] for k, v in value.items()]}
+    if isinstance(value, OCTAugmenter):
+        params = value.get_params(deep=False)
+        return {"augmenter": {k: _encode(v, k) for k, v in params.items()}}
+    if isinstance(value, keras.optimizers.Optimizer):
+        return {"optimizer": _encode_optimizer(value)}
+    warnings.warn(
+        f"the parameter {name}={value!r} is not saved; it will be None when loaded",
+        UserWarning,
+        stacklevel=5,
+    )
+    return None
+
+
+def _encode_optimizer(optimizer):
+    kind = type(optimizer)
+    registered = keras.saving.get_registered_name(kind) != kind.__name__
+    if not (registered or kind.__module__.split(".")[0] == "keras"):
+        # Better now than when the trained network cannot be loaded.
+        raise ValueError(
+            f"optimizer={optimizer!r} cannot be saved: Keras would not find its class when "
+            "loading. Register it by keras.saving.register_keras_serializable()."
+        )
+    return keras.optimizers.serialize(optimizer)
+
+
+def _decode(value):
+    if not isinstance(value, dict):
+        return value
+    if "list" in value:
+        items = [_decode(v) for v in value["list"]]
+        return tuple(items) if value["tuple"] else items
+    if "dict" in value:
+        return {_decode(k): _decode(v) for k, v in value["dict"]}
+    if "augmenter" in value:
+        return OCTAugmenter(**{k: _decode(v) for k, v in value["augmenter"].items()})
+    _check_config(value["optimizer"])
+    return keras.optimizers.deserialize(value["optimizer"])
+
+
+def read_h5_weights(path):
+    """Read the weight arrays of a Keras 2 ``.h5`` file, in layer order.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Whole-model or weights-only file.
+
+    Returns
+    -------
+    list of ndarray
+        The arrays, kernels before biases.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}")
+    try:
+        places = read_h5_names(path)
+        with h5py.File(path, "r") as file:
+            arrays = [file[root][layer][name] for root, layer, name in places]
+            # One array may have many names.
+            if sum(array.nbytes for array in arrays) > path.stat().st_size:
+                raise ValueError("its names stand for more numbers than it holds")
+            weights = [np.asarray(array) for array in arrays]
+    except (
+        AttributeError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
+        hint = " octsk.load reads octsk's own." if zipfile.is_zipfile(path) else ""
+        raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}{hint}") from error
+    if not all(np.isfinite(w).all() for w in weights):
+        raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
+    if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:
+        raise ValueError(
+            f"{str(path)!r} does not end in a dense layer's kernel and bias; it has arrays "
+            f"of shapes {[w.shape for w in weights]}."
+        )
+    return weights

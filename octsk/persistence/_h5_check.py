@@ -1,0 +1,114 @@
+"""Looks through a Keras 2 ``.h5`` file in a process of its own, with limits.
+
+HDF5 1.14 asks for as much memory as a name's stored length claims, up to 4 GB each, before
+it finds that the file does not hold it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+# A network of 10,000 layers has a megabyte of names.
+_MAX_BYTES = 512 * 2**20
+_MAX_SECONDS = 60
+
+
+def read_h5_names(path):
+    """Return the places of the arrays in a Keras 2 ``.h5`` file, which is checked first.
+
+    Parameters
+    ----------
+    path : Path
+        Whole-model or weights-only file.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Group of all layers, layer, and name in the layer; in layer order.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but plain arrays and names, or takes more memory or time than
+        such files do.
+    """
+    # -P: this file's folder is no place to import from.
+    command = [sys.executable, "-P", __file__, os.fspath(path)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
+    }
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            env=environment,
+            timeout=_MAX_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"its names cannot be read in {_MAX_SECONDS} seconds") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ValueError(f"it cannot be read: {said or 'the reader died'}")
+    return [tuple(place) for place in json.loads(done.stdout)]
+
+
+def look_through(path):
+    """Do what `read_h5_names` does, in this process and without limits."""
+    import h5py
+
+    from octsk.utils.untrusted import check_h5
+
+    with h5py.File(path, "r") as file:
+        check_h5(file, os.path.getsize(path))
+        # A whole model keeps its weights in a group, a weights-only file at the root.
+        root = file.get("model_weights", file)
+        places = [
+            (root.name, layer, name)
+            for layer in _names(root, "layer_names")
+            for name in _names(root[layer], "weight_names")
+        ]
+    # A name given again and again would fill the memory from a small file.
+    if len(set(places)) < len(places):
+        raise ValueError("its names stand for more arrays than it holds")
+    return places
+
+
+def _limit_memory():
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (_MAX_BYTES, _MAX_BYTES))
+
+
+def _names(group, attribute):
+    """Read a list of names; Keras 2 split long ones over numbered attributes."""
+    if attribute in group.attrs:
+        parts = [_texts(group, attribute)]
+    else:
+        numbered = [a for a in group.attrs if a.startswith(attribute)]
+        if not numbered and "layers" in group:
+            raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
+        if not numbered:
+            raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
+        parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
+    return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
+
+
+def _texts(group, attribute):
+    import h5py
+
+    about = group.attrs.get_id(attribute)
+    # Of one width or, since h5py 3, of any length. None at all have no type.
+    if h5py.check_string_dtype(about.dtype) is None and about.shape != (0,):
+        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
+    return group.attrs[attribute]
+
+
+if __name__ == "__main__":
+    _limit_memory()
+    print(json.dumps(look_through(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""How a Keras model is trained and run: batches, callbacks, checkpoints, inference."""

@@ -1,0 +1,321 @@
+"""Checkpoints: a fit that was killed goes on from its last whole epoch."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from octsk._version import __version__
+from octsk.utils.files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.json import differences, jsonable
+
+_FORMAT = 1
+
+# Where a network's description has names of layers.
+_NAMING = {"name", "keras_history", "input_layers", "output_layers"}
+
+# Bytes of an array that are hashed at a time.
+_PART_BYTES = 16 * 2**20
+
+# Parameters that change neither the course of a fit nor the weights it ends with.
+_IDLE = {
+    "callbacks",
+    "checkpoint_dir",
+    "class_prior",
+    "random_state",
+    "test_time_augmentation",
+    "verbose",
+    "warm_start",
+}
+
+
+def describe_arrays(**arrays) -> dict[str, Any]:
+    """Return shape, dtype and hash of each array, without a copy of the whole."""
+    return {name: _facts(array) for name, array in arrays.items() if array is not None}
+
+
+def describe_settings(estimator) -> dict[str, Any]:
+    """Return the parameters on which the weights after a fit depend, as plain data."""
+    settings = {
+        name: jsonable(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in _IDLE
+    }
+    if not isinstance(estimator.optimizer, str):
+        config = estimator.optimizer.get_config()
+        del config["name"]  # Keras numbers them
+        settings["optimizer"] = {type(estimator.optimizer).__name__: jsonable(config)}
+    return settings
+
+
+def describe_network(model) -> str:
+    """Return a hash of a network's layers and links, whatever Keras has called them.
+
+    Raises
+    ------
+    ValueError
+        If a layer of it cannot say its settings.
+    """
+    try:
+        config = jsonable(model.get_config())
+    except NotImplementedError as error:
+        raise ValueError(
+            "checkpoint_dir needs an architecture whose layers can say their settings, to "
+            f"tell it from others; give them a get_config ({error})."
+        ) from error
+    numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(_names(config)))}
+    plain = json.dumps(_renamed(config, numbers), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _names(entry) -> Iterator[str]:
+    if isinstance(entry, dict):
+        if entry.get("class_name") == "DTypePolicy":
+            return
+        if isinstance(entry.get("name"), str):
+            yield entry["name"]
+        entry = entry.values()
+    elif not isinstance(entry, list):
+        return
+    for inner in entry:
+        yield from _names(inner)
+
+
+def _renamed(entry, numbers, of_names=False):
+    """Give layers numbers for names, and leave out the seeds, which the fit draws."""
+    if isinstance(entry, list):
+        return [_renamed(item, numbers, of_names) for item in entry]
+    if isinstance(entry, dict):
+        kept = entry.keys() - {"seed", "seed_generator", "shared_object_id"}
+        return {key: _renamed(entry[key], numbers, key in _NAMING) for key in kept}
+    # An activation may be called as a layer is.
+    return numbers.get(entry, entry) if of_names and isinstance(entry, str) else entry
+
+
+def describe_state(model) -> str:
+    """Return a hash of a network's weights and its optimizer's state."""
+    digest = hashlib.sha256()
+    for variable in model.weights + model.optimizer.variables:
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["Checkpoint"]:
+    """Give the checkpoint of one fit, which no other fit has meanwhile.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder of checkpoints; made if it is not there.
+    name : str
+        Name of the estimator's class.
+    question : dict
+        All that the weights after the fit depend on, as plain data.
+    seed : int
+        Seed for the fit, if it has not begun yet.
+
+    Yields
+    ------
+    Checkpoint
+        What is known of the fit, and where to write more.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or of another fit or other versions.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _file_name(name, question)
+    with lock_beside(path):
+        for temporary in temporaries_of(path):
+            temporary.unlink()
+        yield Checkpoint(path, question, seed)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """What a fit has come to, in a file after each epoch.
+
+    The last of the callbacks, so that the others have done what they do at an epoch's end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    question : dict
+        All that the weights after the fit depend on.
+    seed : int
+        Seed for the fit, if it has not begun yet.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of the fit.
+    epoch : int
+        Epochs done.
+    history : dict of str to list of float
+        Loss and metrics of these epochs.
+    seconds_before : float
+        Time that other processes took for them.
+    stopped : bool
+        Whether early stopping has ended the fit.
+    """
+
+    def __init__(self, path, question, seed):
+        super().__init__()
+        self._path = path
+        self._question = question
+        self._versions = {
+            "octsk": __version__,
+            **{name: version(name) for name in ("keras", "numpy", "tensorflow")},
+        }
+        self.seed = seed
+        self.seconds_before = 0.0
+        self._begun = time.monotonic()
+        self.epoch = 0
+        self.history: dict[str, list[float]] = {}
+        self.stopped = False
+        self._arrays: dict[str, list[np.ndarray]] = {}
+        self._early_stopping: dict[str, Any] | None = None
+        if path.exists():
+            self._read()
+
+    def begin(self, model, first_epoch, averages, early_stopping):
+        """Put what is known of the fit into its network.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The network, its optimizer built.
+        first_epoch : int
+            Number of the first epoch of the fit.
+        averages : AveragedWeights or None
+            The callback that shows averages at the end of an epoch.
+        early_stopping : keras.callbacks.EarlyStopping or None
+            The callback that ends the fit.
+        """
+        self._first_epoch = first_epoch
+        self._averages, self._stopping = averages, early_stopping
+        if not self.epoch:
+            return
+        optimizer = model.optimizer
+        # That at the beginning of the fit, from which CosineDecay computes all others.
+        rate = optimizer.learning_rate
+        first = rate.numpy()
+        _assign(model.weights, self._arrays["weight"])
+        _assign(optimizer.variables, self._arrays["optimizer"])
+        if isinstance(rate, keras.Variable):
+            rate.assign(first)
+
+    def on_train_begin(self, logs=None):
+        if self._early_stopping is not None:
+            # After its own on_train_begin, which has forgotten all.
+            vars(self._stopping).update(self._early_stopping)
+            self._stopping.best_weights = self._arrays["best"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1 - self._first_epoch
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        if self._averages is not None:
+            self._averages.hide()
+        self._arrays = {
+            "weight": [v.numpy() for v in self.model.weights],
+            "optimizer": [v.numpy() for v in self.model.optimizer.variables],
+        }
+        if self._averages is not None:
+            self._averages.show()
+        if self._stopping is not None:
+            names = ("wait", "best", "best_epoch", "stopped_epoch")
+            state = {name: getattr(self._stopping, name) for name in names}
+            self._early_stopping = {**state, "best": float(state["best"])}
+            self._arrays["best"] = self._stopping.best_weights
+            self.stopped = self._stopping.stopped_epoch > 0
+        self._write()
+
+    def remove(self):
+        """Remove the file of a fit that has ended."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self):
+        state = {
+            "format": _FORMAT,
+            "versions": self._versions,
+            "question": self._question,
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "history": self.history,
+            "stopped": self.stopped,
+            "seconds": self.seconds_before + time.monotonic() - self._begun,
+            "early_stopping": self._early_stopping,
+        }
+        contents: dict[str, Any] = {"state": np.array(json.dumps(state))}
+        for kind, arrays in self._arrays.items():
+            contents |= {f"{kind}_{i}": array for i, array in enumerate(arrays)}
+        with atomic_write(self._path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **contents)
+
+    def _read(self):
+        try:
+            # NumPy leaves a damaged file open that it has opened itself.
+            with (
+                open(self._path, "rb") as file,
+                np.load(file, allow_pickle=False) as archive,
+            ):
+                state = json.loads(str(archive["state"]))
+                arrays: dict[str, list[np.ndarray]] = {}
+                for name in archive.files:
+                    if name != "state":
+                        arrays.setdefault(name.partition("_")[0], []).append(archive[name])
+            found = (state["format"], state["versions"], state["question"])
+            self.epoch, self.history = state["epoch"], state["history"]
+            self.stopped, self._early_stopping = state["stopped"], state["early_stopping"]
+            seed, self.seconds_before = state["seed"], state["seconds"]
+        except Exception as error:
+            # Of whatever kind: zipfile, zlib, NumPy and json have each their own.
+            raise ValueError(
+                f"checkpoint_dir: {self._path} is damaged or no checkpoint "
+                f"({type(error).__name__}: {error}). Remove it to begin anew."
+            ) from error
+        ours = {"format": _FORMAT, **self._versions, **self._question}
+        theirs = {"format": found[0], **found[1], **found[2]}
+        if lines := differences(ours, theirs):
+            raise ValueError(
+                f"checkpoint_dir: {self._path} is the checkpoint of another training: "
+                f"{'; '.join(lines)}. Go on with what it was begun with, or remove it to "
+                "begin anew."
+            )
+        self.seed, self._arrays = seed, arrays
+
+
+def _file_name(name, question):
+    digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+    return f"{name}-{digest[:16]}.npz"
+
+
+def _facts(array) -> dict[str, Any]:
+    array = np.asarray(array)
+    if array.dtype.hasobject:
+        array = array.astype(str)
+    digest = hashlib.sha256()
+    rows = max(1, _PART_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(array[start : start + rows].tobytes())
+    return {
+        "shape": list(array.shape),
+        "dtype": array.dtype.str,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _assign(variables, arrays):
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,626 @@
+"""Tune a classifier on a data set: search, fit with what was found, measure, report."""
+
+import csv
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
+
+from octsk.augmentation import OCTAugmenter
+from octsk.benchmark._benchmark import (
+    BenchmarkRun,
+    _check_mapping,
+    _check_test_corruptible,
+    _class_names,
+    _describe,
+    _fit,
+    _seeded,
+    run_benchmark,
+    trained_on,
+)
+from octsk.benchmark._record import environment
+from octsk.datasets._splits import warn_of_shared_groups
+from octsk.evaluation._report import (
+    data_words,
+    resolve,
+    resolved_params,
+    synthetic_banner,
+)
+from octsk.model_selection import OCTSearchCV, search_space
+from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
+from octsk.utils.formatting import decimals, shortened
+from octsk.utils.json import jsonable, write_json
+from octsk.utils.tables import Table, spreadsheet_cell, tables_to_html, tables_to_text
+
+TUNING_FORMAT = 1
+
+DEFAULT, TUNED = "default", "tuned"
+
+# In the table of the best trials; trials.csv has all of them, with all parameters.
+_N_TOP, _N_COLUMNS = 10, 4
+
+# With fewer trials nothing can be said of what was important in them.
+_FEW = 4
+
+# Optuna's words for how a trial ended, where ours are others.
+_STATES = {"COMPLETE": "completed", "FAIL": "failed"}
+
+# Seconds between two looks at a study.
+_LOOK = 1.0
+
+
+@dataclass(eq=False, repr=False)
+class TuningRun:
+    """What a search found on a data set, and what came of it.
+
+    Made by `tune`. Printing it gives tables, and a notebook shows them.
+
+    Attributes
+    ----------
+    search : OCTSearchCV
+        The search as it ended, its `study_` included.
+    estimator : estimator
+        The classifier with the best parameters, fitted on the training split.
+    benchmark : BenchmarkRun or None
+        The classifier as it was given and the tuned one, ``"default"`` and ``"tuned"``,
+        measured on the test split. None where there is none.
+    data : dict
+        ``name``, ``size``, ``synthetic`` and ``sha256`` of the data set, ``n_train``
+        images searched on, ``n_groups`` patients (None if not known).
+    class_names : list of str or None
+        What the data set calls the classes.
+    dataset : Bunch or None
+        The data set, for pictures of its images on the page.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> from octsk.tuning import tune
+    >>> from sklearn.utils import Bunch
+    >>> train, test = (octsk.make_oct_phantoms(48, random_state=k) for k in range(2))
+    >>> phantoms = Bunch(name="oct-phantoms", synthetic=True, train=train, test=test)
+    >>> search = octsk.OCTSearchCV(
+    ...     octsk.SmallOCTNet(epochs=1, filters=(4,), random_state=0),
+    ...     {"learning_rate": [0.001, 0.01]},
+    ...     n_trials=2, cv=2, random_state=0,
+    ... )
+    >>> run = tune(search, phantoms)
+    >>> run
+    <TuningRun of SmallOCTNet on oct-phantoms (SYNTHETIC), train split, 28 px: 2 trials>
+    >>> list(run.benchmark.reports)
+    ['default', 'tuned']
+    """
+
+    search: OCTSearchCV
+    estimator: Any
+    benchmark: BenchmarkRun | None
+    data: dict[str, Any]
+    class_names: list[str] | None = None
+    dataset: Mapping | None = None
+
+    def __repr__(self):
+        name = type(self.search.estimator).__name__
+        n = len(self.search.study_.trials)
+        return f"<TuningRun of {name} on {data_words(self._split())}: {n} trials>"
+
+    def __str__(self):
+        return self.to_text()
+
+    def importances(self) -> dict[str, float]:
+        """Share of each parameter in what sets the best trials apart, by Optuna.
+
+        Returns
+        -------
+        dict of float
+            By falling importance, with a sum of 1; without parameters that had one value
+            to choose from. Empty with fewer than four completed trials. With some dozen
+            trials it is a hint, no measurement.
+        """
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        n, varied = len(self._completed()), self._varied()
+        if n < _FEW or not varied:
+            return {}
+        # Optuna asks for five trials or more among the best, but not for all.
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / n)))
+        with warnings.catch_warnings():
+            # That low is good, which is why the score is turned round.
+            warnings.simplefilter("ignore")
+            return get_param_importances(
+                self.search.study_,
+                evaluator=evaluator,
+                params=varied,
+                target=lambda t: -t.values[0],
+            )
+
+    def trials(self) -> list[dict[str, Any]]:
+        """List all trials of the study, those pruned or failed too.
+
+        Returns
+        -------
+        list of dict
+            Of each its ``trial`` number, ``state`` ("completed", "pruned", "failed",
+            "running"), ``score`` and ``std`` over the folds, ``cost`` and
+            ``fit_seconds`` (mean of the folds; all None where there are none) and
+            ``params``.
+        """
+        results, metric = self.search.cv_results_, self.search._metric()
+        rows = {number: row for row, number in enumerate(results["trial"])}
+        columns = {
+            "score": results[f"mean_test_{metric}"],
+            "std": results[f"std_test_{metric}"],
+            "cost": results.get("cost"),
+            "fit_seconds": results["mean_fit_time"],
+        }
+        listed = []
+        for trial in self.search.study_.get_trials(deepcopy=False):
+            row = rows.get(trial.number)
+            figures = {
+                name: None if row is None or values is None else float(values[row])
+                for name, values in columns.items()
+            }
+            params = trial.params if row is None else results["params"][row]
+            state = _STATES.get(trial.state.name, trial.state.name.lower())
+            listed.append(
+                {"trial": trial.number, "state": state, **figures, "params": dict(params)}
+            )
+        return listed
+
+    def to_text(self) -> str:
+        """Tables as plain text: the search, its best, the test split."""
+        return tables_to_text(self._tables())
+
+    def _repr_html_(self) -> str:
+        return tables_to_html(self._tables())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything about the search as plain Python values that JSON can hold."""
+        search = self.search
+        return jsonable(
+            {
+                "octsk_tuning": TUNING_FORMAT,
+                "data": self.data,
+                "estimator": type(search.estimator).__name__,
+                "default_params": search.estimator.get_params(),
+                "scoring": self.metric_words(),
+                "n_folds": search.n_splits_,
+                "random_state": search.random_state,
+                "pruner": search.pruner,
+                "cost": search.cost,
+                "study_name": search.study_.study_name,
+                "best_params": search.best_params_,
+                "best_score": search.best_score_,
+                "importances": self.importances(),
+                "trials": self.trials(),
+                "environment": environment(),
+            }
+        )
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the run to a new folder, which is there whole or not at all.
+
+        ``report.html``
+            One page with all of it, pictures too; see `octsk.reporting.html_report`.
+        ``report.txt``
+            The tables.
+        ``tuning.json``, ``trials.csv``
+            Data, settings, best parameters and importances; all trials.
+        ``search_space.json``
+            What was varied, as `octsk.model_selection.read_search_space` reads it.
+        ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
+            Figures of the trials (they need matplotlib), the last with a `cost` only.
+        ``model.octsk``, ``model_card.md``
+            The tuned net, for `octsk.load`, and what is to be known of it. Not of other
+            libraries' classifiers.
+        ``benchmark/``
+            The default and the tuned net on the test split, as `BenchmarkRun.save` writes
+            them, but without a page of their own.
+
+        Parameters
+        ----------
+        folder : path-like
+            Must not exist, or be empty.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If `folder` holds files already, or is a file.
+        """
+        from octsk.reporting import html_report
+
+        with atomic_folder(folder) as new:
+            self._save_model(new)
+            write_json(new / "tuning.json", self.to_dict())
+            write_json(new / "search_space.json", _space_entries(self.search))
+            self._save_trials(new / "trials.csv")
+            self._save_figures(new)
+            if self.benchmark is not None:
+                self.benchmark._save_results(new / "benchmark")
+            write_text(new / "report.txt", self.to_text() + "\n")
+            write_text(new / "report.html", html_report(self))
+        return Path(folder)
+
+    @property
+    def shown_params(self) -> dict[str, Any]:
+        """Parameters of the tuned estimator, with what None and "auto" stand for."""
+        params = jsonable(self.estimator.get_params())
+        return resolve(params, resolved_params(self.estimator))
+
+    def metric_words(self) -> str:
+        """Name of the score that trials are judged by."""
+        scoring = self.search.scoring
+        return scoring if isinstance(scoring, str) else self.search._metric()
+
+    def _save_model(self, folder) -> None:
+        from octsk.classifiers._base import BaseOCTNet
+        from octsk.reporting import model_card
+
+        if isinstance(self.estimator, BaseOCTNet):
+            names = self.class_names
+            classes = self.estimator.classes_
+            self.estimator.save(
+                folder / "model.octsk",
+                class_names=names and [names[label] for label in classes],
+            )
+            write_text(folder / "model_card.md", model_card(self))
+
+    def _save_trials(self, path) -> None:
+        trials = self.trials()
+        params = sorted({name for trial in trials for name in trial["params"]})
+        figures = [name for name in trials[0] if name != "params"]
+        with (
+            atomic_write(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*figures, *params])
+            for trial in trials:
+                shown = self._shown(trial["params"])
+                values = [jsonable(shown.get(name)) for name in params]
+                cells = [*(trial[name] for name in figures), *values]
+                writer.writerow(map(spreadsheet_cell, cells))
+
+    def _save_figures(self, folder) -> None:
+        # A search of hours must not end in an error for want of a picture.
+        try:
+            from octsk.reporting._tuning_figures import tuning_figures
+
+            figures = tuning_figures(self)
+        except ImportError as error:
+            warnings.warn(f"No figures were written: {error}", stacklevel=3)
+            return
+        for name, figure in figures.items():
+            with atomic_write(folder / f"{name}.png") as temporary:
+                figure.savefig(temporary, dpi=150)
+
+    def _completed(self):
+        # Trials that other processes have completed since the search ended have no score.
+        return [
+            trial
+            for trial in self.trials()
+            if trial["state"] == "completed" and trial["score"] is not None
+        ]
+
+    def _varied(self):
+        """Return the names of the parameters that had several values to choose from."""
+        drawn_from = self.search.study_.best_trials[0].distributions
+        return [name for name, one in drawn_from.items() if not one.single()]
+
+    def _trained_on(self):
+        names = _class_names(self.estimator, self.estimator.classes_, self.class_names)
+        counts = trained_on(self.estimator, names)
+        return {} if counts is None else {TUNED: counts}
+
+    def _split(self):
+        return self.data | {"split": "train"}
+
+    def _tables(self) -> list[Table]:
+        banner = synthetic_banner(self.data)
+        measured = [] if self.benchmark is None else self.benchmark._tables()
+        return [
+            *banner,
+            self._search_table(),
+            self._params_table(),
+            self._trials_table(),
+            *measured[len(banner) :],
+        ]
+
+    def _search_table(self) -> Table:
+        search = self.search
+        trials = self.trials()
+        states = [trial["state"] for trial in trials]
+        counts = [f"{states.count(s)} {s}" for s in dict.fromkeys(states)]
+        best = next(
+            t
+            for t in trials
+            if t["trial"] == search.cv_results_["trial"][search.best_index_]
+        )
+        patients = self.data["n_groups"]
+        together = "" if patients is None else f", {patients} patients"
+        if isinstance(search.cv, _GROUPED):
+            together += " kept together"
+        rows = [
+            ("estimator", type(search.estimator).__name__),
+            (
+                "judged by",
+                f"{_words(self.metric_words())} in {search.n_splits_} folds of "
+                f"{self.data['n_train']} images{together}",
+            ),
+            ("trials", f"{len(trials)}: {', '.join(counts)}"),
+            ("best", f"{_score_words(best)} (trial {best['trial']})"),
+        ]
+        note = (
+            "± is the standard deviation over the folds. The best of many trials looks "
+            "better on the folds that it was chosen by than it is."
+        )
+        return Table(f"Search on {data_words(self._split())}", rows=rows, notes=[note])
+
+    def _default(self, name):
+        """Return a parameter as the estimator has it before the search."""
+        params = {"": self.search.estimator, **self.search.estimator.get_params()}
+        if name in params:
+            return params[name]
+        # With augmentation=True a net's augmenter is one of its own preset.
+        net, _, parameter = name.rpartition("augmentation__")
+        augmenter = OCTAugmenter.from_preset(params[net.removesuffix("__")]._preset)
+        return augmenter.get_params()[parameter]
+
+    def _shown(self, params):
+        """Return the parameters of a trial, with what None stands for."""
+        if not any(value is None for value in params.values()):
+            return params
+        tried = clone(self.search.estimator).set_params(**clone(params, safe=False))
+        return resolve(params, resolved_params(tried))
+
+    def _params_table(self) -> Table:
+        importances, best = self.importances(), self.search.best_params_
+        # What None and "auto" stand for, of nets whose fits may tell.
+        default = resolved_params(self.search.estimator)
+        if self.benchmark is not None:
+            default = self.benchmark.reports[DEFAULT][0].resolved_params
+        shown = resolve(best, resolved_params(self.estimator))
+        rows = []
+        for name in sorted(best, key=lambda name: -importances.get(name, 0)):
+            share = importances.get(name)
+            rows.append(
+                (
+                    name,
+                    _value_words(shown[name]),
+                    _value_words(resolve({name: self._default(name)}, default)[name]),
+                    "-" if share is None else f"{share:.2f}",
+                )
+            )
+        n = len(self._completed())
+        note = (
+            "Importance: what sets the best trials apart, by Optuna's PED-ANOVA; of "
+            f"{n} trials, a hint and no measurement."
+        )
+        header = ("parameter", "best", "default", "importance")
+        return Table("Best parameters", header, rows, [note])
+
+    def _trials_table(self) -> Table:
+        best = sorted(self._completed(), key=lambda trial: -trial["score"])[:_N_TOP]
+        params = list(self.importances() or self._varied())[:_N_COLUMNS]
+        with_cost = self.search.cost is not None
+        header = ["trial", _words(self.metric_words()), *["cost"][:with_cost], "fit"]
+        rows = [
+            (
+                str(trial["trial"]),
+                _score_words(trial),
+                *[_value_words(trial["cost"])][:with_cost],
+                f"{trial['fit_seconds']:.1f} s",
+                *(_value_words(shown.get(name)) for name in params),
+            )
+            for trial, shown in ((t, self._shown(t["params"])) for t in best)
+        ]
+        names = [name.rpartition("__")[2] for name in params]
+        title = "Best trial" if len(rows) == 1 else f"Best {len(rows)} trials"
+        return Table(title, [*header, *names], rows)
+
+
+def tune(
+    search: OCTSearchCV,
+    dataset: Mapping,
+    *,
+    seeds: Sequence[int] = (0,),
+    corruptions: bool = False,
+    output_dir: str | os.PathLike | None = None,
+    on_trials: Callable[[OCTSearchCV], None] | None = None,
+    on_event: Callable[..., None] | None = None,
+) -> TuningRun:
+    """Search on the training split, and measure what was found on the test split.
+
+    The search sees the training split alone. Its best parameters are then fitted on all
+    of it, and measured on the test split beside the estimator as it was given, as
+    `octsk.benchmark.run_benchmark` does it. Where the data set has groups (patients),
+    folds keep them together.
+
+    Parameters
+    ----------
+    search : OCTSearchCV
+        The search; it is cloned, not fitted. With `cv` a number or None (5) folds are
+        stratified and shuffled, in one way always, and keep groups together. A study
+        with a storage is continued. `refit` is not used.
+    dataset : Bunch
+        With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
+        ``data``, ``target`` and possibly ``groups``: what
+        `octsk.datasets.load_medmnist` returns. A warning names patients (``groups``)
+        that have images in more than one split.
+    seeds : sequence of int, default=(0,)
+        Seeds of the trainings after the search, one each of the default and the tuned
+        estimator. The tuned one of the first is kept.
+    corruptions : bool, default=False
+        As in `octsk.benchmark.run_benchmark`, of these trainings.
+    output_dir : path-like, default=None
+        New or empty folder, to which `TuningRun.save` writes.
+    on_trials : callable, default=None
+        Called with the search now and then while its `study_` goes on, and when it has
+        ended. For a progress display; in a thread of its own.
+    on_event : callable, default=None
+        As in `octsk.benchmark.run_benchmark`, of the trainings after the search.
+
+    Returns
+    -------
+    TuningRun
+        The search, the tuned estimator and their figures.
+
+    Raises
+    ------
+    TypeError
+        If `dataset` is not a Bunch.
+    ValueError
+        If it has no training split, or `OCTSearchCV.fit` finds something wrong; with
+        `corruptions`, if it has no test split or one that cannot be corrupted.
+    ImportError
+        If scikit-image is not installed, with `corruptions`.
+    FileExistsError
+        If `output_dir` holds files already.
+
+    See Also
+    --------
+    octsk.OCTSearchCV : The search, with its storages, workers and pruners.
+
+    Notes
+    -----
+    Ctrl-C ends the search, and the run goes on with the best trial so far.
+    """
+    _check_mapping(dataset)
+    train = dataset.get("train")
+    if train is None:
+        raise ValueError(
+            f"dataset must have a train split, and {dataset.get('name')!r} has none."
+        )
+    if corruptions:
+        # Now: that it cannot be done should not be found out after the search.
+        _check_test_corruptible(dataset)
+    if output_dir is not None:
+        check_new_folder(output_dir)
+    warn_of_shared_groups(dataset)
+    groups = train.get("groups")
+    search = clone(search).set_params(refit=False, cv=_splitter(search.cv, groups))
+    if isinstance(search.scoring, (list, tuple, set, dict)):
+        raise ValueError(f"search must have one metric, got scoring={search.scoring!r}.")
+    grouped = {} if groups is None else {"groups": groups}
+    with _looked_at(search, on_trials):
+        search.fit(train["data"], train["target"], **grouped)
+    given, seeds = search.estimator, tuple(seeds)
+    tuned = clone(given).set_params(**clone(search.best_params_, safe=False))
+    run, estimator = None, None
+    if dataset.get("test") is None:
+        estimator = _seeded(tuned, seeds[0])
+        _fit(estimator, dataset)
+    else:
+        run = run_benchmark(
+            {DEFAULT: given, TUNED: tuned},
+            dataset,
+            seeds=seeds,
+            corruptions=corruptions,
+            on_event=on_event,
+        )
+        estimator = run.estimators[TUNED]
+    info = _describe(dataset, "train")
+    names = info["target_names"]
+    result = TuningRun(
+        search=search,
+        estimator=estimator,
+        benchmark=run,
+        data={
+            **{name: info[name] for name in ("name", "size", "sha256")},
+            "synthetic": bool(info["synthetic"]),
+            "n_train": len(train["target"]),
+            "n_groups": None if groups is None else len(np.unique(groups)),
+        },
+        class_names=None if names is None else [str(name) for name in names],
+        dataset=dataset,
+    )
+    if output_dir is not None:
+        result.save(output_dir)
+    return result
+
+
+# Splitters that put no group into training and test images both.
+_GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
+
+
+def _splitter(cv, groups):
+    if cv is not None and not isinstance(cv, Integral):
+        return cv
+    cls = StratifiedKFold if groups is None else StratifiedGroupKFold
+    # The same folds in each run, or a study could not go on.
+    return cls(cv or 5, shuffle=True, random_state=0)
+
+
+@contextmanager
+def _looked_at(search, on_trials) -> Iterator[None]:
+    """Tell of the trials of a search, those of other processes too, while it goes on."""
+    if on_trials is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def look():
+        while not ended.wait(_LOOK):
+            if hasattr(search, "study_"):
+                on_trials(search)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    on_trials(search)
+
+
+def _space_entries(search) -> dict[str, Any]:
+    """Return the space of a search as `read_search_space` reads it."""
+    space = search.param_distributions
+    if space is None:
+        space = search_space(search.estimator)
+    entries = {}
+    for name, given in space.items():
+        values = getattr(given, "choices", given)
+        if hasattr(given, "low"):
+            kind = "int" if isinstance(given.low, int) else "float"
+            entries[name] = {
+                "type": kind,
+                **{key: getattr(given, key) for key in ("low", "high", "log", "step")},
+            }
+        else:
+            entries[name] = jsonable(list(values))
+    return entries
+
+
+def _words(name) -> str:
+    return name.replace("_", " ")
+
+
+def _score_words(trial) -> str:
+    return f"{decimals(trial['score'])} ± {decimals(trial['std'])}"
+
+
+def _value_words(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return shortened(str(jsonable(value)), 48)

@@ -1,0 +1,1 @@
+"""Helpers that know nothing of scans or networks: files, tables, TensorFlow's start."""

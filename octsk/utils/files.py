@@ -1,0 +1,321 @@
+"""Writing files and folders so that they are whole or absent."""
+
+import errno
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+# What a file that does not fit is told by: a full disk, a quota, a limit of the process.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+logger = logging.getLogger("octsk")
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` when the block ends without error.
+
+    The temporary file stands in the same folder (so that the rename is atomic)
+    and keeps the suffix, since some writers choose the format by it. It is removed
+    when the block fails. Its bytes are on the disk before it takes the name, so that a
+    power cut does not leave an empty file. Where `path` is a stream, such as a pipe or
+    ``/dev/stdout``, the bytes are sent to it at the end of the block.
+    """
+    if is_stream(path):
+        with _sent_to(Path(path)) as temporary:
+            yield temporary
+        return
+    # A link stays, and what it points to is replaced.
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    temporary = _temporary_name(path)
+    with _errors_of(path, temporary):
+        # With the mode that an ordinary open() gives.
+        temporary.touch(exist_ok=False)
+        try:
+            yield temporary
+            _flush_to_disk(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def is_stream(path: str | os.PathLike) -> bool:
+    """Say whether a path is a pipe, a device or an open descriptor.
+
+    Writing to one replaces no file.
+    """
+    if descriptor_of(path) is not None:
+        return True
+    path = Path(path)
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def descriptor_of(path: str | os.PathLike) -> int | None:
+    """Return the number of the open descriptor that a path such as /dev/stdout names."""
+    path = os.path.abspath(path)
+    folders = {"/dev/fd", os.path.realpath("/proc/self/fd")}
+    for _ in range(40):  # as many links in a row as Linux follows
+        folder, name = os.path.split(path)
+        if name.isdecimal() and os.path.realpath(folder) in folders:
+            return int(name)
+        if not os.path.islink(path):
+            break
+        path = os.path.join(folder, os.readlink(path))
+    return None
+
+
+@contextmanager
+def _sent_to(path: Path) -> Iterator[Path]:
+    """Give a temporary path whose bytes go to a stream when the block ends without error.
+
+    Some writers, of zip files for instance, need a file in which they can go back.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder, f"contents{path.suffix}")
+        temporary.touch()
+        with _errors_of(path, temporary):
+            yield temporary
+            with open(temporary, "rb") as source, _opened_stream(path) as target:
+                shutil.copyfileobj(source, target)
+
+
+def _opened_stream(path: Path):
+    number = descriptor_of(path)
+    if number is None:
+        return open(path, "wb")
+    # Opened anew, a file that the shell has redirected to would be written from its start.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    try:
+        return os.fdopen(os.dup(number), "wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_output(
+    path: str | os.PathLike,
+    inputs: Iterable[str | os.PathLike | None] = (),
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Refuse to write a file that is read, or that exists and is not to be replaced.
+
+    Parameters
+    ----------
+    path : path-like
+        The output file. A stream replaces nothing and is always accepted.
+    inputs : iterable of (path-like or None)
+        Files that are read, under whatever name or link.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If the output is one of the inputs, or it exists and `overwrite` is False.
+    """
+    # As it will be written: "absent/../name" exists once its folder has been made.
+    real = os.path.realpath(path)
+    if is_stream(path) or not os.path.exists(real):
+        return
+    for given in inputs:
+        if given is not None and os.path.exists(given) and os.path.samefile(real, given):
+            raise FileExistsError(
+                f"the output {path} is the input {given}, which is never replaced; name "
+                "another file"
+            )
+    if not overwrite:
+        raise FileExistsError(
+            f"the output {path} exists; name another file, or replace it with --overwrite"
+        )
+
+
+@contextmanager
+def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a folder beside `path` for what goes into it; gone after the block.
+
+    There, so that a full disk is the one that an error of `path` speaks of.
+    """
+    path = Path(os.path.realpath(path))
+    folder = _temporary_name(path)
+    with _errors_of(path, folder):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def temporaries_of(path: Path) -> Iterator[Path]:
+    """Give the temporary files that processes killed in `atomic_write` left of a path.
+
+    Those of processes that are at it, too.
+    """
+    yield from path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}")
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+
+
+@contextmanager
+def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an error name the path that was asked for where it names the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            # Which file it was, the system does not say.
+            named = path
+        elif isinstance(error.filename, str) and Path(error.filename).is_relative_to(
+            temporary
+        ):
+            named = path / Path(error.filename).relative_to(temporary)
+        else:
+            raise
+        raise OSError(error.errno, error.strerror, str(named)) from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def lock_beside(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; wait for them first.
+
+    The lock is an empty hidden file beside it, which stays. A process that is killed holds
+    it no longer.
+    """
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
+        logger.warning("%s: another process is at it; waiting until it has done", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def only_one_at(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from what is done to a file; refuse to be second.
+
+    The lock is an empty hidden file beside it, which goes at the end.
+
+    Raises
+    ------
+    BlockingIOError
+        If another is at it.
+    """
+    lock = FileLock(_lock_beside(path))
+    if not _acquired(lock, path):
+        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path))
+    try:
+        yield
+    finally:
+        # While it is held, or another may have it meanwhile. Windows removes no open file.
+        with suppress(PermissionError):
+            _lock_beside(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def leftovers_of(path: Path) -> set[Path]:
+    """Return what a process leaves of a path that was killed in `only_one_at` at once."""
+    return {_lock_beside(path), *temporaries_of(path)}
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _acquired(lock: FileLock, path: Path) -> bool:
+    """Take a lock, if nobody else has it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except OSError as error:
+        # In the words for the file asked for.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return True
+
+
+def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Path:
+    """Return the path of a folder that does not exist or holds at most the `old` files.
+
+    Raises
+    ------
+    FileExistsError
+        If it holds other files, or is not a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if others := sorted(file.name for file in {*path.iterdir()} - {*old}):
+            first = ", ".join([*others[:3], *(["..."] if others[3:] else [])])
+            raise FileExistsError(
+                f"{path} holds files already ({first}); name a new or empty folder."
+            )
+    elif path.exists():
+        raise FileExistsError(f"{path} is not a folder; name a new or empty folder.")
+    return path
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
+    """Give a temporary folder whose files are those of `path` once the block has ended.
+
+    If the block fails, nothing has changed. `path` must not exist, or be empty but for the
+    `old` files, which are replaced. If it is a link, what it points to is meant. A folder
+    that exists stays the same one: it may be a mount point, or a shell's working folder.
+    """
+    path = Path(os.path.realpath(path))
+    old = {path / file.name for file in old}
+    check_new_folder(path, old)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary_name(path / path.name if path.is_dir() else path)
+    with _errors_of(path, temporary):
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush_to_disk(file)
+            _move_into_place(temporary, path, old)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
+    """Make a temporary folder, or its files, those of `path`, and remove the `old` ones."""
+    if temporary.parent != path:
+        os.replace(temporary, path)
+        return
+    # Another process may have been as fast.
+    check_new_folder(path, {*old, temporary})
+    new = {path / entry.name for entry in temporary.iterdir()}
+    for target in new:
+        os.replace(temporary / target.name, target)
+    for file in old - new:
+        file.unlink()
+
+
+def write_text(path, text) -> None:
+    """Write a text file in UTF-8 that is whole or absent.
+
+    What UTF-8 cannot encode, such as a file name in another encoding, is escaped.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

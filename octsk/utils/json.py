@@ -1,0 +1,88 @@
+"""JSON: read within bounds, and write what it cannot hold in words."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from octsk.utils.files import write_text
+
+
+def parse_json(text):
+    """Return what a JSON text of bytes or characters says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested deeper than Python can follow.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its JSON text is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"it is no JSON text: {error}") from None
+
+
+def read_json(path, max_bytes):
+    """Return what a JSON file says.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no JSON, larger than `max_bytes`, or nested deeper than Python can follow.
+    """
+    with open(path, "rb") as file:
+        text = file.read(max_bytes + 1)
+    if len(text) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes:,} bytes")
+    return parse_json(text)
+
+
+def jsonable(value) -> Any:
+    """Say a value with what JSON has, without memory addresses."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "get_config"):
+        # A Keras optimizer, whose repr hides its settings. Keras counts what it names, and
+        # not all of its classes can say what they are.
+        with suppress(NotImplementedError):
+            config = {k: v for k, v in value.get_config().items() if k != "name"}
+            return {type(value).__name__: jsonable(config)}
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def differences(ours, theirs, name="") -> list[str]:
+    """Say in what two descriptions differ, a line for each entry."""
+    if ours == theirs:
+        return []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for key in dict.fromkeys([*ours, *theirs])
+            for line in differences(
+                ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key)
+            )
+        ]
+    return [f"{name} is {ours!r}, and was {theirs!r}"]
+
+
+def write_json(path, values) -> None:
+    """Write a JSON file that is whole or absent."""
+    write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,131 @@
+"""What is checked in files from strangers before a library reads them."""
+
+import zipfile
+
+# A deflate stream cannot unpack to more than 1032 times its length
+# (https://zlib.net/zlib_tech.html), so a larger claim is a lie.
+_MAX_DEFLATE_RATIO = 1032
+
+# Images and weights come nowhere near such a ratio; sorted labels may, but are small.
+_BOMB_RATIO = 100
+_BOMB_BYTES = 256 * 2**20
+
+# Groups and arrays in an HDF5 file: a network of 10,000 layers has some 50,000. Each takes
+# time to open, and a link to one that is there already few bytes.
+_MAX_H5_ENTRIES = 100_000
+
+
+def check_zip_member(info):
+    """See that a member of a zip archive can be unpacked in bounded memory.
+
+    Raises
+    ------
+    ValueError
+        If it is encrypted or packed by an unusual method, or claims more bytes than its
+        packed ones can hold, or is a bomb. The message begins with a verb: the member's
+        name goes before it.
+    """
+    if info.flag_bits & 1 or info.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):
+        raise ValueError("is encrypted or packed in a way that such files are not")
+    ratio = _MAX_DEFLATE_RATIO if info.compress_type == zipfile.ZIP_DEFLATED else 1
+    if info.file_size > ratio * info.compress_size:
+        raise ValueError("claims more bytes than the file can hold")
+    if info.file_size > max(_BOMB_BYTES, _BOMB_RATIO * info.compress_size):
+        raise ValueError(
+            f"would unpack to {info.file_size:,} bytes, more than {_BOMB_RATIO} times its "
+            "size in the file, as no data do; write it anew, without compression, if you "
+            "trust it"
+        )
+
+
+def check_zip_names(archive, names):
+    """See that a zip archive has the members `names`, each once, and no other.
+
+    Raises
+    ------
+    ValueError
+        If it has not, or if one of them does not pass `check_zip_member`.
+    """
+    found = sorted(archive.namelist())
+    if found != sorted(names):
+        raise ValueError(f"it holds {found[:8]}, where {sorted(names)} belong")
+    for info in archive.infolist():
+        try:
+            check_zip_member(info)
+        except ValueError as error:
+            raise ValueError(f"its {info.filename} {error}") from None
+
+
+def check_h5(file, n_bytes):
+    """See that an HDF5 file of `n_bytes` holds plain arrays of numbers and nothing else.
+
+    Every link is looked at before it is followed: HDF5 can point into other files, put
+    arrays together of parts of others, and unpack or fill in what is not there.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    n_bytes : int
+        Its size.
+
+    Returns
+    -------
+    int
+        Numbers in all arrays together.
+
+    Raises
+    ------
+    ValueError
+        If there is something else, or if the arrays claim more bytes than the file has.
+    """
+    import h5py
+
+    groups, seen = [file], set()
+    claimed = numbers = entries = 0
+    while groups:
+        group = groups.pop()
+        # A group may be linked from inside itself.
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            continue
+        seen.add(address)
+        entries += len(group)
+        if entries > _MAX_H5_ENTRIES:
+            raise ValueError(f"it has more than {_MAX_H5_ENTRIES:,} groups and arrays")
+        for name in group:
+            where = f"{group.name.rstrip('/')}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{where!r} is a link to another place or file")
+            entry = group[name]
+            if isinstance(entry, h5py.Group):
+                groups.append(entry)
+                continue
+            _check_h5_array(entry, where)
+            claimed += entry.nbytes
+            numbers += entry.size
+            if claimed > n_bytes:
+                raise ValueError(
+                    f"its arrays claim more than the {n_bytes:,} bytes of the file, at "
+                    f"{where!r} of shape {entry.shape}"
+                )
+    return numbers
+
+
+def _check_h5_array(entry, where):
+    import h5py
+
+    if not isinstance(entry, h5py.Dataset) or entry.shape is None:
+        raise ValueError(f"{where!r} is no array")
+    if entry.dtype.kind not in "biuf":
+        raise ValueError(f"{where!r} holds {entry.dtype}, no plain numbers")
+    if entry.is_virtual or entry.external:
+        raise ValueError(f"{where!r} takes its numbers from other arrays or files")
+    if entry.id.get_create_plist().get_nfilters():
+        raise ValueError(f"{where!r} is compressed or filtered, as Keras's files are not")
+    if len(entry.attrs):
+        # Keras would read some, and HDF5 take as much memory as their text claims.
+        raise ValueError(f"{where!r} has attributes, as float32 arrays of Keras's have not")

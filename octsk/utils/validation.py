@@ -1,0 +1,317 @@
+"""What images, and labels beside them, may look like: checked and laid out here only."""
+
+import warnings
+from collections.abc import Mapping
+from math import isqrt
+from os import PathLike
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import _num_samples, validate_data
+
+# Networks for grey (1) and colour (3) scans, and stacks of up to four en-face maps.
+MAX_CHANNELS = 4
+# Rounding in resizing code leaves floats a hair outside [0, 1].
+_TOLERANCE = 1e-6
+
+
+def check_images(X, *, name="X", image_shape=None, estimator=None):
+    """Check an array of images once and return it as ``(n, h, w, c)``.
+
+    The pixels are neither copied nor converted where NumPy can avoid it: the result of
+    a uint8 array, memory-mapped or not, is a view of it.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Images: integers 0 to 255 or floats 0 to 1. Flattened images are taken to be
+        square, unless `image_shape` says otherwise.
+    name : str, default="X"
+        Name of the argument in error messages.
+    image_shape : tuple of (h, w, c), default=None
+        The shape the images must have; None accepts any.
+    estimator : object, default=None
+        The estimator named in error messages.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w, c)
+        uint8, another integer type with values 0 to 255, or float with values 0 to 1.
+    """
+    X = check_array(
+        as_array(X, name),
+        dtype="numeric",
+        allow_nd=True,
+        ensure_all_finite=False,  # _check_values finds what is not
+        input_name=name,
+        estimator=estimator,
+    )
+    images = _to_nhwc(X, name, image_shape)
+    if image_shape is not None and images.shape[1:] != tuple(image_shape):
+        raise ValueError(
+            f"{name} holds images of shape {_shape(images.shape[1:])}, but images of "
+            f"shape {_shape(image_shape)} are expected, as in fit."
+        )
+    _check_values(images, name)
+    return images
+
+
+def validate_images(estimator, X, *, reset):
+    """Check the images given to `estimator`, as scikit-learn's ``validate_data`` does X.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        With `reset`, gets the attributes ``image_shape_`` and ``n_features_in_`` (and
+        ``feature_names_in_`` from a data frame of flattened images); else `X` must agree
+        with them.
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Images, see :func:`check_images`.
+    reset : bool
+        Whether this is `fit`.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w, c)
+        The images, not copied.
+    """
+    X = as_array(X, "X")
+    if not reset and getattr(X, "shape", None) in _shapes_of_one(estimator.image_shape_):
+        raise ValueError(
+            f"X has shape {X.shape}, that of one image; pass a set of one, X[np.newaxis]."
+        )
+    if getattr(X, "ndim", None) == 2:
+        # Column names and their number, in scikit-learn's words.
+        X = validate_data(
+            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
+        )
+    elif reset and hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    images = check_images(
+        X, image_shape=None if reset else estimator.image_shape_, estimator=estimator
+    )
+    if reset:
+        estimator.image_shape_ = images.shape[1:]
+        # validate_data takes the second axis for it, which of images is the height, and
+        # later accepts any width (scikit-learn 1.9).
+        estimator.n_features_in_ = int(np.prod(images.shape[1:]))
+    return images
+
+
+def check_column(y, name="y", *, warn=True):
+    """Check that labels are one for each image, and return them as (n,)."""
+    shape = getattr(y, "shape", None)
+    if shape is not None and len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
+            f"One-hot rows become labels by {name}.argmax(axis=1)."
+        )
+    # numpy.iscomplexobj asks array-likes for more than numpy.asarray does.
+    kind = getattr(getattr(y, "dtype", None), "kind", None)
+    in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
+    if kind == "c" or in_list:
+        raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
+    column = column_or_1d(y, warn=warn)
+    if _mixes_kinds(y, column):
+        raise ValueError(
+            f"{name} mixes labels of several kinds, such as numbers, text and None; make "
+            "them of one kind, e.g. all text."
+        )
+    return column
+
+
+def _mixes_kinds(y, column):
+    # NumPy turns the numbers of a list that has text too into text.
+    if isinstance(y, list | tuple) and column.dtype.kind in "US":
+        return not all(isinstance(label, str | bytes) for label in y)
+    if column.dtype != object:
+        return False
+    try:
+        np.unique(column)  # sorts, which labels of one kind can be
+    except TypeError:
+        return True
+    return False
+
+
+def check_lengths(X, y, name="X", y_name="y"):
+    """Check that there is a label for each image."""
+    if isinstance(X, str | PathLike | Mapping) or not hasattr(X, "__len__"):
+        raise ValueError(f"{name} must be an array of images; got {_what(X)}")
+    n, n_labels = _num_samples(X), _num_samples(y)
+    if n != n_labels:
+        raise ValueError(
+            f"{name} has {n} images and {y_name} {n_labels} entries; each image needs one."
+        )
+
+
+def as_array(X, name):
+    """Return X as an array of numbers; data frames and sparse matrices as they are."""
+    if scipy.sparse.issparse(X) or isinstance(X, np.matrix) or hasattr(X, "columns"):
+        return X  # scikit-learn knows what to do with them, or to say
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} is a masked array, and a network knows no masks; give the pixels "
+            f"behind the mask a value, as {name}.filled(0) does."
+        )
+    try:
+        array = np.asarray(X)
+        if array.dtype == object and array.ndim:
+            # So that integers stay integers, and arrays in it become its axes.
+            numbers = np.asarray(array.tolist())
+            array = numbers if numbers.dtype.kind in "iuf" else array
+    except ValueError as error:
+        raise ValueError(
+            f"{name} cannot be made one array ({error}); all images must have one shape, "
+            "to which octsk.load_image_files brings files."
+        ) from error
+    if array.ndim == 0:
+        raise ValueError(f"{name} must be an array of images; got {_what(X)}")
+    if array.ndim == 1:
+        raise ValueError(
+            f"{name} has one dimension, {array.shape}. Reshape your data: images are "
+            "(n, h, w), (n, h, w, c) or flattened (n, h * w), one image is (1, h, w)."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {array.dtype}. Pass magnitudes, "
+            f"np.abs({name}), in 0 to 1."
+        )
+    if array.dtype.kind not in "iufO":
+        hint = f" Pass {name} * np.uint8(255)." if array.dtype.kind == "b" else ""
+        raise ValueError(
+            f"{name} has dtype {array.dtype}; images are uint8 (0 to 255) or float (0 "
+            f"to 1).{hint}"
+        )
+    return array
+
+
+def _what(X):
+    if isinstance(X, Mapping) and "data" in X:
+        return f"a {type(X).__name__}; pass its 'data'."
+    if isinstance(X, str | PathLike):
+        return f"the path {str(X)!r}; octsk.load_image_files reads image files."
+    return f"{X!r:.60}."
+
+
+def _shapes_of_one(image_shape):
+    """Return the shapes in which one image may come that is meant to be a set."""
+    return [image_shape, image_shape[:2]] if image_shape[2] == 1 else [image_shape]
+
+
+def _shape(shape):
+    return " x ".join(str(int(n)) for n in shape)
+
+
+def _to_nhwc(X, name, image_shape):
+    if X.ndim == 2:
+        shape = image_shape or _square_shape(X.shape[1], name)
+        if image_shape is None and X.shape[0] == X.shape[1]:
+            warnings.warn(
+                f"{name} has shape {X.shape} and is taken for {len(X)} flattened images of "
+                f"{_shape(shape)}; one image would be {name}[np.newaxis].",
+                stacklevel=2,
+            )
+        if X.shape[1] != np.prod(shape):
+            raise ValueError(
+                f"{name} has {X.shape[1]} features, but flattened images of shape "
+                f"{_shape(shape)} have {np.prod(shape)}."
+            )
+        return X.reshape(len(X), *shape)
+    if X.ndim == 3:
+        return X[..., np.newaxis]
+    if X.ndim != 4:
+        raise ValueError(
+            f"{name} has {X.ndim} dimensions {X.shape}; images are (n, h, w), "
+            "(n, h, w, c) or flattened (n, h * w)."
+        )
+    if X.shape[3] > MAX_CHANNELS:
+        hint = (
+            f" It looks like channels first: numpy.moveaxis({name}, 1, -1) puts them last."
+            if X.shape[1] <= MAX_CHANNELS
+            else ""
+        )
+        raise ValueError(
+            f"{name} has shape {X.shape}, so {X.shape[3]} channels; images are "
+            f"(n, h, w, c) with at most {MAX_CHANNELS} channels.{hint}"
+        )
+    return X
+
+
+def _square_shape(n_features, name):
+    """Shape of a flattened square image: grey, else colour (never both)."""
+    for channels in (1, 3):
+        side = isqrt(n_features // channels)
+        if side * side * channels == n_features:
+            return side, side, channels
+    raise ValueError(
+        f"{name} has {n_features} features, which is no flattened square image (h * w or "
+        "h * w * 3 values); pass images that are not square as (n, h, w) or (n, h, w, c)."
+    )
+
+
+def _check_values(images, name):
+    if images.size == 0:
+        raise ValueError(
+            f"{name} holds images of shape {_shape(images.shape[1:])}: no pixels."
+        )
+    if images.dtype == np.uint8:
+        return
+    low, high = images.min(), images.max()
+    if images.dtype.kind in "iu":
+        _check_integers(low, high, images.dtype, name)
+    else:
+        _check_floats(low, high, name)
+
+
+def _check_integers(low, high, dtype, name):
+    if low < 0 or high > 255:
+        hint = (
+            f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8')."
+            if low >= 0
+            else f"If bytes were read with a sign, {name}.view('uint8') mends it."
+            if dtype == np.int8
+            else "Shift and rescale them first."
+        )
+        raise ValueError(
+            f"{name} holds integers from {low} to {high}; integer images must lie in 0 to "
+            f"255. {hint}"
+        )
+
+
+def _check_floats(low, high, name):
+    if not np.isfinite([low, high]).all():
+        what = "NaN" if np.isnan(low) else "infinite values"
+        raise ValueError(
+            f"{name} holds {what}. Give such pixels a value, or leave those images out."
+        )
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
+        hint = (
+            "Divide 0-255 images by 255, or pass them as uint8."
+            if low >= 0
+            else "Pass images as they were before they were standardized, or shift and "
+            "rescale them."
+        )
+        raise ValueError(
+            f"{name} holds floats from {low:.6g} to {high:.6g}; float images must lie in "
+            f"[0, 1]. {hint}"
+        )
+
+
+def to_batch(images):
+    """Return a small part of checked images as what a network's input is made of.
+
+    uint8 stays uint8 (TensorFlow scales it, see :func:`to_unit`), other integers
+    become uint8, floats float32.
+    """
+    return images.astype(np.float32 if images.dtype.kind == "f" else np.uint8, copy=False)
+
+
+def to_unit(batch):
+    """Return a batch of pixels as a float32 TensorFlow tensor in [0, 1]."""
+    from octsk.utils.tensorflow import tf
+
+    batch = tf.convert_to_tensor(batch)
+    if batch.dtype == tf.uint8:
+        return tf.cast(batch, tf.float32) / 255.0
+    return batch
