@@ -814,6 +814,16 @@ def test_overwrite_replaces_a_model_and_predictions(clinic, model):
     assert len(predictions(Path("p.csv").read_text())) == 48
 
 
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_folder_of_checkpoints_that_is_none(clinic, resume):
+    Path("m.octsk.checkpoint").mkdir()
+    Path("m.octsk.checkpoint", "notes.txt").write_text("mine")
+    words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk", *resume)
+    line = error_line(*words)
+    assert "m.octsk.checkpoint holds files that no training wrote (notes.txt)" in line
+    assert Path("m.octsk.checkpoint", "notes.txt").read_text() == "mine"
+
+
 def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch):
     octsk_command("evaluate", model, "--data", clinic, "-o", "e", "--quiet")
     first = {path.name for path in Path("e").iterdir()}

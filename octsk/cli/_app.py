@@ -255,8 +255,10 @@ def _net_words(net, n_train: int | None = None) -> str:
     epochs = "1 epoch" if net.epochs == 1 else f"{net.epochs} epochs"
     if net.epochs == "auto" and n_train is not None:
         epochs = f"{auto_epochs(n_train)} epochs (auto)"
-    rate = {"learning_rate": net.learning_rate, **resolved_params(net)}["learning_rate"]
-    words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}, learning rate {rate}"
+    words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
+    # Of an optimizer that does not exist, nothing is known.
+    rate = resolved_params(net).get("learning_rate", net.learning_rate)
+    words += "" if rate is None else f", learning rate {rate}"
     words += ", augmentation" if net.augmentation else ", no augmentation"
     return words if net.class_weight is None else f"{words}, balanced class weights"
 
@@ -812,6 +814,13 @@ def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
             yield Path(folder)
         return
     checkpoints = output.with_name(f"{output.name}.checkpoint")
+    held = {path.name for path in checkpoints.glob("[!.]*")}
+    if held and "plan.json" not in held:
+        # It goes when the training is done.
+        raise FileExistsError(
+            f"{checkpoints} holds files that no training wrote ({min(held)}): name another "
+            "--output, or move them"
+        )
     if any(checkpoints.glob("*.npz")) and not resume:
         raise FileExistsError(
             f"{checkpoints} holds a training that was ended: go on with --resume, or "
