@@ -264,7 +264,7 @@ OFFICIAL_TEST_COUNTS = {"octmnist": (250, 250, 250, 250), "pneumoniamnist": (234
 
 
 # A label above this is a code of some other kind, not one of 0 to n - 1.
-_MAX_LABEL = 9_999
+_MAX_LABEL = 999
 
 
 def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:

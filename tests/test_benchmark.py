@@ -605,6 +605,23 @@ def test_classes_without_a_label_have_no_evaluation_file(tmp_path):
     assert (tmp_path / "run" / "reports" / "named-seed0.json").exists()
 
 
+OBEYED = "caf\udce9\x1b[2J\n/.."
+
+
+def test_names_do_no_harm_to_terminals_pages_and_pictures(tmp_path):
+    dataset = _dataset(name=OBEYED, target_names=np.array(["a", "b\udce9", OBEYED, "<d>"]))
+    run = run_benchmark({OBEYED: Net()}, dataset, output_dir=tmp_path / "run")
+    for text in (str(run), repr(run), str(run.first), repr(run.first)):
+        assert not {"\x1b", "\udce9"} & set(text)
+        assert r"caf\udce9\x1b[2J\n/.." in text
+    assert run.first.class_names[2] == r"caf\udce9\x1b[2J\n/.."
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"report.html", "report.txt", "benchmark.png", "run.json"} <= names
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "&lt;d&gt;" in page
+    assert "<d>" not in page
+
+
 def test_text_labels_that_the_data_set_names_have_a_page(tmp_path):
     dataset = _dataset((9, 8, 7))
     names = ["normal", "drusen", "CNV"]

@@ -1159,12 +1159,11 @@ def predict(
 
 def _write_predictions(file, classes, predictions):
     lines = csv.writer(file, lineterminator="\n")
-    lines.writerow(["image", "label", "class", *(f"p_{name}" for name in classes)])
+    shown = printable if file.isatty() else spreadsheet_cell
+    header = ["image", "label", "class", *(f"p_{name}" for name in classes)]
+    lines.writerow(map(shown, header))
     for image, label, name, row in map(dict.values, predictions):
-        words = [spreadsheet_cell(cell) for cell in (image, label, name)]
-        if file.isatty():
-            words = [printable(word) for word in words]
-        lines.writerow([*words, *(f"{p:.6g}" for p in row)])
+        lines.writerow([*map(shown, (image, label, name)), *(f"{p:.6g}" for p in row)])
 
 
 def _input_files(inputs):

@@ -15,6 +15,7 @@ from octsk.plots.drawing import (
     plain_axes,
     wrapped,
 )
+from octsk.utils.tables import printable
 
 _MARKERS = "os^Dv<>"
 
@@ -153,7 +154,7 @@ class CorruptionDisplay(Display):
                 marker=_MARKERS[k % len(_MARKERS)],
                 ms=2.5,
                 elinewidth=0.8,
-                label=net,
+                label=printable(net),
             )
 
 

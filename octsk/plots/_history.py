@@ -12,6 +12,7 @@ from octsk.plots.drawing import (
     grid_with_legend,
     plain_axes,
 )
+from octsk.utils.tables import printable
 
 
 class HistoryDisplay(Display):
@@ -152,7 +153,7 @@ class HistoryDisplay(Display):
             )
         if not one:
             handles += [
-                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=name)
+                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=printable(name))
                 for k, name in enumerate(self.histories)
             ]
         return handles

@@ -325,8 +325,9 @@ def _data_section(run, draw) -> Section:
 
 def _training_pictures(dataset, nets) -> list[Picture]:
     train = dataset["train"]
-    names = train.get("target_names") or dataset.get("target_names")
-    return _pictures.of_data({**train, "target_names": names}, "train", nets)
+    names = {"target_names": dataset.get("target_names")}
+    own = {name: value for name, value in train.items() if value is not None}
+    return _pictures.of_data({**names, **own}, "train", nets)
 
 
 def _measured_rows(report) -> list[tuple[str, str]]:
