@@ -1,21 +1,25 @@
 import itertools
 import random
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import tensorflow as tf
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline as ImblearnPipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import OCTAugmenter, augmentation
-from octsk.augmentation import affine_transforms
+from octsk import OCTAugmenter, SmallOCTNet
+from octsk.augmentation import _augmenter, _warp
+from octsk.augmentation._warp import affine_transforms
 from octsk.utils.validation import check_images
 
 STILL = dict(
@@ -242,7 +246,7 @@ def test_draws_of_a_seed_stay_as_they_are(monkeypatch):
         given.extend(parameters)
         return np.zeros((5, 6))
 
-    monkeypatch.setattr(augmentation, "affine_transforms", affine_transforms)
+    monkeypatch.setattr(_augmenter, "affine_transforms", affine_transforms)
     augmenter = OCTAugmenter(**STRONG, contrast_range=0.5, brightness_range=0.1)
     drawn = augmenter.draw(5, (20, 30, 1), np.random.default_rng(0))
     u = 2 * np.random.default_rng(0).random((5, 9)).T - 1
@@ -266,7 +270,7 @@ def test_variants_do_not_depend_on_how_many_there_are():
     [((28, 28, 1), 1024), ((28, 56, 1), 512), ((224, 224, 1), 16), ((5000, 5000, 3), 1)],
 )
 def test_images_warped_at_a_time_are_few_where_large(shape, expected):
-    n = augmentation._images_at_a_time(shape)
+    n = _warp.images_at_a_time(shape)
     assert n == expected
     # Places of pixels are numbers of 32 bits.
     assert n * shape[0] * shape[1] < 2**31
@@ -295,9 +299,9 @@ def test_numbers_of_images_are_rounded_up_to_few(n, side, expected, monkeypatch)
         seen.append((len(images), len(affine)))
         return images
 
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     images = np.ones((n, side, side, 1), np.float32)
-    warped = augmentation._warp_affine(images, np.zeros((n, 6), np.float32), "nearest")
+    warped = _warp.warp_affine(images, np.zeros((n, 6), np.float32), "nearest")
     assert seen == [(expected, expected)]
     np.testing.assert_array_equal(warped, images)
 
@@ -309,7 +313,7 @@ def test_warp_is_on_the_cpu_and_keeps_the_shape(monkeypatch):
         places.append(tf.identity(images).device)
         return tf.compat.v1.placeholder_with_default(images, None)
 
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     # A graph may name a device that is not there.
     with tf.Graph().as_default(), tf.device("GPU:0"):
         warped = OCTAugmenter().warp(tf.zeros((3, 4, 5, 1)), tf.zeros((3, 8)))
@@ -322,14 +326,14 @@ def test_large_images_are_warped_like_small_ones(monkeypatch):
     augmenter = OCTAugmenter(**STRONG, random_state=0)
     expected = augmenter.fit_transform(X)
     seen = []
-    warp = augmentation.OCTAugmenter.warp
+    warp = OCTAugmenter.warp
 
     def spy(self, images, draws):
         seen.append(len(images))
         return warp(self, images, draws)
 
-    monkeypatch.setattr(augmentation.OCTAugmenter, "warp", spy)
-    monkeypatch.setattr(augmentation, "_CHUNK_PIXELS", 300)  # two images
+    monkeypatch.setattr(OCTAugmenter, "warp", spy)
+    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", 300)  # two images
     np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
     assert seen == [2, 2, 1]
 
@@ -340,7 +344,7 @@ def test_large_images_are_warped_like_small_ones(monkeypatch):
 @pytest.fixture
 def fresh_warp():
     """Let the warp be made anew, and again afterwards."""
-    caches = augmentation._has_xla, augmentation._compiled_warp
+    caches = _warp._has_xla, _warp._compiled_warp
     for cache in caches:
         cache.cache_clear()
     yield
@@ -353,14 +357,14 @@ def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
     X = (noise() / 255).astype(np.float32)
     augmenter = OCTAugmenter(**STRONG, fill_mode=fill_mode, random_state=0)
     expected = augmenter.fit_transform(X)
-    augmentation._compiled_warp.cache_clear()
-    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    _warp._compiled_warp.cache_clear()
+    monkeypatch.setattr(_warp, "_has_xla", lambda: False)
     np.testing.assert_allclose(augmenter.fit_transform(X), expected, atol=1e-5)
-    assert not augmentation._compiled_warp()._jit_compile
+    assert not _warp._compiled_warp()._jit_compile
 
 
 def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
-    traced = augmentation._compiled_warp().python_function
+    traced = _warp._compiled_warp().python_function
     logger = tf.get_logger()
 
     def warp(images, affine, fill_mode):
@@ -369,7 +373,7 @@ def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
         return images
 
     monkeypatch.setattr(logger, "propagate", True)
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     OCTAugmenter().fit_transform(noise(1))
     # Other tests make functions anew, of which TensorFlow warns.
     assert "5 of 5 calls" not in caplog.text
@@ -379,7 +383,7 @@ def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
 
 def test_nothing_behind_the_last_pixel_is_looked_up(monkeypatch, fresh_warp):
     # As many images as are warped at a time, none of them padding. XLA would not mind.
-    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    monkeypatch.setattr(_warp, "_has_xla", lambda: False)
     X = noise(32)
     np.testing.assert_array_equal(OCTAugmenter(**STILL).fit_transform(X), X)
 
@@ -410,8 +414,8 @@ def test_xla_is_tried_from_within_a_graph_too(fresh_warp):
     images = (noise()[..., None] / 255).astype(np.float32)
     draws = augmenter.draw(40, (12, 12, 1), np.random.default_rng(0))
     expected = augmenter.warp(images, draws).numpy()
-    augmentation._has_xla.cache_clear()
-    augmentation._compiled_warp.cache_clear()
+    _warp._has_xla.cache_clear()
+    _warp._compiled_warp.cache_clear()
     batches = tf.data.Dataset.from_tensors((images, draws)).map(augmenter.warp)
     np.testing.assert_array_equal(next(iter(batches)).numpy(), expected)
 
@@ -627,9 +631,10 @@ REPORT = {
 
 @pytest.mark.parametrize("name", REPORT)
 def test_presets_are_the_settings_of_the_report(name):
-    others = dict(brightness_range=0, contrast_range=0, n_copies=None, random_state=None)
+    others = dict(brightness_range=0, contrast_range=0, random_state=None)
+    transformer = dict(n_copies=None, sampling_strategy=None)
     params = OCTAugmenter.from_preset(name).get_params()
-    assert params == {**REPORT[name], **others}
+    assert params == {**REPORT[name], **others, **transformer}
 
 
 def test_defaults_are_the_training_preset():
@@ -650,8 +655,9 @@ def test_unknown_preset():
 # --- The resampler ---------------------------------------------------------------------
 
 
-def test_transformer_or_resampler_never_both():
-    transformer, resampler = OCTAugmenter(), OCTAugmenter(n_copies=1)
+@pytest.mark.parametrize("param", [{"n_copies": 1}, {"sampling_strategy": "all"}], ids=str)
+def test_transformer_or_resampler_never_both(param):
+    transformer, resampler = OCTAugmenter(), OCTAugmenter(**param)
     for method in ("transform", "fit_transform"):
         assert hasattr(transformer, method)
         assert not hasattr(resampler, method)
@@ -710,6 +716,152 @@ def test_copies_differ():
 def test_labels_of_any_kind_are_repeated(y):
     _, labels = OCTAugmenter(n_copies=1).fit_resample(noise(), y)
     assert list(labels) == 2 * list(y)
+
+
+# 20 images of the class "a", 12 of "b" and 8 of "c", in no order.
+Y = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], [20, 12, 8]))
+
+
+def resample(y=Y, n=40, **params):
+    """Return the labels of a resampler and how often it varied each image."""
+    X = noise(n)
+    augmenter = OCTAugmenter(**STRONG, random_state=0, **params)
+    more, labels = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(more[:n], X)
+    np.testing.assert_array_equal(labels, np.asarray(y)[augmenter.sample_indices_])
+    varied = more[n:] != X[augmenter.sample_indices_[n:]]
+    assert varied.any(axis=(1, 2)).all()
+    return labels, np.bincount(augmenter.sample_indices_) - 1
+
+
+@pytest.mark.parametrize(
+    ("n_copies", "expected"),
+    [
+        ({"c": 3}, {"a": 0, "b": 0, "c": 3}),
+        ({"b": 1, "c": np.int64(4)}, {"a": 0, "b": 1, "c": 4}),
+        ({"a": 0, "b": 2}, {"a": 0, "b": 2, "c": 0}),
+        ({}, {"a": 0, "b": 0, "c": 0}),
+    ],
+)
+def test_copies_by_class(n_copies, expected):
+    _, n_variants = resample(n_copies=n_copies)
+    np.testing.assert_array_equal(n_variants, [expected[label] for label in Y])
+
+
+def test_copies_by_class_follow_in_rounds():
+    X, y = noise(3), [0, 1, 2]
+    augmenter = OCTAugmenter(n_copies={2: 3, 0: 1})
+    _, labels = augmenter.fit_resample(X, y)
+    assert labels.tolist() == [0, 1, 2, 0, 2, 2, 2]
+    assert augmenter.sample_indices_.tolist() == [0, 1, 2, 0, 2, 2, 2]
+
+
+def test_same_copies_of_all_classes_are_those_of_a_number():
+    X = noise()
+    number = OCTAugmenter(n_copies=2, random_state=0).fit_resample(X, Y)
+    by_class = dict.fromkeys("abc", 2)
+    named = OCTAugmenter(n_copies=by_class, random_state=0).fit_resample(X, Y)
+    np.testing.assert_array_equal(number[0], named[0])
+    np.testing.assert_array_equal(number[1], named[1])
+
+
+TWO = np.repeat([False, True], [30, 10])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "y"),
+    [
+        *[
+            (word, Y)
+            for word in ("auto", "all", "minority", "not minority", "not majority")
+        ],
+        ("minority", np.repeat([0, 1, 2, 3], 10)),  # none is the smallest
+        ("not minority", np.repeat([0, 1, 2, 3], [16, 12, 6, 6])),
+        (0.5, TWO),
+        (1.0, TWO),
+        (0.77, ~TWO),
+        ({"c": 21}, Y),
+        ({"a": 20, "c": 8, "b": 16}, Y),
+        (lambda y: {label: 20 for label in y if label != "c"}, Y),
+    ],
+    ids=str,
+)
+def test_sampling_strategy_is_that_of_imbalanced_learn(strategy, y):
+    labels, n_variants = resample(y, sampling_strategy=strategy)
+    X = np.zeros((40, 1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "After over-sampling, the number of samples")
+        _, theirs = RandomOverSampler(sampling_strategy=strategy).fit_resample(X, y)
+    np.testing.assert_array_equal(np.sort(labels), np.sort(theirs))
+    # The images of a class are varied equally often.
+    for label in np.unique(y):
+        assert np.ptp(n_variants[y == label]) <= 1
+
+
+def test_images_that_get_one_variant_more_are_drawn():
+    X = noise()
+    seeds = [
+        OCTAugmenter(sampling_strategy={"c": 12}, random_state=seed).fit(X)
+        for seed in (0, 0, 1)
+    ]
+    for augmenter in seeds:
+        augmenter.fit_resample(X, Y)
+    first, again, other = (augmenter.sample_indices_.tolist() for augmenter in seeds)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_copies", [1, 2]),
+        ("n_copies", "all"),
+        ("sampling_strategy", "majority"),
+        ("sampling_strategy", 0),
+        ("sampling_strategy", 1.5),
+        ("sampling_strategy", ["c"]),
+    ],
+)
+def test_resampler_of_wrong_kind(method, name, value):
+    arguments = [noise(), Y][: 1 if method == "fit" else 2]
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of OCTAugmenter must be"):
+        getattr(OCTAugmenter(**{name: value}), method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("params", "y", "message"),
+    [
+        (dict(n_copies={"d": 1}), Y, r"n_copies names the class 'd', .* \['a', 'b', 'c'\]"),
+        (dict(n_copies={2: 1}), TWO, r"n_copies names the class 2, .* \[False, True\]"),
+        (dict(n_copies={"c": -1}), Y, r"n_copies\['c'\] must be .* at least 0, got -1"),
+        (dict(n_copies={"c": 1.5}), Y, r"n_copies\['c'\] must be an int .*, got 1.5"),
+        (dict(n_copies={"c": None}), Y, r"n_copies\['c'\] must be an int .*, got None"),
+        (dict(sampling_strategy={"d": 9}), Y, "sampling_strategy names the class 'd'"),
+        (
+            dict(sampling_strategy={"c": 7}),
+            Y,
+            r"sampling_strategy\['c'\] must be an int of at least 8, got 7\. .* only adds",
+        ),
+        (dict(sampling_strategy={"c": "9"}), Y, r"\['c'\] must be an int .*, got '9'"),
+        (
+            dict(sampling_strategy=lambda y: {"c": 7}),
+            Y,
+            r"sampling_strategy\['c'\] must be an int of at least 8",
+        ),
+        (dict(sampling_strategy=lambda y: 7), Y, "sampling_strategy must return .* got 7"),
+        (dict(sampling_strategy=0.5), Y, "is a ratio of two classes, but y has 3"),
+        (dict(sampling_strategy=0.5), np.zeros(40), "of two classes, but y has 1"),
+        (dict(sampling_strategy=0.2), TWO, "asks for 6 .* True.* must be at least 0.333"),
+        (
+            dict(n_copies=1, sampling_strategy="all"),
+            Y,
+            "n_copies=1 and sampling_strategy='all' are both set",
+        ),
+    ],
+)
+def test_resampler_that_does_not_fit_the_labels(params, y, message):
+    with pytest.raises(ValueError, match=message):
+        OCTAugmenter(**params).fit_resample(noise(), y)
 
 
 def test_column_of_labels_is_flattened():
@@ -772,6 +924,96 @@ def test_imblearn_pipeline_takes_it_as_transformer_too():
     np.testing.assert_array_equal(pipeline["net"].fitted_on_[0], augmenter.fit_transform(X))
 
 
+def test_imblearn_pipeline_varies_rare_classes_alone():
+    augmenter = OCTAugmenter(sampling_strategy="not majority", random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.fit(noise(), Y)
+    labels, counts = np.unique(pipeline["net"].fitted_on_[1], return_counts=True)
+    assert dict(zip(labels, counts, strict=True)) == {"a": 20, "b": 20, "c": 20}
+
+
+# --- Data frames -----------------------------------------------------------------------
+
+
+def frame_of(library, X, **columns):
+    """Return images as the data frame of a library, one column a pixel."""
+    names = columns.get("names", [f"pixel {i}" for i in range(X[0].size)])
+    flat = X.reshape(len(X), -1)
+    if library == "pandas":
+        return pd.DataFrame(flat, columns=names)
+    return pytest.importorskip("polars").DataFrame(flat, schema=names)
+
+
+def test_names_of_features_are_those_of_the_columns():
+    X = noise()
+    augmenter = OCTAugmenter().fit(frame_of("pandas", X))
+    assert augmenter.get_feature_names_out().tolist() == [f"pixel {i}" for i in range(144)]
+    with pytest.raises(
+        ValueError, match="input_features is not equal to feature_names_in_"
+    ):
+        augmenter.get_feature_names_out([f"x{i}" for i in range(144)])
+    names = OCTAugmenter().fit(X).get_feature_names_out()
+    assert names.tolist() == [f"x{i}" for i in range(144)]
+    with pytest.raises(NotFittedError):
+        OCTAugmenter().get_feature_names_out()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_pipeline_gives_data_frames_of_flattened_images(library):
+    X, y = noise(), np.arange(40) % 2
+    frame = frame_of(library, X)
+    augmenter = OCTAugmenter(**STRONG, random_state=0)
+    pipeline = Pipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.set_output(transform=library).fit(frame, y)
+    varied = pipeline["net"].fitted_on_[0]
+    assert type(varied) is type(frame)
+    assert list(varied.columns) == list(pipeline["augment"].get_feature_names_out())
+    expected = OCTAugmenter(**STRONG, random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(varied.to_numpy(), expected.reshape(40, -1))
+    pipeline.predict(frame[:5])
+    assert type(pipeline["net"].predicted_on_) is type(frame)
+
+
+@pytest.mark.parametrize("X", [noise(), noise()[..., None]], ids=["3-D", "4-D"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_images_stay_arrays_whatever_the_output(library, X):
+    pytest.importorskip(library)
+    augmenter = OCTAugmenter(random_state=0)
+    expected = augmenter.fit_transform(X)
+    with sklearn.config_context(transform_output=library):
+        np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
+    augmenter.set_output(transform=library)
+    np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
+    np.testing.assert_array_equal(augmenter.transform(X), X)
+
+
+@pytest.mark.parametrize("names", [None, range(144)], ids=["text", "numbers"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_resampled_data_frame_is_one(library, names):
+    if names and library == "polars":
+        pytest.skip("polars names its columns by text only")
+    X, y = noise(), np.arange(40) % 2
+    frame = frame_of(library, X, **({"names": list(names)} if names else {}))
+    augmenter = OCTAugmenter(n_copies={1: 2}, random_state=0)
+    more, labels = augmenter.fit_resample(frame, y)
+    assert type(more) is type(frame)
+    assert list(more.columns) == list(frame.columns)
+    expected, _ = augmenter.fit_resample(X, y)
+    np.testing.assert_array_equal(more.to_numpy(), expected.reshape(80, -1))
+    assert len(labels) == 80
+    # The names that a net has seen in training are those of the images to predict.
+    net = SmallOCTNet(filters=(2,), dense_units=(), epochs=1, augmentation=None)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", net)]).fit(frame, y)
+    assert pipeline.predict(frame).shape == (40,)
+
+
+def test_resampler_has_no_output_to_set():
+    augmenter = OCTAugmenter(n_copies=1, random_state=0)
+    pipeline = ImblearnPipeline([("augment", augmenter), ("net", Recorder())])
+    pipeline.set_output(transform="pandas").fit(noise(), Y)
+    assert pipeline["net"].fitted_on_[0].shape == (80, 12, 12)
+
+
 # --- scikit-learn's suite --------------------------------------------------------------
 
 
@@ -784,7 +1026,28 @@ def vectors_to_images(estimator, X, *, reset):
     return images
 
 
+# scikit-learn runs these on its own transformers and leaves them out of the suite. They
+# mix data frames and arrays on purpose.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_transformer_get_feature_names_out,
+        estimator_checks.check_transformer_get_feature_names_out_pandas,
+        estimator_checks.check_set_output_transform,
+        estimator_checks.check_set_output_transform_pandas,
+        estimator_checks.check_global_output_transform_pandas,
+        estimator_checks.check_set_output_transform_polars,
+        estimator_checks.check_global_set_output_transform_polars,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_scikit_learn_checks_of_output(check, monkeypatch):
+    monkeypatch.setattr(_augmenter, "validate_images", vectors_to_images)
+    check("OCTAugmenter", OCTAugmenter(random_state=0))
+
+
 @parametrize_with_checks([OCTAugmenter(random_state=0)])
 def test_scikit_learn_suite(estimator, check, monkeypatch):
-    monkeypatch.setattr(augmentation, "validate_images", vectors_to_images)
+    monkeypatch.setattr(_augmenter, "validate_images", vectors_to_images)
     check(estimator)

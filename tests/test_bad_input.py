@@ -280,6 +280,7 @@ WARNINGS = {
     ": images with NaN, and `error_score=nan`": (FitFailedWarning, "2 of 2 fits of trial"),
     ": as many classes as images": (UserWarning, "The number of unique classes is greate"),
     ": labels: a column, (n, 1)": (DataConversionWarning, "A column-vector y was passed"),
+    ": one file among many that is broken": (UserWarning, "1 of 2 images are left out"),
     ": a class that is missing from a fold": (UserWarning, "y_pred contains classes not"),
 }
 

@@ -185,10 +185,10 @@ def test_published_results_refuses_what_it_has_not(arguments, message):
     [
         ({"synthetic": True}, "test", "synthetic"),
         ({"name": None}, "test", "not named"),
-        ({"name": "octdl"}, "test", "no published results are kept for 'octdl'"),
+        ({"name": "octdl"}, "test", "octsk lists no published results for 'octdl'"),
         ({}, "val", "test split"),
-        ({"size": 64}, "test", "28-pixel"),
-        ({"official": False}, "test", "byte for byte"),
+        ({"size": 64}, "test", "images of 28 pixels"),
+        ({"official": False}, "test", "byte-for-byte copy"),
         ({"name": "pneumoniamnist"}, "test", "624"),
     ],
 )
@@ -505,6 +505,7 @@ def test_medmnist_file(tmp_path):
         ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
         (None, None, "unnamed_test_[AUC]"),
         ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+        ("M\udcfcller/\x1b", 28, "M-ller_test_[AUC]"),
     ],
 )
 def test_medmnist_file_names(tmp_path, name, size, start):
@@ -951,15 +952,6 @@ def test_figure_without_history_or_with_an_empty_class():
     figure = benchmark_figure(run_benchmark({"linear": _linear()}, dataset))
     figure.canvas.draw()
     assert "- (0)" in _words(figure).split("\n")
-
-
-def test_without_matplotlib_a_run_is_still_saved(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    run = run_benchmark({"net": Net()}, _dataset())
-    with pytest.warns(UserWarning, match=r'pip install "octsk\[plot\]"'):
-        run.save(tmp_path / "run")
-    assert (tmp_path / "run" / "run.json").is_file()
-    assert not (tmp_path / "run" / "benchmark.png").exists()
 
 
 def test_import_is_light():

@@ -161,7 +161,10 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
         (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
         (["train", "--data", "x.npz"], "--output"),
-        (["tune", "--pruner", "best"], "'best' is not one of 'median', 'hyperband'"),
+        (["tune", "--pruner", "best"], "'--pruner': 'best' is not one of 'median', 'hyper"),
+        (["tune", "--net", "resnet"], "Invalid value for '--net': 'resnet' is not one of"),
+        (["tune", "--seed", "1.5"], "Invalid value for '--seed': '1.5' is not a"),
+        (["tune", "--timeout", "long"], "'--timeout': 'long' is not a"),
         (["predict", "x.octsk"], "INPUT"),
     ],
 )
@@ -172,7 +175,7 @@ def test_wrong_arguments(words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["benchmark", "--data", "absent.npz"], "absent.npz does not exist"),
+        (["benchmark", "--data", "absent.npz"], "absent.npz: No such file"),
         (["fetch", "nosuch"], "name must be one of"),
         (["fetch", "--size", "30"], "size must be one of 28, 64"),
         (["predict", "absent.octsk", "x.png"], "absent.octsk: No such file"),
@@ -504,7 +507,18 @@ def test_password_of_a_database_is_not_shown(clinic, space, monkeypatch):
     url = "postgresql+psycopg://me:secret@host/studies"
     result = octsk_command("tune", "--data", clinic, "--storage", url, code=1)
     assert "secret" not in result.output
-    assert "optuna-dashboard 'postgresql+psycopg://me:***@host/studies'" in result.stdout
+    assert "optuna-dashboard 'postgresql+psycopg://***@host/studies'" in result.stdout
+    assert re.search(r"^study .* in postgresql\+psycopg://\*\*\*@host", result.stdout, re.M)
+    # The address in the wrong place, and in an error.
+    assert "(postgresql+psycopg://***@host/studies)" in error_line("tune", url, code=2)
+
+    def fail_with(*args, **kwargs):
+        raise RuntimeError(f"no login at {url}")
+
+    monkeypatch.setattr(octsk.tuning, "tune", fail_with)
+    result = octsk_command("tune", "--data", clinic, "--storage", url, code=1)
+    assert "no login at postgresql+psycopg://***@host/studies" in result.stderr
+    assert "secret" not in result.output
 
 
 def test_tune_keeps_the_best_at_ctrl_c(clinic, space, monkeypatch):
@@ -628,6 +642,19 @@ def test_evaluate(model, clinic, folder):
     assert 'octsk.load("small.octsk")' in card
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_evaluate_a_file_whose_name_is_not_utf8(model, clinic, folder):
+    data = os.fsdecode(b"M\xfcller\x1b[2J.npz")
+    Path(data).write_bytes(clinic.read_bytes())
+    result = octsk_command("evaluate", model, "--data", data, "-o", "report")
+    assert r"M\udcfcller\x1b[2J" in result.stdout
+    assert "\x1b" not in result.output
+    files = {path.name for path in Path("report").iterdir()}
+    assert files >= {"report.json", "report.txt", "report.html", "model_card.md"}
+    for name in files:
+        assert "udcfc" in Path("report", name).read_text("utf-8") or name.endswith("csv")
+
+
 def test_evaluate_on_another_split(model, clinic):
     result = octsk_command("evaluate", model, "--data", clinic, "--split", "val")
     assert "clinic, val split" in result.stdout
@@ -707,10 +734,61 @@ def test_predict_from_an_npz_file_without_images(model, folder):
     assert "neither 'images' nor 'test_images', but ['scans']" in line
 
 
-def test_predict_leaves_no_half_written_file(model, scans, folder):
+def test_predict_names_files_that_it_cannot_read(model, scans):
+    good = octsk_command("predict", model, scans).stdout
     (scans / "d.png").write_bytes(b"no image")
-    assert "d.png" in error_line("predict", model, scans, "-o", "out.csv")
-    assert {path.name for path in folder.iterdir()} == {"scans"}
+    (scans / "e.png").write_bytes((scans / "b.png").read_bytes()[:99])
+    result = octsk_command("predict", model, scans, "-o", "out.csv", code=1)
+    assert Path("out.csv").read_text() == good
+    assert result.stdout == "Predictions: out.csv\n"
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"octsk: error: {scans / 'd.png'} is not an image")
+    assert second.startswith(f"octsk: error: {scans / 'e.png'} cannot be read")
+    printed = json.loads(octsk_command("predict", model, scans, "--json", code=1).stdout)
+    assert len(printed["predictions"]) == 3
+    names = [error["image"] for error in printed["errors"]]
+    assert names == [str(scans / "d.png"), str(scans / "e.png")]
+    assert "not an image" in printed["errors"][0]["error"]
+
+
+def test_predict_without_any_readable_file_writes_nothing(model, folder):
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"no image")
+    line = error_line("predict", model, "a.png", "absent.png", "b.png", "-o", "out.csv")
+    for name in ("a.png is not", "absent.png: No such file", "b.png is not"):
+        assert name in line
+    assert not (folder / "out.csv").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_predict_files_whose_names_are_not_utf8(model, scans, folder):
+    name = b"M\xfcller.png"
+    os.rename(scans / "b.png", os.fsencode(scans) + b"/" + name)
+    octsk_command("predict", model, scans, "-o", "out.csv")
+    assert os.fsencode(scans) + b"/" + name in (folder / "out.csv").read_bytes()
+    printed = json.loads(octsk_command("predict", model, scans, "--json").stdout)
+    assert os.fsencode(printed["predictions"][0]["image"]).endswith(name)
+    command = [sys.executable, "-c", "from octsk.cli import main; main()", "predict"]
+    real = subprocess.run([*command, model, scans], capture_output=True, timeout=120)
+    assert (real.returncode, real.stderr) == (0, b"")
+    assert real.stdout == (folder / "out.csv").read_bytes()
+    # Broken, and its name would clear the screen.
+    os.rename(os.fsencode(scans) + b"/" + name, os.fsencode(scans) + b"/\xfc\x1b[2J.png")
+    (scans / "\udcfc\x1b[2J.png").write_bytes(b"no image")
+    result = octsk_command("predict", model, scans, code=1)
+    assert r"scans/\udcfc\x1b[2J.png is not an image" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_predict_takes_a_depth_and_warns_of_what_it_assumes(model, folder):
+    Image.fromarray(np.full((30, 30), 4000, np.uint16)).save("deep.png")
+    assumed = octsk_command("predict", model, "deep.png")
+    assert "are taken for 12-bit images" in assumed.stderr
+    told = octsk_command("predict", model, "deep.png", "--bit-depth", 12)
+    assert told.stdout == assumed.stdout
+    assert told.stderr == ""
+    dark = octsk_command("predict", model, "deep.png", "--bit-depth", 16)
+    assert dark.stdout != assumed.stdout
 
 
 def test_classes_without_names_are_called_by_their_labels(clinic, folder):
@@ -961,7 +1039,7 @@ def test_data_home_can_come_from_the_environment(named, monkeypatch):
     assert str(named) in octsk_command("fetch").stdout
 
 
-def test_terminated_download_leaves_nothing_behind(folder):
+def test_terminated_download_leaves_what_the_next_one_goes_on_from(folder):
     asked, released = threading.Event(), threading.Event()
 
     class Stalling(BaseHTTPRequestHandler):
@@ -969,7 +1047,7 @@ def test_terminated_download_leaves_nothing_behind(folder):
             self.send_response(200)
             self.send_header("Content-Length", "1000000")
             self.end_headers()
-            self.wfile.write(bytes(1000))
+            self.wfile.write(bytes(100_000))
             self.wfile.flush()
             asked.set()
             released.wait(60)
@@ -986,7 +1064,10 @@ def test_terminated_download_leaves_nothing_behind(folder):
             env={**os.environ, "OCTSK_MIRROR": mirror, "NO_PROXY": "127.0.0.1"},
         )
         assert asked.wait(60)
-        assert len(list(home.glob("*.npz"))) == 1
+        part = home / ".octmnist.npz.part"
+        while not (part.exists() and part.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         released.set()
@@ -995,6 +1076,17 @@ def test_terminated_download_leaves_nothing_behind(folder):
     assert errors.endswith("octsk: terminated\n")
     assert "Traceback" not in errors
     assert list(home.glob("*.npz")) == []
+    assert 0 < part.stat().st_size <= 100_000
+
+
+def test_info_without_a_home(monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    result = octsk_command("info")
+    assert "the environment variable OCTSK_DATA" in result.stderr
+    assert re.search(r"^data sets +none yet", result.stdout, re.M)
 
 
 def test_info_lists_no_temporary_files(folder, monkeypatch):

@@ -31,6 +31,7 @@ from octsk.utils.files import (
     atomic_write,
     check_output,
     lock_beside,
+    remove_temporaries,
     temporaries_of,
     write_text,
 )
@@ -322,7 +323,8 @@ def test_full_disk_for_unpacked_images(small_disk, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**9))
     with pytest.raises(OSError, match="No space left"):
         load_medmnist(path, mmap=True)
-    assert not [path for path in small_disk.rglob("*") if path.is_file()]
+    left = [path for path in small_disk.rglob("*") if path.is_file()]
+    assert [path.name for path in left] == [".train_images.npy.lock"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -535,6 +537,23 @@ def test_two_writers_of_one_file_and_their_death(tmp_path):
     # All that they can leave are temporary files, whose names are known.
     left = [*temporaries_of(path), *temporaries_of(path.with_suffix(".json"))]
     assert {*tmp_path.iterdir()} == {path, path.with_suffix(".json"), *left}
+
+
+def test_temporaries_are_those_of_one_path(tmp_path):
+    path = tmp_path / "set_[AUC]0.9_[ACC]0.8@a.csv"
+    own = [f".{path.stem}-{name}.csv" for name in ("0123abcd", "4567cdef")]
+    others = [f".{path.stem}-{name}.csv" for name in ("0123abcde", "notesabc")]
+    others += [f".{path.stem}-0123abcd.txt", f".x{path.stem}-0123abcd.csv", path.name]
+    for name in own + others:
+        (tmp_path / name).touch()
+    assert {one.name for one in temporaries_of(path)} == set(own)
+    remove_temporaries(path)
+    assert {one.name for one in tmp_path.iterdir()} == set(others)
+
+
+def test_text_with_half_a_surrogate_pair_is_written(tmp_path):
+    write_text(tmp_path / "a.txt", "M\udcfcller \ud800 ±")
+    assert (tmp_path / "a.txt").read_text("utf-8") == r"M\udcfcller \ud800 ±"
 
 
 def test_lock_is_one_threads_at_a_time_and_free_after_an_error(tmp_path):

@@ -1,7 +1,16 @@
-"""What `import octsk` loads."""
+"""What `import octsk` loads, and where its names are found."""
 
+import importlib
+import pickle
+import rlcompleter
 import subprocess
 import sys
+
+import pytest
+
+import octsk
+
+LAZY = ["octsk", "octsk.datasets", "octsk.plots"]
 
 
 def test_tensorflow_is_loaded_when_an_estimator_is_first_named():
@@ -17,3 +26,50 @@ def test_tensorflow_is_loaded_when_an_estimator_is_first_named():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
     )
     assert result.stdout.splitlines() == ["set()", "True"], result.stderr
+
+
+def test_import_loads_no_module_of_octsk():
+    code = "import sys, octsk, octsk.datasets, octsk.plots; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert {name for name in result.stdout.split() if name.startswith("octsk")} == set(LAZY)
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_every_name_that_is_listed_is_there(name):
+    package = importlib.import_module(name)
+    listed = dir(package)
+    assert set(package.__all__) <= set(listed)
+    assert not [attribute for attribute in listed if not hasattr(package, attribute)]
+
+
+def test_completion_finds_names_and_modules():
+    completer = rlcompleter.Completer({"octsk": octsk})
+    found = {completer.complete("octsk.m", i) for i in range(3)}
+    assert found == {"octsk.make_oct_phantoms(", "octsk.metrics", "octsk.model_selection"}
+    assert completer.complete("octsk.Small", 0).rstrip("(") == "octsk.SmallOCTNet"
+
+
+def test_star_import_gives_names_and_no_modules():
+    names: dict = {}
+    exec("from octsk import *", names)
+    assert names["SmallOCTNet"] is octsk.SmallOCTNet
+    assert names["__version__"] == octsk.__version__
+    # scikit-learn's modules of these names stay what they are.
+    assert not {"datasets", "metrics", "model_selection"} & set(names)
+
+
+@pytest.mark.parametrize("name", ["SmallOCTNet", "evaluate", "ConfusionDisplay"])
+def test_names_are_pickled(name):
+    value = getattr(octsk, name)
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_unknown_names_are_refused(name):
+    package = importlib.import_module(name)
+    with pytest.raises(AttributeError, match=rf"{name}\b.*\bSmalOCTNet\b"):
+        package.SmalOCTNet  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'SmalOCTNet'"):
+        exec(f"from {name} import SmalOCTNet")

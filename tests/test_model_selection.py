@@ -9,19 +9,25 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import keras
 import matplotlib as mpl
 import numpy as np
+import optuna
+import pandas as pd
 import pytest
 import sklearn
 from filelock import FileLock
 from helpers import TINY, toy_images
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.cluster import KMeans
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import balanced_accuracy_score, make_scorer
@@ -49,8 +55,8 @@ from octsk import (
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
 from octsk.training._fitting import Onlooker
+from octsk.utils.hashing import stable_hash
 
-optuna = pytest.importorskip("optuna")
 mpl.use("agg")
 
 X, Y = toy_images(n=48)
@@ -384,8 +390,12 @@ def test_function_of_several_metrics():
     search = tree_search(scoring=scoring, refit="accuracy").fit(FLAT, Y)
     assert search.best_score_ == search.cv_results_["mean_test_accuracy"].max()
     assert search.study_.best_value == pytest.approx(search.best_score_)
-    with pytest.raises(ValueError, match="refit must be set to a scorer key"):
-        tree_search(scoring=scoring).fit(FLAT, Y)
+    for refit in (True, "unknown"):
+        search = tree_search(scoring=scoring, refit=refit)
+        with pytest.raises(ValueError, match="refit must be set to a scorer key"):
+            search.fit(FLAT, Y)
+        # Not after the whole search.
+        assert len(search.study_.trials) == 1
 
 
 def test_refit():
@@ -441,6 +451,156 @@ def test_sample_weight_reaches_fit_and_score():
         )
         routed.fit(FLAT, Y, sample_weight=weight, groups=np.arange(len(Y)))
         assert set(routed.predict(FLAT)) == {0}
+
+
+class Ragged(DecisionTreeClassifier):
+    """Takes whatever else it is fitted with."""
+
+    def fit(self, X, y, sample_weight=None, eval_set=None):
+        self.eval_set_ = eval_set
+        return super().fit(X, y, sample_weight)
+
+
+EVAL_SETS = {
+    "list of pairs": [(FLAT, Y)],
+    "pair": (FLAT, Y),
+    "nested lists": [[(FLAT, Y)], [(FLAT[:3], Y[:3]), None]],
+    "dict": {"first": (FLAT, Y), "second": {"X": FLAT[:2]}},
+    "None": None,
+    "sparse": (sparse.coo_matrix(FLAT), Y),
+    "frames": [(pd.DataFrame(FLAT), pd.Series(Y))],
+    "frame of several kinds": pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
+    "words": ["a", "bc"],
+    "function": np.mean,
+    "iterator": iter([1]),
+}
+
+
+@pytest.mark.parametrize("kind", EVAL_SETS)
+def test_parameters_of_fit_of_any_kind(kind, tmp_path):
+    search = tree_search(estimator=Ragged(), n_trials=1, storage=tmp_path / "journal")
+    for _ in range(2):
+        search.fit(FLAT, Y, eval_set=EVAL_SETS[kind])
+        assert search.best_estimator_.eval_set_ is EVAL_SETS[kind]
+    with pytest.raises(ValueError, match="parameters of fit and scorers was"):
+        search.fit(FLAT, Y, eval_set=[(FLAT, Y[::-1])])
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_parameters_of_fit_from_other_libraries(library):
+    module = pytest.importorskip(library)
+    make = module.table if library == "pyarrow" else module.DataFrame
+    one, same, other = (stable_hash([make({n: [1, 2]}), "words"]) for n in ("a", "a", "b"))
+    assert one == same != other
+
+
+def test_equal_values_have_equal_hashes_in_all_processes():
+    code = (
+        "import numpy as np\n"
+        "from octsk.utils.hashing import stable_hash\n"
+        "a = np.arange(6.0).reshape(2, 3)\n"
+        "print(stable_hash([{'b': [(a, 'x')], 'a': None}, [a, a], list('ab')]))"
+    )
+    hashes = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        for _ in range(2)
+    }
+    a, again = (np.arange(6.0).reshape(2, 3) for _ in range(2))
+    value = [{"a": None, "b": [(np.asfortranarray(a), "x")]}, [a, again], ("a", "b")]
+    assert hashes == {stable_hash(value) + "\n"}
+    assert (
+        len({stable_hash(v) for v in ([a], [[a]], [a, a], {"a": a}, [a.astype(int)], "a")})
+        == 6
+    )
+
+
+@pytest.mark.parametrize("kind", [list, tuple, pd.Series, lambda y: [f"c{i}" for i in y]])
+def test_labels_of_any_kind(kind):
+    plain = tree_search(random_state=0).fit(FLAT, Y)
+    search = tree_search(random_state=0).fit(pd.DataFrame(FLAT), kind(Y))
+    assert search.best_score_ == plain.best_score_
+    assert len(search.classes_) == len(search.predict(pd.DataFrame(FLAT))) // 16
+
+
+def test_without_labels():
+    with pytest.raises(ValueError, match=r"y is None, but SmallOCTNet learns.*fit\(X, y\)"):
+        OCTSearchCV(net(), {"epochs": [1]}).fit(X)
+    params = dict(scoring=None, cv=2)
+    grid = GridSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, **params).fit(FLAT)
+    search = OCTSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, **params)
+    search.set_params(n_trials=2, sampler=OneAfterTheOther()).fit(FLAT)
+    np.testing.assert_array_equal(
+        search.cv_results_["mean_test_score"], grid.cv_results_["mean_test_score"]
+    )
+    assert search.best_params_ == grid.best_params_
+    np.testing.assert_array_equal(search.predict(FLAT), grid.predict(FLAT))
+
+
+def test_folds_from_an_iterator():
+    splits = list(StratifiedKFold(3).split(FLAT, Y))
+    expected = tree_search(cv=splits, random_state=0).fit(FLAT, Y).cv_results_
+    search = tree_search(cv=iter(splits), random_state=0).fit(FLAT, Y)
+    np.testing.assert_array_equal(
+        search.cv_results_["split2_test_score"], expected["split2_test_score"]
+    )
+    for empty in (search.cv, []):
+        with pytest.raises(ValueError, match="gives no folds"):
+            search.set_params(cv=empty).fit(FLAT, Y)
+
+
+@pytest.mark.slow
+def test_folds_from_a_generator_with_workers(tmp_path):
+    folds = ((train, test) for train, test in StratifiedKFold(3).split(FLAT, Y))
+    search = tree_search(cv=folds, n_workers=2, storage=tmp_path / "search.journal")
+    assert search.fit(FLAT, Y).n_splits_ == 3
+    assert search.cv is folds
+
+
+@pytest.mark.parametrize("values", [range(1, 4), pd.Series([1, 2, 3]), np.arange(1, 4)])
+def test_choices_from_sequences_of_any_kind(values):
+    search = OCTSearchCV(TREE, {"max_depth": values}, n_trials=9, cv=2, random_state=0)
+    tried = {params["max_depth"] for params in search.fit(FLAT, Y).cv_results_["params"]}
+    assert tried == {1, 2, 3}
+    assert {type(depth) for depth in tried} == {int}
+
+
+def test_terminator_of_optuna():
+    terminator = pytest.importorskip("optuna.terminator")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        callback = terminator.TerminatorCallback(
+            terminator.Terminator(
+                terminator.BestValueStagnationEvaluator(max_stagnation_trials=0),
+                terminator.CrossValidationErrorEvaluator(),
+                min_n_trials=3,
+            )
+        )
+        search = tree_search(n_trials=30, callbacks=[callback], random_state=0).fit(FLAT, Y)
+    trials = search.study_.trials
+    assert 3 <= len(trials) < 30
+    kept = trials[0].system_attrs["terminator:cv_scores"]
+    assert kept == [search.cv_results_[f"split{i}_test_score"][0] for i in range(3)]
+    # One fold says nothing of an error.
+    alone = tree_search(cv=[(np.arange(40), np.arange(40, 48))]).fit(FLAT, Y)
+    assert "terminator:cv_scores" not in alone.study_.trials[0].system_attrs
+
+
+def test_clones_speak_to_the_same_world():
+    storage = optuna.storages.InMemoryStorage()  # which cannot be copied
+    lock, told = threading.Lock(), []
+
+    def follow(study, trial):
+        with lock:
+            told.append(trial.number)
+
+    search = tree_search(n_trials=2, storage=storage, callbacks=[follow])
+    scores = cross_val_score(search, FLAT, Y, cv=[(np.arange(48), np.arange(48))])
+    assert np.isfinite(scores).all()
+    assert told == [0, 1]
+    assert storage.get_all_studies()
+    copied = clone(search)
+    assert copied.callbacks is search.callbacks
+    assert copied.estimator is not search.estimator
 
 
 def test_choices_of_any_kind():
@@ -500,16 +660,6 @@ def test_pruner_and_cost_exclude_each_other():
     search = OCTSearchCV(net(), {"epochs": [1]}, pruner="median", cost="fit_time")
     with pytest.raises(ValueError, match="Give one of them"):
         search.fit(X, Y)
-
-
-def test_without_optuna(monkeypatch):
-    monkeypatch.delitem(sys.modules, "octsk.model_selection._study", raising=False)
-    monkeypatch.delattr(octsk.model_selection, "_study", raising=False)
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        tree_search().fit(FLAT, Y)
-    with pytest.raises(ImportError, match=r'pip install "octsk\[tune\]"'):
-        search_space(net())
 
 
 def test_scikit_learn_callbacks_are_refused():
@@ -942,35 +1092,69 @@ def test_ctrl_c_in_a_lost_trial(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "state", "n_more"),
+    ("kind", "process", "state", "n_more"),
     [
-        # A process of this machine that has ended.
-        ("journal", {"pid": 2**30}, "FAIL", 2),
-        # This process is alive.
-        ("journal", {}, "RUNNING", 1),
-        # Nobody knows of other machines, which a journal is not made for.
-        ("journal", {"host": "other", "pid": 2**30}, "RUNNING", 2),
-        # Another container with the same name, that has other processes.
-        ("journal", {"pid_namespace": "pid:[1]", "pid": 2**30}, "RUNNING", 2),
-        # The machine was started anew.
-        ("journal", {"boot": "before"}, "FAIL", 2),
-        # It did not say when it was started.
-        ("journal", {"boot": None}, "RUNNING", 2),
-        # Another machine, or one with the same name: it gives signs of life.
-        ("sqlite", {"boot": "another", "pid": 2**30}, "RUNNING", 1),
+        # A process has the lock, on whatever machine.
+        ("journal", "works", "RUNNING", 1),
+        ("sqlite", "works", "RUNNING", 1),
+        # It was killed, or the machine was started anew.
+        ("journal", "was killed", "FAIL", 2),
+        ("sqlite", "was killed", "FAIL", 2),
+        # Somebody has removed what it left.
+        ("journal", "left no lock", "FAIL", 2),
+        # It works on another machine: of a database, it gives signs of life.
+        ("sqlite", "left no lock", "RUNNING", 1),
+        # Nobody knows.
+        ("journal", "is unknown", "RUNNING", 2),
+        ("sqlite", "is unknown", "RUNNING", 2),
+        # Another user's, whose lock cannot be looked at.
+        ("journal", "is another's", "RUNNING", 2),
+        ("sqlite", "is another's", "RUNNING", 1),
     ],
 )
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells most of processes")
-def test_trials_in_work_elsewhere(tmp_path, kind, change, state, n_more):
+def test_trials_in_work_elsewhere(tmp_path, monkeypatch, kind, process, state, n_more):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     path, storage = storage_of(kind, tmp_path)
-    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
-    study = optuna.load_study(study_name="octsk", storage=storage())
-    running = study.ask()
-    process = first.study_.trials[0].user_attrs["process"]
-    running.set_user_attr("process", process | change)
+    tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    running = optuna.load_study(study_name="octsk", storage=storage()).ask()
+    if process != "is unknown":
+        running.set_user_attr("process", {"pid": os.getpid(), "lock": "its-lock"})
+    name = ".study-its-lock.lock" if kind == "journal" else ".octsk-its-lock.lock"
+    lock = FileLock(tmp_path / name)
+    if process == "works":
+        lock.acquire()
+    elif process != "left no lock":
+        (tmp_path / name).touch()
+    if process == "is another's":
+
+        def refuse(path):
+            raise PermissionError(path)
+
+        monkeypatch.setattr("octsk.utils.files.only_one_at", refuse)
     search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
+    lock.release()
     assert len(search.cv_results_["trial"]) == 1 + n_more
     assert search.study_.trials[1].state.name == state
+    left = process in ("works", "is unknown", "is another's")
+    assert [p.name for p in tmp_path.glob(".*")] == [name] * left
+
+
+def test_workers_hold_locks_only_while_they_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def look(study, trial):
+        lock = trial.user_attrs["process"]["lock"]
+        assert trial.user_attrs["process"]["pid"] == os.getpid()
+        seen.extend(path.name for path in tmp_path.rglob(".*.lock") if lock in path.name)
+
+    for storage in ("new/search.journal", f"sqlite:///{tmp_path}/study", None):
+        tree_search(storage=storage, n_trials=1, callbacks=[look]).fit(FLAT, Y)
+    assert [name[: name.index("-")] for name in seen] == [".search.journal"] + [
+        ".octsk"
+    ] * 2
+    assert not [*tmp_path.rglob(".*")]
 
 
 def test_images_of_later_folds_are_compared(tmp_path):
@@ -983,11 +1167,10 @@ def test_images_of_later_folds_are_compared(tmp_path):
 
 def test_machine_that_gives_no_sign_of_life(tmp_path):
     path, storage = storage_of("sqlite", tmp_path)
-    first = tree_search(storage=path, n_trials=1).fit(FLAT, Y)
+    tree_search(storage=path, n_trials=1).fit(FLAT, Y)
     study = optuna.load_study(study_name="octsk", storage=storage())
     running = study.ask()
-    process = first.study_.trials[0].user_attrs["process"]
-    running.set_user_attr("process", process | {"host": "other"})
+    running.set_user_attr("process", {"host": "other", "lock": "of-the-other"})
     with contextlib.closing(sqlite3.connect(tmp_path / "study")) as database:
         database.execute(
             "INSERT INTO trial_heartbeats (trial_id, heartbeat) "
@@ -1088,9 +1271,9 @@ print("done", *search.cv_results_["trial"])
 """
 
 
-def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1):
+def start(tmp_path, n_trials=6, estimator="Slow()", n_workers=1, storage=None):
     script = SCRIPT.format(
-        storage=str(tmp_path / "search.journal"),
+        storage=storage or str(tmp_path / "search.journal"),
         n_trials=n_trials,
         estimator=estimator,
         n_workers=n_workers,
@@ -1185,7 +1368,7 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
-    from octsk.model_selection import _study
+    from octsk.model_selection import study as _study
 
     n_taken = _study.n_taken
 
@@ -1224,6 +1407,21 @@ def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch)
     for thread in threads:
         thread.join()
     assert [trial.number for trial in study.trials] == [0, 1, 2]
+
+
+def test_killed_search_in_a_database_goes_on_at_once(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    first = start(tmp_path, storage=storage)
+    while first.stdout.readline().strip() != "0":
+        assert first.poll() is None
+    time.sleep(0.1)
+    first.kill()
+    first.communicate()
+    # Without waiting for the signs of life that it gives no more.
+    output, _ = start(tmp_path, n_trials=3, storage=storage).communicate(timeout=100)
+    study = optuna.load_study(study_name="octsk", storage=storage)
+    assert [t.state.name for t in study.trials].count("RUNNING") == 0
+    assert len(output.splitlines()[-1].split()) == 4
 
 
 def finished(tmp_path):

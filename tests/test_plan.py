@@ -78,6 +78,31 @@ class Watch(Onlooker):
         self.epochs.append((*self.title, epoch))
 
 
+def test_resumed_run_removes_what_killed_writers_left(dataset, tmp_path):
+    # Its folder then holds files of every kind.
+    nets = {"net": SmallOCTNet(**TINY)}
+    arguments = dict(seeds=[0], output_dir=tmp_path, resume=True)
+    run_benchmark(nets, dataset, **arguments)
+    [scores] = (tmp_path / "scores").iterdir()
+    before = {*tmp_path.rglob("*")}
+    for name in (
+        *(
+            ".run-0123abcd.json",
+            ".report-0123abcd.html",
+            "reports/.net-seed0-0123abcd.json",
+        ),
+        *("models/.net-seed0-0123abcd.octsk", f"scores/.{scores.stem}-0123abcd.csv"),
+    ):
+        (tmp_path / name).write_text("half")
+    folder = tmp_path / "models" / ".net-seed0-4567cdef.octsk"
+    folder.mkdir()
+    (folder / "model.keras").write_text("half")
+    # Not octsk's.
+    (tmp_path / ".notes-0123abcd.txt").touch()
+    run_benchmark(nets, dataset, **arguments)
+    assert {*tmp_path.rglob("*")} == before | {tmp_path / ".notes-0123abcd.txt"}
+
+
 def figures(run):
     return [
         (r.name, r.seed, r.metrics, r.history, r.y_score.tolist(), r.params)

@@ -1,7 +1,6 @@
 """Runs as web pages and model cards: what they say, safe from what they are given."""
 
 import re
-import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -253,15 +252,6 @@ def test_card_of_another_librarys_classifier_does_not_call_it_octsks():
     for untrue in ("Keras network", "octsk.load", ".octsk"):
         assert untrue not in card
     assert "It was trained and measured on one data set." in card
-
-
-@pytest.mark.pictures
-def test_without_matplotlib_the_page_says_so(hostile, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    html = html_report(hostile)
-    assert "<img" not in html
-    assert "This page has no pictures: matplotlib is needed" in html
-    assert f"{hostile.first.metrics['acc']:.3f}" in html
 
 
 def test_resumed_run_has_page_and_card_without_its_classifiers():

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from helpers import TINY, toy_images
 from sklearn.base import clone
@@ -22,8 +24,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import octsk
 from octsk import OCTSearchCV
-
-optuna = pytest.importorskip("optuna")
 
 pytestmark = [
     pytest.mark.slow,
@@ -193,9 +193,20 @@ def test_database_that_cannot_be_had():
     url = f"postgresql+psycopg://me:secret@127.0.0.1:{free_port()}/studies"
     search = OCTSearchCV(octsk.SmallOCTNet(**TINY), storage=url)
     X, y = octsk.make_oct_phantoms(24, random_state=0, return_X_y=True)
-    with pytest.raises(OSError, match=re.escape("me:***@127.0.0.1")) as raised:
+    with pytest.raises(OSError, match=re.escape("://***@127.0.0.1")) as raised:
         search.fit(X, y)
     assert "secret" not in str(raised.value)
+
+
+def test_name_of_a_user_who_is_turned_away_is_not_shown(postgres):
+    url = postgres.replace("octsk@", "stranger:secret@")
+    X, y = toy_images(n=24)
+    search = OCTSearchCV(DecisionTreeClassifier(), {"max_depth": [1]}, storage=url)
+    with pytest.raises(ConnectionError, match=r'role "\*\*\*" does not exist') as raised:
+        search.fit(X.reshape(24, -1), y)
+    told = "".join(traceback.format_exception(raised.value))
+    assert "stranger" not in told
+    assert "secret" not in told
 
 
 # --- Dask --------------------------------------------------------------------------------

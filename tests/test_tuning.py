@@ -5,6 +5,7 @@ import json
 
 import matplotlib.image
 import numpy as np
+import optuna
 import pytest
 from helpers import TINY, toy_images
 from sklearn.exceptions import FitFailedWarning
@@ -17,8 +18,6 @@ from octsk import OCTSearchCV, SmallOCTNet
 from octsk.model_selection import read_search_space
 from octsk.reporting._tuning_figures import tuning_figures
 from octsk.tuning import tune
-
-optuna = pytest.importorskip("optuna")
 
 SPACE = {
     "ccp_alpha": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True),

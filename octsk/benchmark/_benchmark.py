@@ -46,26 +46,28 @@ from octsk.evaluation._report import (
 )
 from octsk.metrics import (
     TITLES,
-    _classes_of,
-    _encode,
-    _predict,
     bootstrap_interval,
     expected_calibration_error,
+    interval_caveat,
     medmnist_accuracy,
     medmnist_auc,
 )
+from octsk.metrics.scores import encode_labels, get_classes, predict_indices
 from octsk.published import labels_of, published_results, why_not_comparable
+from octsk.utils.columns import check_column, check_groups
 from octsk.utils.files import (
     atomic_folder,
     atomic_write,
     check_new_folder,
     leftovers_of,
+    remove_temporaries,
     write_text,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, printable, tables_to_html, tables_to_text
-from octsk.utils.validation import check_column, check_lengths
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.untrusted import printable
+from octsk.utils.validation import check_lengths
 
 
 def evaluate(
@@ -99,8 +101,9 @@ def evaluate(
     split : {'train', 'val', 'test'}, default='test'
         Split that the images are.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image, for the intervals. None: those of `dataset`, if any. A
-        warning names patients that have images in other splits of `dataset`, too.
+        Patient of each image, for the intervals; none may be missing. None: those of
+        `dataset`, if any. A warning names patients that have images in other splits of
+        `dataset`, too.
     seed : int, default=None
         Seed that the classifier was trained with, for the record.
     confidence_level : float, default=0.95
@@ -123,8 +126,9 @@ def evaluate(
     TypeError
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
-        If `X` and `y` differ in length, `y` holds a class that the classifier has not
-        been trained on, or `split` is not one of those accepted or not `dataset`'s own.
+        If `X` and `y` differ in length, a label or group is missing, `y` holds a class
+        that the classifier has not been trained on, or `split` is not one of those
+        accepted or not `dataset`'s own.
 
     See Also
     --------
@@ -172,16 +176,18 @@ def _evaluate(
 ) -> BenchmarkReport:
     info = _describe(dataset, split)
     groups = info["groups"]
-    classes = _classes_of(estimator)
+    classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     codes = _codes(y_true, classes)
+    if groups is not None:
+        groups = check_groups(groups, len(codes))
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
     recall = recall_score(
-        codes, _predict(score), labels=columns, average=None, zero_division=np.nan
+        codes, predict_indices(score), labels=columns, average=None, zero_division=np.nan
     )
     intervals = {
         metric: bootstrap_interval(
@@ -214,7 +220,7 @@ def _evaluate(
         resampled="images" if groups is None else "groups",
         class_names=names,
         recall=dict(zip(names, recall.tolist(), strict=True)),
-        confusion_matrix=confusion_matrix(codes, _predict(score), labels=columns),
+        confusion_matrix=confusion_matrix(codes, predict_indices(score), labels=columns),
         n_samples=len(codes),
         data={
             "name": info["name"],
@@ -240,6 +246,7 @@ def _evaluate(
         environment=environment(),
         y_true=codes,
         y_score=score,
+        interval_caveat=interval_caveat(np.array(names)[codes], groups),
         label_columns=_label_columns(dataset or {}, info, classes),
         resolved_params=resolved_params(estimator),
         trained_on=trained_on(estimator, names),
@@ -277,7 +284,7 @@ def _codes(y, classes) -> np.ndarray:
             f"y holds classes {unknown} that the estimator was not trained on; its classes "
             f"are {classes.tolist()}."
         )
-    return _encode(y, len(classes), classes)
+    return encode_labels(y, len(classes), classes)
 
 
 def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
@@ -469,7 +476,7 @@ class BenchmarkRun:
         ``report.html``
             One page with all of it, pictures too; see `octsk.reporting.html_report`.
         ``report.txt``, ``benchmark.png``
-            The tables and the figure (the latter needs matplotlib).
+            The tables and the figure.
         ``reports/``, ``scores/``
             For each training run its report as JSON, and MedMNIST's evaluation file,
             unless the data set has no label for a class.
@@ -513,22 +520,15 @@ class BenchmarkRun:
 
     def _save_overview(self, folder: Path) -> None:
         from octsk.reporting import model_card
+        from octsk.reporting._benchmark_figure import benchmark_figure
 
         write_json(folder / "run.json", self.to_dict())
         write_text(folder / "report.txt", self.to_text() + "\n")
         for net, estimator in self.estimators.items():
             if _is_saved(estimator):
                 write_text(folder / "models" / f"{as_word(net)}.md", model_card(self, net))
-        # A training of hours must not end in an error for want of a picture.
-        try:
-            from octsk.reporting._benchmark_figure import benchmark_figure
-
-            figure = benchmark_figure(self)
-        except ImportError as error:
-            warnings.warn(f"No benchmark.png was written: {error}", stacklevel=3)
-            return
         with atomic_write(folder / "benchmark.png") as temporary:
-            figure.savefig(temporary, dpi=150)
+            benchmark_figure(self).savefig(temporary, dpi=150)
 
     def _tables(self) -> list[Table]:
         data = self.first.data
@@ -685,8 +685,9 @@ def run_benchmark(
         If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
-        file name, `dataset` lacks its training or test split or has images that cannot
-        be corrupted, or `output_dir` holds a run of other classifiers, seeds or data.
+        file name, `dataset` lacks its training or test split, a group of the test split
+        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
 
@@ -735,6 +736,9 @@ def run_benchmark(
         _train_all(run, estimators, dataset, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            # Of processes that were killed while they wrote it.
+            remove_temporaries(file)
     return run
 
 
@@ -845,6 +849,10 @@ def _check_run(estimators, dataset, seeds) -> None:
             raise ValueError(
                 f"dataset must have a {split} split, and {dataset.get('name')!r} has none."
             )
+    test = dataset["test"]
+    if test.get("groups") is not None:
+        # Now, not when the first training has ended.
+        check_groups(test["groups"], len(test["target"]), "groups of the test split")
 
 
 def _check_test_corruptible(dataset) -> None:

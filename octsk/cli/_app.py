@@ -4,6 +4,7 @@ The library, and with it TensorFlow, is imported by the commands that need it, s
 ``octsk --help`` answers at once.
 """
 
+import codecs
 import csv
 import json
 import logging
@@ -25,8 +26,11 @@ import typer
 from typer.core import TyperGroup
 
 from octsk._version import __version__
-from octsk.utils.tables import printable, spreadsheet_cell
+from octsk.utils.processes import standard_streams
+from octsk.utils.tables import spreadsheet_cell
 from octsk.utils.tensorflow import start_tensorflow
+from octsk.utils.untrusted import printable
+from octsk.utils.urls import hide_secrets, hide_secrets_in
 
 # Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
@@ -98,7 +102,7 @@ class _OneLineErrors(TyperGroup):
         except Exception as error:
             if not _is_usage_error(error):
                 raise
-            _say("error", error.format_message())  # type: ignore[attr-defined]
+            _say("error", _usage_words(error))
             code = error.exit_code  # type: ignore[attr-defined]
         sys.exit(code)
 
@@ -126,6 +130,21 @@ class _OneLineErrors(TyperGroup):
 def _is_usage_error(error) -> bool:
     # Typer has had this class in several places.
     return hasattr(error, "format_message")
+
+
+def _usage_words(error) -> str:
+    """Return what is wrong with an argument, which newer typers say in pydantic's words."""
+    for found in getattr(error.__cause__, "errors", list)()[:1]:
+        kind, given = found["type"], found["input"]
+        if kind == "value_error":
+            error.message = str(found["ctx"]["error"])
+        elif kind.startswith("int_"):
+            error.message = f"{given!r} is not a whole number."
+        elif kind.startswith("float_"):
+            error.message = f"{given!r} is not a number."
+        elif kind == "greater_than_equal":
+            error.message = f"{given} is less than {found['ctx']['ge']}."
+    return error.format_message()
 
 
 def _error_words(error: Exception) -> str:
@@ -157,7 +176,7 @@ def _say(kind: str, *words: object) -> None:
     colour = "yellow" if kind == "warning" else "red"
     line = Text.assemble("octsk: ", (kind, f"bold {colour}"))
     for word in words:
-        line.append(": " + printable(" ".join(str(word).split())))
+        line.append(": " + printable(" ".join(hide_secrets_in(word).split())))
     _console(stderr=True).print(line)
 
 
@@ -186,8 +205,8 @@ class _Output:
             os.environ["TQDM_DISABLE"] = "1"
 
     def note(self, words: str = "") -> None:
-        for line in words.split("\n"):
-            self.notes.print(printable(line), markup=False, soft_wrap=True)
+        lines = map(printable, words.split("\n"))
+        self.notes.print("\n".join(lines), markup=False, soft_wrap=True)
 
     def result(self, document: Mapping[str, object], show: Callable[[], None]) -> None:
         """Print `document`, or let `show` print it for people."""
@@ -746,7 +765,7 @@ def train(
     from octsk.benchmark._record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
     from octsk.evaluation._report import resolved_params
-    from octsk.utils.files import check_output
+    from octsk.utils.files import check_output, remove_temporaries
 
     out = _Output(as_json, quiet, output)
     check_output(output, [data], overwrite=overwrite)
@@ -789,6 +808,7 @@ def train(
         classifier.set_params(checkpoint_dir=None).save(
             output, class_names=names and [names[label] for label in classifier.classes_]
         )
+        remove_temporaries(output)
     out.result(
         {
             "model": str(output),
@@ -957,8 +977,8 @@ def tune(
         storage=storage,
         study_name=study,
     )
-    # Here, since it loads Optuna, which may be missing: search_space has said so by now.
-    from octsk.model_selection._study import dashboard_command, hide_password
+    # Here, since it loads Optuna.
+    from octsk.model_selection.storage import dashboard_command
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
@@ -968,7 +988,7 @@ def tune(
                 "data": _data_words(images),
                 "net": net,
                 "trials": f"{trials}, {folds} folds each",
-                "study": f"{study} in {hide_password(storage)}",
+                "study": f"{study} in {hide_secrets(storage)}",
                 "dashboard": dashboard_command(storage),
                 "results": folder,
             },
@@ -1101,6 +1121,16 @@ def predict(
             metavar="train|val|test", help="Images of an npz file in MedMNIST's layout."
         ),
     ] = Split.TEST,
+    bit_depth: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=16,
+            metavar="N",
+            help="Bits that image files of 16 bits use.",
+            show_default="what the files tell",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -1120,7 +1150,8 @@ def predict(
 
     Gives a CSV line for each image: its file or index, the label, the class and the
     probability of every class. Image files are brought to the size of the net's images
-    in the way that comes closest to MedMNIST's.
+    in the way that comes closest to MedMNIST's. Files that cannot be read are named on
+    stderr and left out, and the exit code is then 1.
     """
     from octsk.utils.files import atomic_write, check_output
 
@@ -1128,7 +1159,9 @@ def predict(
     if output is not None:
         check_output(output, [model, *_input_files(inputs)], overwrite=overwrite)
     classifier = _load_model(model)
-    names, images = _load_inputs(inputs, str(split), classifier.image_shape_)
+    names, images, errors = _load_inputs(
+        inputs, str(split), classifier.image_shape_, bit_depth
+    )
     labels = classifier.classes_.tolist()
     classes = classifier.class_names_ or labels
     predictions = [
@@ -1144,7 +1177,7 @@ def predict(
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
             atomic_write(output) as path,
-            open(path, "w", newline="", encoding="utf-8") as file,
+            open(path, "w", newline="", encoding="utf-8", errors="octsk") as file,
         ):
             _write_predictions(file, classes, predictions)
 
@@ -1154,7 +1187,12 @@ def predict(
         else:
             out.note(f"Predictions: {output}")
 
-    out.result({"model": str(model), "classes": classes, "predictions": predictions}, show)
+    document = {"model": str(model), "classes": classes, "predictions": predictions}
+    out.result({**document, "errors": errors}, show)
+    for error in errors:
+        _say("error", error["error"])
+    if errors:
+        raise typer.Exit(1)
 
 
 def _write_predictions(file, classes, predictions):
@@ -1171,20 +1209,27 @@ def _input_files(inputs):
     return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
 
 
-def _load_inputs(inputs, split, image_shape):
-    """Load images, and what to call each: its file, or its index."""
-    from octsk.datasets import list_image_files, load_image_files
+def _load_inputs(inputs, split, image_shape, bit_depth):
+    """Load images; give names (files or indices), images, and why others are not there."""
+    from octsk.datasets import _image_files
     from octsk.datasets._npz_images import load_npz_images
 
-    if len(inputs) > 1:
-        paths = inputs
-    elif inputs[0].suffix == ".npz":
+    if len(inputs) == 1 and inputs[0].suffix == ".npz":
         images = load_npz_images(inputs[0], split=split)
-        return range(len(images)), images
-    else:
-        [paths] = inputs
+        return range(len(images)), images, []
+    paths = inputs[0] if len(inputs) == 1 else inputs
     size, _, channels = image_shape
-    return list_image_files(paths), load_image_files(paths, size=size, channels=channels)
+    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth)
+    if not files:
+        raise _image_files.combined_error(errors, len(errors))
+    return (
+        files,
+        images,
+        [
+            {"image": str(file), "error": _image_files.error_words(error)}
+            for file, error in errors
+        ],
+    )
 
 
 @app.command(epilog="\b\nExample:\n  octsk fetch pneumoniamnist --size 64")
@@ -1221,10 +1266,15 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     from octsk.benchmark._record import environment
     from octsk.datasets import get_data_home
 
-    folder = get_data_home(data_home)
-    if folder.is_file():
-        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
-    sets = {file.name: file.stat().st_size for file in sorted(folder.glob("[!.]*.npz"))}
+    folder, sets = None, {}
+    try:
+        folder = get_data_home(data_home)
+    except OSError as error:
+        _say("warning", error)
+    else:
+        if folder.is_file():
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
+        sets = {file.name: file.stat().st_size for file in sorted(folder.glob("[!.]*.npz"))}
     start_tensorflow()
     import tensorflow as tf
 
@@ -1261,7 +1311,7 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     _Output(as_json).result(
         {
             "environment": facts,
-            "data_home": str(folder),
+            "data_home": folder and str(folder),
             "data_sets": sets,
             "devices": devices,
             "nets": {
@@ -1280,9 +1330,23 @@ def main() -> None:
     # An hour's result must not be lost for a "±" that a terminal cannot show.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="octsk")
     signal.signal(signal.SIGTERM, _terminate)
-    app(prog_name="octsk")
+    with standard_streams():
+        app(prog_name="octsk")
+
+
+def _encode_somehow(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Give the bytes of a file name that is not UTF-8, and "?" for what has no code."""
+    assert isinstance(error, UnicodeEncodeError)
+    error.end = error.start + 1
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("replace")(error)
+
+
+codecs.register_error("octsk", _encode_somehow)
 
 
 def _terminate(signum, frame):

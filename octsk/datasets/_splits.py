@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from octsk.utils.tables import printable
+from octsk.utils.untrusted import printable
 
 SPLITS = ("train", "val", "test")
 

@@ -18,9 +18,10 @@ from octsk.published import published_results
 from octsk.utils.files import atomic_write
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
-from octsk.utils.tables import Table, printable, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.untrusted import printable
 
-# The percentile bootstrap does not suit the calibration error: see bootstrap_interval.
+# No interval suits the calibration error: see bootstrap_interval.
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
 # The name of an evaluation file in MedMNIST's format, as to_medmnist_csv gives it.
@@ -100,6 +101,8 @@ class BenchmarkReport:
     corruptions : list of dict or None
         Of ``run_benchmark(corruptions=True)``: its balanced error on the images as they
         are and corrupted, rows that `octsk.CorruptionDisplay` takes.
+    interval_caveat : str or None
+        What `octsk.metrics.interval_caveat` says of the test set.
     trained_on : dict of int or None
         Images of each class that the classifier was trained on, without those that had
         no weight or were held out. None where it does not tell, as after loading it.
@@ -143,6 +146,7 @@ class BenchmarkReport:
     y_true: np.ndarray
     y_score: np.ndarray
     corruptions: list[dict[str, Any]] | None = None
+    interval_caveat: str | None = None
     label_columns: list[int | None] | None = None
     resolved_params: dict[str, Any] = dataclasses.field(default_factory=dict)
     trained_on: dict[str, int] | None = None
@@ -465,10 +469,11 @@ def _size_word(size) -> str:
 
 def interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
-    return (
+    note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
         "set; the spread between trainings is not in them."
     )
+    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
 
 
 def leak_notes(report) -> list[str]:

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+from octsk.utils.processes import outside_working_folder
+
 # A network of 10,000 layers has a megabyte of names.
 _MAX_BYTES = 512 * 2**20
 _MAX_SECONDS = 60
@@ -33,11 +35,11 @@ def read_h5_names(path):
         If it holds anything but plain arrays and names, or takes more memory or time than
         such files do.
     """
-    # -P: this file's folder is no place to import from.
+    # -P: neither this file's folder nor the working folder is a place to import from.
     command = [sys.executable, "-P", __file__, os.fspath(path)]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": os.pathsep.join(outside_working_folder()),
         "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
     }
     try:
@@ -52,6 +54,7 @@ def read_h5_names(path):
         raise ValueError(f"its names cannot be read in {_MAX_SECONDS} seconds") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        said = said.removeprefix("ValueError: ")
         raise ValueError(f"it cannot be read: {said or 'the reader died'}")
     return [tuple(place) for place in json.loads(done.stdout)]
 
@@ -92,9 +95,16 @@ def _names(group, attribute):
     else:
         numbered = [a for a in group.attrs if a.startswith(attribute)]
         if not numbered and "layers" in group:
-            raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
+            raise ValueError(
+                "it holds weights in Keras 3's own layout, not in Keras 2's: make a net of "
+                "the same layers by its initialize(X, y), and give the file to its "
+                "model_.load_weights"
+            )
         if not numbered:
-            raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
+            raise ValueError(
+                f"its {group.name!r} has no {attribute!r}, as if Keras had not written it; "
+                f"there are {list(group)[:8]}"
+            )
         parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
     return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
 

@@ -1,9 +1,9 @@
-"""The figure of a benchmark run, made of Displays. Needs matplotlib (``octsk[plot]``)."""
+"""The figure of a benchmark run, made of Displays."""
 
 from octsk.evaluation._report import data_words
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
 from octsk.plots.drawing import COLOURS, COLUMN, WRONG, styled
-from octsk.utils.tables import printable
+from octsk.utils.untrusted import printable
 
 
 @styled
@@ -20,11 +20,6 @@ def benchmark_figure(run):
     matplotlib.figure.Figure
         Not registered with pyplot: save it with ``savefig``, or let a notebook show
         it.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
     """
     from matplotlib.figure import Figure
 

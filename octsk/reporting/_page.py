@@ -92,8 +92,7 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     Returns
     -------
     str
-        The page, HTML. Without matplotlib (``octsk[plot]``) it has no pictures and says
-        so.
+        The page, HTML.
 
     Raises
     ------
@@ -119,21 +118,14 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     (True, False, True)
     """
     check_alone(run, estimator=estimator, dataset=dataset)
-    # Missing matplotlib shows with the first picture.
-    try:
-        with unseen_figures():
-            sections = _sections(run, estimator, dataset, draw=True)
-            no_pictures = ""
-    except ImportError as error:
-        sections = _sections(run, estimator, dataset, draw=False)
-        no_pictures = str(error)
+    with unseen_figures():
+        sections = _sections(run, estimator, dataset)
     title, data = _title_and_data(run)
     return _template().render(
         title=title,
         subtitle=data_words(data),
         synthetic=bool(data["synthetic"]),
         not_clinical=_NOT_CLINICAL,
-        no_pictures=no_pictures,
         sections=sections,
         version=__version__,
     )
@@ -156,16 +148,16 @@ def _template():
     return environment.get_template("page.html")
 
 
-def _sections(run, estimator, dataset, *, draw) -> list[Section]:
+def _sections(run, estimator, dataset) -> list[Section]:
     if is_report(run):
-        return _evaluation_sections(run, estimator, dataset, draw)
+        return _evaluation_sections(run, estimator, dataset)
     if not hasattr(run, "search"):
-        return _benchmark_sections(run, draw)
-    search = _search_section(run, draw)
+        return _benchmark_sections(run)
+    search = _search_section(run)
     if run.benchmark is None:
         versions = _versions_section(run.to_dict()["environment"])
-        return [search, _search_data(run, draw), _search_settings(run), versions]
-    return [search, *_benchmark_sections(run.benchmark, draw)]
+        return [search, _search_data(run), _search_settings(run), versions]
+    return [search, *_benchmark_sections(run.benchmark)]
 
 
 # --------------------------------------------------------------------------------------
@@ -173,7 +165,7 @@ def _sections(run, estimator, dataset, *, draw) -> list[Section]:
 # --------------------------------------------------------------------------------------
 
 
-def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
+def _evaluation_sections(report, estimator, dataset) -> list[Section]:
     # As `evaluate` takes it, whole or the split itself.
     part = (dataset or {}).get(report.data["split"], dataset) or {}
     images = _pictures.images_of(part)
@@ -193,8 +185,8 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
     named = {**part, "target": report.y_true, "target_names": report.class_names}
     seed = "not known" if report.seed is None else report.seed
     nets = None if estimator is None else {report.name: estimator}
-    results = _report_section("Results", [_ON_TRAINING], report, estimator, images, draw)
-    training = _pictures.of_training([report]) if draw else []
+    results = _report_section("Results", [_ON_TRAINING], report, estimator, images)
+    training = _pictures.of_training([report])
     return [
         results._replace(pictures=[*results.pictures, *training]),
         _published_section(report),
@@ -202,17 +194,17 @@ def _evaluation_sections(report, estimator, dataset, draw) -> list[Section]:
             "Data",
             words=description(dataset),
             tables=[Table("Data set", rows=rows)],
-            pictures=_pictures.of_data(named, report.data["split"], nets) if draw else (),
+            pictures=_pictures.of_data(named, report.data["split"], nets),
         ),
         _settings_of([report], f"Seed of the training: {seed}."),
         _versions_section(report.environment),
     ]
 
 
-def _report_section(title, words, report, estimator, images, draw) -> Section:
+def _report_section(title, words, report, estimator, images) -> Section:
     """Say what one classifier does; `images` are those it was measured on, or None."""
     parts = [Section("Place among published rows", _ON_RANK, tables=report._rank_table())]
-    if draw and images is not None:
+    if images is not None:
         mistakes = _pictures.of_mistakes(report, images)
         none = f"None of the {report.n_samples} images was mistaken."
         maps = _pictures.of_explanations(estimator, report, images)
@@ -227,7 +219,7 @@ def _report_section(title, words, report, estimator, images, draw) -> Section:
         _measured_words(report.data),
         words=words,
         tables=[report._metrics_table(), report._classes_table()],
-        pictures=_pictures.of_scores(report) if draw else (),
+        pictures=_pictures.of_scores(report),
         sections=[part for part in parts if part.tables or part.pictures],
     )
 
@@ -243,20 +235,20 @@ def _published_section(report) -> Section:
 # --------------------------------------------------------------------------------------
 
 
-def _benchmark_sections(run, draw) -> list[Section]:
+def _benchmark_sections(run) -> list[Section]:
     seeds = ", ".join(map(str, run.seeds))
     results = Section(
         "Results",
         _measured_words(run.first.data),
         tables=[run._measured_table(), *([_seeds_table(run)] if run.seeds[1:] else [])],
-        pictures=_pictures.of_results(run) if draw else (),
+        pictures=_pictures.of_results(run),
     )
     return [
         results,
-        *_corruption_sections(run, draw),
+        *_corruption_sections(run),
         _published_section(run.first),
-        _data_section(run, draw),
-        *(_net_section(run, net, draw) for net in run.reports),
+        _data_section(run),
+        *(_net_section(run, net) for net in run.reports),
         _settings_of(
             [reports[0] for reports in run.reports.values()],
             f"Seeds: {seeds}. Each is the random_state of a training.",
@@ -265,7 +257,7 @@ def _benchmark_sections(run, draw) -> list[Section]:
     ]
 
 
-def _corruption_sections(run, draw) -> list[Section]:
+def _corruption_sections(run) -> list[Section]:
     tables = run._corruption_tables()
     if not tables:
         return []
@@ -274,19 +266,19 @@ def _corruption_sections(run, draw) -> list[Section]:
             "Corrupted images",
             _measured_words(run.first.data),
             tables=tables,
-            pictures=_pictures.of_corruptions(run) if draw else (),
+            pictures=_pictures.of_corruptions(run),
         )
     ]
 
 
-def _net_section(run, net, draw) -> Section:
+def _net_section(run, net) -> Section:
     report, *others = run.reports[net]
     words = []
     if others:
         words.append(f"One of {len(others) + 1} trainings, with seed {report.seed}.")
     images = _pictures.images_of((run.dataset or {}).get("test") or {})
     return _report_section(
-        f"{net} in detail", words, report, run.estimators.get(net), images, draw
+        f"{net} in detail", words, report, run.estimators.get(net), images
     )
 
 
@@ -305,7 +297,7 @@ def _seeds_table(run) -> Table:
     return Table("Each training", header, rows)
 
 
-def _data_section(run, draw) -> Section:
+def _data_section(run) -> Section:
     data, training = run.first.data, run.training
     rows = [
         *_data_rows(data),
@@ -319,7 +311,7 @@ def _data_section(run, draw) -> Section:
     if run.dataset is not None:
         names, trained_on = run.first.class_names, run._trained_on()
         tables.append(class_counts(run.dataset, names, trained_on))
-        pictures = _training_pictures(run.dataset, run.estimators) if draw else []
+        pictures = _training_pictures(run.dataset, run.estimators)
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
 
 
@@ -370,14 +362,14 @@ def _versions_section(environment) -> Section:
 # --------------------------------------------------------------------------------------
 
 
-def _search_section(run, draw) -> Section:
+def _search_section(run) -> Section:
     unmeasured = [_ON_NO_TEST] if run.benchmark is None else []
     return Section(
         "Search",
         _measured_words(run.data),
         words=unmeasured,
         tables=[run._search_table(), run._params_table(), run._trials_table()],
-        pictures=_pictures.of_search(run) if draw else (),
+        pictures=_pictures.of_search(run),
     )
 
 
@@ -388,7 +380,7 @@ def _search_settings(run) -> Section:
     return _settings_section(words, ["tuned"], [type(run.estimator).__name__], [params])
 
 
-def _search_data(run, draw) -> Section:
+def _search_data(run) -> Section:
     data, patients = run.data, run.data["n_groups"]
     nets = {"the tuned net": run.estimator}
     rows = [
@@ -403,5 +395,5 @@ def _search_data(run, draw) -> Section:
             Table("Data set", rows=rows),
             class_counts(run.dataset, run.class_names, run._trained_on()),
         ],
-        pictures=_training_pictures(run.dataset, nets) if draw else (),
+        pictures=_training_pictures(run.dataset, nets),
     )

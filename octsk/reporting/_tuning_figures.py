@@ -1,4 +1,4 @@
-"""The figures of a tuning run. Need matplotlib (``octsk[plot]``)."""
+"""The figures of a tuning run."""
 
 import math
 

@@ -223,7 +223,7 @@ class TuningRun:
         ``search_space.json``
             What was varied, as `octsk.model_selection.read_search_space` reads it.
         ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
-            Figures of the trials (they need matplotlib), the last with a `cost` only.
+            Figures of the trials, the last with a `cost` only.
         ``model.octsk``, ``model_card.md``
             The tuned net, for `octsk.load`, and what is to be known of it. Not of other
             libraries' classifiers.
@@ -301,15 +301,9 @@ class TuningRun:
                 writer.writerow(map(spreadsheet_cell, cells))
 
     def _save_figures(self, folder) -> None:
-        # A search of hours must not end in an error for want of a picture.
-        try:
-            from octsk.reporting._tuning_figures import tuning_figures
+        from octsk.reporting._tuning_figures import tuning_figures
 
-            figures = tuning_figures(self)
-        except ImportError as error:
-            warnings.warn(f"No figures were written: {error}", stacklevel=3)
-            return
-        for name, figure in figures.items():
+        for name, figure in tuning_figures(self).items():
             with atomic_write(folder / f"{name}.png") as temporary:
                 figure.savefig(temporary, dpi=150)
 
@@ -458,9 +452,9 @@ def tune(
     Parameters
     ----------
     search : OCTSearchCV
-        The search; it is cloned, not fitted. With `cv` a number or None (5) folds are
-        stratified and shuffled, in one way always, and keep groups together. A study
-        with a storage is continued. `refit` is not used.
+        The search. It stays unfitted: another with the same parameters is fitted. With
+        `cv` a number or None (5) folds are stratified and shuffled, in one way always, and
+        keep groups together. A study with a storage is continued. `refit` is not used.
     dataset : Bunch
         With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
         ``data``, ``target`` and possibly ``groups``: what
@@ -517,7 +511,9 @@ def tune(
         check_new_folder(output_dir)
     warn_of_shared_groups(dataset)
     groups = train.get("groups")
-    search = clone(search).set_params(refit=False, cv=_splitter(search.cv, groups))
+    params = search.get_params(deep=False)
+    params |= {"refit": False, "cv": _splitter(search.cv, groups)}
+    search = type(search)(**params)
     if isinstance(search.scoring, (list, tuple, set, dict)):
         raise ValueError(f"search must have one metric, got scoring={search.scoring!r}.")
     grouped = {} if groups is None else {"groups": groups}
@@ -564,7 +560,8 @@ _GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFol
 
 def _splitter(cv, groups):
     if cv is not None and not isinstance(cv, Integral):
-        return cv
+        # An iterator of folds can be used once only.
+        return cv if hasattr(cv, "split") else list(cv)
     cls = StratifiedKFold if groups is None else StratifiedGroupKFold
     # The same folds in each run, or a study could not go on.
     return cls(cv or 5, shuffle=True, random_state=0)

@@ -1,6 +1,7 @@
 """Writing files and folders so that they are whole or absent."""
 
 import errno
+import glob
 import logging
 import os
 import secrets
@@ -142,6 +143,34 @@ def check_output(
 
 
 @contextmanager
+def resumable_write(path: Path) -> Iterator[Path]:
+    """Give the path of what was written before; it becomes `path` when the block ends.
+
+    If the block fails, what it has written stays for the next try, unless there is no
+    room for more of it. Needs `lock_beside`, since all processes have the same file.
+    """
+    part = partial_file(path)
+    with _errors_of(path, part):
+        part.touch()
+        try:
+            yield part
+            _flush_to_disk(part)
+            os.replace(part, path)
+        except OSError as error:
+            if error.errno in FULL:
+                part.unlink(missing_ok=True)
+            raise
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
+
+
+def partial_file(path: Path) -> Path:
+    """Return the path at which `resumable_write` keeps a file that is not whole yet."""
+    return path.with_name(f".{path.name}.part")
+
+
+@contextmanager
 def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give a folder beside `path` for what goes into it; gone after the block.
 
@@ -158,11 +187,21 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
-    """Give the temporary files that processes killed in `atomic_write` left of a path.
+    """Give the temporary files and folders that killed writers of a path left beside it.
 
-    Those of processes that are at it, too.
+    Those of writers that are still at work are among them.
     """
-    yield from path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}")
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    yield from path.parent.glob(f".{stem}-{'[0-9a-f]' * 8}{suffix}")
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what killed writers left of a path that no other process writes now."""
+    for left in temporaries_of(path):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> Path:
@@ -230,6 +269,20 @@ def only_one_at(path: Path) -> Iterator[None]:
         with suppress(PermissionError):
             _lock_beside(path).unlink(missing_ok=True)
         lock.release()
+
+
+def is_locked(path: Path) -> bool | None:
+    """Say whether a process is at a file in `only_one_at`; None if there is no lock.
+
+    The lock of a process that was killed is removed.
+    """
+    if not _lock_beside(path).exists():
+        return None
+    try:
+        with only_one_at(path):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def leftovers_of(path: Path) -> set[Path]:
@@ -315,7 +368,7 @@ def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
 def write_text(path, text) -> None:
     """Write a text file in UTF-8 that is whole or absent.
 
-    What UTF-8 cannot encode, such as a file name in another encoding, is escaped.
+    Surrogates, as in file names that are not UTF-8, have no place in it and are escaped.
     """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

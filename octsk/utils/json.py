@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from octsk.utils.files import write_text
+from octsk.utils.urls import Address, hide_secrets
 
 
 def parse_json(text):
@@ -51,6 +52,8 @@ def jsonable(value) -> Any:
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
+    if isinstance(value, Address):
+        return hide_secrets(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -86,3 +89,10 @@ def differences(ours, theirs, name="") -> list[str]:
 def write_json(path, values) -> None:
     """Write a JSON file that is whole or absent."""
     write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def describe(value):
+    """Return what a value is in words that are the same in each process."""
+    said = jsonable(value)
+    plain = isinstance(value, str) or not isinstance(said, str)
+    return f"{said!r}" if plain else said

@@ -1,4 +1,4 @@
-"""The same tables as plain text and as HTML, and cells that cannot do harm."""
+"""Conversion of tables to plain text and HTML."""
 
 import re
 import textwrap
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from octsk.utils.untrusted import printable
+
 
 class Table(NamedTuple):
-    """A titled table: a row's first cell says what it is, the others are figures."""
+    """Table with a title, in which the first cell of each row is its label."""
 
     title: str
     header: Sequence[str] = ()
@@ -16,25 +18,8 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
-# Characters that a terminal obeys, or that reorder or cannot encode the text around them:
-# control characters, line separators, marks of writing direction, halves of pairs.
-_OBEYED = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
 # What a spreadsheet takes for the start of a formula, be it wide or narrow.
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
-
-
-def printable(text: object) -> str:
-    r"""Return a text in one line with escapes for the characters that a terminal obeys.
-
-    Examples
-    --------
-    >>> print(printable("scan\x1b[2J\n.png"))
-    scan\x1b[2J\n.png
-    """
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
 def spreadsheet_cell(value: object) -> object:
@@ -57,40 +42,45 @@ def spreadsheet_cell(value: object) -> object:
 
 
 def tables_to_text(tables: Sequence[Table]) -> str:
-    """Write tables one below the other, figures right-aligned under their heads."""
-    return "\n\n".join(_to_text(table) for table in tables)
+    """Convert tables to plain text, with numbers aligned right under their headers."""
+    return "\n\n".join(_format_text(table) for table in tables)
 
 
-def _to_text(table: Table) -> str:
-    lines = [table.header, *table.rows] if table.header else table.rows
-    lines = [[printable(cell) for cell in line] for line in lines]
+def _format_text(table: Table) -> str:
+    rows = [table.header, *table.rows] if table.header else table.rows
+    lines = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [printable(table.title)]
     for line in lines:
         first, *figures = (
-            # A table without a head holds words, not figures.
+            # Tables without a header hold text, which is aligned left.
             cell.rjust(width) if index and table.header else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         text.append("  ".join(["", first, *figures]).rstrip())
     notes = [
-        textwrap.fill(printable(note), 88, initial_indent="  ", subsequent_indent="    ")
+        textwrap.fill(
+            printable(" ".join(note.split())),
+            88,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
         for note in table.notes
     ]
     return "\n".join([*text, *notes])
 
 
-# Notebooks have styles of their own, other places have none.
+# Inline style, since notebooks and other pages style tables differently or not at all.
 _STYLE = 'style="text-align:{};padding:.1em .6em"'
 
 
 def tables_to_html(tables: Sequence[Table]) -> str:
-    """Write tables as one HTML element that needs no style sheet."""
-    return "<div>" + "".join(_to_html(table) for table in tables) + "</div>"
+    """Convert tables to a single HTML element that needs no style sheet."""
+    return "<div>" + "".join(_format_html(table) for table in tables) + "</div>"
 
 
-def _to_html(table: Table) -> str:
-    # A table without a head holds words, not figures.
+def _format_html(table: Table) -> str:
+    # Tables without a header hold text, which is aligned left.
     words = _STYLE.format("left")
     others = _STYLE.format("right") if table.header else words
     head = "".join(

@@ -1,19 +1,21 @@
 """Random small changes of training images: one affine warp behind a transformer."""
 
-import functools
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _wrap_data_with_container
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.utils.tensorflow import silent_about_retracing
+from octsk.augmentation._resampling import check_by_class, target_sizes
+from octsk.augmentation._warp import affine_transforms, images_at_a_time, warp_affine
+from octsk.utils.columns import check_column
+from octsk.utils.tensorflow import check_eager
 from octsk.utils.validation import (
     as_array,
-    check_column,
     check_lengths,
     to_batch,
     to_unit,
@@ -52,36 +54,41 @@ PRESETS = {
     ),
 }
 
-# Pixels warped at a time by the transformer, those of 1,024 images of 28 x 28: bounds its
-# float32 working memory, and keeps places among them within 32 bits.
-_CHUNK_PIXELS = 1024 * 28 * 28
+
+def _is_resampler(augmenter):
+    return augmenter.n_copies is not None or augmenter.sampling_strategy is not None
 
 
 def _transforms(self):
-    if self.n_copies is not None:
+    if _is_resampler(self):
         raise AttributeError(
-            "OCTAugmenter(n_copies=...) is a resampler: it has fit_resample and no "
-            "transform. Leave n_copies at None for a transformer."
+            "OCTAugmenter with n_copies or sampling_strategy is a resampler: it has "
+            "fit_resample and no transform. Leave n_copies at None, and sampling_strategy "
+            "too, for a transformer."
         )
     return True
 
 
 def _resamples(self):
-    if self.n_copies is None:
+    if not _is_resampler(self):
         raise AttributeError(
-            "OCTAugmenter() is a transformer. Set n_copies=1 or more for a resampler "
-            "with fit_resample."
+            "OCTAugmenter() is a transformer. Set n_copies=1 or more, or "
+            "sampling_strategy, for a resampler with fit_resample."
         )
     return True
 
 
-# scikit-learn's wrapping of transform for data frame output would hide available_if.
-class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+# scikit-learn's automatic wrapping of transform for data frame output would hide
+# available_if, and fail for images, so the methods below wrap their output themselves.
+class OCTAugmenter(  # type: ignore[call-arg]
+    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Random rotation, shift, shear, zoom and flip of training images.
 
-    The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers
-    it gives the same image, to rounding. The defaults are the settings that the report
-    trained with.
+    The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers,
+    square images come out the same, to rounding. Other images differ, since Keras swaps
+    height and width when it computes their centre; OCTAugmenter rotates, shears and zooms
+    about the true centre. The defaults are the settings that the report trained with.
 
     Used in three ways, always for training images only:
 
@@ -90,10 +97,13 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     - as a step of a scikit-learn pipeline: `fit_transform`, which a pipeline calls in
       training, returns one random variant of each image; `transform`, which it calls in
       prediction, returns the images as they are;
-    - with `n_copies`, as a resampler of an imbalanced-learn pipeline: `fit_resample`
-      returns the images with `n_copies` variants of each and the labels to go with them.
-      imbalanced-learn takes a step either as transformer or as resampler, so
-      `transform` is absent then.
+    - with `n_copies` or `sampling_strategy`, as a resampler of an imbalanced-learn
+      pipeline: `fit_resample` returns the images and variants of them, of all classes or
+      of the rare ones only, with their labels. imbalanced-learn takes a step either as
+      transformer or as resampler, so `transform` is absent then.
+
+    `set_output` (also that of a pipeline) makes flattened images data frames. Images of
+    shape (n, h, w) or (n, h, w, c) stay arrays, because a data frame has two dimensions.
 
     Parameters
     ----------
@@ -119,8 +129,24 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     fill_mode : {"nearest", "reflect", "constant"}, default="nearest"
         What fills the pixels from outside the image: its nearest edge pixel, its mirror
         image, or black.
-    n_copies : int or None, default=None
-        None for a transformer; a number of variants of each image for a resampler.
+    n_copies : int, dict or None, default=None
+        The number of variants of each image that a resampler adds. A dict gives the
+        number by class, as in ``{2: 3, 3: 3}``; images of the other classes are not
+        varied. None for a transformer, or with `sampling_strategy`.
+    sampling_strategy : str, float, dict, callable or None, default=None
+        Which classes a resampler adds variants to, as in imbalanced-learn's
+        over-samplers:
+
+        - ``"not majority"``, ``"all"`` or ``"auto"``: all classes become as large as the
+          largest; ``"minority"``: only the smallest one does; ``"not minority"``: all but
+          the smallest one do;
+        - a float, of two classes only: the number of images of the smaller class divided
+          by that of the larger;
+        - a dict: the number of images that each class named in it is to have;
+        - a callable that takes `y` and returns such a dict.
+
+        The images of a class are varied equally often, give or take one variant. None
+        for a transformer, or with `n_copies`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws. Not used inside an estimator, whose own `random_state` rules.
 
@@ -130,6 +156,11 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Shape of the images seen in `fit`.
     n_features_in_ : int
         Number of pixel values in an image, ``h * w * c``.
+    feature_names_in_ : ndarray of shape (h * w * c,)
+        Names of the columns, where `fit` saw a data frame of flattened images.
+    sample_indices_ : ndarray of shape (n_resampled,)
+        The index in `X` of the image that each image returned by `fit_resample` is or was
+        varied from. ``groups[augmenter.sample_indices_]`` are their patients.
 
     See Also
     --------
@@ -163,7 +194,14 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "brightness_range": [Interval(Real, 0, 1, closed="both")],
         "contrast_range": [Interval(Real, 0, 1, closed="both")],
         "fill_mode": [StrOptions({"nearest", "reflect", "constant"})],
-        "n_copies": [None, Interval(Integral, 1, None, closed="left")],
+        "n_copies": [None, dict, Interval(Integral, 1, None, closed="left")],
+        "sampling_strategy": [
+            None,
+            StrOptions({"auto", "minority", "not minority", "not majority", "all"}),
+            Interval(Real, 0, 1, closed="right"),
+            dict,
+            callable,
+        ],
         "random_state": ["random_state"],
     }
 
@@ -180,6 +218,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         contrast_range=0.0,
         fill_mode="nearest",
         n_copies=None,
+        sampling_strategy=None,
         random_state=None,
     ):
         self.rotation_range = rotation_range
@@ -192,6 +231,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.contrast_range = contrast_range
         self.fill_mode = fill_mode
         self.n_copies = n_copies
+        self.sampling_strategy = sampling_strategy
         self.random_state = random_state
 
     @classmethod
@@ -272,7 +312,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        ndarray
+        ndarray, or data frame as `set_output` says
             `X`, unchanged.
 
         Raises
@@ -289,7 +329,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         True
         """
         check_is_fitted(self)
-        return validate_images(self, X, reset=False).reshape(_shape(X))
+        return self._output(validate_images(self, X, reset=False), X)
 
     @available_if(_transforms)
     def fit_transform(self, X, y=None):
@@ -304,7 +344,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        ndarray
+        ndarray, or data frame as `set_output` says
             The variants, with the shape and dtype of `X`.
 
         Raises
@@ -320,13 +360,18 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> OCTAugmenter(random_state=0).fit_transform(X).shape
         (3, 28, 28)
         """
-        images = self._fit(X)
-        varied = self._vary(images, check_random_state(self.random_state))
-        return varied.reshape(_shape(X))
+        images, rng = self._fit(X), check_random_state(self.random_state)
+        return self._output(self._vary(images, np.arange(len(images)), rng), X)
+
+    def _output(self, images, X):
+        images = images.reshape(_shape(X))
+        if images.ndim > 2:
+            return images
+        return _wrap_data_with_container("transform", images, X, self)
 
     @available_if(_resamples)
     def fit_resample(self, X, y):
-        """Return the images followed by `n_copies` random variants of each.
+        """Return the images followed by random variants of them.
 
         Parameters
         ----------
@@ -337,9 +382,10 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        X_resampled : ndarray with ``n * (1 + n_copies)`` images
-            The images, then all first variants, then all second ones and so on.
-        y_resampled : ndarray of shape (n * (1 + n_copies),)
+        X_resampled : ndarray of n_resampled images
+            The images, then the first variants, then the second ones and so on. A data
+            frame where `X` is one of pandas or polars.
+        y_resampled : ndarray of shape (n_resampled,)
             Their labels.
 
         Raises
@@ -356,22 +402,56 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         >>> X_more, y_more = sampler.fit_resample(X, [0, 1, 1])
         >>> X_more.shape, y_more.tolist()
         ((9, 28, 28), [0, 1, 1, 0, 1, 1, 0, 1, 1])
+        >>> rare = OCTAugmenter(sampling_strategy="not majority", random_state=0)
+        >>> rare.fit_resample(X, [0, 1, 1])[1].tolist()
+        [0, 1, 1, 0]
         """
         images = self._fit(X)
         y = check_column(y)
         check_lengths(X, y)
         rng = check_random_state(self.random_state)
-        copies = [images, *(self._vary(images, rng) for _ in range(self.n_copies))]
-        shape = (-1, *_shape(X)[1:])
-        return np.concatenate(copies).reshape(shape), np.tile(y, 1 + self.n_copies)
+        n_variants = self._numbers_of_variants(y, rng)
+        rounds = range(n_variants.max())
+        sources = [np.flatnonzero(n_variants > i) for i in rounds]
+        self.sample_indices_ = np.concatenate([np.arange(len(images)), *sources])
+        varied = self._vary(images, self.sample_indices_[len(images) :], rng)
+        more = np.concatenate([images, varied]).reshape(-1, *_shape(X)[1:])
+        adapter = ADAPTERS_MANAGER.adapters.get(type(X).__module__.split(".")[0])
+        if adapter is not None:  # for pandas and polars
+            more = adapter.create_container(more, more, list(X.columns))
+        return more, y[self.sample_indices_]
 
-    def _vary(self, images, rng):
-        draws = self.draw(len(images), images.shape[1:], rng)
-        varied = np.empty_like(images)
-        size = _images_at_a_time(images.shape[1:])
-        for start in range(0, len(images), size):
+    def _numbers_of_variants(self, y, rng):
+        """Return how many variants of each image are to be made."""
+        if self.n_copies is not None and self.sampling_strategy is not None:
+            raise ValueError(
+                f"n_copies={self.n_copies!r} and sampling_strategy="
+                f"{self.sampling_strategy!r} are both set; leave one of them at None."
+            )
+        labels, of_class, counts = np.unique(y, return_inverse=True, return_counts=True)
+        size = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        if isinstance(self.n_copies, Integral):
+            return np.full(len(y), self.n_copies)
+        if self.n_copies is not None:
+            check_by_class("n_copies", self.n_copies, dict.fromkeys(size, 0))
+            return np.array([self.n_copies.get(label, 0) for label in size])[of_class]
+        target = size | target_sizes(self.sampling_strategy, y, size)
+        added = np.array(list(target.values())) - counts
+        n_variants = (added // counts)[of_class]
+        for i, n_left in enumerate(added % counts):
+            n_variants[rng.permutation(np.flatnonzero(of_class == i))[:n_left]] += 1
+        return n_variants
+
+    def _vary(self, images, sources, rng):
+        """Return a variant of each of the images that `sources` are the indices of."""
+        check_eager()
+        draws = self.draw(len(sources), images.shape[1:], rng)
+        varied = np.empty((len(sources), *images.shape[1:]), images.dtype)
+        size = images_at_a_time(images.shape[1:])
+        for start in range(0, len(sources), size):
             part = slice(start, start + size)
-            unit = self.warp(to_unit(to_batch(images[part])), draws[part]).numpy()
+            unit = to_unit(to_batch(images[sources[part]]))
+            unit = self.warp(unit, draws[part]).numpy()
             # Integers are rounded, not cut, so that the identity gives them back.
             varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
@@ -451,7 +531,7 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """
         from octsk.utils.tensorflow import tf
 
-        images = _warp_affine(images, draws[:, :6], self.fill_mode)
+        images = warp_affine(images, draws[:, :6], self.fill_mode)
         if self.contrast_range or self.brightness_range:
             factor, offset = draws[:, 6, None, None, None], draws[:, 7, None, None, None]
             mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
@@ -466,140 +546,9 @@ class OCTAugmenter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return tags
 
 
+# Makes set_output available, which the class statement above has switched off.
+OCTAugmenter._sklearn_auto_wrap_output_keys = {"transform"}
+
+
 def _shape(X):
     return as_array(X, "X").shape
-
-
-def _images_at_a_time(image_shape):
-    """Return how many images of a shape the transformer warps at a time."""
-    return max(1, _CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
-
-
-def affine_transforms(
-    image_shape, rotation, right, down, shear, width_zoom, height_zoom, flip
-):
-    """Return the affine maps from output to input pixels for drawn parameters.
-
-    The order is that of Keras's ``ImageDataGenerator``: rotation, shift, shear and zoom
-    about the image's centre, then the flip.
-
-    Parameters
-    ----------
-    image_shape : tuple of (h, w, ...)
-        Shape of an image.
-    rotation, shear : array-like of shape (n,)
-        Angles in degrees.
-    right, down : array-like of shape (n,)
-        Shifts in pixels of the place that is looked up, to the right and down.
-    width_zoom, height_zoom : array-like of shape (n,)
-        Factors on the distance from the centre.
-    flip : array-like of shape (n,), bool
-        Whether the result is mirrored left to right.
-
-    Returns
-    -------
-    ndarray of shape (n, 6), float64
-        Rows (a, b, c, d, e, f): output pixel (x, y), in columns and rows from the top
-        left, is looked up at (a x + b y + c, d x + e y + f).
-    """
-    height, width = image_shape[:2]
-    angle, slant = np.deg2rad(rotation), np.deg2rad(shear)
-    cos, sin = np.cos(angle), np.sin(angle)
-    # rotation @ shear @ zoom, multiplied out; the shift stands between the first two.
-    a = cos * width_zoom
-    b = (-cos * np.sin(slant) - sin * np.cos(slant)) * height_zoom
-    d = sin * width_zoom
-    e = (-sin * np.sin(slant) + cos * np.cos(slant)) * height_zoom
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-    c = centre_x + cos * right - sin * down - a * centre_x - b * centre_y
-    f = centre_y + sin * right + cos * down - d * centre_x - e * centre_y
-    # A mirrored result looks up x' = width - 1 - x.
-    c, f = np.where(flip, [a, d], 0) * (width - 1) + [c, f]
-    sign = np.where(flip, -1, 1)
-    return np.column_stack([a * sign, b, c, d * sign, e, f])
-
-
-def _warp_affine(images, affine, fill_mode):
-    from octsk.utils.tensorflow import tf
-
-    # Compiled anew for each shape, so there are to be few of them: numbers of images are
-    # rounded up to powers of two, from 32 or, of large images, from what is warped at a
-    # time.
-    n = tf.shape(images)[0]
-    power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
-    least = min(32, _images_at_a_time(images.shape[1:]))
-    size = tf.maximum(tf.cast(2**power, tf.int32), least)
-    size = tf.where(size < n, 2 * size, size)  # where float32 has rounded down
-    padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
-    affine = tf.pad(affine, [[0, size - n], [0, 0]])
-    # Where fits do it, and where XLA was tried: another device may be without it. A graph
-    # is made for each shape of images, once, which is no mistake.
-    with tf.device("CPU:0"), silent_about_retracing("_compiled_warp"):
-        warped = _compiled_warp()(padded, affine, fill_mode)[:n]
-    return tf.ensure_shape(warped, images.shape)
-
-
-@functools.cache
-def _has_xla():
-    """Say whether TensorFlow can compile by XLA here, which not all of its builds can."""
-    from octsk.utils.tensorflow import tf
-
-    # Now, not as part of a graph that is being traced.
-    with tf.init_scope(), tf.device("CPU:0"):
-        try:
-            tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
-        except tf.errors.OpError:
-            return False
-    return True
-
-
-@functools.cache
-def _compiled_warp():
-    """Return the warp of images, compiled by XLA where TensorFlow has it.
-
-    It takes less time than TensorFlow's own ImageProjectiveTransformV3, which asks of each
-    pixel anew where it is. Without XLA the same lines take longer than that op, but come
-    to the same to rounding, which the op does not: it blends edges with what is outside.
-    """
-    from octsk.utils.tensorflow import tf
-
-    def bring_inside(place, size, fill_mode):
-        if fill_mode == "reflect":
-            place = tf.math.floormod(place, 2.0 * size)
-            place = tf.minimum(place, 2.0 * size - 1 - place)
-        return tf.clip_by_value(place, 0.0, size - 1.0)
-
-    def neighbours(place, size):
-        """Return the pixels before and after a place, and the share of the latter."""
-        before = tf.floor(place)
-        first = tf.cast(before, tf.int32)
-        return first, tf.minimum(first + 1, size - 1), (place - before)[..., None]
-
-    @tf.function(jit_compile=_has_xla(), autograph=False)
-    def warp(images, affine, fill_mode):
-        height, width, n_channels = images.shape[1:]
-        x = tf.range(width, dtype=tf.float32)[None, None, :]
-        y = tf.range(height, dtype=tf.float32)[None, :, None]
-        a, b, c, d, e, f = (affine[:, i, None, None] for i in range(6))
-        from_x, from_y = a * x + b * y + c, d * x + e * y + f
-        left, right, share_x = neighbours(bring_inside(from_x, width, fill_mode), width)
-        above, below, share_y = neighbours(bring_inside(from_y, height, fill_mode), height)
-        pixels = tf.reshape(images, (-1, n_channels))
-        image = tf.range(tf.shape(images)[0])[:, None, None] * height
-
-        def row(y):
-            start = (image + y) * width
-            before = tf.gather(pixels, start + left)
-            return before + share_x * (tf.gather(pixels, start + right) - before)
-
-        upper = row(above)
-        warped = upper + share_y * (row(below) - upper)
-        if fill_mode == "constant":
-            # As Keras and SciPy do: the value wherever the place is outside, and no
-            # blending of edge pixels with it.
-            inside = (from_x >= 0) & (from_x <= width - 1)
-            inside &= (from_y >= 0) & (from_y <= height - 1)
-            warped *= tf.cast(inside, tf.float32)[..., None]
-        return warped
-
-    return warp

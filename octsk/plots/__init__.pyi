@@ -1,0 +1,11 @@
+from ._augmentation import AugmentationDisplay as AugmentationDisplay
+from ._benchmark import BenchmarkDisplay as BenchmarkDisplay
+from ._confusion import ConfusionDisplay as ConfusionDisplay
+from ._corruption import CorruptionDisplay as CorruptionDisplay
+from ._curves import PrecisionRecallCurvesDisplay as PrecisionRecallCurvesDisplay
+from ._curves import RocCurvesDisplay as RocCurvesDisplay
+from ._history import HistoryDisplay as HistoryDisplay
+from ._image_grid import ImageGridDisplay as ImageGridDisplay
+from ._image_grid import MistakesDisplay as MistakesDisplay
+from ._prediction import PredictionDisplay as PredictionDisplay
+from ._reliability import ReliabilityDisplay as ReliabilityDisplay

@@ -1,0 +1,88 @@
+"""What the processes that octsk starts import from, and where they write."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+_lock = threading.Lock()
+_n_starting = 0
+_undo = ExitStack()
+
+
+def outside_working_folder() -> list[str]:
+    """Return ``sys.path`` without the working folder.
+
+    Python puts that folder first for ``python -m``, ``python -c`` and notebooks, so that
+    a ``json.py`` which happens to lie in it would be run. The folder of the script that
+    this process runs, and the one that octsk lies in, are kept wherever they are.
+    """
+    here = _real(os.curdir)
+    kept = {_real(os.path.join(os.path.dirname(__file__), "..", ".."))}
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    if script and getattr(main, "__spec__", None) is None:
+        kept.add(_real(os.path.dirname(script)))
+    return [entry or here for entry in sys.path if here in kept or _real(entry) != here]
+
+
+def _real(path: str) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+@contextmanager
+def starting_processes() -> Iterator[None]:
+    """Let joblib start workers that import nothing by accident from the working folder.
+
+    Until the block ends, since joblib replaces workers at any time, Python processes are
+    started without that folder on their path, and in this process, from which they take
+    the path, it stands behind all others: modules beside a notebook are still found.
+    joblib also needs ``sys.stdout`` and ``sys.stderr``; see `standard_streams`.
+    """
+    global _n_starting
+    with _lock:
+        if not _n_starting:
+            _undo.enter_context(standard_streams())
+            _keep_out_working_folder(_undo)
+        _n_starting += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_starting -= 1
+            if not _n_starting:
+                _undo.close()
+
+
+def _keep_out_working_folder(undo: ExitStack) -> None:
+    if "PYTHONSAFEPATH" not in os.environ:
+        os.environ["PYTHONSAFEPATH"] = "1"
+        undo.callback(os.environ.pop, "PYTHONSAFEPATH", None)
+    before, first = sys.path[:], outside_working_folder()
+    arranged = first + [entry for entry in before if entry not in first]
+
+    def restore():
+        # Others may have changed it meanwhile.
+        if sys.path == arranged:
+            sys.path[:] = before
+
+    sys.path[:] = arranged
+    undo.callback(restore)
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Open the null device in place of standard streams that are None until the block ends.
+
+    They are in a program without a console and in some services. Child processes get
+    them too, or files that they open would take the numbers of stdout and stderr.
+    """
+    with ExitStack() as undo:
+        for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+            if getattr(sys, name) is None:
+                stream = undo.enter_context(open(os.devnull, mode))
+                os.set_inheritable(stream.fileno(), True)
+                setattr(sys, name, stream)
+                undo.callback(setattr, sys, name, None)
+        yield

@@ -1,0 +1,102 @@
+"""Addresses without the user names, passwords and tokens that they may hold."""
+
+import re
+from urllib.parse import unquote, unquote_plus
+
+_HIDDEN = "***"
+
+# An address within a text, without the full stop or bracket that may follow it.
+_ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://\S*[^\s.,:;'\")\]}>]")
+
+# Addresses whose paths may hold at signs, and which name no user: a host, or none as in
+# sqlite:///study.db, and a path.
+_WITHOUT_USER = re.compile(r"(https?|ftps?|file|sqlite(\+\w+)?)://[\w.-]*([/?#]|$)", re.I)
+
+
+class Address(str):
+    """An address whose ``repr()``, as in error messages, shows no secret."""
+
+    def __repr__(self):
+        return repr(hide_secrets(self))
+
+
+def hide_secrets(url: object) -> str:
+    """Return an address without its user, password, query and fragment.
+
+    Parameters
+    ----------
+    url : str or path-like
+        Address of a database or a web page. A text that is no address, such as the
+        path of a file, is returned as it is.
+
+    Returns
+    -------
+    str
+        The address with ``***`` in place of whatever may be a secret. Where characters
+        that should have been percent-encoded make it unclear where a secret ends, this
+        is all that follows the scheme.
+
+    Examples
+    --------
+    >>> from octsk.utils.urls import hide_secrets
+    >>> hide_secrets("postgresql://me:secret@host:5432/studies?sslpassword=other")
+    'postgresql://***@host:5432/studies?***'
+    """
+    scheme, separator, _ = str(url).partition("://")
+    if not separator:
+        return scheme
+    user, rest = _split(str(url))
+    if "?" in user or "#" in user:
+        return f"{scheme}://{_HIDDEN}"
+    rest = re.sub("([?#;]).+", rf"\1{_HIDDEN}", rest, flags=re.DOTALL)
+    return f"{scheme}://{_HIDDEN + '@' if user else ''}{rest}"
+
+
+def hide_secrets_in(text: object, url: object = "") -> str:
+    """Return a text without the secrets of the addresses in it.
+
+    Parameters
+    ----------
+    text : str or exception
+        A text, such as the message of a database's driver.
+    url : str, default=""
+        Address that it is about, whose secrets are hidden wherever they stand.
+
+    Returns
+    -------
+    str
+        The text with ``***`` in place of each secret.
+    """
+    text = str(text)
+    if "://" in str(url):
+        text = text.replace(str(url), hide_secrets(url))
+        for secret in sorted(_secrets(str(url)), key=len, reverse=True):
+            # A user name of a few letters may be a part of other words.
+            before, after = (
+                r"\b" if end.isalnum() else "" for end in (secret[0], secret[-1])
+            )
+            text = re.sub(before + re.escape(secret) + after, _HIDDEN, text)
+    return _ADDRESS.sub(lambda found: hide_secrets(found[0]), text)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return the user and password of an address, and what follows them.
+
+    The last at sign ends them, since passwords may hold slashes and at signs that nobody
+    has percent-encoded.
+    """
+    rest = url.partition("://")[2]
+    if _WITHOUT_USER.match(url):
+        return "", rest
+    user, _, rest = rest.rpartition("@")
+    return user, rest
+
+
+def _secrets(url: str) -> set[str]:
+    """Return the user, password and query values of an address, decoded as well."""
+    user, rest = _split(url)
+    # A driver may read an address in another way, and tell a part of a password.
+    found = {user, *user.split(":", 1), *re.split("[:@/,]", user)}
+    found |= set(re.findall("[?&;#](?:[^=&;#]*=)?([^&;#]+)", rest))
+    found |= {decode(secret) for secret in found for decode in (unquote, unquote_plus)}
+    return found - {""}
