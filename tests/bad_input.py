@@ -686,7 +686,7 @@ TABLE = {
             ('class weights that do not exist', '--data clinic.npz --class-weight equal ', 2, "'equal' is not one of 'balanced'"),
             ('no seeds', '--data clinic.npz --seeds 0', 2, "Invalid value for '--seeds'"),
             ('an output folder with files in it', '--data clinic.npz --output scans', 1, 'scans holds files already'),
-            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt holds files already'),
+            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt is not a folder'),
             ('a file without a test split', '--data train.npz', 1, 'dataset must have a test split'),
             ('an option that does not exist', '--nosuch', 2, 'No such option: --nosuch'),
         ),

@@ -741,6 +741,27 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         return _copy(optimizer, config)
 
+    def _resolved_params(self):
+        """Return what the parameters stand for that are None or "auto"."""
+        try:
+            config = self._fresh_optimizer().get_config()
+        except ValueError:  # set to what no fit would take
+            return {}
+        rate = config["learning_rate"]
+        own = {
+            # A float32 there. A schedule is a dictionary of its class and settings.
+            "learning_rate": float(str(np.float32(rate)))
+            if isinstance(rate, float)
+            else f"{rate['class_name']}, a schedule",
+            "weight_decay": config.get("weight_decay") or 0.0,
+        }
+        if config.get("use_ema"):
+            own["ema_momentum"] = config["ema_momentum"]
+        resolved = {k: v for k, v in own.items() if getattr(self, k) is None}
+        if self.epochs == "auto" and getattr(self, "n_iter_", 0):
+            resolved["epochs"] = self.n_iter_
+        return resolved
+
     def _keras_verbose(self):
         if sys.stdout is None or getattr(sys.stdout, "closed", False):
             return 0  # a program without a console, where Keras's output would be an error
@@ -885,6 +906,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     ):
         check_not_forked()
         train, validation = self._image_sets(X, y, sample_weight, X_val, y_val, groups)
+        # For reports: of each class, the images that train.
+        self._trained_on = np.bincount(y[train.index], minlength=len(self.classes_))
         if epochs == "auto":
             epochs = auto_epochs(len(train.index))
         before = self.class_prior_
@@ -1261,7 +1284,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write, by custom with the ending ``.octsk``. It is there whole or
-            not at all.
+            not at all. An existing file is replaced.
         class_names : sequence of str, default=None
             What people call the classes, in the order of `classes_`. The loaded estimator
             has them as `class_names_`; None passes on what this one has there.
@@ -1308,7 +1331,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write; for "saved_model" a folder, which must be new or empty. It
-            is there whole or not at all.
+            is there whole or not at all. An existing file is replaced.
         format : {"onnx", "tflite", "saved_model"}, default="onnx"
             ONNX, for ONNX Runtime and many others (needs ``octsk[export]``); TensorFlow
             Lite, now called LiteRT, for phones and boards; TensorFlow's SavedModel, for

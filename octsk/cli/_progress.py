@@ -4,7 +4,10 @@ import time
 from datetime import datetime
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from octsk.utils.untrusted import printable
 
 # What Keras calls its figures, and their names here.
 _FIGURES = {
@@ -63,7 +66,8 @@ class TrainingDisplay:
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None
-        self._bar.reset(self._task, total=None, description=title, words="starting")
+        description = escape(printable(title))
+        self._bar.reset(self._task, total=None, description=description, words="starting")
         net.set_params(callbacks=ProgressCallback(self))
 
     def leave(self, net) -> None:
@@ -127,7 +131,9 @@ class TrainingDisplay:
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 
     def _say(self, line: str) -> None:
-        self._bar.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self._bar.console.print(
+            printable(line), soft_wrap=True, markup=False, highlight=False
+        )
 
 
 class _SearchProgress:

@@ -109,7 +109,7 @@ def save(estimator, path, class_names):
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
     }
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         model_file = folder / _MODEL
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:

@@ -8,12 +8,14 @@ from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
     check_names,
+    class_name,
     grid_of_axes,
     show_image,
     title_height,
     write_figure_title,
     write_title,
 )
+from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
 
@@ -143,10 +145,10 @@ class ImageGridDisplay(_ImageGrid):
         chosen = rng.choice(n_all, size=min(n_images, n_all), replace=False)
         target = np.asarray(dataset["target"])[chosen]
         names = dataset.get("target_names") if class_names is None else class_names
-        titles = [str(k) if names is None else str(names[k]) for k in target]
+        titles = [class_name(label, names) for label in target]
         synthetic = "synthetic" if dataset.get("synthetic") else ""
         parts = [dataset.get("name"), dataset.get("split"), synthetic]
-        heading = ": ".join(part for part in parts if part)
+        heading = ": ".join(printable(part) for part in parts if part)
         return cls(dataset["data"][chosen], titles, heading=heading).plot(ax)
 
 
