@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from octsk import architectures
-from octsk._checkpoint import describe_network
 from octsk.architectures import FusedBatchNormalization, large, medium, small
+from octsk.training._checkpoint import describe_network
 
 # Layer for layer as the report prints them: kind and parameters.
 SMALL = [
