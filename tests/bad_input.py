@@ -450,7 +450,7 @@ TABLE = {
         Case("groups of which some are NaN", lambda w: w.evaluate(groups=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "groups has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("too few groups", lambda w: w.evaluate(groups=[1, 2]), Fails(Value, "groups must have shape (40,)")),
         Case("`confidence_level=95`", lambda w: w.evaluate(confidence_level=95), Fails(Value, "confidence_level must lie in (0, 1)")),
-        Case("`n_resamples=0`", lambda w: w.evaluate(n_resamples=0), Fails(Value, "n_resamples must be at least 1")),
+        Case("`n_resamples=1`", lambda w: w.evaluate(n_resamples=1), Fails(Value, "n_resamples must be at least 2")),
         Case("`random_state='a'`", lambda w: w.evaluate(random_state="a"), Fails(Value, "'a' cannot be used to seed")),
     ],
     "`OCTSearchCV`": [
@@ -623,11 +623,11 @@ TABLE = {
                 ("n_samples='9'", dict(n_samples="9"), Type, "n_samples must be an instance of"),
                 ("size=4", dict(size=4), Value, "size == 4, must be >= 8"),
                 ("size=(28, 28)", dict(size=(28, 28)), Type, "size must be an instance of"),
-                ("weights=[1, 1, 1]", dict(weights=[1, 1, 1]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[1, 1, 1, -1]", dict(weights=[1, 1, 1, -1]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[0, 0, 0, 0]", dict(weights=[0] * 4), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[1, 1, 1, nan]", dict(weights=[1, 1, 1, np.nan]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights='even'", dict(weights="even"), Value, "weights must be None or 4 numbers, not negative and not all 0"),
+                ("weights=[1, 1, 1]", dict(weights=[1, 1, 1]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[1, 1, 1, -1]", dict(weights=[1, 1, 1, -1]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[0, 0, 0, 0]", dict(weights=[0] * 4), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[1, 1, 1, nan]", dict(weights=[1, 1, 1, np.nan]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights='even'", dict(weights="even"), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
                 ("random_state='a'", dict(random_state="a"), Value, "'a' cannot be used to seed"),
             ]
         ],
@@ -639,10 +639,10 @@ TABLE = {
         *[
             Case(given, lambda w, make=make: w.corrupt(make(w)), Fails(Value, words))
             for given, make, words in [
-                ("floats from 0 to 1", lambda w: w.X / 255, "images has dtype float64; images to corrupt are uint8 (0 to 255)"),
+                ("floats from 0 to 1", lambda w: w.X / 255, "images has dtype float64, but images to corrupt must be uint8 (0 to 255)"),
                 ("floats from 0 to 255", lambda w: w.X * 1.0, "images holds floats from 0 to"),
-                ("int16 from 0 to 255", lambda w: w.X.astype(np.int16), "images has dtype int16; images to corrupt are uint8 (0 to 255)"),
-                ("four channels", lambda w: np.stack([w.X] * 4, -1), "images has 4 channels; images to corrupt have 1 (grey) or 3 (colour)"),
+                ("int16 from 0 to 255", lambda w: w.X.astype(np.int16), "images has dtype int16, but images to corrupt must be uint8 (0 to 255)"),
+                ("four channels", lambda w: np.stack([w.X] * 4, -1), "images has 4 channels, but images to corrupt must have 1 (grey) or 3 (colour)"),
                 ("no images, (0, h, w)", lambda w: w.X[:0], "0 sample(s) (shape=(0, 12, 12))"),
                 ("a path", lambda w: "scan.png", "images must be an array of images"),
             ]
@@ -653,7 +653,7 @@ TABLE = {
         Case("`severity=2.5`", lambda w: w.corrupt(severity=2.5), Fails(Type, "severity must be an instance of int")),
     ],
     "`run_benchmark` and its files": [
-        Case("float images to corrupt", lambda w: w.run_benchmark({"train": {}, "test": {"data": w.X / 255}}, corruptions=True), Fails(Value, "dataset.test.data has dtype float64; images to corrupt are uint8")),
+        Case("float images to corrupt", lambda w: w.run_benchmark({"train": {}, "test": {"data": w.X / 255}}, corruptions=True), Fails(Value, "dataset.test.data has dtype float64, but images to corrupt must be uint8")),
         Case("a data set without a test split", lambda w: w.run_benchmark(w.load_medmnist(w.pack(test_images=None, test_labels=None))), Fails(Value, "dataset must have a test split")),
         Case("arrays, not a data set", lambda w: w.run_benchmark(w.X), Fails(Type, "dataset must be a Bunch")),
         Case("no nets", lambda w: w.run_benchmark(w.load_medmnist(w.npz), nets={}), Fails(Value, "estimators must name at least one")),
@@ -686,7 +686,7 @@ TABLE = {
             ('class weights that do not exist', '--data clinic.npz --class-weight equal ', 2, "'equal' is not one of 'balanced'"),
             ('no seeds', '--data clinic.npz --seeds 0', 2, "Invalid value for '--seeds'"),
             ('an output folder with files in it', '--data clinic.npz --output scans', 1, 'scans holds files already'),
-            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt holds files already'),
+            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt is not a folder'),
             ('a file without a test split', '--data train.npz', 1, 'dataset must have a test split'),
             ('an option that does not exist', '--nosuch', 2, 'No such option: --nosuch'),
         ),

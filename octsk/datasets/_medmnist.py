@@ -12,10 +12,9 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download, hide_secrets, remove_partial
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import printable
-
-SPLITS = ("train", "val", "test")
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
@@ -88,7 +87,8 @@ def load_medmnist(
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
-    header that the file's size contradicts.
+    header that the file's size contradicts. A warning names groups that have images in
+    more than one split.
 
     Parameters
     ----------
@@ -123,6 +123,8 @@ def load_medmnist(
         - official : bool, whether the file is byte for byte the published one: only
           then may results stand beside published ones
         - synthetic : bool, always False
+        - shared_groups : dict, only where splits of the file share groups (patients):
+          the groups in both, by pairs of splits such as ``("train", "test")``
         - DESCR : str
 
         Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
@@ -164,6 +166,7 @@ def load_medmnist(
     """
     _check_choices(split, return_X_y, mmap)
     dataset = _load(Path(path).expanduser(), split, mmap)
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -295,6 +298,7 @@ def fetch_medmnist(
                 "downloaded, remove yours",
                 stacklevel=2,
             )
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -477,6 +481,14 @@ def _load(
     if about["target_names"] is None:
         about["target_names"] = _read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
+    # Those of all splits, since the other ones matter to one that is loaded alone, too.
+    groups = {
+        part: {"groups": _npz.read_array(path, members["groups"])}
+        for part, members in layout.items()
+        if "groups" in members
+    }
+    if shared := shared_groups(groups):
+        about["shared_groups"] = shared
 
     def make_folder() -> Path:
         return _make_folder(get_data_home(data_home) / "unpacked" / sha256[:16])

@@ -626,19 +626,16 @@ def fit_model(
         Keras callbacks.
     verbose : {0, 1, 2}, default=0
         Keras's progress output.
-
-    Returns
-    -------
-    dict of str to list of float
-        Loss and metrics, one value for each epoch.
     """
     check_settings()
 
     def fit(network):
+        if network.train_function is None:
+            _prepare(network, has_soft_labels=train.n_classes is not None)
         # Of many models fitted in one process TensorFlow takes the train functions, each
         # new and traced once, for one function (2.21; so named by Keras 3.15).
         with silent_about_retracing("TensorFlowTrainer._make_function"):
-            return network.fit(
+            network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
                 # Without it Keras (3.15) makes two iterators for each epoch of training.
@@ -651,16 +648,32 @@ def fit_model(
             )
 
     if make_twin is None:
-        history = fit(model)
+        fit(model)
     else:
         lent = nullcontext(make_twin()) if kind is None else _twins.lend(kind, make_twin)
-        with lent as twin:
-            _copy_variables(model, twin)
-            history = fit(twin)
-            _copy_variables(twin, model)
-        for callback in callbacks:
-            callback.set_model(model)
-    return {name: [float(v) for v in values] for name, values in history.history.items()}
+        try:
+            with lent as twin:
+                _copy_variables(model, twin)
+                fit(twin)
+                _copy_variables(twin, model)
+        finally:
+            for callback in callbacks:
+                callback.set_model(model)
+
+
+def _prepare(model, has_soft_labels):
+    """Let TensorFlow (2.21) drop the graphs of a model's training along with the model.
+
+    Otherwise it keeps them as long as the process lives, some MB a model.
+    """
+    # It keeps a graph in which variables are made: those of Keras's metrics, unless the
+    # metrics have seen labels before.
+    z = np.zeros((1, *model.output_shape[1:]), np.float32)
+    model.compute_metrics(None, z if has_soft_labels else z[:, 0], z)
+    # It keeps the gradient of a sum over devices, which Keras's optimizers (3.15) take of
+    # one device, too. Instead they get the list of pairs as it is.
+    if not tf.distribute.has_strategy():
+        model.optimizer._all_reduce_sum_gradients = list
 
 
 class Forward:
