@@ -327,7 +327,7 @@ TABLE = {
         Case("fractions", lambda w: w.fit(y=w.y + 0.5), Fails(Value, "Unknown label type: continuous")),
         Case("numbers and text", lambda w: w.fit(y=mixed(w.y)), Fails(Value, "y mixes labels of several kinds")),
         Case("numbers and text in a list", lambda w: w.fit(y=mixed(w.y).tolist()), Fails(Value, "y mixes labels of several kinds")),
-        Case("NaN", lambda w: w.fit(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions: 2, 5, 8, 11, 14, ...")),
+        Case("NaN", lambda w: w.fit(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions (2, 5, 8, 11, 14, ...)")),
         Case("None among them", lambda w: w.fit(y=np.where(w.y == 2, None, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("too few", lambda w: w.fit(y=w.y[:-1]), Fails(Value, "X has 40 images and y 39 entries")),
         Case("none at all", lambda w: w.fit(y=[]), Fails(Value, "X has 40 images and y 0 entries")),
@@ -562,7 +562,7 @@ TABLE = {
                 ("text labels", lambda w: dict(train_labels=w.y.astype(str)), "train_labels must be integers"),
                 ("one-hot labels", lambda w: dict(train_labels=np.eye(3, dtype=int)[w.y]), "train_labels has 3 labels per image"),
                 ("too few groups", lambda w: dict(train_groups=w.y[1:]), "train_groups must have shape (40,)"),
-                ("groups of which one is empty", lambda w: dict(train_groups=np.where(np.arange(40) == 7, "", "P1")), "train_groups has missing values (NaN, None or the like) at 1 of 40 positions: 7"),
+                ("groups of which one is empty", lambda w: dict(train_groups=np.where(np.arange(40) == 7, "", "P1")), "train_groups has missing values (NaN, None or the like) at 1 of 40 positions (7)"),
                 ("splits of different sizes", lambda w: dict(test_images=w.X[:, 1:]), "the splits have images of different shapes"),
             ]
         ],

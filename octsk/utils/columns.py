@@ -139,7 +139,7 @@ def check_known(values, name, hint, also=()):
         where = [*np.flatnonzero(missing)[:5].tolist(), "..."][: missing.sum()]
         raise ValueError(
             f"{name} has missing values (NaN, None or the like) at {missing.sum()} of "
-            f"{len(missing)} positions: {', '.join(map(str, where))}. {hint}"
+            f"{len(missing)} positions ({', '.join(map(str, where))}). {hint}"
         )
 
 
