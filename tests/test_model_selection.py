@@ -1368,6 +1368,7 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
+    from octsk.model_selection import storage
     from octsk.model_selection import study as _study
 
     n_taken = _study.n_taken
@@ -1380,7 +1381,7 @@ def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch)
 
     monkeypatch.setattr(_study, "n_taken", slowly)
     plan = dict(sampler=None, pruner=None, directions=["maximize"])
-    study = storage_of_studies.open_study(tmp_path / "search.journal", None, **plan)
+    study = storage.open_study(tmp_path / "search.journal", None, **plan)
     both = threading.Barrier(2)
 
     def meet(study, trial):
