@@ -73,24 +73,24 @@ def test_classes_come_shuffled(phantoms):
         (
             {"weights": (1, 2, 3)},
             ValueError,
-            ("weights", "(1, 2, 3)", "4 non-negative numbers"),
+            ("weights", "(1, 2, 3)", "4 non-negative"),
         ),
         ({"weights": (1, 2, 3, -1)}, ValueError, ("weights", "-1", "non-negative")),
         ({"weights": (0, 0, 0, 0)}, ValueError, ("weights", "0, 0, 0, 0", "not all 0")),
         (
             {"weights": (1, 1, 1, np.nan)},
             ValueError,
-            ("weights", "nan", "4 non-negative numbers"),
+            ("weights", "nan", "4 non-negative"),
         ),
         (
             {"weights": (1, 1, 1, np.inf)},
             ValueError,
-            ("weights", "inf", "4 non-negative numbers"),
+            ("weights", "inf", "4 non-negative"),
         ),
         (
             {"weights": "balanced"},
             ValueError,
-            ("weights", "'balanced'", "4 non-negative numbers"),
+            ("weights", "'balanced'", "4 non-negative"),
         ),
         ({"random_state": "seed"}, ValueError, ("seed",)),
     ],
