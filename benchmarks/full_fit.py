@@ -8,8 +8,8 @@ Contenders:
                      ImageDataGenerator.flow, model.fit
 
 Both validate after each epoch on a ninth as many images, as in the report, and print no
-progress. Each fit runs in its own Python process; the contenders take turns. Without --data,
-the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
+progress. Each fit runs in its own Python process, and the contenders take turns. Without
+--data, the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
 
 Memory is the peak of the process (Linux only). The added memory of a fit is this peak
 minus that of the same fit on 2,048 of the images, with all images loaded. It is given
