@@ -7,9 +7,12 @@ not depend on scikit-learn, data or training.
 
 import numpy as np
 
-from octsk.utils.tensorflow import keras, tf
+from octsk.utils.tensorflow import float32_layers, keras, tf
 
 layers = keras.layers
+
+# The layout of the images does not depend on Keras's global image_data_format.
+_CHANNELS_LAST = {"data_format": "channels_last"}
 
 # Keras's default of 0.99 averages over about 100 steps, which is a tenth of a training on
 # a thousand images.
@@ -171,6 +174,7 @@ def large(
     )
 
 
+@float32_layers()
 def residual(
     input_shape, n_classes, *, filters=(32, 64, 128, 128), dense_units=(), dropout=0.0
 ):
@@ -225,7 +229,7 @@ def residual(
         raise ValueError("filters must hold one number or more, got none.")
     dense_units = _positive_ints(dense_units, "dense_units")
     _check_shape(input_shape)
-    image = keras.Input(input_shape)
+    image = keras.Input(input_shape, dtype="float32")
     # Each image is scaled to mean 0 and variance 1, since devices differ in brightness and
     # contrast. Keras's default epsilon, 0.001, is as large as the variance of images of low
     # contrast.
@@ -235,7 +239,7 @@ def residual(
     x = _convolution(x, filters[0])
     for n, before in zip(filters, [filters[0], *filters], strict=False):
         x = _residual_block(x, n, halve=n != before)
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(**_CHANNELS_LAST)(x)
     for n in dense_units:
         if dropout:
             x = layers.Dropout(dropout)(x)
@@ -285,7 +289,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def _convolution(x, n, size=3, strides=1, activation="relu"):
-    x = layers.Conv2D(n, size, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.Conv2D(
+        n, size, strides=strides, padding="same", use_bias=False, **_CHANNELS_LAST
+    )(x)
     x = FusedBatchNormalization(momentum=_BATCH_NORM_MOMENTUM)(x)
     return layers.Activation(activation)(x) if activation else x
 
@@ -295,21 +301,22 @@ def _residual_block(x, n, halve):
     y = _convolution(y, n, activation=None)
     if halve:
         # Average pooling, unlike a strided convolution, ignores no pixel of the shortcut.
-        x = layers.AveragePooling2D(2, padding="same")(x)
+        x = layers.AveragePooling2D(2, padding="same", **_CHANNELS_LAST)(x)
         x = _convolution(x, n, size=1, activation=None)
     return layers.Activation("relu")(layers.Add()([x, y]))
 
 
+@float32_layers()
 def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name):
     filters = _positive_ints(filters, "filters")
     dense_units = _positive_ints(dense_units, "dense_units")
     _check_size(input_shape, len(filters))
-    model = keras.Sequential([keras.Input(input_shape)], name=name)
+    model = keras.Sequential([keras.Input(input_shape, dtype="float32")], name=name)
     for i, n in enumerate(filters):
         if i > 0:
-            model.add(layers.MaxPooling2D(2))
-        model.add(layers.Conv2D(n, 3, activation="relu"))
-    model.add(layers.Flatten())
+            model.add(layers.MaxPooling2D(2, **_CHANNELS_LAST))
+        model.add(layers.Conv2D(n, 3, activation="relu", **_CHANNELS_LAST))
+    model.add(layers.Flatten(**_CHANNELS_LAST))
     for n in dense_units:
         model.add(layers.Dense(n, activation="relu"))
         if dropout:

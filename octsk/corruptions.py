@@ -25,8 +25,9 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk.metrics import _classes_of, _predict
-from octsk.utils.validation import check_column, check_images
+from octsk.metrics.scores import get_classes, predict_indices
+from octsk.utils.columns import check_column
+from octsk.utils.validation import check_images
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 
@@ -177,8 +178,8 @@ def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[t
 
 def balanced_error(classifier, images, labels) -> float:
     """Return 1 - balanced accuracy, computed as in `octsk.evaluate`."""
-    classes, y = _classes_of(classifier), check_column(labels, warn=False)
-    predicted = classes[_predict(np.asarray(classifier.predict_proba(images)))]
+    classes, y = get_classes(classifier), check_column(labels, warn=False)
+    predicted = classes[predict_indices(np.asarray(classifier.predict_proba(images)))]
     return 1 - float(recall_score(y, predicted, labels=np.unique(y), average="macro"))
 
 

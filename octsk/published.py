@@ -265,6 +265,45 @@ def published_results(
 OFFICIAL_TEST_COUNTS = {"octmnist": (250, 250, 250, 250), "pneumoniamnist": (234, 390)}
 
 
+# A label above this is a code of some other kind, not one of 0 to n - 1.
+_MAX_LABEL = 999
+
+
+def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
+    """Return the label, 0 to n - 1, that a data set has for each of some classes.
+
+    Parameters
+    ----------
+    dataset : mapping
+        Data set, whose `target_names` name the labels if there are any.
+    classes : array-like of shape (n,)
+        Labels, or names of labels.
+
+    Returns
+    -------
+    list of int or None
+        None if a class is no label of the data set.
+    """
+    names = dataset.get("target_names")
+    names = None if names is None else [str(name) for name in names]
+    labels = []
+    for value in np.asarray(classes).tolist():
+        label = _label_of(value, names)
+        if label is None:
+            return None
+        labels.append(label)
+    return labels
+
+
+def _label_of(value, names: list[str] | None) -> int | None:
+    if isinstance(value, str):
+        # A name that stands for two labels stands for none.
+        return names.index(value) if names and names.count(value) == 1 else None
+    highest = _MAX_LABEL if names is None else len(names) - 1
+    is_label = isinstance(value, int | float) and 0 <= value <= highest
+    return int(value) if is_label and value == int(value) else None
+
+
 def why_not_comparable(
     dataset: Mapping | None, y: ArrayLike, *, split: str = "test"
 ) -> str | None:
@@ -272,14 +311,16 @@ def why_not_comparable(
 
     Published results were measured on the test split of an official file of 28-pixel
     images. Other results are comparable only if the data are real and if the name, the
-    split, the size, the number of images of each class and the bytes of the file agree.
+    split, the size, the class of each image and the bytes of the file agree.
 
     Parameters
     ----------
     dataset : Bunch or None
-        Data set with the attributes `name`, `size`, `synthetic` and `official`.
+        Data set with the attributes `name`, `size`, `synthetic` and `official`. If it holds
+        the labels of the split, `y` must equal them image by image; without them, only
+        the number of images of each class is compared.
     y : array-like of shape (n_samples,)
-        Classes of the evaluated images.
+        Classes of the evaluated images: labels, or their names in ``target_names``.
     split : str, default='test'
         Name of the evaluated split.
 
@@ -316,21 +357,37 @@ def why_not_comparable(
             "published results were measured on images of 28 pixels, these on images of "
             f"{dataset.get('size')} pixels"
         )
-    counts = sorted(np.unique(np.asarray(y), return_counts=True)[1].tolist())
-    official = sorted(OFFICIAL_TEST_COUNTS[name])
-    if sum(counts) != sum(official):
-        return (
-            f"{sum(counts)} images were evaluated, but the official test split of {name} "
-            f"has {sum(official)}"
-        )
-    if counts != official:
-        return (
-            f"the classes hold {counts} images, but those of the official test split of "
-            f"{name} hold {official}"
-        )
-    if not dataset.get("official"):
+    reason = _why_other_labels(dataset, np.ravel(y), name)
+    if reason is None and not dataset.get("official"):
         return (
             f"the data were not read from a byte-for-byte copy of the official file "
             f"{name}.npz (dataset.official)"
         )
+    return reason
+
+
+def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
+    """Say in what evaluated labels are not those of the official test split."""
+    official = OFFICIAL_TEST_COUNTS[name]
+    if len(y) != sum(official):
+        return (
+            f"{len(y)} images were evaluated, but the official test split of {name} has "
+            f"{sum(official)}"
+        )
+    labels = labels_of(dataset, y)
+    if labels is None or max(labels) >= len(official):
+        return (
+            f"the classes are neither {name}'s labels, 0 to {len(official) - 1}, nor named "
+            "in its target_names"
+        )
+    counts = np.bincount(labels, minlength=len(official)).tolist()
+    if counts != [*official]:
+        return (
+            f"the classes hold {counts} images, but those of the official test split of "
+            f"{name} hold {[*official]}"
+        )
+    test = dataset.get("test")
+    target = (test if isinstance(test, Mapping) else dataset).get("target")
+    if target is not None and labels_of(dataset, np.ravel(target)) != labels:
+        return f"the labels are not those of {name}'s test split, image by image"
     return None

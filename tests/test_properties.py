@@ -21,12 +21,8 @@ from sklearn.metrics import (
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.metrics import (
-    _RESAMPLED,
-    bootstrap_interval,
-    medmnist_accuracy,
-    medmnist_auc,
-)
+from octsk.metrics import bootstrap_interval, medmnist_accuracy, medmnist_auc
+from octsk.metrics._bootstrap import _METRICS
 
 NOTHING = dict(
     rotation_range=0,
@@ -207,7 +203,7 @@ def test_metrics_agree_with_scikit_learn(n_inputs):
             ("balanced_accuracy", balanced_accuracy_score(y, predicted)),
             ("log_loss", log_loss(y, score)),
         ]:
-            assert _RESAMPLED[name](y, score)(once)[0] == pytest.approx(expected)
+            assert _METRICS[name].resampled(y, score)(once)[0] == pytest.approx(expected)
 
     holds()
 

@@ -496,7 +496,7 @@ def test_early_stopping_keeps_patients_together(monkeypatch):
 
 @pytest.mark.parametrize(
     ("groups", "message"),
-    [(np.arange(59), "groups has 59 entries for 60"), (np.zeros(60), "early_stopping")],
+    [(np.arange(59), r"groups must have shape \(60,\)"), (np.zeros(60), "early_stopping")],
 )
 def test_bad_groups_are_named(groups, message):
     with pytest.raises(ValueError, match=message):

@@ -32,26 +32,29 @@ from octsk.benchmark._record import (
     make_plan,
     set_checkpoint_dir,
 )
+from octsk.datasets._splits import shared_groups, warn_of_shared_groups
 from octsk.evaluation._report import (
     REPORT_FORMAT,
     WITH_INTERVAL,
     BenchmarkReport,
     data_words,
     interval_note,
+    leak_notes,
     published_tables,
+    resolved_params,
     synthetic_banner,
 )
 from octsk.metrics import (
     TITLES,
-    _classes_of,
-    _encode,
-    _predict,
     bootstrap_interval,
     expected_calibration_error,
+    interval_caveat,
     medmnist_accuracy,
     medmnist_auc,
 )
-from octsk.published import published_results, why_not_comparable
+from octsk.metrics.scores import encode_labels, get_classes, predict_indices
+from octsk.published import labels_of, published_results, why_not_comparable
+from octsk.utils.columns import check_column, check_groups
 from octsk.utils.files import (
     atomic_folder,
     atomic_write,
@@ -63,7 +66,8 @@ from octsk.utils.files import (
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
-from octsk.utils.validation import check_column, check_lengths
+from octsk.utils.untrusted import printable
+from octsk.utils.validation import check_lengths
 
 
 def evaluate(
@@ -97,7 +101,9 @@ def evaluate(
     split : {'train', 'val', 'test'}, default='test'
         Split that the images are.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image, for the intervals. None: those of `dataset`, if any.
+        Patient of each image, for the intervals; none may be missing. None: those of
+        `dataset`, if any. A warning names patients that have images in other splits of
+        `dataset`, too.
     seed : int, default=None
         Seed that the classifier was trained with, for the record.
     confidence_level : float, default=0.95
@@ -120,8 +126,9 @@ def evaluate(
     TypeError
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
-        If `X` and `y` differ in length, `y` holds a class that the classifier has not
-        been trained on, or `split` is not one of those accepted or not `dataset`'s own.
+        If `X` and `y` differ in length, a label or group is missing, `y` holds a class
+        that the classifier has not been trained on, or `split` is not one of those
+        accepted or not `dataset`'s own.
 
     See Also
     --------
@@ -144,17 +151,43 @@ def evaluate(
     (True, 'the data set is not named')
     """
     info = _describe(dataset, split)
-    groups = info["groups"] if groups is None else groups
-    classes = _classes_of(estimator)
+    if groups is not None:
+        dataset = {**(dataset or {}), split: {**info, "groups": groups}}
+    warn_of_shared_groups(dataset)
+    intervals = {
+        "confidence_level": confidence_level,
+        "n_resamples": n_resamples,
+        "random_state": random_state,
+    }
+    return _evaluate(estimator, X, y, dataset, split, seed=seed, **intervals)
+
+
+def _evaluate(
+    estimator,
+    X,
+    y,
+    dataset,
+    split="test",
+    *,
+    seed,
+    confidence_level=0.95,
+    n_resamples=2000,
+    random_state=0,
+) -> BenchmarkReport:
+    info = _describe(dataset, split)
+    groups = info["groups"]
+    classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     codes = _codes(y_true, classes)
+    if groups is not None:
+        groups = check_groups(groups, len(codes))
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
     recall = recall_score(
-        codes, _predict(score), labels=columns, average=None, zero_division=np.nan
+        codes, predict_indices(score), labels=columns, average=None, zero_division=np.nan
     )
     intervals = {
         metric: bootstrap_interval(
@@ -187,7 +220,7 @@ def evaluate(
         resampled="images" if groups is None else "groups",
         class_names=names,
         recall=dict(zip(names, recall.tolist(), strict=True)),
-        confusion_matrix=confusion_matrix(codes, _predict(score), labels=columns),
+        confusion_matrix=confusion_matrix(codes, predict_indices(score), labels=columns),
         n_samples=len(codes),
         data={
             "name": info["name"],
@@ -196,8 +229,14 @@ def evaluate(
             "synthetic": bool(info["synthetic"]),
             "sha256": info["sha256"],
             "arrays_sha256": arrays_sha256(X, codes),
+            "shared_groups": {
+                other: len(both)
+                for pair, both in shared_groups(dataset).items()
+                for other in {*pair} - {split}
+                if split in pair
+            },
         },
-        not_comparable=why_not_comparable(info, codes, split=split),
+        not_comparable=why_not_comparable(info, y_true, split=split),
         estimator=type(estimator).__name__,
         params=jsonable(estimator.get_params()),
         seed=seed,
@@ -207,6 +246,10 @@ def evaluate(
         environment=environment(),
         y_true=codes,
         y_score=score,
+        interval_caveat=interval_caveat(np.array(names)[codes], groups),
+        label_columns=_label_columns(dataset or {}, info, classes),
+        resolved_params=resolved_params(estimator),
+        trained_on=trained_on(estimator, names),
     )
 
 
@@ -223,7 +266,7 @@ def _describe(dataset, split) -> dict[str, Any]:
     own = dataset.get(split)
     own = own if isinstance(own, Mapping) else {}
     names = ("name", "size", "synthetic", "sha256", "official", "target_names", "groups")
-    return {name: own.get(name, dataset.get(name)) for name in names}
+    return {name: own.get(name, dataset.get(name)) for name in (*names, "target")}
 
 
 def _check_mapping(dataset) -> None:
@@ -241,7 +284,7 @@ def _codes(y, classes) -> np.ndarray:
             f"y holds classes {unknown} that the estimator was not trained on; its classes "
             f"are {classes.tolist()}."
         )
-    return _encode(y, len(classes), classes)
+    return encode_labels(y, len(classes), classes)
 
 
 def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
@@ -260,16 +303,40 @@ def _class_names(estimator, classes, target_names) -> list[str]:
     if target_names is not None and classes.dtype.kind in "iu":
         in_range = classes.min() >= 0 and classes.max() < len(target_names)
         if in_range:
-            return [str(target_names[index]) for index in classes]
+            return [printable(target_names[index]) for index in classes]
     # A net remembers what the classes were called where it was trained.
     names = getattr(estimator, "class_names_", None) or classes.tolist()
     return [str(name) for name in names]
 
 
+def _label_columns(dataset, info, classes) -> list[int | None] | None:
+    """Return the score column of each label of the data set; see `BenchmarkReport`."""
+    labels = labels_of(info, classes)
+    if labels is None or len(set(labels)) < len(labels):
+        return None
+    if info["target_names"] is not None:
+        n_labels = len(info["target_names"])
+    else:
+        splits = [dataset.get(name) for name in ("train", "val", "test")]
+        targets = [info["target"], *(s["target"] for s in splits if s is not None)]
+        known = [labels_of(info, np.unique(y)) or [] for y in targets if y is not None]
+        n_labels = 1 + max(label for each in (labels, *known) for label in each)
+    columns = {label: column for column, label in enumerate(labels)}
+    return [columns.get(label) for label in range(n_labels)]
+
+
+def trained_on(estimator, class_names) -> dict[str, int] | None:
+    """Return how many images of each class trained an estimator, if it tells."""
+    counts = getattr(_last_step(estimator), "_trained_on", None)
+    return None if counts is None else dict(zip(class_names, counts.tolist(), strict=True))
+
+
+def _last_step(estimator):
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
 def _history(estimator) -> dict[str, list] | None:
-    if isinstance(estimator, Pipeline):
-        estimator = estimator[-1]
-    history = getattr(estimator, "history_", None)
+    history = getattr(_last_step(estimator), "history_", None)
     return jsonable(history) if isinstance(history, dict) else None
 
 
@@ -327,7 +394,7 @@ class BenchmarkRun:
         return next(iter(self.reports.values()))[0]
 
     def __repr__(self):
-        nets = ", ".join(self.reports)
+        nets = printable(", ".join(self.reports))
         return (
             f"<BenchmarkRun of {nets} on {data_words(self.first.data)}, "
             f"seeds {', '.join(map(str, self.seeds))}>"
@@ -411,7 +478,8 @@ class BenchmarkRun:
         ``report.txt``, ``benchmark.png``
             The tables and the figure.
         ``reports/``, ``scores/``
-            For each training run its report as JSON, and MedMNIST's evaluation file.
+            For each training run its report as JSON, and MedMNIST's evaluation file,
+            unless the data set has no label for a class.
         ``models/``
             Those of the `estimators` that are octsk's, for `octsk.load`, and a model card
             of each net. With ``run_benchmark(output_dir=...)`` models of every seed.
@@ -485,9 +553,7 @@ class BenchmarkRun:
         ]
         header = ("net", *(TITLES[name] for name in shown), "training")
         seeds = ", ".join(map(str, self.seeds))
-        notes = [
-            f"Trained on {self.training['n_train']} images, measured on {first.n_samples}."
-        ]
+        notes = [f"{self._trained_words()}, measured on {first.n_samples}."]
         if single:
             notes += [
                 f"One seed ({seeds}): how far another would fall from it is not known.",
@@ -496,7 +562,25 @@ class BenchmarkRun:
             ]
         else:
             notes += [f"Mean ± standard deviation over {len(self.seeds)} seeds ({seeds})."]
+        notes += leak_notes(first)
         return Table(f"Measured on {data_words(first.data)}", header, rows, notes)
+
+    def _trained_words(self) -> str:
+        n_train = self.training["n_train"]
+        words = f"Trained on {n_train} images"
+        fewer = [
+            f"{net} on {sum(counts.values())}"
+            for net, counts in self._trained_on().items()
+            if sum(counts.values()) != n_train
+        ]
+        if not fewer:
+            return words
+        return f"{words} ({', '.join(fewer)}, the others without weight or held out)"
+
+    def _trained_on(self) -> dict[str, dict[str, int]]:
+        """Images of each class that trained the nets that tell, by net."""
+        first = {net: reports[0].trained_on for net, reports in self.reports.items()}
+        return {net: counts for net, counts in first.items() if counts is not None}
 
     def _corruption_tables(self) -> list[Table]:
         rows = self.corruptions()
@@ -562,7 +646,8 @@ def run_benchmark(
         Classifiers by name; they are cloned, not fitted.
     dataset : Bunch
         With ``train``, ``test`` and, if there is one, ``val``, each a Bunch with
-        ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns.
+        ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns. A warning
+        names patients (``groups``) that have images in more than one split.
     seeds : sequence of int, default=(0,)
         One training of each classifier for each. Several show the spread between
         trainings, which is large for small nets.
@@ -600,8 +685,9 @@ def run_benchmark(
         If `dataset` is not a Bunch.
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
-        file name, `dataset` lacks its training or test split or has images that cannot
-        be corrupted, or `output_dir` holds a run of other classifiers, seeds or data.
+        file name, `dataset` lacks its training or test split, a group of the test split
+        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
 
@@ -630,6 +716,7 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
+    warn_of_shared_groups(dataset)
     if corruptions:
         _check_test_corruptible(dataset)
     run = BenchmarkRun(
@@ -691,7 +778,7 @@ def _train(estimator, net, seed, dataset, folder, tell, corruptions):
         fit_seconds += getattr(one, "_seconds_before", 0.0)
     tell("fit_end", estimator=estimator)
     test = dataset["test"]
-    report = evaluate(estimator, test["data"], test["target"], dataset=dataset, seed=seed)
+    report = _evaluate(estimator, test["data"], test["target"], dataset, seed=seed)
     rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
     report = dataclasses.replace(
         report, name=net, fit_seconds=fit_seconds, corruptions=rows
@@ -762,6 +849,10 @@ def _check_run(estimators, dataset, seeds) -> None:
             raise ValueError(
                 f"dataset must have a {split} split, and {dataset.get('name')!r} has none."
             )
+    test = dataset["test"]
+    if test.get("groups") is not None:
+        # Now, not when the first training has ended.
+        check_groups(test["groups"], len(test["target"]), "groups of the test split")
 
 
 def _check_test_corruptible(dataset) -> None:
@@ -828,7 +919,8 @@ def _new_folder(folder) -> Path:
 
 
 def _save_report(folder, report) -> None:
-    report.to_medmnist_csv(folder / "scores")
+    if report.label_columns is not None:
+        report.to_medmnist_csv(folder / "scores")
     (folder / "reports").mkdir(exist_ok=True)
     report.to_json(folder / "reports" / f"{report.run_name}.json")
 

@@ -19,6 +19,7 @@ from enum import StrEnum
 from errno import ENOTDIR
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ from typer.core import TyperGroup
 
 from octsk._version import __version__
 from octsk.utils.processes import standard_streams
+from octsk.utils.tables import spreadsheet_cell
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.untrusted import printable
 from octsk.utils.urls import hide_secrets, hide_secrets_in
@@ -107,7 +109,7 @@ class _OneLineErrors(TyperGroup):
     def invoke(self, ctx):
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _say_warning
+                warnings.showwarning = _warning_teller()
                 super().invoke(ctx)
                 # Here, since typer knows what to do when the reader of a pipe has gone.
                 sys.stdout.flush()
@@ -155,8 +157,16 @@ def _error_words(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (octsk --debug shows where)"
 
 
-def _say_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    _say("warning", message)
+def _warning_teller() -> Callable[..., None]:
+    """Return what prints warnings, the same words once."""
+    told: set[str] = set()
+
+    def tell(message, *place, **more) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            _say("warning", message)
+
+    return tell
 
 
 def _say(kind: str, *words: object) -> None:
@@ -182,12 +192,13 @@ def _console(*, stderr=False, quiet=False):
 class _Output:
     """Where the words of a command go: its result to stdout, as text or as JSON.
 
-    `notes`, a console, takes what is said beside the result, `progress` how far it is.
+    `notes`, a console, takes what is said beside the result, `progress` how far it is. If
+    `file`, which the command writes, is the standard output, nothing else goes there.
     """
 
-    def __init__(self, as_json: bool, quiet: bool = False):
+    def __init__(self, as_json: bool, quiet: bool = False, file: Path | None = None):
         self._as_json = as_json
-        self.notes = _console(stderr=as_json, quiet=quiet)
+        self.notes = _console(stderr=as_json or _is_stdout(file), quiet=quiet)
         self.progress = _console(stderr=True, quiet=quiet)
         if quiet:
             # The bars of downloads are the library's; tqdm asks this when it is loaded.
@@ -207,6 +218,12 @@ class _Output:
         print(json.dumps(jsonable(document), indent=1, allow_nan=False))
 
 
+def _is_stdout(file: Path | None) -> bool:
+    from octsk.utils.files import descriptor_of
+
+    return file is not None and descriptor_of(file) == 1
+
+
 def _print_report(text: str, console=None) -> None:
     """Print the library's tables, their titles in bold."""
     console = console or _console()
@@ -224,7 +241,9 @@ def _print_facts(facts: Mapping[str, object], console=None) -> None:
     console = console or _console()
     width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        console.print(Text.assemble((name.ljust(width), "bold"), printable(value)))
+        console.print(
+            Text.assemble((printable(name).ljust(width), "bold"), printable(value))
+        )
 
 
 def _data_words(dataset) -> str:
@@ -238,14 +257,27 @@ def _data_words(dataset) -> str:
     return f"{dataset.name}{synthetic}, {dataset.size} px: {counts}"
 
 
+def _n_train(dataset) -> int | None:
+    return None if dataset.train is None else len(dataset.train.target)
+
+
 def _data_facts(dataset) -> dict[str, object]:
     names = ("name", "size", "synthetic", "official", "sha256", "target_names")
     return {name: dataset.get(name) for name in names}
 
 
-def _net_words(net) -> str:
+def _net_words(net, n_train: int | None = None) -> str:
+    """Say how a net is trained, on so many images if that is known."""
+    from octsk.classifiers._base import auto_epochs
+    from octsk.evaluation._report import resolved_params
+
     epochs = "1 epoch" if net.epochs == 1 else f"{net.epochs} epochs"
+    if net.epochs == "auto" and n_train is not None:
+        epochs = f"{auto_epochs(n_train)} epochs (auto)"
     words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
+    # Of an optimizer that does not exist, nothing is known.
+    rate = resolved_params(net).get("learning_rate", net.learning_rate)
+    words += "" if rate is None else f", learning rate {rate}"
     words += ", augmentation" if net.augmentation else ", no augmentation"
     return words if net.class_weight is None else f"{words}, balanced class weights"
 
@@ -358,6 +390,12 @@ JsonOption = Annotated[
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only the result, warnings and errors."),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace --output where it exists. An input is never replaced."
+    ),
 ]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
@@ -525,10 +563,13 @@ def benchmark(
     from octsk.benchmark._record import read_record
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import DownloadError
+    from octsk.utils.files import check_output
 
     out = _Output(as_json, quiet)
     if resume and output is None:
         raise typer.BadParameter("--resume needs --output, the folder of the run")
+    if output is not None:
+        check_output(output / "run.json", [from_run], overwrite=True)
     record = None
     if from_run is not None:
         own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
@@ -568,7 +609,7 @@ def benchmark(
         _print_facts(
             {
                 "data": _data_words(images),
-                **{name: _net_words(each) for name, each in nets.items()},
+                **{name: _net_words(each, _n_train(images)) for name, each in nets.items()},
                 "seeds": ", ".join(map(str, all_seeds)),
                 "results": folder,
             },
@@ -711,6 +752,7 @@ def train(
         bool,
         typer.Option("--resume", help="Go on with a training that was ended, if any."),
     ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -722,10 +764,13 @@ def train(
     """
     from octsk.benchmark._record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
-    from octsk.utils.files import remove_temporaries
+    from octsk.evaluation._report import resolved_params
+    from octsk.utils.files import check_output, remove_temporaries
 
-    out = _Output(as_json, quiet)
+    out = _Output(as_json, quiet, output)
+    check_output(output, [data], overwrite=overwrite)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
+    check_output(output, [images.get("filename")], overwrite=overwrite)
     if images.train is None:
         splits = ", ".join(split for split in Split if images[split] is not None)
         raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
@@ -741,18 +786,19 @@ def train(
     # Now: that it cannot be made should not be found out after the training.
     output.parent.mkdir(parents=True, exist_ok=True)
     _print_facts(
-        {"data": _data_words(images), str(net): _net_words(classifier), "seed": seed},
+        {
+            "data": _data_words(images),
+            str(net): _net_words(classifier, _n_train(images)),
+            "seed": seed,
+        },
         out.notes,
     )
-    checkpoints = output.with_name(f"{output.name}.checkpoint")
-    if any(checkpoints.glob("*.npz")) and not resume:
-        raise FileExistsError(
-            f"{checkpoints} holds a training that was ended: go on with --resume, or "
-            "remove the folder to begin anew"
-        )
     names = images.target_names
     plan = make_plan({str(net): classifier}, images, [seed])
-    with begun(checkpoints / "plan.json", plan, checkpoints, resume=resume):
+    with (
+        _checkpoints_of(output, resume) as checkpoints,
+        begun(checkpoints / "plan.json", plan, checkpoints, resume=resume),
+    ):
         with TrainingDisplay(out.progress) as display:
             display.train(
                 classifier.set_params(checkpoint_dir=checkpoints),
@@ -768,12 +814,39 @@ def train(
             "model": str(output),
             "estimator": type(classifier).__name__,
             "params": classifier.get_params(),
+            "resolved_params": resolved_params(classifier),
             "data": _data_facts(images),
             "classes": classifier.classes_,
             "history": classifier.history_,
         },
         lambda: out.note(f"Model: {output}"),
     )
+
+
+@contextmanager
+def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
+    """Give the folder in which a training keeps what --resume goes on from."""
+    from octsk.utils.files import is_stream
+
+    if is_stream(output):
+        # Nothing stands beside a pipe or a device.
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    checkpoints = output.with_name(f"{output.name}.checkpoint")
+    held = {path.name for path in checkpoints.glob("[!.]*")}
+    if held and "plan.json" not in held:
+        # It goes when the training is done.
+        raise FileExistsError(
+            f"{checkpoints} holds files that no training wrote ({min(held)}): name another "
+            "--output, or move them"
+        )
+    if any(checkpoints.glob("*.npz")) and not resume:
+        raise FileExistsError(
+            f"{checkpoints} holds a training that was ended: go on with --resume, or "
+            "remove the folder to begin anew"
+        )
+    yield checkpoints
 
 
 @app.command(
@@ -873,9 +946,13 @@ def tune(
     import octsk
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import get_data_home
+    from octsk.utils.files import check_output
     from octsk.utils.formatting import as_word
 
     out = _Output(as_json, quiet)
+    if storage is not None:
+        # A study is continued, so that its file may exist.
+        check_output(storage, [data, space_file], overwrite=True)
     images = _load_data(data, dataset, phantoms, size, data_home, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = _make_net(net, random_state=seed)
@@ -901,7 +978,7 @@ def tune(
         study_name=study,
     )
     # Here, since it loads Optuna.
-    from octsk.model_selection._study import dashboard_command
+    from octsk.model_selection.storage import dashboard_command
 
     if images.synthetic:
         _print_report(SYNTHETIC, out.notes)
@@ -957,9 +1034,10 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             file_okay=False,
-            help="Write the page, the report and the scores of each image there.",
+            help="New folder for the page, the report and the scores of each image.",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -971,6 +1049,7 @@ def evaluate(
     import octsk
 
     out = _Output(as_json, quiet)
+    old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
     images = _load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
     classifier = _load_model(model)
     report = octsk.evaluate(
@@ -982,24 +1061,45 @@ def evaluate(
         seed=classifier.random_state,
     )
     if output is not None:
-        _write_evaluation(output, report, classifier, images, model.name)
+        _write_evaluation(output, report, classifier, images, model.name, old)
     out.result(report.to_dict(scores=False), lambda: _print_report(report.to_text()))
     if output is not None:
         out.note(f"\nPage with all of it: {output / 'report.html'}")
         out.note(f"Report, scores and model card: {output}")
 
 
-def _write_evaluation(folder, report, classifier, images, file):
-    from octsk.reporting import html_report, model_card
-    from octsk.utils.files import write_text
+def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
+    """Return the files of an earlier evaluation in a folder, which are to be replaced.
 
-    folder.mkdir(parents=True, exist_ok=True)
-    report.to_json(folder / "report.json")
-    report.to_medmnist_csv(folder)
-    write_text(folder / "report.txt", f"{report}\n")
-    about = {"estimator": classifier, "dataset": images}
-    write_text(folder / "report.html", html_report(report, **about))
-    write_text(folder / "model_card.md", model_card(report, **about, file=file))
+    Raises
+    ------
+    FileExistsError
+        If there are some and `overwrite` is False, or the folder holds other files.
+    """
+    from octsk.evaluation._report import EVALUATION_FILE
+    from octsk.utils.files import check_new_folder, check_output
+
+    files = [*folder.iterdir()] if folder.is_dir() else []
+    fixed = ("report.html", "report.txt", "report.json", "model_card.md")
+    old = [f for f in files if f.name in fixed or EVALUATION_FILE.fullmatch(f.name)]
+    check_new_folder(folder, old)
+    for file in old:
+        check_output(file, inputs, overwrite=overwrite)
+    return old
+
+
+def _write_evaluation(folder, report, classifier, images, file, old=()):
+    from octsk.reporting import html_report, model_card
+    from octsk.utils.files import atomic_folder, write_text
+
+    with atomic_folder(folder, old) as new:
+        report.to_json(new / "report.json")
+        if report.label_columns is not None:
+            report.to_medmnist_csv(new)
+        write_text(new / "report.txt", f"{report}\n")
+        about = {"estimator": classifier, "dataset": images}
+        write_text(new / "report.html", html_report(report, **about))
+        write_text(new / "model_card.md", model_card(report, **about, file=file))
 
 
 @app.command(
@@ -1042,6 +1142,7 @@ def predict(
             show_default="standard output",
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -1052,9 +1153,11 @@ def predict(
     in the way that comes closest to MedMNIST's. Files that cannot be read are named on
     stderr and left out, and the exit code is then 1.
     """
-    from octsk.utils.files import atomic_write
+    from octsk.utils.files import atomic_write, check_output
 
-    out = _Output(as_json, quiet)
+    out = _Output(as_json, quiet, output)
+    if output is not None:
+        check_output(output, [model, *_input_files(inputs)], overwrite=overwrite)
     classifier = _load_model(model)
     names, images, errors = _load_inputs(
         inputs, str(split), classifier.image_shape_, bit_depth
@@ -1094,9 +1197,16 @@ def predict(
 
 def _write_predictions(file, classes, predictions):
     lines = csv.writer(file, lineterminator="\n")
-    lines.writerow(["image", "label", "class", *(f"p_{name}" for name in classes)])
+    shown = printable if file.isatty() else spreadsheet_cell
+    header = ["image", "label", "class", *(f"p_{name}" for name in classes)]
+    lines.writerow(map(shown, header))
     for image, label, name, row in map(dict.values, predictions):
-        lines.writerow([image, label, name, *(f"{p:.6g}" for p in row)])
+        lines.writerow([*map(shown, (image, label, name)), *(f"{p:.6g}" for p in row)])
+
+
+def _input_files(inputs):
+    """Return the files that the inputs of predict name."""
+    return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
 
 
 def _load_inputs(inputs, split, image_shape, bit_depth):

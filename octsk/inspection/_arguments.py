@@ -1,10 +1,10 @@
 """Validation of the arguments that all explanation methods share."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from octsk.classifiers._base import BaseOCTNet
+from octsk.utils.columns import check_column
 
 
 def check_arguments(estimator, X, target):
@@ -42,7 +42,7 @@ def check_arguments(estimator, X, target):
 
 def find_columns(estimator, labels, n, name):
     """Return the index in ``classes_`` of each of `n` labels."""
-    labels = column_or_1d(labels)
+    labels = check_column(labels, name, warn=False)
     if len(labels) != n:
         raise ValueError(
             f"{name} must hold one class for each of {n} images, got {len(labels)}."

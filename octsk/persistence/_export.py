@@ -61,7 +61,7 @@ def _write_onnx(model, probabilities, path):
 
 def _write_tflite(model, probabilities, path):
     # The converter finds a Keras 3 model's variables in a SavedModel only.
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         with _errors_of_the_system(path):
             _save(model, probabilities, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))

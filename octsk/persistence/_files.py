@@ -13,12 +13,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.training._fitting import check_settings, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
@@ -105,11 +104,12 @@ def save(estimator, path, class_names):
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "seed": estimator._random_state,
         "history": estimator.history_,
+        "interrupted": estimator.interrupted_,
         "class_prior": None
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
     }
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         model_file = folder / _MODEL
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -120,7 +120,7 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
-    check_not_forked()
+    check_settings()
     path = Path(path)
     check_is_file(path, "an octsk model")
     kind = recognise(path)
@@ -272,8 +272,8 @@ def _restore(state, model, known):
     params = decode_params(state["params"]) | {"checkpoint_dir": None}
     estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
-    estimator.target_encoder_ = LabelEncoder().fit(classes)
-    estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
+    estimator.target_encoder_ = estimator.target_encoder.fit(classes)
+    estimator.feature_encoder_ = estimator.feature_encoder
     estimator.classes_ = classes
     estimator.class_names_ = state["class_names"]
     estimator.image_shape_ = tuple(state["image_shape"])
@@ -283,6 +283,7 @@ def _restore(state, model, known):
     estimator._random_state = state["seed"]
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
+    estimator.interrupted_ = bool(state.get("interrupted", False))
     prior = state.get("class_prior")
     estimator.class_prior_ = None if prior is None else np.array(prior)
     if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (

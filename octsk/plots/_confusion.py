@@ -7,9 +7,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils.multiclass import unique_labels
 
-from octsk.metrics import (
-    _classes_of,
-)
+from octsk.metrics.scores import get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     check_names,
@@ -111,7 +109,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         >>> display.counts.sum(axis=1)
         array([16, 16, 16, 16])
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             y,
             estimator.predict(X),

@@ -15,6 +15,7 @@ from octsk.plots.drawing import (
     style_axes,
     wrap,
 )
+from octsk.utils.untrusted import printable
 
 _MARKERS = "os^Dv<>"
 
@@ -164,7 +165,7 @@ class CorruptionDisplay(Display):
                 marker=_MARKERS[k % len(_MARKERS)],
                 ms=2.5,
                 elinewidth=0.8,
-                label=net,
+                label=printable(net),
             )
 
 

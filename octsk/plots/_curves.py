@@ -12,10 +12,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from octsk.metrics import (
-    _check,
-    _n_classes,
-)
+from octsk.metrics.scores import check_scores, count_classes
 from octsk.plots._scores import ScoresDisplay
 from octsk.plots.drawing import (
     COLOURS,
@@ -94,8 +91,8 @@ class _CurvesDisplay(ScoresDisplay):
         >>> print(display.names, display.values)
         ['DME'] [0.75]
         """
-        codes, score = _check(y_true, y_score, labels)
-        n_classes = _n_classes(score)
+        codes, score = check_scores(y_true, y_score, labels)
+        n_classes = count_classes(score)
         labels = np.arange(n_classes) if labels is None else np.asarray(labels)
         names = check_names(class_names, labels)
         curves, drawn, values, empty = [], [], [], []

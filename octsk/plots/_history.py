@@ -12,6 +12,7 @@ from octsk.plots.drawing import (
     grid_with_legend,
     style_axes,
 )
+from octsk.utils.untrusted import printable
 
 
 class HistoryDisplay(Display):
@@ -159,7 +160,7 @@ class HistoryDisplay(Display):
             )
         if not one:
             handles += [
-                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=name)
+                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=printable(name))
                 for k, name in enumerate(self.histories)
             ]
         return handles

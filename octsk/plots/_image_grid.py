@@ -3,17 +3,19 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
-from octsk.metrics import _check, _classes_of, _predict
+from octsk.metrics.scores import check_scores, get_classes, predict_indices
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
     check_names,
+    class_name,
     grid_of_axes,
     show_image,
     title_height,
     write_figure_title,
     write_title,
 )
+from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
 
@@ -143,10 +145,10 @@ class ImageGridDisplay(_ImageGrid):
         chosen = rng.choice(n_all, size=min(n_images, n_all), replace=False)
         target = np.asarray(dataset["target"])[chosen]
         names = dataset.get("target_names") if class_names is None else class_names
-        titles = [str(k) if names is None else str(names[k]) for k in target]
+        titles = [class_name(label, names) for label in target]
         synthetic = "synthetic" if dataset.get("synthetic") else ""
         parts = [dataset.get("name"), dataset.get("split"), synthetic]
-        heading = ": ".join(part for part in parts if part)
+        heading = ": ".join(printable(part) for part in parts if part)
         return cls(dataset["data"][chosen], titles, heading=heading).plot(ax)
 
 
@@ -240,7 +242,7 @@ class MistakesDisplay(_ImageGrid):
         >>> len(display.indices)
         4
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             X,
             y,
@@ -295,11 +297,11 @@ class MistakesDisplay(_ImageGrid):
         ['true: 0\npredicted: 1 (90%)']
         """
         images = check_images(X)
-        codes, prob = _check(y_true, y_prob, labels)
+        codes, prob = check_scores(y_true, y_prob, labels)
         check_consistent_length(images, codes)
         labels = np.arange(prob.shape[1]) if labels is None else np.asarray(labels)
         names = check_names(class_names, labels)
-        predicted = _predict(prob)
+        predicted = predict_indices(prob)
         confidence = prob[np.arange(len(prob)), predicted]
         wrong = np.flatnonzero(predicted != codes)
         # Ties are broken by position.

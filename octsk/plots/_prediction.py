@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from octsk.metrics import _classes_of, _encode
+from octsk.metrics.scores import encode_labels, get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
@@ -115,12 +115,12 @@ class PredictionDisplay(Display):
         >>> display.probabilities.shape
         (4,)
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         image = check_one_image(image)
         names = check_names(class_names, classes, estimator)
         true_class = None
         if y is not None:
-            true_class = _encode(np.asarray([y]), len(classes), classes)[0]
+            true_class = encode_labels(np.asarray([y]), len(classes), classes)[0]
         probabilities = np.asarray(estimator.predict_proba(image[np.newaxis]))[0]
         return cls(image, probabilities, names, true_class=true_class).plot(ax)
 

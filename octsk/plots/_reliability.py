@@ -3,11 +3,8 @@
 import numpy as np
 from sklearn.calibration import CalibrationDisplay, calibration_curve
 
-from octsk.metrics import (
-    _check,
-    _predict,
-    expected_calibration_error,
-)
+from octsk.metrics import expected_calibration_error
+from octsk.metrics.scores import check_scores, predict_indices
 from octsk.plots._scores import ScoresDisplay
 from octsk.plots.drawing import (
     COLOURS,
@@ -116,11 +113,11 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         >>> octsk.ReliabilityDisplay.from_predictions([0, 1], y_prob).y_prob
         array([0.9, 0.7])
         """
-        codes, prob = _check(y_true, y_prob, labels)
+        codes, prob = check_scores(y_true, y_prob, labels)
         if prob.shape[1] == 1:
             prob = np.hstack([1 - prob, prob])
         error = expected_calibration_error(codes, prob, n_bins)
-        predicted = _predict(prob)
+        predicted = predict_indices(prob)
         confidence = prob[np.arange(len(prob)), predicted]
         prob_true, prob_pred = calibration_curve(
             predicted == codes, confidence, n_bins=n_bins

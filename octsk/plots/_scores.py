@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from octsk.metrics import (
-    _classes_of,
-)
+from octsk.metrics.scores import get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     check_names,
@@ -55,7 +53,7 @@ class ScoresDisplay(Display):
         >>> octsk.RocCurvesDisplay.from_estimator(net, scans.data, scans.target)
         <octsk.plots._curves.RocCurvesDisplay object at ...>
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             y,
             estimator.predict_proba(X),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
 # The palette of Okabe and Ito, which is safe for colour-blind readers (Color Universal
@@ -165,13 +166,20 @@ def check_names(class_names, classes, estimator=None):
     """
     if class_names is None:
         known = getattr(estimator, "class_names_", None)
-        return [str(name) for name in (classes.tolist() if known is None else known)]
+        return [printable(name) for name in (classes.tolist() if known is None else known)]
     if isinstance(class_names, str) or len(class_names) != len(classes):
         raise ValueError(
             f"class_names must be {len(classes)} names, one for each of the classes "
             f"{classes.tolist()}; got {class_names!r}."
         )
-    return [str(name) for name in class_names]
+    return [printable(name) for name in class_names]
+
+
+def class_name(label, names):
+    """Return the name of a class, given its label and the names of all labels, if any."""
+    # Labels may be the names themselves.
+    is_index = names is not None and not isinstance(label, str)
+    return printable(names[label] if is_index else label)
 
 
 def write_title(ax, text, n_columns):

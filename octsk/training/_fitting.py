@@ -1,7 +1,13 @@
 """What TensorFlow does: the batches, the fit of a model and its forward pass."""
 
 # First, since it is what loads TensorFlow in silence.
-from octsk.utils.tensorflow import keras, silent_about_retracing, tf  # isort: split
+from octsk.utils.tensorflow import (  # isort: split
+    check_eager,
+    float32_layers,
+    keras,
+    silent_about_retracing,
+    tf,
+)
 
 import gc
 import math
@@ -72,20 +78,45 @@ def check_not_forked():
         )
 
 
+def check_settings():
+    """Refuse to make or train a network where it would not be the documented one.
+
+    Raises
+    ------
+    RuntimeError
+        If the process was forked from one in which TensorFlow had started.
+    ValueError
+        If a global setting of TensorFlow or Keras forbids it.
+    """
+    check_not_forked()
+    check_eager()
+    if tf.distribute.has_strategy():
+        raise ValueError(
+            "octsk trains on one device and cannot make or train a network in the scope of "
+            "a tf.distribute strategy. Call it outside of that scope."
+        )
+    if keras.config.floatx() != "float32":
+        raise ValueError(
+            "octsk computes in float32 and cannot make or train a network while Keras's "
+            f"floatx is {keras.config.floatx()!r}. Call keras.config.set_floatx('float32') "
+            "first."
+        )
+
+
 # Keras reads Python's global random state when it makes a layer without a seed (3.15).
 _random_lock = threading.Lock()
 
 
 @contextmanager
 def seeded_layers(seed):
-    """Let layers made inside, in this thread, take their seeds from `seed`.
+    """Let layers made inside, in this thread, take their seeds from `seed`, in float32.
 
     Keras draws them by ``random.randint``, whose state all threads of a process share:
     Dask's own thread, for one, would now and then draw a number in between. So the
     function gives this thread numbers of its own meanwhile, and others what it always
     gives.
     """
-    check_not_forked()
+    check_settings()
     own, here = random.Random(seed), threading.get_ident()
     with _random_lock:
         # Under the lock: before, it might be another thread's function.
@@ -96,7 +127,8 @@ def seeded_layers(seed):
 
         random.randint = randint
         try:
-            yield
+            with float32_layers():
+                yield
         finally:
             random.randint = shared
 
@@ -594,19 +626,16 @@ def fit_model(
         Keras callbacks.
     verbose : {0, 1, 2}, default=0
         Keras's progress output.
-
-    Returns
-    -------
-    dict of str to list of float
-        Loss and metrics, one value for each epoch.
     """
-    check_not_forked()
+    check_settings()
 
     def fit(network):
+        if network.train_function is None:
+            _prepare(network, has_soft_labels=train.n_classes is not None)
         # Of many models fitted in one process TensorFlow takes the train functions, each
         # new and traced once, for one function (2.21; so named by Keras 3.15).
         with silent_about_retracing("TensorFlowTrainer._make_function"):
-            return network.fit(
+            network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
                 # Without it Keras (3.15) makes two iterators for each epoch of training.
@@ -619,16 +648,32 @@ def fit_model(
             )
 
     if make_twin is None:
-        history = fit(model)
+        fit(model)
     else:
         lent = nullcontext(make_twin()) if kind is None else _twins.lend(kind, make_twin)
-        with lent as twin:
-            _copy_variables(model, twin)
-            history = fit(twin)
-            _copy_variables(twin, model)
-        for callback in callbacks:
-            callback.set_model(model)
-    return {name: [float(v) for v in values] for name, values in history.history.items()}
+        try:
+            with lent as twin:
+                _copy_variables(model, twin)
+                fit(twin)
+                _copy_variables(twin, model)
+        finally:
+            for callback in callbacks:
+                callback.set_model(model)
+
+
+def _prepare(model, has_soft_labels):
+    """Let TensorFlow (2.21) drop the graphs of a model's training along with the model.
+
+    Otherwise it keeps them as long as the process lives, some MB a model.
+    """
+    # It keeps a graph in which variables are made: those of Keras's metrics, unless the
+    # metrics have seen labels before.
+    z = np.zeros((1, *model.output_shape[1:]), np.float32)
+    model.compute_metrics(None, z if has_soft_labels else z[:, 0], z)
+    # It keeps the gradient of a sum over devices, which Keras's optimizers (3.15) take of
+    # one device, too. Instead they get the list of pairs as it is.
+    if not tf.distribute.has_strategy():
+        model.optimizer._all_reduce_sum_gradients = list
 
 
 class Forward:
@@ -663,6 +708,7 @@ def logits(forward, images):
         The logits.
     """
     check_not_forked()
+    check_eager()
     if len(images) == 1:
         # Matrix products of one row are summed in another order than those of more; a
         # pair makes an image's logits the same, bit for bit, alone and among others.

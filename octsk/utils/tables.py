@@ -1,5 +1,6 @@
 """Conversion of tables to plain text and HTML."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
@@ -15,6 +16,29 @@ class Table(NamedTuple):
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
+
+
+# What a spreadsheet takes for the start of a formula, be it wide or narrow.
+_FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Return a cell for a CSV file that a spreadsheet shows instead of computing it.
+
+    Text that it would read as a formula gets an apostrophe in front; numbers stay.
+
+    Examples
+    --------
+    >>> spreadsheet_cell("=cmd()"), spreadsheet_cell("-1.5"), spreadsheet_cell(-1)
+    ("'=cmd()", '-1.5', -1)
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def tables_to_text(tables: Sequence[Table]) -> str:
