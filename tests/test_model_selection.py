@@ -54,7 +54,7 @@ from octsk import (
 )
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
 from octsk.utils.hashing import stable_hash
 
 mpl.use("agg")

@@ -20,7 +20,7 @@ from octsk import OCTAugmenter, SmallOCTNet
 from octsk.benchmark import _record, run_benchmark
 from octsk.benchmark._record import make_estimators, make_plan, read_record
 from octsk.cli import _app as cli
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
 from octsk.utils.files import only_one_at
 
 

@@ -12,8 +12,10 @@ from sklearn.base import clone
 
 import octsk
 from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
-from octsk.training import _fitting
-from octsk.training._fitting import Batches, has_fast_bfloat16, seeded_layers
+from octsk.training import _precision
+from octsk.training._batches import Batches
+from octsk.training._precision import has_fast_bfloat16
+from octsk.training._settings import seeded_layers
 
 X, y = toy_images()
 NET = {**TINY, "augmentation": None}
@@ -434,7 +436,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
     file = tmp_path / "cpuinfo"
     if flags:
         file.write_text(flags)
-    monkeypatch.setattr(_fitting, "Path", lambda path: file)
+    monkeypatch.setattr(_precision, "Path", lambda path: file)
     assert has_fast_bfloat16() is expected
 
 
@@ -442,7 +444,7 @@ def test_processors_that_are_fast_in_bfloat16(flags, expected, monkeypatch, tmp_
 def test_graphics_cards_that_are_fast_in_bfloat16(
     capability, expected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(_fitting, "Path", lambda path: tmp_path / "none")
+    monkeypatch.setattr(_precision, "Path", lambda path: tmp_path / "none")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
     monkeypatch.setattr(
         tf.config.experimental,

@@ -30,6 +30,13 @@ from octsk.classifiers._keras_names import instead_of, refuse_arguments, refuse_
 from octsk.classifiers._scikeras import MixinFirst
 from octsk.persistence import _files
 from octsk.persistence._export import FORMATS, export
+from octsk.training._batches import Batches
+from octsk.training._callbacks import (
+    STEPS_PER_EXECUTION,
+    AveragedWeights,
+    CosineDecay,
+    Onlooker,
+)
 from octsk.training._checkpoint import (
     describe_arrays,
     describe_network,
@@ -37,23 +44,13 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import (
-    STEPS_PER_EXECUTION,
-    AveragedWeights,
-    Batches,
-    CosineDecay,
-    Forward,
-    Onlooker,
-    check_not_forked,
-    fit_model,
-    garbage,
-    has_fast_bfloat16,
-    in_bfloat16,
-    logits,
-    seeded_layers,
-)
+from octsk.training._fitting import fit_model
 from octsk.training._fresh import fresh
+from octsk.training._inference import Forward, logits
 from octsk.training._memory import warn_of_memory
+from octsk.training._model_pool import garbage
+from octsk.training._precision import has_fast_bfloat16, in_bfloat16
+from octsk.training._settings import check_not_forked, seeded_layers
 from octsk.training._weights import balance, class_shares, loss_weights, without_ones
 from octsk.training._whole_epochs import WholeEpochs
 from octsk.utils.columns import check_column, check_groups, check_known
@@ -757,7 +754,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         }
 
     def _kind(self):
-        """Return what makes the TensorFlow graph of a training step; see TwinPool."""
+        """Return what makes the TensorFlow graph of a training step; see ModelPool."""
         optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
