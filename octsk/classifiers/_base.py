@@ -437,7 +437,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     # --- Fitting -----------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None, **unknown):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        groups=None,
+        **unknown,
+    ):
         """Train the network.
 
         Parameters
@@ -507,7 +516,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **unknown):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
         """Train one epoch more, from where the network and its optimizer stand.
 
         Parameters
