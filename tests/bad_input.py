@@ -323,6 +323,8 @@ TABLE = {
         Case("booleans", lambda w: w.fit(y=w.y > 0), Works("predicts booleans", lambda w, net: net.predict(w.X).dtype == bool), slow=True),
         Case("text", lambda w: w.fit(y=np.array(list("abc"))[w.y]), Works("the same training; predicts text", lambda w, net: TRAINED.check(w, net) and set(net.predict(w.X)) <= set("abc")), slow=True),
         Case("None", lambda w: w.fit(y=None), Fails(Value, "requires y to be passed")),
+        Case("no argument", lambda w: w.Net().fit(w.X), Fails(Value, "requires y to be passed")),
+        Case("none beside a tf.data.Dataset", lambda w: w.Net().fit(dataset(w.X, w.y)), Fails(Value, "Make arrays of its batches: X, y = map(np.concatenate")),
         Case("one-hot rows", lambda w: w.fit(y=np.eye(3)[w.y]), Fails(Value, "One-hot rows become labels by y.argmax(axis=1)")),
         Case("fractions", lambda w: w.fit(y=w.y + 0.5), Fails(Value, "Unknown label type: continuous")),
         Case("numbers and text", lambda w: w.fit(y=mixed(w.y)), Fails(Value, "y mixes labels of several kinds")),

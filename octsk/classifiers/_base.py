@@ -403,7 +403,16 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
 
     # --- Fitting -----------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None, **unknown):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        groups=None,
+        **unknown,
+    ):
         """Train the network.
 
         Parameters
@@ -473,7 +482,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         )
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **unknown):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
         """Train one epoch more, from where the network and its optimizer stand.
 
         Parameters
