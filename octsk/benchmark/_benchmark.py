@@ -146,7 +146,7 @@ def evaluate(
     <BenchmarkReport of GaussianNB on unnamed data, test split: ACC 0.667, AUC 0.780>
     >>> low, high = report.intervals["acc"]
     >>> print(f"{low:.2f} {high:.2f}")
-    0.50 0.80
+    0.48 0.81
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
     """
