@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.benchmark import _record, run_benchmark
-from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.benchmark import record as _record
+from octsk.benchmark import run_benchmark
+from octsk.benchmark.record import make_estimators, make_plan, read_record
 from octsk.cli import _app as cli
 from octsk.cli import benchmark
 from octsk.training._callbacks import Onlooker

@@ -112,7 +112,7 @@ def benchmark(
     result is shown.
     """
     from octsk.benchmark import run_benchmark
-    from octsk.benchmark._record import read_record
+    from octsk.benchmark.record import read_record
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import DownloadError
     from octsk.utils.files import check_output
@@ -184,7 +184,7 @@ def benchmark(
             )
     document = {**run.to_dict(), "folder": str(folder)}
     if record is not None:
-        from octsk.benchmark._record import compare
+        from octsk.benchmark.record import compare
 
         document["differences"] = compare(record, run)
     out.note()
@@ -218,7 +218,7 @@ def _source_of(record, path):
 
 def _nets_of(record, images):
     """Make the nets of a run, once it is sure that it was on these images."""
-    from octsk.benchmark._record import check_data, make_estimators
+    from octsk.benchmark.record import check_data, make_estimators
 
     check_data(record, images)
     start_tensorflow()

@@ -24,8 +24,8 @@ from octsk.utils.tensorflow import start_tensorflow
 @app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --json")
 def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
     """Show versions, devices, the data folder and the nets."""
-    from octsk.benchmark._record import environment
     from octsk.datasets import get_data_home
+    from octsk.utils.environment import environment
 
     folder, sets = None, {}
     try:

@@ -84,7 +84,7 @@ def train(
     the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
     what --resume goes on from.
     """
-    from octsk.benchmark._record import begun, make_plan
+    from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
     from octsk.evaluation._report import resolved_params
     from octsk.utils.files import check_output, remove_temporaries
