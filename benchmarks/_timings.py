@@ -83,7 +83,7 @@ def precision(
     import octsk
     from benchmarks.full_fit import new_clock, steady
     from octsk.classifiers import NETS, _base
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     if anywhere:
         _base.has_fast_bfloat16 = lambda: True
@@ -242,7 +242,7 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
 
     from benchmarks.augmentation_speed import consumer
     from octsk import OCTAugmenter
-    from octsk.training._fitting import Batches
+    from octsk.training._batches import Batches
     from octsk.utils.validation import to_unit
 
     X, y = _phantoms(n)
@@ -370,7 +370,7 @@ def epoch(
         ``peak`` memory of the process in bytes.
     """
     from benchmarks.full_fit import new_clock
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     X, y = _phantoms(n, side)
     clock = new_clock(Onlooker)

@@ -91,7 +91,7 @@ def _timer(one_pass: Callable[[], int], n: int) -> Callable[[], float]:
 
 def _octsk_in_a_fit(images, y, preset) -> Callable[[], int]:
     from octsk import OCTAugmenter
-    from octsk.training._fitting import Batches
+    from octsk.training._batches import Batches
 
     batches = Batches(
         images[..., np.newaxis],

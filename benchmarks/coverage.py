@@ -1,46 +1,46 @@
 """Coverage of the bootstrap intervals in simulated studies with few patients.
 
-Draws studies whose true figures are known, computes the 95 % interval of each figure by
-patient, and counts how often it contains the truth. The percentiles of the same
-resamples stand beside it. Each patient has 1 to 10 images, which resemble each other:
-half of the variance of the scores lies between patients. Numbers alone are drawn, no
-images, and no network is trained.
+The script draws studies in which the true value of each metric is known, computes the 95 %
+interval of each metric by patient, and counts how often it contains the true value. The
+percentile intervals of the same resamples are shown for comparison. Each patient has 1 to
+10 images, which are correlated: half of the variance of the scores is between patients.
+Only scores are drawn. There are no images, and no network is trained.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from octsk._tables import Table
 
 from benchmarks._common import at_least, new_parser, new_result, save, show
-from octsk.metrics import _resampled
+from octsk.metrics._bootstrap import _resampled
 from octsk.metrics._intervals import Scale, ends, estimate
 from octsk.metrics._resampled import resampled_accuracy
+from octsk.utils.tables import Table
 
 GOAL = (0.93, 0.97)
-# A second net, with which the first is compared, gives its classes less of a lead.
+# The lead of the true class is smaller by this in a second network for comparison.
 BEHIND = 0.4
-# Of a positive, the second class's probability above which it is found.
+# Probability of the second class above which an image counts as positive.
 THRESHOLD = 0.3
-# Patients of a population whose figures are taken for the true ones.
+# Number of patients of a population whose metrics are taken as the true values.
 POPULATION = 100_000
 
 
 class Design(NamedTuple):
-    """Kind of study.
+    """Design of a simulated study.
 
     Attributes
     ----------
     title : str
-        In words.
+        Title of the table of this design.
     n_classes : int
-        Number of classes, all of the same size.
+        Number of classes, which all have the same size.
     mixed : bool
-        Whether a patient's images may be of several classes.
+        Whether the images of a patient may belong to several classes.
     leads : dict of float
-        How far the score of the true class lies above the others, by the accuracy that
-        it gives.
+        Lead of the score of the true class over the other scores, by the resulting
+        accuracy.
     """
 
     title: str
@@ -51,14 +51,14 @@ class Design(NamedTuple):
 
 _TWO, _FOUR = {0.7: 1.05, 0.85: 2.07, 0.97: 3.76}, {0.7: 2.1, 0.85: 3.05, 0.97: 4.55}
 DESIGNS = {
-    "two": Design("Two classes, one a patient", 2, False, _TWO),
-    "four": Design("Four classes, one a patient", 4, False, _FOUR),
-    "mixed": Design("Four classes, several a patient", 4, True, _FOUR),
+    "two": Design("Two classes, one per patient", 2, False, _TWO),
+    "four": Design("Four classes, one per patient", 4, False, _FOUR),
+    "mixed": Design("Four classes, several per patient", 4, True, _FOUR),
 }
 
 
 class Study(NamedTuple):
-    """Patient and class of each image, and the probabilities of two nets."""
+    """Patient and class of each image, and the probabilities of two networks."""
 
     groups: np.ndarray
     y: np.ndarray
@@ -67,7 +67,7 @@ class Study(NamedTuple):
 
 
 def draw(design: Design, lead: float, n_patients: int, rng) -> Study:
-    """Draw a study in which each class occurs."""
+    """Draw a study in which every class occurs."""
     k = design.n_classes
     groups = np.repeat(np.arange(n_patients), rng.integers(1, 11, size=n_patients))
     while True:
@@ -86,7 +86,7 @@ def draw(design: Design, lead: float, n_patients: int, rng) -> Study:
 
 
 def figures(study: Study) -> Iterator[tuple[str, Callable, np.ndarray, np.ndarray, Any]]:
-    """Yield each figure: name, as a function of counts, classes, groups, and its kind."""
+    """Yield the name, function of counts, classes, groups and kind of each metric."""
     groups, y, score, other = study
     names = {
         "acc": "accuracy",
@@ -113,7 +113,7 @@ def figures(study: Study) -> Iterator[tuple[str, Callable, np.ndarray, np.ndarra
 
 
 def true_figures(design: Design, lead: float) -> dict[str, float]:
-    """Compute each figure of a large population."""
+    """Return the metrics of a large population."""
     study = draw(design, lead, POPULATION, np.random.default_rng(0))
     return {
         name: float(of_counts(np.ones((1, len(codes))))[0])
@@ -122,10 +122,10 @@ def true_figures(design: Design, lead: float) -> dict[str, float]:
 
 
 def missed(study: Study, truth: dict[str, float], n_resamples: int, seed: int):
-    """Yield for each figure whether the truth lies below or above the two intervals."""
+    """Yield, for each metric, whether the truth lies below or above the two intervals."""
     for name, of_counts, codes, groups, (by_class, scale) in figures(study):
         if groups.max() < 1:
-            # A study of one patient with the disease gives no sensitivity.
+            # A single patient with the disease is not enough for an interval.
             continue
         values = []
 
@@ -143,7 +143,7 @@ def missed(study: Study, truth: dict[str, float], n_resamples: int, seed: int):
             scale=scale,
         )
         ours = ends(found, 0.95)
-        # The first value is the study's own.
+        # The first value is the metric of the study itself.
         percentiles = np.quantile(np.concatenate(values[1:]), [0.025, 0.975])
         for method, (low, high) in (("octsk", ours), ("percentiles", percentiles)):
             yield name, method, truth[name] < low, truth[name] > high, high - low
@@ -152,7 +152,7 @@ def missed(study: Study, truth: dict[str, float], n_resamples: int, seed: int):
 def measure(
     design: str, accuracy: float, patients: Sequence[int], studies: int, resamples: int
 ) -> Iterator[dict[str, Any]]:
-    """Simulate studies of one kind, and yield what was found for each size and figure."""
+    """Simulate studies of one design, and yield a row for each size and metric."""
     kind = DESIGNS[design]
     lead = kind.leads[accuracy]
     truth = true_figures(kind, lead)
@@ -182,17 +182,23 @@ def measure(
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = new_parser(__doc__)
     parser.add_argument(
-        "--studies", type=at_least(2), default=1000, help="of each kind (%(default)s)"
+        "--studies",
+        type=at_least(2),
+        default=1000,
+        help="studies of each design and size (default %(default)s)",
     )
     parser.add_argument(
-        "--resamples", type=at_least(2), default=300, help="of each study (%(default)s)"
+        "--resamples",
+        type=at_least(2),
+        default=300,
+        help="resamples of each study (default %(default)s)",
     )
     parser.add_argument(
         "--patients",
         type=at_least(2),
         nargs="+",
         default=[10, 20, 50, 100, 200],
-        help="in a study (%(default)s)",
+        help="numbers of patients of a study (default %(default)s)",
     )
     parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS))
     arguments = parser.parse_args(argv)
@@ -213,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     designs = dict.fromkeys(row["design"] for row in result["rows"])
     return [_table(result, design) for design in designs]
 
@@ -239,10 +245,10 @@ def _table(result, design) -> Table:
     ]
     error = 100 * (0.95 * 0.05 / result["settings"]["studies"]) ** 0.5
     notes = [
-        "Share of studies in %, whose 95 % interval contains the true value; in brackets, "
-        f"that of the percentiles of the same resamples. Standard error: {error:.1f}.",
-        "Classes are of the same size. Sensitivity: of the second class, where its "
-        f"probability exceeds {THRESHOLD}. Difference: to a second, less accurate net.",
+        "Percentage of studies whose 95 % interval contains the true value, with that of "
+        f"percentile intervals in parentheses. The standard error is {error:.1f}.",
+        "All classes have the same size. Sensitivity is that of the second class at a "
+        f"threshold of {THRESHOLD}. The difference is that to a less accurate network.",
     ]
     header = ("", *(f"accuracy {accuracy:.2f}" for accuracy in accuracies))
     return Table(DESIGNS[design].title, header, cells, notes)

@@ -65,7 +65,7 @@ def fit_octsk(
         the ``accuracy`` of the last epoch.
     """
     from octsk.classifiers import NETS
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     train, val = read_splits(path, n)
     # With any other callback Keras would run each step in a separate call.

@@ -30,7 +30,7 @@ with atheris.instrument_imports(
         "numpy.lib._format_impl",
         "octsk.persistence._h5_check",
         "octsk.persistence._files",
-        "octsk.benchmark._record",
+        "octsk.benchmark.record",
         "octsk.evaluation._report",
         "octsk.utils.untrusted",
         "octsk.datasets",
@@ -48,7 +48,7 @@ with atheris.instrument_imports(
 
     import octsk
     from octsk.benchmark import BenchmarkReport, run_benchmark
-    from octsk.benchmark._record import read_record
+    from octsk.benchmark.record import read_record
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
     from octsk.datasets._phantoms import draw_splits
     from octsk.model_selection import read_search_space

@@ -265,24 +265,24 @@ def published_results(
 OFFICIAL_TEST_COUNTS = {"octmnist": (250, 250, 250, 250), "pneumoniamnist": (234, 390)}
 
 
-# A label above this is a code of some other kind, not one of 0 to n - 1.
+# Larger labels are codes of another kind, not the labels 0 to n - 1 of a data set.
 _MAX_LABEL = 999
 
 
 def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
-    """Return the label, 0 to n - 1, that a data set has for each of some classes.
+    """Return the labels, from 0 to n - 1, that a data set has for given classes.
 
     Parameters
     ----------
     dataset : mapping
-        Data set, whose `target_names` name the labels if there are any.
+        Data set, whose `target_names`, if any, name the labels.
     classes : array-like of shape (n,)
         Labels, or names of labels.
 
     Returns
     -------
     list of int or None
-        None if a class is no label of the data set.
+        Label of each class, or None if a class is not a label of the data set.
     """
     names = dataset.get("target_names")
     names = None if names is None else [str(name) for name in names]
@@ -297,7 +297,7 @@ def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
 
 def _label_of(value, names: list[str] | None) -> int | None:
     if isinstance(value, str):
-        # A name that stands for two labels stands for none.
+        # A name of two labels is ambiguous.
         return names.index(value) if names and names.count(value) == 1 else None
     highest = _MAX_LABEL if names is None else len(names) - 1
     is_label = isinstance(value, int | float) and 0 <= value <= highest
@@ -367,7 +367,7 @@ def why_not_comparable(
 
 
 def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
-    """Say in what evaluated labels are not those of the official test split."""
+    """Return how the evaluated labels differ from the official test split, or None."""
     official = OFFICIAL_TEST_COUNTS[name]
     if len(y) != sum(official):
         return (
@@ -377,8 +377,8 @@ def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
     labels = labels_of(dataset, y)
     if labels is None or max(labels) >= len(official):
         return (
-            f"the classes are neither {name}'s labels, 0 to {len(official) - 1}, nor named "
-            "in its target_names"
+            f"the classes are neither {name}'s labels from 0 to {len(official) - 1} nor "
+            "names in its target_names"
         )
     counts = np.bincount(labels, minlength=len(official)).tolist()
     if counts != [*official]:
@@ -389,5 +389,5 @@ def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
     test = dataset.get("test")
     target = (test if isinstance(test, Mapping) else dataset).get("target")
     if target is not None and labels_of(dataset, np.ravel(target)) != labels:
-        return f"the labels are not those of {name}'s test split, image by image"
+        return f"the labels are not equal, image by image, to those of {name}'s test split"
     return None

@@ -343,6 +343,22 @@ def test_groups_come_from_the_data_set_or_the_caller():
     assert "patients" in str(found)
 
 
+def test_report_says_when_patients_are_too_few_for_its_intervals(tmp_path):
+    dataset = _dataset()
+    X, y = dataset.test.data, dataset.test.target
+    net = Net(random_state=0).fit(X, y)
+    few = evaluate(net, X, y, groups=np.arange(len(y)) % 7)
+    assert few.interval_caveat.startswith("Few patients: 7 in all. Intervals from fewer")
+    text = " ".join(str(few).split())
+    assert f"trainings is not in them. {few.interval_caveat}" in text
+    few.to_json(tmp_path / "few.json")
+    again = BenchmarkReport.from_json(tmp_path / "few.json")
+    assert again.interval_caveat == few.interval_caveat
+    enough = evaluate(net, X, y)
+    assert enough.interval_caveat is None
+    assert "Few" not in str(enough)
+
+
 def test_report_says_what_is_needed_to_repeat_it():
     report = _report(seed=3)
     assert report.params == {"noise": 0.8, "random_state": 3}

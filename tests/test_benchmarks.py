@@ -22,6 +22,7 @@ from benchmarks import (
     augmentation_speed,
     compare,
     corruptions,
+    coverage,
     full_fit,
     long_haul,
     probabilities,
@@ -38,6 +39,7 @@ SCRIPTS = [
     augmentation_speed,
     compare,
     corruptions,
+    coverage,
     full_fit,
     long_haul,
     probabilities,
@@ -152,7 +154,7 @@ def test_reported_stands_beside_measured_on_the_official_split(
     tiny_nets, monkeypatch, capsys
 ):
     monkeypatch.setattr(
-        "octsk.benchmark._benchmark.why_not_comparable", lambda *args, **kwargs: None
+        "octsk.evaluation._evaluate.why_not_comparable", lambda *args, **kwargs: None
     )
     # As if 32 of the phantoms were OCTMNIST: only the words are looked at.
     result = report_rows.main(["--phantoms", "32", "--rows", "P2", "12"])
@@ -922,6 +924,50 @@ def test_peaks_of_memory_have_unit_median_and_ends():
     assert _goals.format_figures([4.5e8, 4.2e8, 5.1e8], "MB") == "450 MB (420 to 510)"
     assert _goals.format_figures([1.2345e9], "MB") == "1,234 MB"
     assert _goals.format_figures([0.5, 0.5], "") == "0.5 (0.5 to 0.5)"
+
+
+# --- Coverage --------------------------------------------------------------------------
+
+
+def test_coverage(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(coverage, "POPULATION", 4000)
+    path = tmp_path / "coverage.json"
+    argv = ["--studies", "40", "--resamples", "80", "--patients", "10", "15"]
+    result = coverage.main([*argv, "--designs", "two", "--output", str(path)])
+    rows = {
+        (row["figure"], row["patients"], row["accuracy"], row["method"]): row
+        for row in result["rows"]
+    }
+    assert len(rows) == len(result["rows"]) == 6 * 2 * 3 * 2
+    covered = {key: 1 - row["below"] - row["above"] for key, row in rows.items()}
+    for figure, n, accuracy, method in rows:
+        if figure == "accuracy":
+            assert rows[figure, n, accuracy, method]["truth"] == pytest.approx(
+                accuracy, abs=0.02
+            )
+        ours, theirs = (
+            covered[figure, n, accuracy, name] for name in ("octsk", "percentiles")
+        )
+        assert ours >= theirs
+        assert ours > 0.8 or figure == "difference of accuracies"
+    assert_tables_can_be_made_of_the_file(coverage, result, path)
+    shown = f"{100 * covered['AUC', 15, 0.85, 'octsk']:.1f} ("
+    text = capsys.readouterr().out
+    assert shown in next(line for line in text.splitlines() if "AUC, 15" in line)
+
+
+def test_drawn_studies_are_as_described():
+    rng = np.random.default_rng(0)
+    for name, design in coverage.DESIGNS.items():
+        study = coverage.draw(design, 3.0, 30, rng)
+        images = np.bincount(study.groups)
+        assert len(images) == 30
+        assert 1 <= images.min() <= images.max() <= 10
+        assert set(study.y) == set(range(design.n_classes))
+        pairs = len(set(zip(study.groups, study.y, strict=True)))
+        assert pairs == 30 or name == "mixed"
+        for score in (study.score, study.other):
+            np.testing.assert_allclose(score.sum(axis=1), 1)
 
 
 # --- Long haul -------------------------------------------------------------------------

@@ -21,13 +21,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 import octsk
 from octsk.cli import _app as cli
+from octsk.cli import _inputs, _options, _output, _run_folder, info
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
+from octsk.utils.tensorflow import start_tensorflow
 
 COMMANDS = ["benchmark", "tune", "train", "evaluate", "predict", "fetch", "info"]
 OCT_CLASSES = [
@@ -47,7 +50,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "OCTSK_DATA", "OCTSK_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "PHANTOMS", {"train": 96, "val": 32, "test": 32})
+    monkeypatch.setattr(_inputs, "PHANTOMS", {"train": 96, "val": 32, "test": 32})
     return tmp_path
 
 
@@ -144,7 +147,7 @@ def test_each_command_has_an_example_that_it_understands(command):
     text = octsk_command(command, "--help").output
     examples = re.findall(rf"^    octsk {command} ?(.*)", text, re.M)
     assert examples
-    program = cli.typer.main.get_command(cli.app).commands[command]
+    program = typer.main.get_command(cli.app).commands[command]
     for example in examples:
         program.make_context(command, example.split())
 
@@ -293,7 +296,7 @@ def test_benchmark_options_reach_the_nets(clinic):
 
 
 def test_defaults_are_the_nets_own():
-    net = cli._make_net(cli.Net.MEDIUM, epochs=None, augmentation=None)
+    net = _inputs.make_net(_options.Net.MEDIUM, epochs=None, augmentation=None)
     assert net.get_params() == octsk.MediumOCTNet().get_params()
 
 
@@ -325,18 +328,18 @@ def test_phantoms_are_plainly_synthetic():
 
 
 def test_epochs_can_be_left_to_the_number_of_images():
-    program = cli.typer.main.get_command(cli.app).commands["train"]
+    program = typer.main.get_command(cli.app).commands["train"]
     given = program.make_context("train", ["-o", "m", "--epochs", "auto"]).params["epochs"]
-    assert cli._make_net(cli.Net.SMALL, epochs=given).epochs == "auto"
+    assert _inputs.make_net(_options.Net.SMALL, epochs=given).epochs == "auto"
 
 
 def test_splits_of_phantoms_share_no_image():
-    out = cli._Output(as_json=False, quiet=True)
-    phantoms = cli._draw_phantoms(28, out)
+    out = _output.Output(as_json=False, quiet=True)
+    phantoms = _inputs.draw_phantoms(28, out)
     images = np.concatenate([phantoms[split].data for split in ("train", "val", "test")])
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 96 + 32 + 32
     # Evaluated alone, the test split is the one that benchmark does not train on.
-    assert np.array_equal(cli._draw_phantoms(28, out, "test").data, phantoms.test.data)
+    assert np.array_equal(_inputs.draw_phantoms(28, out, "test").data, phantoms.test.data)
 
 
 @pytest.fixture
@@ -386,7 +389,7 @@ def test_folder_with_files_is_not_written_to(clinic):
 
 
 def test_runs_begun_in_the_same_second_have_folders_of_their_own():
-    assert [cli._new_folder("a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert [_run_folder._new_folder("a").name for _ in range(3)] == ["a", "a-2", "a-3"]
 
 
 @pytest.mark.parametrize("finished", [0, 1])
@@ -612,7 +615,7 @@ def test_train_on_classes_without_names_and_without_val_split(folder):
 
 
 def test_train_without_train_split_is_told_before_tensorflow_starts(folder, monkeypatch):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("was started"))
+    monkeypatch.setattr(_inputs, "start_tensorflow", lambda: pytest.fail("was started"))
     data = write_npz(folder / "rest.npz", splits=["val", "test"], n=8)
     line = error_line("train", "--data", data, "-o", "m.octsk")
     assert line == f"{data} has no 'train' split; it has val, test"
@@ -806,7 +809,7 @@ def test_classes_without_names_are_called_by_their_labels(clinic, folder):
 @pytest.fixture
 def no_tensorflow(monkeypatch):
     """What is refused is refused before any work."""
-    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("was started"))
+    monkeypatch.setattr(_inputs, "start_tensorflow", lambda: pytest.fail("was started"))
 
 
 @pytest.mark.usefixtures("no_tensorflow")
@@ -1090,7 +1093,7 @@ def test_info_without_a_home(monkeypatch):
 
 
 def test_info_lists_no_temporary_files(folder, monkeypatch):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda: None)
+    monkeypatch.setattr(info, "start_tensorflow", lambda: None)
     (folder / "octmnist.npz").write_bytes(b"")
     (folder / ".octmnist-abcdefgh.npz").write_bytes(b"")
     out = octsk_command("info", "--data-home", folder).stdout
@@ -1286,6 +1289,6 @@ def test_start_of_tensorflow_that_fails_is_told_whole(monkeypatch, capfd):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match="no tensorflow"):
-        cli.start_tensorflow()
+        start_tensorflow()
     os.write(2, b"and stderr is back\n")
     assert capfd.readouterr().err == "the driver is broken\nand stderr is back\n"

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 import octsk
 from octsk.benchmark import run_benchmark
 from octsk.cli import _app as cli
+from octsk.cli import evaluate, predict
 from octsk.datasets import load_medmnist
 from octsk.tuning import tune
 from octsk.utils.files import (
@@ -167,7 +168,7 @@ class Outputs:
 
     def write_evaluation(self, folder):
         test = self.data.test
-        cli._write_evaluation(folder, self.report, self.net, test, "small.octsk")
+        evaluate._write_evaluation(folder, self.report, self.net, test, "small.octsk")
 
     def write_run(self, folder):
         self.run.save(folder)
@@ -179,7 +180,7 @@ class Outputs:
         words = ["small.octsk", self.scan, "--output", folder / "predictions.csv"]
         with pytest.MonkeyPatch.context() as patch:
             # Reading it would need a temporary file, which may not be here.
-            patch.setattr(cli, "_load_model", lambda path: self.net)
+            patch.setattr(predict, "load_model", lambda path: self.net)
             result = CliRunner().invoke(cli.app, ["--debug", "predict", *map(str, words)])
         if result.exit_code:
             raise result.exception

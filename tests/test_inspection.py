@@ -17,7 +17,7 @@ from octsk.inspection._grad_cam import (
     _has_convolutions,
     _places,
 )
-from octsk.training._fitting import seeded_layers
+from octsk.training._settings import seeded_layers
 
 METHODS = [grad_cam, occlusion_sensitivity]
 NETS = {

@@ -9,8 +9,9 @@ from scipy.special import expit, logit
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
-from octsk.metrics import _intervals, _resampled
 from octsk.metrics import (
+    _intervals,
+    _resampled,
     bootstrap_interval,
     expected_calibration_error,
     interval_caveat,

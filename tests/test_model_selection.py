@@ -54,7 +54,7 @@ from octsk import (
 )
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
 from octsk.utils.hashing import stable_hash
 
 mpl.use("agg")
@@ -1368,6 +1368,7 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
+    from octsk.model_selection import storage
     from octsk.model_selection import study as _study
 
     n_taken = _study.n_taken
@@ -1380,7 +1381,7 @@ def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch)
 
     monkeypatch.setattr(_study, "n_taken", slowly)
     plan = dict(sampler=None, pruner=None, directions=["maximize"])
-    study = _study.open_study(tmp_path / "search.journal", None, **plan)
+    study = storage.open_study(tmp_path / "search.journal", None, **plan)
     both = threading.Barrier(2)
 
     def meet(study, trial):

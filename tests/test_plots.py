@@ -381,7 +381,7 @@ def test_history_of_a_net_and_of_a_pipeline():
 def test_history_refuses_what_has_none():
     with pytest.raises(NotFittedError):
         plots.HistoryDisplay.from_estimator(octsk.SmallOCTNet())
-    with pytest.raises(TypeError, match="a net with a history_"):
+    with pytest.raises(TypeError, match="a network with a history_"):
         plots.HistoryDisplay.from_estimator(DummyClassifier().fit([[0]], [0]))
 
 

@@ -1,5 +1,6 @@
 """Runs as web pages and model cards: what they say, safe from what they are given."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -225,6 +226,10 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
     assert "| not known |" in body
     with pytest.raises(ValueError, match="needs the estimator that is in it"):
         model_card(report, file="tiny.octsk")
+    few = dataclasses.replace(report, interval_caveat="Few patients: 3 in all.")
+    words = " ".join(model_card(few, estimator=net, dataset=data.val).split())
+    assert "intervals of this test set. Few patients: 3 in all. ### Results" in words
+    assert "Few patients: 3 in all." in html_report(few)
     alone = model_card(report)
     assert "octsk.load" not in alone
     assert "5ha" in alone

@@ -4,19 +4,20 @@
 from octsk.utils.tensorflow import keras  # isort: split
 
 import copy
+import functools
+import inspect
 import math
 import os
 import sys
-import types
 import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scikeras.wrappers import BaseWrapper, KerasClassifier
+from scikeras.wrappers import KerasClassifier
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 from sklearn.utils import check_array, check_random_state
@@ -26,8 +27,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk.augmentation import OCTAugmenter
 from octsk.classifiers._keras_names import instead_of, refuse_arguments, refuse_hooks
+from octsk.classifiers._scikeras import MixinFirst
 from octsk.persistence import _files
 from octsk.persistence._export import FORMATS, export
+from octsk.training._batches import Batches
+from octsk.training._callbacks import (
+    STEPS_PER_EXECUTION,
+    AveragedWeights,
+    CosineDecay,
+    Onlooker,
+)
 from octsk.training._checkpoint import (
     describe_arrays,
     describe_network,
@@ -35,61 +44,18 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import (
-    STEPS_PER_EXECUTION,
-    AveragedWeights,
-    Batches,
-    CosineDecay,
-    Forward,
-    Onlooker,
-    check_not_forked,
-    fit_model,
-    garbage,
-    has_fast_bfloat16,
-    in_bfloat16,
-    logits,
-    seeded_layers,
-)
+from octsk.training._fitting import fit_model
 from octsk.training._fresh import fresh
+from octsk.training._inference import Forward, logits
 from octsk.training._memory import warn_of_memory
+from octsk.training._model_pool import garbage
+from octsk.training._precision import has_fast_bfloat16, in_bfloat16
+from octsk.training._settings import check_not_forked, seeded_layers
 from octsk.training._weights import balance, class_shares, loss_weights, without_ones
 from octsk.training._whole_epochs import WholeEpochs
 from octsk.utils.columns import check_column, check_groups, check_known
 from octsk.utils.json import jsonable
 from octsk.utils.validation import check_lengths, validate_images
-
-# scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
-# as scikeras 0.13 has. The method put there is the one that it inherits anyway.
-if "__sklearn_tags__" not in vars(BaseWrapper):
-    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
-
-
-class _MixinFirst(type):
-    """Puts ClassifierMixin before the class whose behaviour it changes.
-
-    scikeras 0.13 has ``KerasClassifier(BaseWrapper, ClassifierMixin)``, so that the mixin's
-    tags never count: scikit-learn >= 1.7 then takes the estimator for no classifier, and
-    cross-validation is silently not stratified.
-    """
-
-    _get_param_names: Any
-
-    def mro(cls):
-        order = super().mro()
-        order.remove(ClassifierMixin)
-        order.insert(order.index(KerasClassifier), ClassifierMixin)
-        return order
-
-    def __call__(cls, *args, **params):
-        try:
-            return super().__call__(*args, **params)
-        except TypeError as error:
-            known = cls._get_param_names()
-            for name in params.keys() - set(known):
-                if instead := instead_of(name, known):
-                    raise TypeError(f"{error}. {instead}") from None
-            raise
-
 
 OPTIMIZERS = {
     "adadelta",
@@ -233,7 +199,7 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         the epochs that were complete."""
 
 
-class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
+class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
     """Base of the estimators: everything but the network and its defaults.
 
     A subclass is a few lines: its architecture, a function of the input shape and the
@@ -344,9 +310,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if defaults is not None:
             cls.__init__ = _with_defaults(cls.__init__, defaults)  # type: ignore[method-assign]
         if cls.__doc__ and "{parameters}" in cls.__doc__:
-            parameters = _PARAMETERS.format(
-                preset=cls._preset, **(cls.__init__.__kwdefaults__ or {})
-            )
+            signature = inspect.signature(cls.__init__).parameters.values()
+            defaults = {p.name: p.default for p in signature if p.name != "self"}
+            parameters = _PARAMETERS.format(preset=cls._preset, **defaults)
             cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
 
     # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
@@ -797,7 +763,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         }
 
     def _kind(self):
-        """Return what makes the TensorFlow graph of a training step; see TwinPool."""
+        """Return what makes the TensorFlow graph of a training step; see ModelPool."""
         optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
@@ -1459,11 +1425,24 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
 
 def _with_defaults(init, defaults):
-    """Return a copy of `init`, signature and all, with other keyword defaults."""
-    copied = types.FunctionType(init.__code__, init.__globals__, init.__name__)
-    copied.__kwdefaults__ = {**init.__kwdefaults__, **defaults}
-    copied.__qualname__ = init.__qualname__
-    return copied
+    """Return a constructor with other defaults, which its signature shows."""
+    signature = inspect.signature(init)
+    parameters = [
+        p.replace(default=defaults.get(name, p.default))
+        for name, p in signature.parameters.items()
+    ]
+
+    @functools.wraps(init)
+    def constructor(self, **params):
+        for name in params.keys() - signature.parameters.keys():
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"{name!r}. {instead_of(name, signature.parameters)}".rstrip()
+            )
+        init(self, **{**defaults, **params})
+
+    constructor.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return constructor
 
 
 def _check_labels(X, y, X_name="X", name="y"):

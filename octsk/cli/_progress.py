@@ -62,7 +62,7 @@ class TrainingDisplay:
     def watch(self, net, title: str) -> None:
         """Show the next fit of `net` until `leave`."""
         # Here, since it loads TensorFlow.
-        from octsk.training._fitting import ProgressCallback
+        from octsk.training._callbacks import ProgressCallback
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None
@@ -130,7 +130,7 @@ class TrainingDisplay:
         left = f"; {seconds:.0f} s left" if done < total else ""
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 
-    def _say(self, line: str) -> None:
+    def print_message(self, line: str) -> None:
         self._bar.console.print(
             printable(line), soft_wrap=True, markup=False, highlight=False
         )

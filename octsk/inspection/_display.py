@@ -174,7 +174,7 @@ class ExplanationDisplay(Display):
 
 _METHODS: dict[str, tuple[Callable, str]] = {
     "grad_cam": (grad_cam, "Grad-CAM, share of the map's maximum"),
-    "occlusion": (occlusion_sensitivity, "occlusion: drop of the probability when covered"),
+    "occlusion": (occlusion_sensitivity, "occlusion: decrease of the probability"),
 }
 
 

@@ -17,7 +17,6 @@ from octsk.metrics._medmnist import (
 )
 
 __all__ = [
-    "TITLES",
     "PairedDifference",
     "bootstrap_interval",
     "expected_calibration_error",

@@ -153,7 +153,8 @@ def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
         # Each end by its distance from a bound, which is then met exactly.
         left, right = (max(0.0, (q + x / 2 - half) / (1 + x)) for q in (p, 1 - p))
         right = 1 - right
-    return low + width * left, low + width * right
+    # Rounding must not exclude the value itself.
+    return low + width * min(left, p), low + width * max(right, p)
 
 
 def p_value(estimate: Estimate) -> float:

@@ -507,7 +507,7 @@ class OCTSearchCV(BaseSearchCV):
         """Fit the first fold, stopping as soon as Optuna says so."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        from octsk.training._fitting import EpochCallback
+        from octsk.training._callbacks import EpochCallback
 
         stops: list[Exception] = []
 

@@ -17,7 +17,7 @@ import numpy as np
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training._fitting import check_settings, seeded_layers
+from octsk.training._settings import check_settings, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json

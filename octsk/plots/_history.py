@@ -93,8 +93,8 @@ class HistoryDisplay(Display):
         history = getattr(estimator, "history_", None)
         if not isinstance(history, dict):
             raise TypeError(
-                "estimator must be a net with a history_, or a pipeline that ends in one, "
-                f"got {type(estimator).__name__}."
+                "estimator must be a network with a history_, or a pipeline whose last "
+                f"step is one, got {type(estimator).__name__}."
             )
         return cls({name or type(estimator).__name__: history}).plot(ax)
 

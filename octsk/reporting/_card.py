@@ -208,7 +208,8 @@ def _measured(reports):
         ],
         "results": _table(Table("", ("seed", *TITLES.values()), rows)),
         "leaks": leak_notes(first),
-        "level": f"{first.confidence_level:.0%}",
+        "brackets": f"{first.confidence_level:.0%} bootstrap intervals of this test set. "
+        + (first.interval_caveat or ""),
         "measured": f"{first.n_samples} images: {data_words(first.data)}",
         "seconds": first.fit_seconds,
         "recall": [f"{name} {decimals(value)}" for name, value in first.recall.items()],

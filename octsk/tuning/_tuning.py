@@ -22,19 +22,15 @@ from sklearn.model_selection import (
 )
 
 from octsk.augmentation import OCTAugmenter
-from octsk.benchmark._benchmark import (
-    BenchmarkRun,
-    _check_mapping,
+from octsk.benchmark._run import BenchmarkRun
+from octsk.benchmark._runner import (
     _check_test_corruptible,
-    _class_names,
-    _describe,
     _fit,
     _seeded,
     run_benchmark,
-    trained_on,
 )
-from octsk.benchmark._record import environment
 from octsk.datasets._splits import warn_of_shared_groups
+from octsk.evaluation._evaluate import _check_mapping, _class_names, _describe, trained_on
 from octsk.evaluation._report import (
     data_words,
     resolve,
@@ -42,6 +38,7 @@ from octsk.evaluation._report import (
     synthetic_banner,
 )
 from octsk.model_selection import OCTSearchCV, search_space
+from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
 from octsk.utils.formatting import decimals, shortened
 from octsk.utils.json import jsonable, write_json

@@ -18,14 +18,14 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
-# What a spreadsheet takes for the start of a formula, be it wide or narrow.
+# Characters that a spreadsheet interprets as the start of a formula, also in full width.
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
 
 
 def spreadsheet_cell(value: object) -> object:
-    """Return a cell for a CSV file that a spreadsheet shows instead of computing it.
+    """Return a cell of a CSV file that a spreadsheet does not evaluate as a formula.
 
-    Text that it would read as a formula gets an apostrophe in front; numbers stay.
+    Text that looks like a formula is prefixed with an apostrophe. Numbers are unchanged.
 
     Examples
     --------
