@@ -10,6 +10,7 @@ from helpers import TINY, toy_images
 from sklearn.exceptions import DataConversionWarning
 
 import octsk
+from octsk.datasets._splits import shared_groups
 from octsk.metrics import bootstrap_interval, medmnist_accuracy
 from octsk.utils.columns import check_column, check_groups
 
@@ -239,3 +240,9 @@ def test_labels_of_all_that_takes_them(net):
         octsk.grad_cam(net, X, target=labels)
     with pytest.raises(ValueError, match=r"^classes has missing values"):
         octsk.SmallOCTNet(**TINY).partial_fit(X, y, classes=[0, 1, 2, None])
+
+
+def test_missing_groups_are_not_shared_by_splits():
+    parts = [dict(groups=np.array(["nan", "", name, "P1"])) for name in ("a", "b")]
+    shared = shared_groups(dict(train=parts[0], test=parts[1]))
+    assert shared == {("train", "test"): ["P1"]}

@@ -212,7 +212,7 @@ def test_a_distribution_strategy_is_refused_in_training():
         np.testing.assert_array_equal(net.predict_proba(X), proba)
 
 
-def test_graphs_are_refused():
+def test_graphs_are_refused(tmp_path):
     net = octsk.SmallOCTNet(**TINY).initialize(X, y)
     augmenter = octsk.OCTAugmenter()
     with tf.Graph().as_default():
@@ -220,6 +220,7 @@ def test_graphs_are_refused():
             lambda: octsk.SmallOCTNet(**TINY).fit(X, y),
             lambda: net.predict(X),
             lambda: augmenter.fit_transform(X),
+            lambda: net.export(tmp_path / "net", format="saved_model"),
         ):
             with pytest.raises(ValueError, match=r"octsk needs .* eager execution"):
                 call()

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from octsk.utils.columns import MISSING_TEXT, is_missing
 from octsk.utils.untrusted import printable
 
 SPLITS = ("train", "val", "test")
@@ -37,19 +38,16 @@ def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
         part = dataset.get(split)
         column = part.get("groups") if isinstance(part, Mapping) else None
         if column is not None and np.ndim(column) == 1:
-            groups[split] = dict.fromkeys(filter(_is_known, np.asarray(column).tolist()))
+            groups[split] = dict.fromkeys(
+                one
+                for one in np.asarray(column).tolist()
+                if not is_missing(one, MISSING_TEXT)
+            )
     if len(groups) < 2:
         return dataset.get("shared_groups") or {}
     pairs = combinations(groups, 2)
     shared = {(a, b): [one for one in groups[a] if one in groups[b]] for a, b in pairs}
     return {pair: both for pair, both in shared.items() if both}
-
-
-def _is_known(group) -> bool:
-    try:
-        return group is not None and bool(group == group)
-    except TypeError:  # pandas.NA
-        return False
 
 
 def warn_of_shared_groups(dataset: Mapping | None, stacklevel: int = 3) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from octsk.utils.files import FULL, atomic_folder, atomic_write, temporary_folder
-from octsk.utils.tensorflow import keras, tf
+from octsk.utils.tensorflow import check_eager, keras, tf
 from octsk.utils.validation import to_unit
 
 # The name of the networks' input and output in the exported graph.
@@ -28,6 +28,7 @@ def export(model, path, format, *, mirrored, log_prior_ratio):
     log_prior_ratio : ndarray of shape (n_classes,) or None
         What to add to the logits.
     """
+    check_eager()
     signature = [tf.TensorSpec(model.input_shape, tf.uint8, name=_IMAGES)]
 
     @tf.function(input_signature=signature)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 # What pandas and NumPy make of a missing value where they turn values into text.
-_MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
+MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
 
 
 def check_column(y, name="y", *, warn=True):
@@ -93,7 +93,7 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
         )
     # Text as well: in the file of a data set, which holds no objects, a missing group is.
     hint = "Leave these images out, or give each of them a group of its own."
-    check_known(groups, name, hint, also=_MISSING_TEXT)
+    check_known(groups, name, hint, also=MISSING_TEXT)
     try:
         return np.unique(np.ravel(groups), return_inverse=True)[1]
     except TypeError:
@@ -126,7 +126,7 @@ def check_known(values, name, hint, also=()):
     kind = object if isinstance(values, list | tuple) else None
     array = np.asarray(values, kind).ravel()
     if array.dtype.kind == "O":
-        missing = np.array([_is_missing(value, also) for value in array], bool)
+        missing = np.array([is_missing(value, also) for value in array], bool)
     elif array.dtype.kind in "US":
         missing = np.isin(array.astype(str), also)
     elif array.dtype.kind in "mM":
@@ -143,7 +143,8 @@ def check_known(values, name, hint, also=()):
         )
 
 
-def _is_missing(value, also):
+def is_missing(value, also=()):
+    """Say whether a value, or a text among `also`, stands for none."""
     if isinstance(value, str):
         return value in also
     try:
