@@ -81,15 +81,14 @@ def bootstrap_interval(
     ------
     ValueError
         As `medmnist_accuracy`, or for an unknown metric, an `n_resamples` below 2, a
-        `confidence_level` outside (0, 1), fewer than two groups, or `bounds` that are
-        not in rising order, do not contain the metric, or come with a named metric.
+        `confidence_level` outside (0, 1), a missing group, fewer than two groups, or
+        `bounds` that are not in rising order, do not contain the metric, or come with a
+        named metric.
 
     See Also
     --------
     interval_caveat : Say that a test set is too small for reliable intervals.
     paired_bootstrap : Compare two classifiers on the same samples.
-        As `medmnist_accuracy`, or for an unknown metric, an `n_resamples` below 1, a
-        `confidence_level` outside (0, 1), a missing group, or fewer than two groups.
 
     Notes
     -----
