@@ -13,7 +13,7 @@ BOXES = {
     "training": ("octsk.training", "batches, steps", 1, 4),
     "architectures": ("octsk.architectures", "a Keras network", 2, 4),
     "classifiers": ("octsk.classifiers", "fit, predict", 0, 5),
-    "benchmark": ("octsk.benchmark", "metrics, reports", 0, 6),
+    "benchmark": ("octsk.evaluation", "metrics, reports", 0, 6),
     "inspection": ("octsk.inspection", "saliency maps", 1, 6),
     "file": ("octsk.persistence", "one .octsk file", 2, 6),
     "plots": ("octsk.plots", "plots", 0, 7),
