@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -390,6 +391,13 @@ def test_score_is_accuracy(fitted):
     )
 
 
+def has_avx512():
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:  # not on Linux
+        return False
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_an_image_is_predicted_alike_alone_and_among_others(method, fitted):
     # More than one part of the forward pass.
@@ -397,7 +405,12 @@ def test_an_image_is_predicted_alike_alone_and_among_others(method, fitted):
     all_at_once = getattr(fitted, method)(many)
     np.testing.assert_array_equal(all_at_once[:60], all_at_once[-60:])
     one_by_one = np.concatenate([getattr(fitted, method)(X[i : i + 1]) for i in range(60)])
-    np.testing.assert_array_equal(all_at_once[:60], one_by_one)
+    if has_avx512() or method == "predict":
+        np.testing.assert_array_equal(all_at_once[:60], one_by_one)
+    else:
+        # The products of other processors sum in an order that depends on the number of
+        # images, so that logits agree to the rounding of float32.
+        np.testing.assert_allclose(all_at_once[:60], one_by_one, rtol=1e-4, atol=1e-5)
 
 
 # --- Epochs, partial_fit, warm_start ---------------------------------------------------

@@ -45,8 +45,9 @@ def logits(forward, images):
     check_not_forked()
     check_eager()
     if len(images) == 1:
-        # Matrix products of one row are summed in another order than those of more; a
-        # pair makes an image's logits the same, bit for bit, alone and among others.
+        # Matrix products of one row are summed in another order than those of more. On
+        # processors with AVX-512, a pair makes the logits of an image the same, bit for
+        # bit, alone and among others; elsewhere they agree to rounding.
         return logits(forward, np.repeat(images, 2, axis=0))[:1]
     size = max(2, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
     # Parts of nearly equal size, so that no part is a single image.
