@@ -1,5 +1,7 @@
 """What several test modules share."""
 
+from pathlib import Path
+
 import numpy as np
 
 from octsk import LargeOCTNet, MediumOCTNet, SmallOCTNet
@@ -17,3 +19,11 @@ def toy_images(n=60, n_classes=3, side=12, seed=0):
     y = np.arange(n) % n_classes
     X[np.arange(n), 2 + 3 * y] += 180
     return X, y
+
+
+def has_avx512():
+    """Say whether products are summed in an order that does not depend on their number."""
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:  # not on Linux
+        return False

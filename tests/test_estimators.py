@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -18,7 +17,7 @@ import pandas as pd
 import pytest
 import sklearn
 import tensorflow as tf
-from helpers import NETS, TINY, toy_images
+from helpers import NETS, TINY, has_avx512, toy_images
 from scikeras.wrappers import KerasClassifier
 from scipy.special import softmax
 from sklearn.base import clone, is_classifier
@@ -389,13 +388,6 @@ def test_score_is_accuracy(fitted):
     assert fitted.score(X, labels, weight) == pytest.approx(
         np.average(hits, weights=weight)
     )
-
-
-def has_avx512():
-    try:
-        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:  # not on Linux
-        return False
 
 
 @pytest.mark.parametrize("method", METHODS)
