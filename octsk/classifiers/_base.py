@@ -142,7 +142,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         makes fewer of them the more images there are, ``3000 / sqrt(n)`` rounded up: 10
         for the 97,477 of OCTMNIST, 44 for 4,708, 99 for 924.
     batch_size : int, default={batch_size}
-        Images in a training step.
+        Images in a training step. Large images may need a smaller one: a warning says so
+        where a fit may take more than half of the available memory.
     augmentation : None, bool or OCTAugmenter, default={augmentation}
         Random changes of the training images, drawn anew in each epoch. True means
         ``OCTAugmenter.from_preset({preset!r})``. Never applied to validation images or in
@@ -157,9 +158,10 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         takes the place of the weights in validation and after training. None for none.
         A further training begins from the average: not for many calls of `partial_fit`.
     class_weight : None, "balanced" or dict, default={class_weight!r}
-        Weights of the classes in the loss, as in scikit-learn; "balanced" makes them
-        inversely proportional to the class frequencies. They also weight the validation
-        loss.
+        Weights of the classes in the loss, as in scikit-learn. "balanced" makes them
+        inversely proportional to the summed sample weights of the classes among the
+        images that train, which leaves out those of weight 0 and those held out. They
+        also weight the validation loss, where "balanced" goes by the validation images.
     class_prior : None, "uniform" or array-like of shape (n_classes,), default=None
         Shares of the classes, in the order of `classes_`, among the images to predict:
         the logits are moved by the logarithm of their ratio to `class_prior_`. None
@@ -403,24 +405,24 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         given = params.get("augmentation", self.augmentation)
         if nested and isinstance(given, bool | np.bool) and given:
             params["augmentation"] = OCTAugmenter.from_preset(self._preset)
-        values = {**self.get_params(deep=False), **params}
+        known = self.get_params(deep=False)
+        values = {**known, **params}
         for name in params:
             owner, _, inner = name.partition("__")
             # Keras's callbacks have a set_params, which is for something else.
             if inner and owner in values and not hasattr(values[owner], "get_params"):
                 raise ValueError(
                     f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
-                    f"no parameters of its own. {instead_of(name, values)}".rstrip()
+                    f"no parameters of its own. {instead_of(name, known)}".rstrip()
                 )
-        unknown = [name for name in params if name.partition("__")[0] not in values]
         try:
             # scikeras sets parameters one by one and stores "optimizer__*" unasked.
             return BaseEstimator.set_params(self, **params)
         except ValueError as error:
-            instead = " ".join(instead_of(name, values) for name in unknown).strip()
-            if not instead:
-                raise
-            raise ValueError(f"{error} {instead}") from None
+            for name in params:
+                if name.partition("__")[0] not in known and instead_of(name, known):
+                    raise ValueError(f"{error} {instead_of(name, known)}") from None
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
