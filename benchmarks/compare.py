@@ -34,7 +34,7 @@ SIDE, N_CLASSES = 8, 4
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Draw 48 grey images of four classes, each brighter than the one before."""
+    """Draw 48 grey images of four classes of increasing brightness."""
     rng = np.random.default_rng(0)
     y = np.arange(48) % N_CLASSES
     X = 50 * y[:, None, None] + rng.integers(0, 50, (48, SIDE, SIDE))
@@ -116,7 +116,7 @@ def new_skorch(epochs=1, logits=False, **settings):
             return self.dense(X.flatten(1).float() / 255)
 
     Network.__qualname__ = "Network"
-    sys.modules[__name__].Network = Network  # or it could not be pickled
+    sys.modules[__name__].Network = Network  # needed for pickling
     return NeuralNetClassifier(
         Network,
         criterion=torch.nn.CrossEntropyLoss,
@@ -387,7 +387,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                 f"{__spec__.name}:ask_without_torch", package=package
             )
         result["answers"][package] = answers
-        save(result, chosen.output)  # what there is so far
+        save(result, chosen.output)  # intermediate results
     show(tables(result))
     return result
 

@@ -111,6 +111,12 @@ def tensorflow(X):
     return tf.constant(X)
 
 
+def dataset(X, y):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((X, y)).batch(8)
+
+
 def colour(X):
     return np.stack([X] * 3, axis=-1)
 
@@ -208,7 +214,10 @@ REFUSED = [
     ("None", lambda w: None, Value, "X must be an array of images; got None"),
     ("a path", lambda w: "scan.png", Value, "octsk.load_image_files reads image files"),
     ("a data set, not its data", lambda w: {"data": w.X}, Value, "pass its 'data'"),
-    ("a generator", lambda w: (x for x in w.X), Value, "X must be an array of images"),
+    ("a generator", lambda w: (x for x in w.X), Value, "got a generator; pass a list of its images"),
+    ("a tf.data.Dataset", lambda w: dataset(w.X, w.y), Value, "Make arrays of its batches: X, y = map(np.concatenate, zip(*X.as_numpy_iterator()))"),
+    ("a Pillow image", lambda w: pictures(w.X)[0], Value, "Pass a list of images, [X]"),
+    ("Pillow images with a palette", lambda w: [image.convert("P") for image in pictures(w.X)], Value, "image.convert('L') makes them grey"),
     ("one flattened image", lambda w: w.X[0].ravel(), Value, "one image is (1, h, w)"),
     ("an empty list", lambda w: [], Value, "X has one dimension, (0,)"),
     ("no images, (0, h, w)", lambda w: w.X[:0], Value, "0 sample(s) (shape=(0, 12, 12))"),
@@ -314,12 +323,14 @@ TABLE = {
         Case("booleans", lambda w: w.fit(y=w.y > 0), Works("predicts booleans", lambda w, net: net.predict(w.X).dtype == bool), slow=True),
         Case("text", lambda w: w.fit(y=np.array(list("abc"))[w.y]), Works("the same training; predicts text", lambda w, net: TRAINED.check(w, net) and set(net.predict(w.X)) <= set("abc")), slow=True),
         Case("None", lambda w: w.fit(y=None), Fails(Value, "requires y to be passed")),
+        Case("no argument", lambda w: w.Net().fit(w.X), Fails(Value, "requires y to be passed")),
+        Case("none beside a tf.data.Dataset", lambda w: w.Net().fit(dataset(w.X, w.y)), Fails(Value, "Make arrays of its batches: X, y = map(np.concatenate")),
         Case("one-hot rows", lambda w: w.fit(y=np.eye(3)[w.y]), Fails(Value, "One-hot rows become labels by y.argmax(axis=1)")),
         Case("fractions", lambda w: w.fit(y=w.y + 0.5), Fails(Value, "Unknown label type: continuous")),
         Case("numbers and text", lambda w: w.fit(y=mixed(w.y)), Fails(Value, "y mixes labels of several kinds")),
         Case("numbers and text in a list", lambda w: w.fit(y=mixed(w.y).tolist()), Fails(Value, "y mixes labels of several kinds")),
-        Case("NaN", lambda w: w.fit(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "y contains NaN")),
-        Case("None among them", lambda w: w.fit(y=np.where(w.y == 2, None, w.y)), Fails(Value, "y mixes labels of several kinds")),
+        Case("NaN", lambda w: w.fit(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions (2, 5, 8, 11, 14, ...)")),
+        Case("None among them", lambda w: w.fit(y=np.where(w.y == 2, None, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("too few", lambda w: w.fit(y=w.y[:-1]), Fails(Value, "X has 40 images and y 39 entries")),
         Case("none at all", lambda w: w.fit(y=[]), Fails(Value, "X has 40 images and y 0 entries")),
         Case("one number", lambda w: w.fit(y=1), Fails(Value, "y should be a 1d array")),
@@ -330,7 +341,7 @@ TABLE = {
     "`fit`: weights, groups and validation sets": [
         Case("too few weights", lambda w: w.fit(sample_weight=np.ones(39)), Fails(Value, "sample_weight.shape == (39,), expected (40,)")),
         Case("negative weights", lambda w: w.fit(sample_weight=-np.ones(40)), Fails(Value, "sample_weight must be a number of 0 or more for each image")),
-        Case("a weight that is NaN", lambda w: w.fit(sample_weight=np.where(w.y, 1, np.nan)), Fails(Value, "sample_weight contains NaN"), slow=True),
+        Case("a weight that is NaN", lambda w: w.fit(sample_weight=np.where(w.y, 1, np.nan)), Fails(Value, "sample_weight has missing values (NaN, None or the like) at 14 of 40 positions"), slow=True),
         Case("weights of text", lambda w: w.fit(sample_weight=["a"] * 40), Fails(Value, "sample_weight must be a number of 0 or more for each image"), slow=True),
         Case("weights that are all 0", lambda w: w.fit(sample_weight=np.zeros(40)), Fails(Value, "sample_weight")),  # scikit-learn 1.8 leaves that to octsk, whose words are others
         Case("X_val without y_val", lambda w: w.fit(X_val=w.X), Fails(Value, "X_val and y_val must be given together")),
@@ -340,7 +351,8 @@ TABLE = {
         Case("y_val with a class that y lacks", lambda w: w.fit(X_val=w.X, y_val=w.y + 1), Fails(Value, "y_val holds labels that the network was not made for: [3]"), slow=True),
         Case("y_val one-hot", lambda w: w.fit(X_val=w.X, y_val=np.eye(3)[w.y]), Fails(Value, "One-hot rows become labels by y_val.argmax(axis=1)"), slow=True),
         Case("y_val with a class missing", lambda w: w.fit(X_val=w.X[:3][w.y[:3] > 0], y_val=[1, 2]), TRAINED, slow=True),
-        Case("too few groups", lambda w: w.fit(groups=[0], early_stopping=True), Fails(Value, "groups has 1 entries for 40 images"), slow=True),
+        Case("too few groups", lambda w: w.fit(groups=[0], early_stopping=True), Fails(Value, "groups must have shape (40,), one group for each image; got (1,)"), slow=True),
+        Case("groups of which some are None", lambda w: w.fit(groups=np.where(w.y == 2, None, "P1"), early_stopping=True), Fails(Value, "groups has missing values (NaN, None or the like) at 13 of 40 positions"), slow=True),
         Case("early stopping with a class of one image", lambda w: w.fit(y=w.y * 0 + (np.arange(40) == 0), early_stopping=True), Fails(Value, "early_stopping cannot hold out"), slow=True),
     ],
     "`fit`: parameters": [
@@ -431,15 +443,16 @@ TABLE = {
         Case("one-hot labels", lambda w: w.evaluate(y=np.eye(3)[w.y]), Fails(Value, "One-hot rows become labels by y.argmax(axis=1)")),
         Case("labels of a class that was not trained", lambda w: w.evaluate(y=w.y + 1), Fails(Value, "y holds classes [3] that the estimator was not trained on")),
         Case("labels as text, trained on numbers", lambda w: w.evaluate(y=w.y.astype(str)), Fails(Value, "y holds classes ['0', '1', '2'] that the estimator was not trained on")),
-        Case("labels that are NaN", lambda w: w.evaluate(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "Input y contains NaN")),
+        Case("labels that are NaN", lambda w: w.evaluate(y=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "y has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("a net that is not fitted", lambda w: w.evaluate(w.Net()), Fails(NotFitted, "is not fitted yet")),
         Case("the class, not an estimator", lambda w: w.evaluate(w.Net), Fails(Type, "is a class, not an instance")),
         Case("the path of a model", lambda w: w.evaluate("model.octsk"), Fails(Type, "is not an estimator instance")),
         Case("a data set that is an array", lambda w: w.evaluate(dataset=w.X), Fails(Type, "dataset must be a Bunch")),
         Case("`split='all'`", lambda w: w.evaluate(split="all"), Fails(Value, "split must be 'train', 'val' or 'test'")),
+        Case("groups of which some are NaN", lambda w: w.evaluate(groups=np.where(w.y == 2, np.nan, w.y)), Fails(Value, "groups has missing values (NaN, None or the like) at 13 of 40 positions")),
         Case("too few groups", lambda w: w.evaluate(groups=[1, 2]), Fails(Value, "groups must have shape (40,)")),
         Case("`confidence_level=95`", lambda w: w.evaluate(confidence_level=95), Fails(Value, "confidence_level must lie in (0, 1)")),
-        Case("`n_resamples=0`", lambda w: w.evaluate(n_resamples=0), Fails(Value, "n_resamples must be at least 1")),
+        Case("`n_resamples=1`", lambda w: w.evaluate(n_resamples=1), Fails(Value, "n_resamples must be at least 2")),
         Case("`random_state='a'`", lambda w: w.evaluate(random_state="a"), Fails(Value, "'a' cannot be used to seed")),
     ],
     "`OCTSearchCV`": [
@@ -492,8 +505,8 @@ TABLE = {
         Case("a `.keras` file", lambda w: w.load(w.keras), Fails(Value, "cannot be loaded as an octsk model (it is a Keras model; keras.saving.load_model")),
         Case("an `.h5` file", lambda w: w.load(w.h5), Fails(Value, "cannot be loaded as an octsk model (it is an HDF5 file; from_h5")),
         Case("text", lambda w: w.load(w.text), Fails(Value, "cannot be loaded as an octsk model")),
-        Case("None", lambda w: w.load(None), Fails(Type, "os.PathLike object, not NoneType")),
-        Case("a number", lambda w: w.load(3), Fails(Type, "os.PathLike object, not int")),
+        Case("None", lambda w: w.load(None), Fails(Type, "os.PathLike object")),
+        Case("a number", lambda w: w.load(3), Fails(Type, "os.PathLike object")),
     ],
     "`save`": [
         Case("into a folder that does not exist", lambda w: w.net.save(w.folder / "no" / "m.octsk"), Fails(FileNotFoundError, "m.octsk")),
@@ -519,7 +532,7 @@ TABLE = {
         Case("too few classes", lambda w: w.from_h5(w.h5, classes=[0, 1]), Fails(Value, "classes must be 3 different labels")),
         Case("a class twice", lambda w: w.from_h5(w.h5, classes=[0, 1, 1]), Fails(Value, "classes must be 3 different labels")),
         Case("a parameter that does not exist", lambda w: w.from_h5(w.h5, lr=1), Fails(Type, "unexpected keyword argument 'lr'")),
-        Case("None", lambda w: w.from_h5(None), Fails(Type, "os.PathLike object, not NoneType")),
+        Case("None", lambda w: w.from_h5(None), Fails(Type, "os.PathLike object")),
     ],
     "`load_medmnist`": [
         Case("a file that does not exist", lambda w: w.load_medmnist("absent.npz"), Fails(FileNotFoundError, "No such file or directory: 'absent.npz'")),
@@ -530,7 +543,7 @@ TABLE = {
         Case("a file with a flipped bit in its directory", lambda w: w.load_medmnist(flipped(w.npz, 0.95)), Fails(Value, "is not a whole npz file")),
         Case("text", lambda w: w.load_medmnist(w.text), Fails(Value, "is not a whole npz file")),
         Case("a model", lambda w: w.load_medmnist(w.model), Fails(Value, "it is a model that octsk saved; octsk.load reads it")),
-        Case("None", lambda w: w.load_medmnist(None), Fails(Type, "os.PathLike object, not NoneType")),
+        Case("None", lambda w: w.load_medmnist(None), Fails(Type, "os.PathLike object")),
         Case("`split='all'`", lambda w: w.load_medmnist(w.npz, split="all"), Fails(Value, "split must be 'train', 'val', 'test' or None")),
         Case("a split that the file lacks", lambda w: w.load_medmnist(w.pack(val_images=None, val_labels=None), split="val"), Fails(Value, "has no 'val' split; it has train, test")),
         Case("`return_X_y` without a split", lambda w: w.load_medmnist(w.npz, return_X_y=True), Fails(Value, "return_X_y=True needs split")),
@@ -551,6 +564,7 @@ TABLE = {
                 ("text labels", lambda w: dict(train_labels=w.y.astype(str)), "train_labels must be integers"),
                 ("one-hot labels", lambda w: dict(train_labels=np.eye(3, dtype=int)[w.y]), "train_labels has 3 labels per image"),
                 ("too few groups", lambda w: dict(train_groups=w.y[1:]), "train_groups must have shape (40,)"),
+                ("groups of which one is empty", lambda w: dict(train_groups=np.where(np.arange(40) == 7, "", "P1")), "train_groups has missing values (NaN, None or the like) at 1 of 40 positions (7)"),
                 ("splits of different sizes", lambda w: dict(test_images=w.X[:, 1:]), "the splits have images of different shapes"),
             ]
         ],
@@ -611,11 +625,11 @@ TABLE = {
                 ("n_samples='9'", dict(n_samples="9"), Type, "n_samples must be an instance of"),
                 ("size=4", dict(size=4), Value, "size == 4, must be >= 8"),
                 ("size=(28, 28)", dict(size=(28, 28)), Type, "size must be an instance of"),
-                ("weights=[1, 1, 1]", dict(weights=[1, 1, 1]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[1, 1, 1, -1]", dict(weights=[1, 1, 1, -1]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[0, 0, 0, 0]", dict(weights=[0] * 4), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights=[1, 1, 1, nan]", dict(weights=[1, 1, 1, np.nan]), Value, "weights must be None or 4 numbers, not negative and not all 0"),
-                ("weights='even'", dict(weights="even"), Value, "weights must be None or 4 numbers, not negative and not all 0"),
+                ("weights=[1, 1, 1]", dict(weights=[1, 1, 1]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[1, 1, 1, -1]", dict(weights=[1, 1, 1, -1]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[0, 0, 0, 0]", dict(weights=[0] * 4), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights=[1, 1, 1, nan]", dict(weights=[1, 1, 1, np.nan]), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
+                ("weights='even'", dict(weights="even"), Value, "weights must be None or 4 non-negative numbers that are not all 0"),
                 ("random_state='a'", dict(random_state="a"), Value, "'a' cannot be used to seed"),
             ]
         ],
@@ -627,10 +641,10 @@ TABLE = {
         *[
             Case(given, lambda w, make=make: w.corrupt(make(w)), Fails(Value, words))
             for given, make, words in [
-                ("floats from 0 to 1", lambda w: w.X / 255, "images has dtype float64; images to corrupt are uint8 (0 to 255)"),
+                ("floats from 0 to 1", lambda w: w.X / 255, "images has dtype float64, but images to corrupt must be uint8 (0 to 255)"),
                 ("floats from 0 to 255", lambda w: w.X * 1.0, "images holds floats from 0 to"),
-                ("int16 from 0 to 255", lambda w: w.X.astype(np.int16), "images has dtype int16; images to corrupt are uint8 (0 to 255)"),
-                ("four channels", lambda w: np.stack([w.X] * 4, -1), "images has 4 channels; images to corrupt have 1 (grey) or 3 (colour)"),
+                ("int16 from 0 to 255", lambda w: w.X.astype(np.int16), "images has dtype int16, but images to corrupt must be uint8 (0 to 255)"),
+                ("four channels", lambda w: np.stack([w.X] * 4, -1), "images has 4 channels, but images to corrupt must have 1 (grey) or 3 (colour)"),
                 ("no images, (0, h, w)", lambda w: w.X[:0], "0 sample(s) (shape=(0, 12, 12))"),
                 ("a path", lambda w: "scan.png", "images must be an array of images"),
             ]
@@ -641,7 +655,7 @@ TABLE = {
         Case("`severity=2.5`", lambda w: w.corrupt(severity=2.5), Fails(Type, "severity must be an instance of int")),
     ],
     "`run_benchmark` and its files": [
-        Case("float images to corrupt", lambda w: w.run_benchmark({"train": {}, "test": {"data": w.X / 255}}, corruptions=True), Fails(Value, "dataset.test.data has dtype float64; images to corrupt are uint8")),
+        Case("float images to corrupt", lambda w: w.run_benchmark({"train": {}, "test": {"data": w.X / 255}}, corruptions=True), Fails(Value, "dataset.test.data has dtype float64, but images to corrupt must be uint8")),
         Case("a data set without a test split", lambda w: w.run_benchmark(w.load_medmnist(w.pack(test_images=None, test_labels=None))), Fails(Value, "dataset must have a test split")),
         Case("arrays, not a data set", lambda w: w.run_benchmark(w.X), Fails(Type, "dataset must be a Bunch")),
         Case("no nets", lambda w: w.run_benchmark(w.load_medmnist(w.npz), nets={}), Fails(Value, "estimators must name at least one")),
@@ -674,7 +688,7 @@ TABLE = {
             ('class weights that do not exist', '--data clinic.npz --class-weight equal ', 2, "'equal' is not one of 'balanced'"),
             ('no seeds', '--data clinic.npz --seeds 0', 2, "Invalid value for '--seeds'"),
             ('an output folder with files in it', '--data clinic.npz --output scans', 1, 'scans holds files already'),
-            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt holds files already'),
+            ('an output folder that is a file', '--data clinic.npz --output notes.txt', 1, 'notes.txt is not a folder'),
             ('a file without a test split', '--data train.npz', 1, 'dataset must have a test split'),
             ('an option that does not exist', '--nosuch', 2, 'No such option: --nosuch'),
         ),

@@ -16,8 +16,8 @@ from sklearn.model_selection import cross_val_score
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
 from octsk.classifiers._base import BaseOCTNet
+from octsk.training._callbacks import Onlooker
 from octsk.training._checkpoint import describe_network
-from octsk.training._fitting import Onlooker
 
 X, y = toy_images(60)
 
@@ -334,7 +334,7 @@ KILLER = """
 import os, random, signal, sys, time
 import numpy as np
 from octsk.classifiers._base import BaseOCTNet
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
 from test_checkpoint import SETTINGS, net, state
 from helpers import toy_images
 

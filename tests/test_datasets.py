@@ -32,6 +32,7 @@ from octsk.datasets import (
     make_oct_phantoms,
 )
 from octsk.datasets._registry import REGISTRY
+from octsk.datasets._splits import SPLITS
 
 
 def arrays(splits=("train", "val", "test"), size=28, n=6, channels=None, n_classes=4):
@@ -88,6 +89,46 @@ def test_real_oct(data_folder):
         assert (part.name, part.size, part.target_names) == ("octdl_dev", 28, None)
         assert part.synthetic is False
         assert part.official is False
+
+
+@pytest.mark.parametrize("split", [None, "train", "test"])
+def test_patients_in_several_splits_are_warned_of(tmp_path, split):
+    patients = {
+        "train_groups": np.array(["a", "b", "c", "d", "e\x1b[2J", "f"]),
+        "val_groups": np.array(["x", "x", "y", "y", "z", "z"]),
+        "test_groups": np.array(["f", "e\x1b[2J", "d", "c", "b", "x"]),
+    }
+    np.savez(tmp_path / "leak.npz", **arrays(), **patients)
+    words = (
+        r"leak has images .* train and test share 5 \(b, c, d, e\\x1b\[2J, f\); val and "
+        r"test share 1 \(x\)\. "
+    )
+    with pytest.warns(UserWarning, match=words) as caught:
+        dataset = load_medmnist(tmp_path / "leak.npz", split=split)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert dataset.shared_groups[("val", "test")] == ["x"]
+    assert "shared_groups: 5 in train and test, 1 in val and test" in repr(dataset)
+    if split == "test":
+        X, y = dataset.data, dataset.target
+        net = DummyClassifier().fit(X, y)
+        with pytest.warns(UserWarning, match=words):
+            report = evaluate(net, X, y, dataset=dataset, n_resamples=10)
+        assert report.data["shared_groups"] == {"train": 5, "val": 1}
+
+
+def test_patients_kept_apart_are_not_warned_of(tmp_path):
+    groups = {f"{split}_groups": np.arange(6) + 6 * k for k, split in enumerate(SPLITS)}
+    np.savez(tmp_path / "apart.npz", **arrays(), **groups)
+    assert "shared_groups" not in load_medmnist(tmp_path / "apart.npz")
+
+
+def test_name_of_a_file_does_no_harm(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9\x1b[2J.npz")
+    np.savez(path, **arrays())
+    dataset = load_medmnist(path)
+    assert dataset.name == r"caf\udce9\x1b[2J"
+    assert r"from caf\udce9\x1b[2J.npz" in dataset.DESCR
+    assert dataset.filename == str(path)
 
 
 def test_real_sets_at_64_pixels_and_without_groups(data_folder):

@@ -34,7 +34,7 @@ from octsk import (
 )
 from octsk.classifiers import _base
 from octsk.classifiers._base import OPTIMIZERS, BaseOCTNet
-from octsk.training import _fitting
+from octsk.training import _batches, _fitting, _model_pool
 
 X, y = toy_images()
 X_VAL, Y_VAL = toy_images(n=24, seed=1)
@@ -214,9 +214,9 @@ def test_column_of_labels():
         (y[:-1], ValueError, "X has 60 images and y 59 entries"),
         (np.eye(3)[y], ValueError, r"y has shape \(60, 3\).*y.argmax\(axis=1\)"),
         (y + 0.5, ValueError, "Unknown label type: continuous"),
-        (np.where(y == 0, np.nan, y), ValueError, "y contains NaN"),
+        (np.where(y == 0, np.nan, y), ValueError, "y has missing values"),
         (y * 0, ValueError, r"y holds one class, \[0\]; .* at least 2 classes"),
-        ([None, "a", "b"] * 20, ValueError, "y mixes labels of several kinds"),
+        ([None, "a", "b"] * 20, ValueError, "y has missing values"),
         (np.array([b"a", b"b"])[y % 2], TypeError, "bytes"),
     ],
 )
@@ -573,7 +573,7 @@ def test_validation_images_may_have_another_dtype_and_layout(reference):
         ),
         (dict(X_val=X_VAL, y_val=np.full(24, "DME")), r"y_val holds labels .*\['DME'\]"),
         (dict(X_val=X_VAL, y_val=Y_VAL + 0.5), "Unknown label type"),
-        (dict(X_val=X_VAL, y_val=np.full(24, np.nan)), "y_val contains NaN"),
+        (dict(X_val=X_VAL, y_val=np.full(24, np.nan)), "y_val has missing values"),
     ],
 )
 def test_wrong_validation_sets(validation, message):
@@ -725,7 +725,7 @@ def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(
     spy_augmenter, monkeypatch
 ):
     # Batches are gathered several at a time; here 7 of 16 images of 8 x 8.
-    monkeypatch.setattr(_fitting, "_PART_PIXELS", 7 * 16 * 8 * 8)
+    monkeypatch.setattr(_batches, "_PART_PIXELS", 7 * 16 * 8 * 8)
     images = np.arange(1_500, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
     images = np.tile(images, (1, 8, 4))
     net(epochs=3, batch_size=16, augmentation=SpyAugmenter()).fit(
@@ -985,7 +985,7 @@ def test_callback_may_stop_the_training():
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_what_a_callback_does_to_its_network_stays_there(monkeypatch):
-    monkeypatch.setattr(_fitting, "_twins", _fitting.TwinPool(4))
+    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2, callbacks=[Counter()]).fit(X, y))
     net(epochs=2, callbacks=[Freeze()]).fit(X, y)
     again = net(epochs=2, callbacks=[Counter()]).fit(X, y)
@@ -1026,12 +1026,12 @@ def test_refused_arguments_leave_it_not_fitted(wrong):
 
 def test_networks_that_train_in_turn_do_not_meet(monkeypatch):
     # Fits of one kind share a compiled network.
-    monkeypatch.setattr(_fitting, "_twins", _fitting.TwinPool(4))
+    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2).fit(X, y))
     warm = net(warm_start=True).fit(X, y)
     before = weights(warm)
     # Its optimizer is Adam's for good; the parameter must not make it pass for another.
-    monkeypatch.setattr(_fitting, "_twins", _fitting.TwinPool(4))
+    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
     warm.set_params(optimizer="adamw", learning_rate=0.5).fit(X, y)
     assert type(warm.model_.optimizer) is keras.optimizers.Adam
     assert (weights(warm) != before).any()
@@ -1052,7 +1052,7 @@ def test_idle_networks_are_kept_up_to_so_many_bytes():
             pass
         return made
 
-    pool = _fitting.TwinPool(4, 4 * 1000)
+    pool = _model_pool.ModelPool(4, 4 * 1000)
     assert [lent(kind, 150) for kind in "abc"] == [["a"], ["b"], ["c"]]
     assert [lent(kind, 150) for kind in "cba"] == [[], [], ["a"]]  # 900 numbers are two
     assert [lent("large", 400) for _ in range(2)] == [["large"], ["large"]]
@@ -1180,7 +1180,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.parametrize(("limit", "kept"), [(10**9, [True] * 3), (1, [False] * 3)])
 def test_networks_of_past_fits_do_not_stay(monkeypatch, limit, kept):
-    monkeypatch.setattr(_fitting, "_COLLECTED_NUMBERS", limit)
+    monkeypatch.setattr(_model_pool, "_COLLECTED_NUMBERS", limit)
     gc.disable()
     try:
         fits = (SmallOCTNet(**TINY).fit(X, y) for _ in range(3))

@@ -54,8 +54,8 @@ from octsk import (
 )
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
-from octsk.model_selection._search import _hash
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
+from octsk.utils.hashing import stable_hash
 
 mpl.use("agg")
 
@@ -490,16 +490,16 @@ def test_parameters_of_fit_of_any_kind(kind, tmp_path):
 def test_parameters_of_fit_from_other_libraries(library):
     module = pytest.importorskip(library)
     make = module.table if library == "pyarrow" else module.DataFrame
-    one, same, other = (_hash([make({n: [1, 2]}), "words"]) for n in ("a", "a", "b"))
+    one, same, other = (stable_hash([make({n: [1, 2]}), "words"]) for n in ("a", "a", "b"))
     assert one == same != other
 
 
 def test_equal_values_have_equal_hashes_in_all_processes():
     code = (
         "import numpy as np\n"
-        "from octsk.model_selection import _hash\n"
+        "from octsk.utils.hashing import stable_hash\n"
         "a = np.arange(6.0).reshape(2, 3)\n"
-        "print(_hash([{'b': [(a, 'x')], 'a': None}, [a, a], list('ab')]))"
+        "print(stable_hash([{'b': [(a, 'x')], 'a': None}, [a, a], list('ab')]))"
     )
     hashes = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
@@ -507,9 +507,10 @@ def test_equal_values_have_equal_hashes_in_all_processes():
     }
     a, again = (np.arange(6.0).reshape(2, 3) for _ in range(2))
     value = [{"a": None, "b": [(np.asfortranarray(a), "x")]}, [a, again], ("a", "b")]
-    assert hashes == {_hash(value) + "\n"}
+    assert hashes == {stable_hash(value) + "\n"}
     assert (
-        len({_hash(v) for v in ([a], [[a]], [a, a], {"a": a}, [a.astype(int)], "a")}) == 6
+        len({stable_hash(v) for v in ([a], [[a]], [a, a], {"a": a}, [a.astype(int)], "a")})
+        == 6
     )
 
 
@@ -1367,7 +1368,8 @@ def test_workers_share_a_study(tmp_path):
 
 
 def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch):
-    from octsk.model_selection import _study
+    from octsk.model_selection import storage
+    from octsk.model_selection import study as _study
 
     n_taken = _study.n_taken
 
@@ -1379,7 +1381,7 @@ def test_workers_that_ask_at_once_begin_no_trial_too_many(tmp_path, monkeypatch)
 
     monkeypatch.setattr(_study, "n_taken", slowly)
     plan = dict(sampler=None, pruner=None, directions=["maximize"])
-    study = _study.open_study(tmp_path / "search.journal", None, **plan)
+    study = storage.open_study(tmp_path / "search.journal", None, **plan)
     both = threading.Barrier(2)
 
     def meet(study, trial):

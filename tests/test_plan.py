@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.benchmark import _record, run_benchmark
-from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.benchmark import record as _record
+from octsk.benchmark import run_benchmark
+from octsk.benchmark.record import make_estimators, make_plan, read_record
 from octsk.cli import _app as cli
-from octsk.training._fitting import Onlooker
+from octsk.cli import benchmark
+from octsk.training._callbacks import Onlooker
 from octsk.utils.files import only_one_at
 
 
@@ -364,7 +366,7 @@ def test_nets_that_are_not_ours(net):
 def test_scans_that_are_not_drawn_unasked(size):
     data = {"name": "oct-phantoms", "size": size, "synthetic": True, "file": None}
     with pytest.raises(ValueError, match="up to 224 are drawn unasked: name them by"):
-        cli._source_of({"plan": {"data": data}}, "run.json")
+        benchmark._source_of({"plan": {"data": data}}, "run.json")
 
 
 def test_a_run_killed_at_its_very_beginning_can_begin(dataset, tmp_path):
@@ -388,7 +390,7 @@ def test_what_the_command_cannot_repeat(record):
 
 def test_source_of_sets_that_can_be_had_anywhere():
     def source(**data):
-        return cli._source_of({"plan": {"data": data}}, "run.json")
+        return benchmark._source_of({"plan": {"data": data}}, "run.json")
 
     phantoms = dict(name="oct-phantoms", size=64, synthetic=True, file=None)
     assert source(**phantoms) == (True, None, 64)

@@ -10,8 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 import octsk
 from octsk import SmallOCTNet
-from octsk.training import _fitting
-from octsk.training._fitting import Onlooker
+from octsk.training import _fitting, _model_pool
+from octsk.training._callbacks import Onlooker
 
 X, y = toy_images(40)
 X_VAL, Y_VAL = toy_images(12, seed=1)
@@ -182,10 +182,10 @@ def test_the_same_fit_goes_on_from_its_checkpoint(tmp_path):
 
 
 def test_interrupted_network_is_not_lent_again(monkeypatch):
-    monkeypatch.setattr(_fitting, "_twins", _fitting.TwinPool(4))
+    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
     expected = state(net().fit(X, y))
     interrupt(net(callbacks=watched(1, "on_train_batch_end"), random_state=1), X, y)
-    assert not _fitting._twins._idle
+    assert not _fitting._pool._idle
     assert state(net().fit(X, y)) == expected
 
 

@@ -4,30 +4,39 @@
 from octsk.utils.tensorflow import keras  # isort: split
 
 import copy
+import functools
+import inspect
 import math
 import os
 import sys
-import types
 import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scikeras.wrappers import BaseWrapper, KerasClassifier
+from scikeras.wrappers import KerasClassifier
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
-from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk.augmentation import OCTAugmenter
 from octsk.classifiers._keras_names import instead_of, refuse_arguments, refuse_hooks
+from octsk.classifiers._scikeras import MixinFirst
 from octsk.persistence import _files
 from octsk.persistence._export import FORMATS, export
+from octsk.training._batches import Batches
+from octsk.training._callbacks import (
+    STEPS_PER_EXECUTION,
+    AveragedWeights,
+    CosineDecay,
+    Onlooker,
+)
 from octsk.training._checkpoint import (
     describe_arrays,
     describe_network,
@@ -35,65 +44,18 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import (
-    STEPS_PER_EXECUTION,
-    AveragedWeights,
-    Batches,
-    CosineDecay,
-    Forward,
-    Onlooker,
-    check_not_forked,
-    fit_model,
-    garbage,
-    has_fast_bfloat16,
-    in_bfloat16,
-    logits,
-    seeded_layers,
-)
+from octsk.training._fitting import fit_model
 from octsk.training._fresh import fresh
+from octsk.training._inference import Forward, logits
 from octsk.training._memory import warn_of_memory
+from octsk.training._model_pool import garbage
+from octsk.training._precision import has_fast_bfloat16, in_bfloat16
+from octsk.training._settings import check_not_forked, seeded_layers
 from octsk.training._weights import balance, class_shares, loss_weights, without_ones
 from octsk.training._whole_epochs import WholeEpochs
+from octsk.utils.columns import check_column, check_groups, check_known
 from octsk.utils.json import jsonable
-from octsk.utils.validation import (
-    check_column,
-    check_images,
-    check_lengths,
-    validate_images,
-)
-
-# scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
-# as scikeras 0.13 has. The method put there is the one that it inherits anyway.
-if "__sklearn_tags__" not in vars(BaseWrapper):
-    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
-
-
-class _MixinFirst(type):
-    """Puts ClassifierMixin before the class whose behaviour it changes.
-
-    scikeras 0.13 has ``KerasClassifier(BaseWrapper, ClassifierMixin)``, so that the mixin's
-    tags never count: scikit-learn >= 1.7 then takes the estimator for no classifier, and
-    cross-validation is silently not stratified.
-    """
-
-    _get_param_names: Any
-
-    def mro(cls):
-        order = super().mro()
-        order.remove(ClassifierMixin)
-        order.insert(order.index(KerasClassifier), ClassifierMixin)
-        return order
-
-    def __call__(cls, *args, **params):
-        try:
-            return super().__call__(*args, **params)
-        except TypeError as error:
-            known = cls._get_param_names()
-            for name in params.keys() - set(known):
-                if instead := instead_of(name, known):
-                    raise TypeError(f"{error}. {instead}") from None
-            raise
-
+from octsk.utils.validation import check_lengths, validate_images
 
 OPTIMIZERS = {
     "adadelta",
@@ -239,7 +201,7 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         the epochs that were complete."""
 
 
-class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
+class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
     """Base of the estimators: everything but the network and its defaults.
 
     A subclass is a few lines: its architecture, a function of the input shape and the
@@ -350,9 +312,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if defaults is not None:
             cls.__init__ = _with_defaults(cls.__init__, defaults)  # type: ignore[method-assign]
         if cls.__doc__ and "{parameters}" in cls.__doc__:
-            parameters = _PARAMETERS.format(
-                preset=cls._preset, **(cls.__init__.__kwdefaults__ or {})
-            )
+            signature = inspect.signature(cls.__init__).parameters.values()
+            defaults = {p.name: p.default for p in signature if p.name != "self"}
+            parameters = _PARAMETERS.format(preset=cls._preset, **defaults)
             cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
 
     # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
@@ -443,7 +405,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     # --- Fitting -----------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None, **unknown):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        groups=None,
+        **unknown,
+    ):
         """Train the network.
 
         Parameters
@@ -460,8 +431,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         y_val : array-like, default=None
             Their labels.
         groups : array-like of shape (n,), default=None
-            Which images belong together, those of one patient, say. With
-            `early_stopping`, none are trained on and others of the same group held out.
+            The group of each image, such as its patient; none may be missing. With
+            `early_stopping`, images are held out by whole groups.
 
         Returns
         -------
@@ -513,7 +484,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, **unknown):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
         """Train one epoch more, from where the network and its optimizer stand.
 
         Parameters
@@ -606,6 +577,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _set_up(self, y):
         """Make the untrained network for images of `image_shape_` and the labels in y."""
+        check_known(y, "classes", "Each class needs a label.")
         # scikeras copies a RandomState, so that a second fit repeats the first;
         # scikit-learn draws from it.
         self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -628,12 +600,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         # scikeras stores the second axis, an image's height, as n_features_in_, and does
         # not check values.
+        # First X: of a data set that yields images and labels it says how to get both.
+        X = self._check_images(X, reset=reset)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the "
                 "target y is None."
             )
-        X = self._check_images(X, reset=reset)
         y = _check_labels(X, y)
         if not reset:
             self._check_goes_on(y)
@@ -670,6 +643,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_sample_weight(X, y, sample_weight):
         # scikeras drops images of weight 0 by copying all others; they are left out by
         # their index instead, see _fit_keras_model.
+        hint = "Give these images a weight; a weight of 0 leaves an image out."
+        check_known(sample_weight, "sample_weight", hint)
         try:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float32, ensure_non_negative=True
@@ -689,6 +664,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _compiled_model(self, reduced=False, like=None):
         """Return the network, compiled; with the optimizer of `like`, if that is given."""
+        own = getattr(self._architecture, "__module__", None) == "octsk.architectures"
+        if keras.config.image_data_format() != "channels_last" and not own:
+            raise ValueError(
+                "octsk's images are (n, h, w, c), but Keras's image_data_format is "
+                "'channels_first', which the layers of an architecture of your own follow. "
+                "Call keras.config.set_image_data_format('channels_last') first."
+            )
         with seeded_layers(self._random_state):
             model = self._architecture(
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
@@ -736,6 +718,27 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         return _copy(optimizer, config)
 
+    def _resolved_params(self):
+        """Return what the parameters stand for that are None or "auto"."""
+        try:
+            config = self._fresh_optimizer().get_config()
+        except ValueError:  # set to what no fit would take
+            return {}
+        rate = config["learning_rate"]
+        own = {
+            # A float32 there. A schedule is a dictionary of its class and settings.
+            "learning_rate": float(str(np.float32(rate)))
+            if isinstance(rate, float)
+            else f"{rate['class_name']}, a schedule",
+            "weight_decay": config.get("weight_decay") or 0.0,
+        }
+        if config.get("use_ema"):
+            own["ema_momentum"] = config["ema_momentum"]
+        resolved = {k: v for k, v in own.items() if getattr(self, k) is None}
+        if self.epochs == "auto" and getattr(self, "n_iter_", 0):
+            resolved["epochs"] = self.n_iter_
+        return resolved
+
     def _keras_verbose(self):
         if sys.stdout is None or getattr(sys.stdout, "closed", False):
             return 0  # a program without a console, where Keras's output would be an error
@@ -762,7 +765,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         }
 
     def _kind(self):
-        """Return what makes the TensorFlow graph of a training step; see TwinPool."""
+        """Return what makes the TensorFlow graph of a training step; see ModelPool."""
         optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
@@ -880,6 +883,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     ):
         check_not_forked()
         train, validation = self._image_sets(X, y, sample_weight, X_val, y_val, groups)
+        # For reports: of each class, the images that train.
+        self._trained_on = np.bincount(y[train.index], minlength=len(self.classes_))
         if epochs == "auto":
             epochs = auto_epochs(len(train.index))
         before = self.class_prior_
@@ -1027,9 +1032,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validation_batches(self, X_val, y_val):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together; one is None.")
-        X_val = check_images(
-            X_val, name="X_val", image_shape=self.image_shape_, estimator=self
-        )
+        X_val = validate_images(self, X_val, reset=False, name="X_val")
         y_val = _check_labels(X_val, y_val, "X_val", "y_val")
         self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
@@ -1057,9 +1060,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _split(self, index, y, groups):
         """Hold a stratified share of the images out for early stopping."""
         if groups is not None:
-            groups = column_or_1d(groups, warn=True)
-            if len(groups) != len(y):
-                raise ValueError(f"groups has {len(groups)} entries for {len(y)} images.")
+            groups = check_groups(groups, len(y))
         try:
             if groups is not None:
                 return self._split_groups(index, y, groups)
@@ -1260,7 +1261,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write, by custom with the ending ``.octsk``. It is there whole or
-            not at all.
+            not at all. An existing file is replaced.
         class_names : sequence of str, default=None
             What people call the classes, in the order of `classes_`. The loaded estimator
             has them as `class_names_`; None passes on what this one has there.
@@ -1307,7 +1308,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write; for "saved_model" a folder, which must be new or empty. It
-            is there whole or not at all.
+            is there whole or not at all. An existing file is replaced.
         format : {"onnx", "tflite", "saved_model"}, default="onnx"
             ONNX, for ONNX Runtime and many others (needs ``octsk[export]``); TensorFlow
             Lite, now called LiteRT, for phones and boards; TensorFlow's SavedModel, for
@@ -1426,11 +1427,24 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
 
 def _with_defaults(init, defaults):
-    """Return a copy of `init`, signature and all, with other keyword defaults."""
-    copied = types.FunctionType(init.__code__, init.__globals__, init.__name__)
-    copied.__kwdefaults__ = {**init.__kwdefaults__, **defaults}
-    copied.__qualname__ = init.__qualname__
-    return copied
+    """Return a constructor with other defaults, which its signature shows."""
+    signature = inspect.signature(init)
+    parameters = [
+        p.replace(default=defaults.get(name, p.default))
+        for name, p in signature.parameters.items()
+    ]
+
+    @functools.wraps(init)
+    def constructor(self, **params):
+        for name in params.keys() - signature.parameters.keys():
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"{name!r}. {instead_of(name, signature.parameters)}".rstrip()
+            )
+        init(self, **{**defaults, **params})
+
+    constructor.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return constructor
 
 
 def _check_labels(X, y, X_name="X", name="y"):

@@ -12,9 +12,9 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._download import digests, download, hide_secrets, remove_partial
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
+from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import printable
-
-SPLITS = ("train", "val", "test")
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
@@ -82,12 +82,13 @@ def load_medmnist(
 
     - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
-    - optionally ``{split}_groups``, shape (n,): which images belong together (one
-      patient's, for instance), for group-wise cross-validation;
+    - optionally ``{split}_groups``, numbers or text of shape (n,): the group of each
+      image, such as its patient, for group-wise cross-validation; none may be missing;
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
-    header that the file's size contradicts.
+    header that the file's size contradicts. A warning names groups that have images in
+    more than one split.
 
     Parameters
     ----------
@@ -122,6 +123,8 @@ def load_medmnist(
         - official : bool, whether the file is byte for byte the published one: only
           then may results stand beside published ones
         - synthetic : bool, always False
+        - shared_groups : dict, only where splits of the file share groups (patients):
+          the groups in both, by pairs of splits such as ``("train", "test")``
         - DESCR : str
 
         Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
@@ -138,7 +141,7 @@ def load_medmnist(
         If it is a folder.
     ValueError
         If the file is broken or foreign, has another layout, several labels per image
-        (ChestMNIST) or volumes (MedMNIST's 3-D sets), or lacks `split`.
+        (ChestMNIST) or volumes (MedMNIST's 3-D sets), misses a group, or lacks `split`.
 
     See Also
     --------
@@ -163,6 +166,7 @@ def load_medmnist(
     """
     _check_choices(split, return_X_y, mmap)
     dataset = _load(Path(path).expanduser(), split, mmap)
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -294,6 +298,7 @@ def fetch_medmnist(
                 "downloaded, remove yours",
                 stacklevel=2,
             )
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -476,6 +481,14 @@ def _load(
     if about["target_names"] is None:
         about["target_names"] = _read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
+    # Those of all splits, since the other ones matter to one that is loaded alone, too.
+    groups = {
+        part: {"groups": _npz.read_array(path, members["groups"])}
+        for part, members in layout.items()
+        if "groups" in members
+    }
+    if shared := shared_groups(groups):
+        about["shared_groups"] = shared
 
     def make_folder() -> Path:
         return _make_folder(get_data_home(data_home) / "unpacked" / sha256[:16])
@@ -489,9 +502,7 @@ def _load(
             if mapped
             else _npz.read_array(path, images),
             target=labels[part],
-            groups=_npz.read_array(path, members["groups"])
-            if "groups" in members
-            else None,
+            groups=_read_groups(path, members.get("groups")),
             split=part,
             **about,
         )
@@ -565,6 +576,14 @@ def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> No
 
 def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
     return _npz.read_array(path, member).astype(np.int64).ravel()
+
+
+def _read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
+    if member is None:
+        return None
+    groups = _npz.read_array(path, member)
+    check_groups(groups, len(groups), f"{path}: {member.key}")
+    return groups
 
 
 def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:

@@ -1,17 +1,22 @@
-"""How a phantom is drawn: layers of the retina, lesions, speckle and shadows."""
+"""Drawing of phantoms: layers of the retina, lesions, speckle and shadows.
+
+All arrays are float32. Curves have shape (n, x) with a row for each image. Scenes have
+shape (y, n, x), so that curves broadcast against scenes and averaging takes one matrix
+product for each axis.
+"""
 
 from math import ceil
 
 import numpy as np
 from sklearn.utils import Bunch
 
-# The square that a tile shows, in micrometres: 496 of the 512 columns of a scan of 6 mm
-# by 1.9 mm. All lengths below are micrometres, x from the left and y from the top.
+# Width and depth of an image in micrometres: 496 of the 512 columns of a scan of 6 mm by
+# 1.9 mm. All lengths below are in micrometres, with x from the left and y from the top.
 _WIDTH, _DEPTH = 5800.0, 1900.0
 
-
-# Layers from the vitreous down to Bruch's membrane with their grey level above the
-# background. The order of brightness is the anatomy's; the levels are fitted to tiles.
+# Layers from the vitreous down to Bruch's membrane with their grey levels above the
+# background. The order of brightness follows the anatomy, and the levels are fitted to
+# images of OCTMNIST.
 _GREY = {
     "nerve fibre": 82.0,
     "ganglion cell and inner plexiform": 66.0,
@@ -28,19 +33,14 @@ _GREY = {
 
 
 _PHOTORECEPTORS_AND_EPITHELIUM = ("ellipsoid", "interdigitation", "pigment epithelium")
-
-
 _LESION_LAYERS = ("subretinal fluid", "hyperreflective material", "below the epithelium")
-
-
+# A lesion begins at the upper edge of the first layers and ends at that of the second.
 _LESION_BEGINS = ("subretinal fluid", "below the epithelium")
-
-
 _LESION_ENDS = ("pigment epithelium", "choroid")
 
 
 class _Dice:
-    """Random numbers, one row an image."""
+    """Generator of random numbers with one row for each image."""
 
     def __init__(self, rng, n):
         self.rng, self.n = rng, n
@@ -61,7 +61,7 @@ class _Dice:
         return self.rng.uniform(size=(self.n, k)) < share
 
     def waves(self, x, length, amplitude):
-        """Add up three cosines along x, of about this length and any phase."""
+        """Return the sum of three cosines along x of about this length and random phase."""
         length = self.lognormal(length, 0.35, 3)[..., None]
         phase = self.uniform(0, 2 * np.pi, 3)[..., None]
         share = self.uniform(0.2, 0.8, 3)[..., None]
@@ -69,7 +69,15 @@ class _Dice:
 
 
 def draw_group(target, size, seed):
-    """Draw images finer than asked for, then average them down as MedMNIST does."""
+    """Draw images at a higher resolution and reduce them to `size` as MedMNIST does.
+
+    Returns
+    -------
+    images : ndarray of shape (n, size, size), uint8
+        The images.
+    lesion_mask : ndarray of shape (n, size, size), bool
+        Pixels where a lesion was drawn.
+    """
     dice = _Dice(np.random.RandomState(seed), len(target))
     fine = size * max(2, ceil(84 / size))
     centres = ((np.arange(fine) + 0.5) / fine).astype(np.float32)
@@ -93,7 +101,7 @@ def draw_group(target, size, seed):
 
 
 def _draw_lesion(dice, x, target):
-    """Size up what is wrong with each eye: curves in micrometres, zero where not."""
+    """Draw the parameters of the lesion of each eye; curves are 0 without a lesion."""
     cnv, dme, drusen = (target == k for k in range(3))
     severity = dice.rng.beta(2.4, 1.1, target.shape).astype(np.float32)
     centre = _WIDTH * np.clip(dice.normal(0.5, 0.14), 0.1, 0.9)
@@ -124,7 +132,7 @@ def _draw_lesion(dice, x, target):
         elevation=bumps + ragged_dome,
         material=ragged_clump,
         fluid=fluid,
-        # What is small or ragged dents the photoreceptors; what is large lifts the retina.
+        # Small or ragged lesions dent the photoreceptors, large ones lift the retina.
         dent=0.8 * bumps + ragged_dome + ragged_clump - 0.8 * (dome + clump),
         swelling=swelling,
         damage=cnv * dice.uniform(0.1, 0.8) * extent + 0.7 * bumps / (bumps + 50),
@@ -137,7 +145,7 @@ def _draw_lesion(dice, x, target):
 
 
 def _draw_drusen(dice, x, centre, severity):
-    """Heights of 3 to 12 drusen scattered about a centre, the tallest where they meet."""
+    """Draw the height of 3 to 12 drusen around a centre; the tallest counts in overlaps."""
     at = centre + dice.normal(0, 1100, 12)
     half_width = dice.uniform(30, 320, 12)
     height = half_width * dice.uniform(0.5, 1, 12) * (0.2 + 0.45 * severity)
@@ -146,13 +154,13 @@ def _draw_drusen(dice, x, centre, severity):
 
 
 def _draw_retina(dice, x, lesion):
-    """Lay out the layers: the upper edge of each, and its grey level."""
+    """Return the upper edge and the grey level of each layer."""
     place = x / _WIDTH - 0.5
     slope = dice.rng.laplace(0, 0.085 * _DEPTH, (dice.n, 1)).astype(np.float32)
     base = slope * place + dice.normal(-0.22, 0.32) * _DEPTH * place**2
     base += dice.waves(x, 3500, dice.lognormal(10, 0.9))
     base += dice.waves(x, 850, dice.lognormal(1.2, 0.5))
-    # The lesion lies in the frame, however steep the retina.
+    # The lesion lies within the image, however steep the retina is.
     level = np.clip(dice.normal(0.49, 0.075), 0.3, 0.8) * _DEPTH
     base += level - _at(base, x, lesion.centre)
 
@@ -194,7 +202,7 @@ def _draw_retina(dice, x, lesion):
 
 
 def _draw_fill(dice, x, y, edges):
-    """Cover what is white because the scan was turned level: above, below or both."""
+    """Return the cover of the white fill of a rotated scan: above, below or both."""
     place = x / _WIDTH - 0.5
     room = edges["nerve fibre"].min(axis=1, keepdims=True) - 60
     above = np.minimum(dice.gamma(0.8, 125), room) + dice.normal(0, 130) * place
@@ -206,7 +214,7 @@ def _draw_fill(dice, x, y, edges):
 
 
 def _paint_layers(y, edges, grey):
-    """Paint the layers; also what of them is lesion, and what lies behind the retina."""
+    """Paint the layers, and return also the covers of the lesions and of the choroid."""
     softness = max(_DEPTH / len(y), 8)
     scene = np.zeros((len(y), *edges["choroid"].shape), dtype=np.float32)
     drawn, cover, ink = np.zeros_like(scene), np.empty_like(scene), np.empty_like(scene)
@@ -224,7 +232,7 @@ def _paint_layers(y, edges, grey):
 
 
 def _paint_choroid(dice, y, scene, behind, edges, lesion):
-    """Add a glow that fades with depth, in streaks."""
+    """Add the choroid, a streaked glow that fades with depth."""
     reach = np.clip(dice.lognormal(225, 0.35), 80, 800)
     level = dice.lognormal(84, 0.28) * lesion.transmission
     choroid = np.exp(-y / reach) * (level * np.exp(edges["choroid"] / reach))
@@ -256,14 +264,14 @@ def _paint_spots(dice, x, y, scene, drawn, edges, lesion):
 
 
 def _places(dice, x, edges, centre, k, spread):
-    """Choose k places (x, y) in the retina of each eye; also its thickness there."""
+    """Draw k positions (x, y) in the retina of each eye, and return its thickness there."""
     at = np.clip(centre + dice.normal(0, spread, k), 200, _WIDTH - 200)
     top, bottom = (_at(edges[name], x, at) for name in ("nerve fibre", "ellipsoid"))
     return at, top + (bottom - top) * dice.uniform(0.25, 0.8, k), bottom - top
 
 
 def _ellipses(x, y, at, depth, half_width, half_height, count):
-    """Cover the first `count` ellipses of each image, with soft edges."""
+    """Return the cover of the first `count` ellipses of each image, with soft edges."""
     nearest = np.full((len(y), len(at), len(x)), 9, dtype=np.float32)
     for k in range(at.shape[1]):
         across = ((x - at[:, [k]]) / half_width[:, [k]]) ** 2 + 9 * (k >= count)
@@ -273,7 +281,7 @@ def _ellipses(x, y, at, depth, half_width, half_height, count):
 
 
 def _shine(dice, x, y, scene, behind):
-    """Light the scene: gain, vessel shadows, background, a dark rim at one side."""
+    """Apply gain, shadows of vessels, background and a dark rim at one side."""
     shade = dice.chance(0.25, 4) * dice.uniform(0.1, 0.6, 4)
     at, half = dice.uniform(0, _WIDTH, 4), dice.uniform(25, 110, 4)
     shade = shade[..., None] * _bump(x, at[..., None], half[..., None])
@@ -290,7 +298,7 @@ def _shine(dice, x, y, scene, behind):
 
 
 def _speckle(dice, image, size):
-    """Noise of the mean of as many independent grains of speckle as a pixel holds."""
+    """Draw the noise of a pixel as the mean of its independent grains of speckle."""
     grains = max((496 / size) ** 2 / 2, 1)
     noise = (dice.rng.standard_gamma(grains, image.shape) - grains) / np.sqrt(grains)
     noise[:, 1:] += 0.25 * noise[:, :-1]
@@ -300,7 +308,7 @@ def _speckle(dice, image, size):
 
 
 def _below(y, edge, softness, out=None):
-    """Cover what lies below an edge, softly."""
+    """Return the cover of the area below an edge, with a soft edge."""
     cover = np.subtract(y / softness, edge / softness - 0.5, out=out)
     return np.clip(cover, 0, 1, out=cover)
 
@@ -310,7 +318,7 @@ def _bump(x, centre, width, power=2):
 
 
 def _at(curve, x, places):
-    """Values of curves (n, x) at places (n, k)."""
+    """Return the values of curves (n, x) at positions (n, k)."""
     columns = np.clip(places / _WIDTH * len(x), 0, len(x) - 1).astype(int)
     return np.take_along_axis(curve, columns, axis=1)
 
@@ -323,7 +331,7 @@ def _smooth_field(dice, fine, rows, columns):
 
 
 def _averaging(fine, size):
-    """Weights (size, fine) of an antialiased bilinear resize."""
+    """Return the weights (size, fine) of an antialiased bilinear resize."""
     scale = max(fine / size, 1)
     centre = (np.arange(size)[:, None] + 0.5) * fine / size
     weights = np.maximum(1 - np.abs(np.arange(fine) + 0.5 - centre) / scale, 0)
@@ -331,5 +339,5 @@ def _averaging(fine, size):
 
 
 def _average_down(weights, scene):
-    """Bring a scene (y, n, x) to images (n, size, size)."""
+    """Reduce a scene (y, n, x) to images (n, size, size)."""
     return (np.tensordot(weights, scene, axes=1) @ weights.T).transpose(1, 0, 2)

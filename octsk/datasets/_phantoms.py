@@ -18,15 +18,15 @@ OCT phantoms
 Synthetic retinal B-scans in the four classes of OCTMNIST, drawn by
 `octsk.datasets.make_oct_phantoms` from a simple geometric model of the retina.
 
-No image here was taken from an eye. The phantoms are for trying out, testing and timing
-software where no real data can be had. They are not for clinical use, and no accuracy
-reached on them says anything about real scans or may be compared with published results.
+No image was taken from an eye. The phantoms are meant for trying out, testing and timing
+software where no real data are available. They are not for clinical use. An accuracy on
+phantoms says nothing about real scans and must not be compared with published results.
 
-`lesion_mask` marks where each lesion was drawn; it is False everywhere in normal eyes.
+`lesion_mask` marks where each lesion was drawn. It is False everywhere in normal eyes.
 """
 
-# Images are drawn in groups of this many, each group with a random stream of its own.
-# The number is part of what a seed means: another one would give other images.
+# Images are drawn in groups of this size, each with its own random stream. Changing the
+# size would change the images that a seed gives.
 _GROUP = 16
 
 
@@ -35,31 +35,31 @@ def make_oct_phantoms(
 ):
     """Draw synthetic retinal B-scans of OCTMNIST's four classes.
 
-    Each phantom is a cross-section of a retina drawn from a geometric model: the layers
-    from the nerve fibres to the pigment epithelium, a choroid that fades with depth, in
-    most eyes a foveal pit, and the lesion of its class. Position, tilt, curvature,
-    thickness, gain, shadows of vessels, speckle and the white fill at the edges of turned
-    scans vary between images. Lesions run from plain to too slight to see, so that no
-    classifier can name every image.
+    Each phantom is a cross-section of a retina, drawn from a geometric model. It shows the
+    layers from the nerve fibres to the pigment epithelium, a choroid that fades with depth,
+    a foveal pit in most eyes, and the lesion of its class. Position, tilt, curvature,
+    thickness, gain, shadows of vessels, speckle and the white fill at the edges of rotated
+    scans vary between images. Lesions range from obvious to invisible, so that no
+    classifier can be right for every image.
 
-    The phantoms are synthetic: for trying out, testing and timing software without real
-    data. They are not for clinical use, and an accuracy reached on them must not be set
-    beside one reached on real scans.
+    The phantoms are synthetic and meant for trying out, testing and timing software
+    without real data. They are not for clinical use, and an accuracy on phantoms must not
+    be compared with an accuracy on real scans.
 
     Parameters
     ----------
     n_samples : int, default=1000
         Number of images, at least 1.
     size : int, default=28
-        Height and width of the images in pixels, at least 8. The same seed and number of
-        images draw the same eyes at every size.
+        Height and width of the images in pixels, at least 8. For the same seed and
+        `n_samples`, the same eyes are drawn at every size.
     weights : sequence of 4 floats, default=None
-        Share of each class, not negative; they are divided by their sum. Each class gets
+        Non-negative shares of the classes, which are divided by their sum. Each class gets
         its share of `n_samples`, rounded. None means equal shares.
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn; pass an int to draw the same images each time.
+        Controls the random drawing. Pass an int for reproducible images.
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -69,41 +69,44 @@ def make_oct_phantoms(
         data : ndarray of shape (n_samples, size, size), uint8
             The images.
         target : ndarray of shape (n_samples,), int64
-            Class of each image, an index into `target_names`, in shuffled order.
+            Class of each image as an index into `target_names`, in shuffled order.
         target_names : list of 4 str
             Names of the classes.
         lesion_mask : ndarray of shape (n_samples, size, size), bool
-            Where the lesion was drawn: cysts, bright foci, fluid below the retina,
-            material above and below the pigment epithelium. All False in normal eyes.
+            Pixels where the lesion was drawn: cysts, bright foci, fluid below the retina,
+            or material above and below the pigment epithelium. The mask is False
+            everywhere in normal eyes.
         name, size, split, groups, filename, sha256, DESCR
-            As in the other data sets of this module; None where phantoms have no such
-            thing.
+            The same attributes as those of the other data sets of this module. Attributes
+            that do not apply to phantoms are None.
         synthetic : bool
-            True.
+            Always True.
     (data, target) : tuple
-        The first two of these, if `return_X_y` is True.
+        The images and their classes, if `return_X_y` is True.
 
     Raises
     ------
     TypeError
         If `n_samples` or `size` is not an integer.
     ValueError
-        If `n_samples` or `size` is too small, or `weights` is not 4 shares.
+        If `n_samples` or `size` is too small, or if `weights` does not hold 4 shares.
 
     Notes
     -----
-    A tile stands for 5.8 mm by 1.9 mm of retina, the square that MedMNIST [2]_ cuts from
-    the scans of 512 x 496 pixels that most of the source [1]_ consists of. The layers and
-    their order are those of the IN-OCT consensus [3]_. The retina is about 300
-    micrometres thick, more around the fovea and less in it, as measured thicknesses are
-    (on average 270 micrometres over the central millimetre [4]_). Drusen are from 60
-    micrometres across, where small ones end, to several times the 125 micrometres where
-    large ones begin [5]_. Speckle is gamma distributed, as the mean of many independent
-    grains of exponentially distributed intensity is [6]_. Grey levels, noise, positions
-    and the share of images with white fill were fitted to tiles of OCTMNIST.
+    An image shows 5.8 mm by 1.9 mm of retina, which is the square that MedMNIST [2]_ cuts
+    from the scans of 512 x 496 pixels that most of the source [1]_ consists of. The layers
+    and their order follow the IN-OCT consensus [3]_. The retina is about 300 micrometres
+    thick, more around the fovea and less within it, in agreement with measured thicknesses
+    (270 micrometres on average over the central millimetre [4]_). Drusen have diameters
+    from 60 micrometres, the upper limit of small drusen, to several times 125 micrometres,
+    the lower limit of large drusen [5]_. Speckle follows a gamma distribution, as does the
+    mean of many independent grains of exponentially distributed intensity [6]_. Grey
+    levels, noise, positions and the share of images with white fill were fitted to images
+    of OCTMNIST.
 
-    Images are drawn at a multiple of `size`, at least twice and at least 84 pixels, and
-    brought to `size` by the antialiased bilinear resize that comes closest to MedMNIST's.
+    Images are drawn at a multiple of `size`, at least twice as large and at least 84
+    pixels, and then reduced to `size` by the antialiased bilinear resize that comes
+    closest to that of MedMNIST.
 
     References
     ----------
@@ -142,7 +145,7 @@ def make_oct_phantoms(
     seeds = rng.randint(np.iinfo(np.int32).max, size=len(starts), dtype=np.int64)
     data = np.empty((n_samples, size, size), dtype=np.uint8)
     lesion_mask = np.empty(data.shape, dtype=bool)
-    # Matrix products as small as these lose more to waiting for threads than they gain.
+    # For such small matrix products, threads cost more time than they save.
     with threadpool_limits(limits=1, user_api="blas"):
         for start, seed in zip(starts, seeds, strict=True):
             group = slice(start, start + _GROUP)
@@ -166,21 +169,23 @@ def make_oct_phantoms(
 
 
 def draw_splits(n_samples, *, size=28, weights=None):
-    """Draw a data set in splits that share no image, each the same drawn alone.
+    """Draw a data set in disjoint splits, each of which does not depend on the others.
 
     Parameters
     ----------
     n_samples : dict of int
-        Images of each split, of ``"train"``, ``"val"`` and ``"test"``.
+        Number of images of the splits ``"train"``, ``"val"`` and ``"test"``. A missing
+        split is not drawn.
     size : int, default=28
-        Side of the images in pixels.
+        Height and width of the images in pixels.
     weights : dict of array-like, default=None
-        Class shares of splits; those not named are balanced.
+        Class shares of the splits. Splits without an entry have equal shares.
 
     Returns
     -------
     DataBunch
-        Made like that of `load_medmnist`; a split not asked for is None.
+        Data set with the attributes of one from `load_medmnist`. Splits that are not drawn
+        are None.
     """
     weights = weights or {}
     splits = {
@@ -199,7 +204,7 @@ def draw_splits(n_samples, *, size=28, weights=None):
 
 
 def _class_counts(n_samples, weights):
-    """Whole images of each class, by the largest remainders."""
+    """Return the number of images of each class by the largest remainder method."""
     try:
         shares = np.asarray([1, 1, 1, 1] if weights is None else weights, dtype=float)
     except (TypeError, ValueError):
@@ -207,15 +212,11 @@ def _class_counts(n_samples, weights):
     total = shares.sum()
     if shares.shape != (4,) or (shares < 0).any() or not 0 < total < np.inf:
         raise ValueError(
-            "weights must be None or 4 numbers, not negative and not all 0, the shares of "
-            f"{', '.join(_TARGET_NAMES)}; got {weights!r}."
+            "weights must be None or 4 non-negative numbers that are not all 0, the shares "
+            f"of {', '.join(_TARGET_NAMES)}; got {weights!r}."
         )
     exact = n_samples * shares / total
     counts = np.floor(exact).astype(int)
     left_over = n_samples - counts.sum()
     counts[np.argsort(counts - exact, kind="stable")[:left_over]] += 1
     return counts
-
-
-# Arrays below are float32: curves (n, x), one row an image; scenes (y, n, x), so that a
-# curve lies on a scene by broadcasting and averaging down is one matrix product an axis.

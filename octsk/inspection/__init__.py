@@ -1,6 +1,6 @@
 """Which image regions drive a prediction: Grad-CAM and occlusion maps.
 
-The maps help to find out what a network has learned. They do not locate lesions: see
+The maps help to understand what a network has learned. They do not locate lesions: see
 the user guide.
 """
 

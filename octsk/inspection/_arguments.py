@@ -1,18 +1,35 @@
-"""The arguments that all explanations share, checked in one place."""
+"""Validation of the arguments that all explanation methods share."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from octsk.classifiers._base import BaseOCTNet
+from octsk.utils.columns import check_column
 
 
 def check_arguments(estimator, X, target):
-    """Check the arguments; return the images, and the column of each one's class."""
+    """Check the arguments of an explanation.
+
+    Parameters
+    ----------
+    estimator : BaseOCTNet
+        A fitted network.
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+        Images of the shape seen in `fit`.
+    target : label, array-like of shape (n,) or None
+        Class to explain, or one class for each image. None explains the predicted class.
+
+    Returns
+    -------
+    images : ndarray of shape (n, h, w, c)
+        Checked images.
+    columns : ndarray of shape (n,), int
+        Index in ``classes_`` of the class to explain for each image.
+    """
     if not isinstance(estimator, BaseOCTNet):
         raise TypeError(
-            f"estimator must be a net of octsk, got {type(estimator).__name__}; of a "
-            "pipeline give its last step, and the images as they come to it."
+            f"estimator must be a network of octsk, got {type(estimator).__name__}. For a "
+            "pipeline, pass its last step and the images that reach this step."
         )
     check_is_fitted(estimator)
     images = estimator._check_images(X, reset=False)
@@ -24,10 +41,11 @@ def check_arguments(estimator, X, target):
 
 
 def find_columns(estimator, labels, n, name):
-    labels = column_or_1d(labels)
+    """Return the index in ``classes_`` of each of `n` labels."""
+    labels = check_column(labels, name, warn=False)
     if len(labels) != n:
         raise ValueError(
-            f"{name} must be one class or one for each of {n} images, got {len(labels)}."
+            f"{name} must hold one class for each of {n} images, got {len(labels)}."
         )
     estimator._check_known_labels(labels, name)
     return np.searchsorted(estimator.classes_, labels)

@@ -1,4 +1,4 @@
-"""Display of images above the maps that explain their predictions."""
+"""Display of images above the maps that explain predictions for them."""
 
 from collections.abc import Callable
 
@@ -12,41 +12,43 @@ from octsk.plots.drawing import (
     COLUMN,
     check_names,
     grid_of_axes,
-    head,
-    height_of_heads,
+    title_height,
     to_unit_float,
+    write_title,
 )
 
 
 class ExplanationDisplay(Display):
-    """Images above the maps that explain what a net says of them.
+    """Images above the maps that explain predictions for them.
 
-    The map lies over the grey image: the less it says, the more of the image is seen.
+    Each map is drawn over the grey image and is transparent where its values are near 0.
 
     Parameters
     ----------
     images : ndarray of shape (n, h, w, c)
-        The images.
+        Images to show.
     maps : ndarray of shape (n, h, w), float
-        Their maps.
+        Map of each image.
     titles : sequence of n str
-        Text above each image.
+        Title of each image.
     label : str
-        What the colours mean.
+        Label of the colour bar.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2, n), of matplotlib.axes.Axes
-        The axes of the images and, below, of the maps.
+        The axes of the images in the first row and of the maps in the second row.
     colorbar_ : matplotlib.colorbar.Colorbar
-        The colour bar.
+        Colour bar of all maps.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    grad_cam : The maps of gradients as an array.
-    occlusion_sensitivity : The maps of covering as an array.
+    grad_cam : Computes Grad-CAM maps.
+    occlusion_sensitivity : Computes occlusion maps.
+    octsk.PredictionDisplay : Predicted probabilities of an image.
+    octsk.MistakesDisplay : Images that a classifier misclassified.
 
     Examples
     --------
@@ -76,25 +78,29 @@ class ExplanationDisplay(Display):
         class_names=None,
         ax=None,
     ):
-        """Explain what a net says of images, and draw.
+        """Draw the maps that explain the predictions of a network.
 
         Parameters
         ----------
         estimator : BaseOCTNet
-            A fitted net.
+            A fitted network.
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-            Images of the shape seen in `fit`; four fit a column of a page.
+            Images of the shape seen in `fit`. Up to four images fit into a column of a
+            page.
         y : array-like of shape (n,), default=None
-            Their true classes, for the titles; None where they are not known.
+            True class of each image, which is added to its title. None means that the true
+            classes are unknown.
         method : {"grad_cam", "occlusion"}, default="grad_cam"
-            The one or the other, with its default settings.
+            Explanation method, which is used with its default parameters.
         target : label or array-like of shape (n,), default=None
-            Class to explain, or one for each image. None explains the predicted ones.
+            Class to explain, or one class for each image. None explains the predicted
+            class.
         class_names : sequence of str, default=None
-            What to call the classes, in the order of ``classes_``; None takes what the
-            net knows, else the labels.
+            Human-readable names of the classes, in the order of ``classes_``. None uses
+            the names that the estimator knows, otherwise the labels.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -106,9 +112,9 @@ class ExplanationDisplay(Display):
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no net of octsk.
+            If the estimator is not a network of octsk.
         ValueError
-            If the images, classes or method are not as described.
+            If the images, the classes or the method are invalid.
 
         Examples
         --------
@@ -133,7 +139,7 @@ class ExplanationDisplay(Display):
         explain, label = _METHODS[method]
         maps = explain(estimator, X, target=estimator.classes_[columns])
         if method == "grad_cam":
-            # Its unit differs from image to image; a map may be 0 all over.
+            # The scale of Grad-CAM differs between images, and a map may be 0 everywhere.
             maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
         return cls(images, maps, titles, label).plot(ax)
 
@@ -142,14 +148,14 @@ class ExplanationDisplay(Display):
         from matplotlib.colors import Normalize
 
         n = len(self.images)
-        height = 2 * COLUMN / max(n, 4) + height_of_heads(self.titles, max(n, 4)) + 0.6
+        height = 2 * COLUMN / max(n, 4) + title_height(self.titles, max(n, 4)) + 0.6
         above, bar = grid_of_axes(
             ax, 2, 1, size=(COLUMN, height), height_ratios=[1, 0.04]
         ).ravel()
         self.ax_ = grid_of_axes(above, 2, n)
         self.figure_ = bar.figure
         signed = self.maps.min() < 0
-        # All maps on one scale, about 0 where there are two signs.
+        # All maps share one scale, which is symmetric about 0 if values have both signs.
         reach = np.abs(self.maps).max() or 1
         scale = ScalarMappable(Normalize(-reach if signed else 0, reach), _colours(signed))
         for column, (image, explained) in enumerate(
@@ -159,21 +165,24 @@ class ExplanationDisplay(Display):
                 cell.imshow(to_unit_float(image).mean(axis=2), cmap="gray", vmin=0, vmax=1)
                 cell.set_axis_off()
             self.ax_[1, column].imshow(explained, cmap=scale.cmap, norm=scale.norm)
-            head(self.ax_[0, column], self.titles[column], max(n, 4))
+            write_title(self.ax_[0, column], self.titles[column], max(n, 4))
         self.colorbar_ = self.figure_.colorbar(scale, cax=bar, orientation="horizontal")
         self.colorbar_.set_label(self.label)
-        # What lies under a map is dark, for the most part.
+        # The image under a map is mostly dark.
         bar.set_facecolor("black")
 
 
 _METHODS: dict[str, tuple[Callable, str]] = {
     "grad_cam": (grad_cam, "Grad-CAM, share of the map's maximum"),
-    "occlusion": (occlusion_sensitivity, "occlusion: fall of the probability when covered"),
+    "occlusion": (occlusion_sensitivity, "occlusion: decrease of the probability"),
 }
 
 
 def _colours(signed):
-    """Transparent at 0; orange above and blue below, which the colour-blind tell apart."""
+    """Return a colour map that is transparent at 0, orange above it and blue below it.
+
+    Colour-blind readers can distinguish the two colours.
+    """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     orange, blue = "#E69F00", "#56B4E9"

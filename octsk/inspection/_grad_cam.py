@@ -1,4 +1,4 @@
-"""Explanation by Grad-CAM: the feature maps that raise the score of a class."""
+"""Grad-CAM: feature maps weighted by the gradient of the logit of a class."""
 
 import numpy as np
 
@@ -11,56 +11,57 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
-# Images whose feature maps are in memory at a time.
+# Number of images whose feature maps are held in memory at a time.
 _PART = 64
 
 
 def grad_cam(estimator, X, *, target=None, layer=None):
-    """Explain a net's logits by Grad-CAM: which feature maps speak for a class, and where.
+    """Compute Grad-CAM maps, which show the image regions that raise the logit of a class.
 
-    The feature maps of the last convolution, weighted by the mean gradient of the class's
-    logit with respect to each, and added up; what speaks against the class is set to 0.
-    The map is then brought to the size of the image, each of its cells to the middle of
-    the pixels that it looks at.
+    The feature maps of the last convolution are weighted by the mean gradient of the logit
+    of the class with respect to each feature map, and summed. Negative values, which are
+    evidence against the class, are set to 0. The sum is then interpolated to the size of
+    the image, with each cell placed at the centre of its receptive field.
 
     Parameters
     ----------
     estimator : BaseOCTNet
-        A fitted net with a convolution.
+        A fitted network with a convolution.
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
         Images of the shape seen in `fit`.
     target : label or array-like of shape (n,), default=None
-        Class to explain, or one for each image. None explains the predicted ones.
+        Class to explain, or one class for each image. None explains the predicted class.
     layer : str, default=None
-        Name of the layer of ``estimator.model_`` whose output is weighted. None takes the
-        output of the last convolution, after the normalization, sum or activation that
-        follow it at the same size.
+        Name of the layer of ``estimator.model_`` whose output is weighted. None uses the
+        output of the last convolution, after the normalization, addition or activation
+        that follows it at the same size.
 
     Returns
     -------
     ndarray of shape (n, h, w), float32
-        The maps, 0 or more, in units of the logit; all 0 where nothing speaks for the
-        class.
+        Maps of non-negative values in units of the logit. A map without evidence for the
+        class is 0 everywhere.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is no net of octsk.
+        If the estimator is not a network of octsk.
     ValueError
-        If the images, classes or layer are not as described, or there is no convolution.
+        If the images, the classes or the layer are invalid, or if the network has no
+        convolution.
 
     See Also
     --------
-    occlusion_sensitivity : Needs no gradient, takes longer.
+    occlusion_sensitivity : Computes maps without gradients, but takes longer.
     octsk.ExplanationDisplay : Draws the maps over the images.
 
     Notes
     -----
-    A map is as fine as the feature maps: 11 x 11 cells in SmallOCTNet and 3 x 3 in
-    MediumOCTNet on images of 28 x 28. An earlier `layer` is finer but says less about the
-    class.
+    A map has the resolution of the feature maps: 11 x 11 cells in SmallOCTNet and 3 x 3
+    cells in MediumOCTNet on images of 28 x 28 pixels. An earlier `layer` has a finer
+    resolution but is less specific to the class.
 
     References
     ----------
@@ -89,21 +90,11 @@ def grad_cam(estimator, X, *, target=None, layer=None):
     return rows @ np.concatenate(cams) @ cols.T
 
 
-# --------------------------------------------------------------------------------------
-# What is explained
-# --------------------------------------------------------------------------------------
-
-
-# --------------------------------------------------------------------------------------
-# Grad-CAM
-# --------------------------------------------------------------------------------------
-
-
 def _graph(model):
-    """Return (tensor, layer, inputs) of all that leads to the logits, in that order.
+    """Return (tensor, layer, inputs) of all tensors that lead to the logits, in order.
 
-    A layer's own ``output`` may be of another graph: Keras 3 makes one at each ``add`` to
-    a Sequential model.
+    The attribute ``output`` of a layer may belong to another graph, since Keras 3 builds a
+    graph at each ``add`` to a Sequential model.
     """
     made = {}
 
@@ -120,7 +111,7 @@ def _graph(model):
 
 
 def _has_convolutions(net):
-    """Say whether a fitted net has a convolution, which Grad-CAM needs."""
+    """Return whether a fitted network has a convolution, which Grad-CAM needs."""
     return _last_features(_maps(_graph(net.model_))) is not None
 
 
@@ -135,21 +126,21 @@ def _features(graph, name):
         named = {layer.name: tensor for tensor, layer in maps}
         if name not in named:
             raise ValueError(
-                f"layer must name one of the layers that give maps, {list(named)}; got "
-                f"{name!r}."
+                "layer must name one of the layers that output feature maps, "
+                f"{list(named)}; got {name!r}."
             )
         return named[name]
     last = _last_features(maps)
     if last is None:
-        raise ValueError("Grad-CAM needs a net with a convolution, and this one has none.")
+        raise ValueError("Grad-CAM needs a network with a convolution, got one without.")
     return last
 
 
 def _last_features(maps):
-    """Return what follows the last convolution with places of its own; None without one."""
+    """Return the feature maps of the last spatial convolution, or None without one."""
     last = None
     for tensor, layer in maps:
-        # A convolution of a single cell (as in attention over channels) has no places.
+        # A convolution of a single cell, as in channel attention, is not spatial.
         places = tensor.shape[1:3]
         found = isinstance(layer, _CONVOLUTIONS) and places != (1, 1)
         if found or (last is not None and places == last.shape[1:3]):
@@ -169,10 +160,11 @@ def _cam(both, images, columns):
 
 
 def _places(graph, features):
-    """Return for rows and columns which pixel cell 0 looks at, and the step to the next.
+    """Return, for rows and columns, the pixel at the centre of cell 0 and the step.
 
-    A convolution without padding sees less of the border at each layer: stretching its
-    map over the whole image, as is usual, would push what it found outwards.
+    The step is the number of pixels between adjacent cells. Convolutions without padding
+    lose the border of the image, so that stretching a map over the whole image, as is
+    usual, would shift its values outwards.
     """
     made = {id(tensor): (layer, inputs) for tensor, layer, inputs in graph}
     first, step = np.zeros(2), np.ones(2)
@@ -189,13 +181,13 @@ def _places(graph, features):
                 padding = np.maximum(short, 0) // 2
             first = reach / 2 - padding + strides * first
             step = strides * step
-        # Of a sum, all parts have about the same places.
+        # The inputs of an addition have about the same receptive fields.
         layer, inputs = made[id(inputs[0])]
     return list(zip(first, step, strict=True))
 
 
 def _interpolation(n_pixels, n_cells, first, step):
-    """Return the matrix that gives each pixel the value between its nearest cells."""
+    """Return the matrix that interpolates the values of cells linearly at each pixel."""
     place = (np.arange(n_pixels) - first) / step
     cells = np.eye(n_cells, dtype=np.float32)
     weights = [np.interp(place, np.arange(n_cells), cell) for cell in cells]

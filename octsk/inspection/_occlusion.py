@@ -1,4 +1,4 @@
-"""Explanation by occlusion: how a probability falls when a part is covered."""
+"""Occlusion: the drop of a probability when a part of the image is covered."""
 
 from numbers import Integral
 
@@ -7,61 +7,62 @@ from scipy.special import softmax
 from sklearn.utils import check_scalar
 
 from octsk.inspection._arguments import check_arguments
-from octsk.training._fitting import Forward, logits
+from octsk.training._inference import Forward, logits
 
 
 def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=None):
-    """Explain a net's probabilities by covering a part of the image at a time.
+    """Compute occlusion maps, which show where covering an image changes a probability.
 
-    A black square is moved over the image; each pixel of the map is by how much the
-    probability of the class falls when the pixel is covered, on average over the places
-    of the square that cover it. Nothing but predictions is needed.
+    A black square is moved over the image. The value of each pixel of the map is the drop
+    of the probability of the class, averaged over all positions of the square that cover
+    the pixel. The method uses only predictions.
 
     Parameters
     ----------
     estimator : BaseOCTNet
-        A fitted net.
+        A fitted network.
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
         Images of the shape seen in `fit`.
     target : label or array-like of shape (n,), default=None
-        Class to explain, or one for each image. None explains the predicted ones.
+        Class to explain, or one class for each image. None explains the predicted class.
     patch_size : int, default=None
-        Side of the square in pixels, at most that of the image. None: a fifth of the
-        image's shorter side, 5 at 28 pixels.
+        Side of the square in pixels, which must not exceed the shorter side of the image.
+        None uses a fifth of the shorter side, which is 5 for images of 28 pixels.
     stride : int, default=None
-        Pixels from one place of the square to the next, at most `patch_size`. None: half
-        of `patch_size`, so that some 170 images are predicted for each.
+        Number of pixels between adjacent positions of the square, at most `patch_size`.
+        None uses half of `patch_size`, with which about 170 covered images are predicted
+        for each image of 28 x 28 pixels.
 
     Returns
     -------
     ndarray of shape (n, h, w), float32
-        The maps, from -1 to 1: above 0 where covering takes from the probability of the
-        class, below 0 where it adds to it.
+        Maps of values from -1 to 1. A value is positive where covering lowers the
+        probability of the class, and negative where it raises it.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is no net of octsk, or a size no integer.
+        If the estimator is not a network of octsk, or a size is not an integer.
     ValueError
-        If the images, classes or sizes are not as described.
+        If the images, the classes or the sizes are invalid.
 
     See Also
     --------
-    grad_cam : Faster, and coarser in deep nets.
+    grad_cam : Computes maps faster, which are coarser for deep networks.
     octsk.ExplanationDisplay : Draws the maps over the images.
 
     Notes
     -----
-    The square is black because that is how OCT shows nothing: where no light comes back.
-    On phantoms a black one found lesions more often than one of the image's mean grey, and
-    a fifth of the side more often than a quarter.
+    The square is black because OCT scans are black where no light is reflected. On
+    phantoms, black squares found lesions more often than squares of the mean grey level,
+    and squares of a fifth of the side more often than squares of a quarter.
 
     References
     ----------
     M. D. Zeiler, R. Fergus, Visualizing and understanding convolutional networks, ECCV
-    2014: the probability of the class under a grey square.
+    2014, which measures the probability of the class under a grey square.
 
     Examples
     --------
@@ -98,5 +99,5 @@ def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=
 
 
 def _steps(length, size, stride):
-    """Return the places of a square along an axis, the last one at its end."""
+    """Return the positions of a square along an axis, of which the last is at its end."""
     return sorted({*range(0, length - size, stride), length - size})

@@ -17,7 +17,7 @@ import numpy as np
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.training._settings import check_settings, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
@@ -109,7 +109,7 @@ def save(estimator, path, class_names):
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
     }
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         model_file = folder / _MODEL
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -120,7 +120,7 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
-    check_not_forked()
+    check_settings()
     path = Path(path)
     check_is_file(path, "an octsk model")
     kind = recognise(path)

@@ -89,3 +89,10 @@ def differences(ours, theirs, name="") -> list[str]:
 def write_json(path, values) -> None:
     """Write a JSON file that is whole or absent."""
     write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def describe(value):
+    """Return what a value is in words that are the same in each process."""
+    said = jsonable(value)
+    plain = isinstance(value, str) or not isinstance(said, str)
+    return f"{said!r}" if plain else said

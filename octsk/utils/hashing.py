@@ -1,0 +1,49 @@
+"""Hashes by which a later process knows the same data again."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import joblib
+import numpy as np
+from scipy import sparse
+
+from octsk.utils.json import describe
+
+
+def stable_hash(value):
+    """Return a hash of arrays, tables and what holds them, the same in all processes."""
+    # Memory-mapped images are to have the same hash as those in memory.
+    return joblib.hash(_plain(value), coerce_mmap=True)
+
+
+def _plain(value):
+    """Return a value as lists of arrays and words, ragged ones too."""
+    if sparse.issparse(value):
+        csr = value.tocsr()
+        return [csr.shape, csr.data, csr.indices, csr.indptr]
+    if isinstance(value, Mapping):
+        return [[str(key), _plain(value[key])] for key in sorted(value, key=str)]
+    is_list = isinstance(value, (list, tuple))
+    array: Any = None
+    if is_list or hasattr(value, "__array__"):
+        # Lists of unequal arrays, and tensors of a graph, are none.
+        with suppress(ValueError, TypeError, RuntimeError):
+            array = np.ascontiguousarray(value)
+    if array is None and not is_list:
+        return describe(value)
+    if array is None or array.dtype == object:
+        array = [np.shape(array), *map(_plain, value if is_list else array.ravel())]
+    # Of pandas, polars and pyarrow.
+    names = getattr(value, "column_names", getattr(value, "columns", None))
+    return array if names is None else [list(map(str, names)), array]
+
+
+def arrays_sha256(X, y) -> str:
+    """Hash of the arrays' shapes, types and values."""
+    digest = hashlib.sha256()
+    for array in (np.asarray(X), np.asarray(y)):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
