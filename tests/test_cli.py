@@ -215,6 +215,19 @@ def test_warning_is_one_line_and_filters_are_left_alone(monkeypatch):
     assert warnings.showwarning is before
 
 
+def test_program_without_a_console(clinic, folder, monkeypatch):
+    # As pythonw and services have it.
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    words = f"octsk train --data {clinic} --epochs 1 -o net.octsk"
+    monkeypatch.setattr(sys, "argv", words.split())
+    for code in (None, 1):  # the second time there is such a file
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == code
+    assert octsk.load(folder / "net.octsk").n_iter_ == 1
+
+
 def test_reader_of_a_pipe_that_goes_away_is_no_error(clinic, model):
     reading, writing = os.pipe()
     os.close(reading)

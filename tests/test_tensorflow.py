@@ -1,5 +1,6 @@
 """How TensorFlow starts, and what the settings of TensorFlow and Keras must not change."""
 
+import io
 import logging
 import os
 import subprocess
@@ -46,6 +47,15 @@ def test_program_without_stderr(monkeypatch):
     monkeypatch.setattr(os, "dup", dup)
     with _tensorflow._stderr_sifted():
         pass
+
+
+def test_program_with_closed_stderr(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    for stream in (closed, None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with _tensorflow._stderr_sifted():
+            pass
 
 
 def test_silence_about_retracing_is_of_one_function_and_one_thread(caplog):

@@ -104,7 +104,8 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         makes fewer of them the more images there are, ``3000 / sqrt(n)`` rounded up: 10
         for the 97,477 of OCTMNIST, 44 for 4,708, 99 for 924.
     batch_size : int, default={batch_size}
-        Images in a training step.
+        Images in a training step. Large images may need a smaller one: a warning says so
+        where a fit may take more than half of the available memory.
     augmentation : None, bool or OCTAugmenter, default={augmentation}
         Random changes of the training images, drawn anew in each epoch. True means
         ``OCTAugmenter.from_preset({preset!r})``. Never applied to validation images or in
@@ -119,9 +120,10 @@ _PARAMETERS = """filters : sequence of int, default={filters}
         takes the place of the weights in validation and after training. None for none.
         A further training begins from the average: not for many calls of `partial_fit`.
     class_weight : None, "balanced" or dict, default={class_weight!r}
-        Weights of the classes in the loss, as in scikit-learn; "balanced" makes them
-        inversely proportional to the class frequencies. They also weight the validation
-        loss.
+        Weights of the classes in the loss, as in scikit-learn. "balanced" makes them
+        inversely proportional to the summed sample weights of the classes among the
+        images that train, which leaves out those of weight 0 and those held out. They
+        also weight the validation loss, where "balanced" goes by the validation images.
     class_prior : None, "uniform" or array-like of shape (n_classes,), default=None
         Shares of the classes, in the order of `classes_`, among the images to predict:
         the logits are moved by the logarithm of their ratio to `class_prior_`. None
