@@ -505,8 +505,8 @@ TABLE = {
         Case("a `.keras` file", lambda w: w.load(w.keras), Fails(Value, "cannot be loaded as an octsk model (it is a Keras model; keras.saving.load_model")),
         Case("an `.h5` file", lambda w: w.load(w.h5), Fails(Value, "cannot be loaded as an octsk model (it is an HDF5 file; from_h5")),
         Case("text", lambda w: w.load(w.text), Fails(Value, "cannot be loaded as an octsk model")),
-        Case("None", lambda w: w.load(None), Fails(Type, "os.PathLike object, not NoneType")),
-        Case("a number", lambda w: w.load(3), Fails(Type, "os.PathLike object, not int")),
+        Case("None", lambda w: w.load(None), Fails(Type, "os.PathLike object")),
+        Case("a number", lambda w: w.load(3), Fails(Type, "os.PathLike object")),
     ],
     "`save`": [
         Case("into a folder that does not exist", lambda w: w.net.save(w.folder / "no" / "m.octsk"), Fails(FileNotFoundError, "m.octsk")),
@@ -532,7 +532,7 @@ TABLE = {
         Case("too few classes", lambda w: w.from_h5(w.h5, classes=[0, 1]), Fails(Value, "classes must be 3 different labels")),
         Case("a class twice", lambda w: w.from_h5(w.h5, classes=[0, 1, 1]), Fails(Value, "classes must be 3 different labels")),
         Case("a parameter that does not exist", lambda w: w.from_h5(w.h5, lr=1), Fails(Type, "unexpected keyword argument 'lr'")),
-        Case("None", lambda w: w.from_h5(None), Fails(Type, "os.PathLike object, not NoneType")),
+        Case("None", lambda w: w.from_h5(None), Fails(Type, "os.PathLike object")),
     ],
     "`load_medmnist`": [
         Case("a file that does not exist", lambda w: w.load_medmnist("absent.npz"), Fails(FileNotFoundError, "No such file or directory: 'absent.npz'")),
@@ -543,7 +543,7 @@ TABLE = {
         Case("a file with a flipped bit in its directory", lambda w: w.load_medmnist(flipped(w.npz, 0.95)), Fails(Value, "is not a whole npz file")),
         Case("text", lambda w: w.load_medmnist(w.text), Fails(Value, "is not a whole npz file")),
         Case("a model", lambda w: w.load_medmnist(w.model), Fails(Value, "it is a model that octsk saved; octsk.load reads it")),
-        Case("None", lambda w: w.load_medmnist(None), Fails(Type, "os.PathLike object, not NoneType")),
+        Case("None", lambda w: w.load_medmnist(None), Fails(Type, "os.PathLike object")),
         Case("`split='all'`", lambda w: w.load_medmnist(w.npz, split="all"), Fails(Value, "split must be 'train', 'val', 'test' or None")),
         Case("a split that the file lacks", lambda w: w.load_medmnist(w.pack(val_images=None, val_labels=None), split="val"), Fails(Value, "has no 'val' split; it has train, test")),
         Case("`return_X_y` without a split", lambda w: w.load_medmnist(w.npz, return_X_y=True), Fails(Value, "return_X_y=True needs split")),

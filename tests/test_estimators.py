@@ -1,6 +1,7 @@
 import copy
 import gc
 import inspect
+import io
 import pickle
 import random
 import re
@@ -1488,3 +1489,13 @@ def test_a_log_gets_lines_instead_of_a_bar(capsys):
     net(verbose=1).fit(X, y)
     out = capsys.readouterr().out
     assert re.fullmatch(r"\d+/\d+ - [ -~]+ loss: \d\.\d+\n", out)
+
+
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_program_without_a_console(verbose, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert net(verbose=verbose, early_stopping=True).fit(X, y).n_iter_ == 1

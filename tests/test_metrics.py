@@ -319,6 +319,11 @@ def test_auc_of_many_images_has_delong_s_interval():
     expected = expit(logit(auc) + half * np.array([-1, 1]))
     ends = bootstrap_interval("auc", y_true, y_score, n_resamples=4000, random_state=0)
     np.testing.assert_allclose(ends, expected, atol=0.02 * np.diff(expected)[0])
+    # Near 1, too, where Wilson's interval would be much narrower.
+    near = _intervals.Estimate(0.97, 0.02**2, 30, 0.1, _intervals.Scale(0, 1, "logit"))
+    half = stats.t.ppf(0.975, 30) * 0.02 / (0.97 * 0.03)
+    expected = expit(logit(0.97) + half * np.array([-1, 1]))
+    np.testing.assert_allclose(_intervals.ends(near, 0.95), expected)
 
 
 def test_log_loss_agrees_with_scipy_s_bootstrap():
@@ -346,6 +351,28 @@ def test_log_loss_agrees_with_scipy_s_bootstrap():
     free = bootstrap_interval(mean_loss, np.ones(300, int), y_score, **settings)
     assert np.mean(free) == pytest.approx(losses.mean())
     assert np.diff(free) == pytest.approx(np.diff(named), rel=0.01)
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_variance_of_few_is_not_too_small(by_patient):
+    """Of a mean of two class means: that of the samples, over n - 1 as usual."""
+    y_true = np.repeat([0, 1], [5, 8])
+    values = np.random.default_rng(0).normal(size=13)
+    parts = [values[y_true == code] for code in (0, 1)]
+    expected = sum(part.var(ddof=1) / len(part) for part in parts) / 4
+    members = np.eye(2)[y_true]
+    found = _intervals.estimate(
+        lambda counts: (counts @ (members * values[:, None]) / (counts @ members)).mean(1),
+        y_true,
+        np.arange(13) if by_patient else None,
+        20_000,
+        np.random.RandomState(0),
+        by_class=True,
+        scale=_intervals.Scale(),
+    )
+    # Class sizes that vary between resamples of patients add something.
+    low, high = (1, 1.3) if by_patient else (0.96, 1.04)
+    assert low < found.variance / expected < high
 
 
 def test_degrees_of_freedom_are_welch_s():

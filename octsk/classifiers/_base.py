@@ -365,24 +365,24 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         given = params.get("augmentation", self.augmentation)
         if nested and isinstance(given, bool | np.bool) and given:
             params["augmentation"] = OCTAugmenter.from_preset(self._preset)
-        values = {**self.get_params(deep=False), **params}
+        known = self.get_params(deep=False)
+        values = {**known, **params}
         for name in params:
             owner, _, inner = name.partition("__")
             # Keras's callbacks have a set_params, which is for something else.
             if inner and owner in values and not hasattr(values[owner], "get_params"):
                 raise ValueError(
                     f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
-                    f"no parameters of its own. {instead_of(name, values)}".rstrip()
+                    f"no parameters of its own. {instead_of(name, known)}".rstrip()
                 )
-        unknown = [name for name in params if name.partition("__")[0] not in values]
         try:
             # scikeras sets parameters one by one and stores "optimizer__*" unasked.
             return BaseEstimator.set_params(self, **params)
         except ValueError as error:
-            instead = " ".join(instead_of(name, values) for name in unknown).strip()
-            if not instead:
-                raise
-            raise ValueError(f"{error} {instead}") from None
+            for name in params:
+                if name.partition("__")[0] not in known and instead_of(name, known):
+                    raise ValueError(f"{error} {instead_of(name, known)}") from None
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -42,7 +42,7 @@ def instead_of(name, parameters):
     if inner in parameters:
         return f"Set the parameter {inner!r}, in the constructor or by set_params."
     if owner in ("optimizer", "callbacks"):
-        return f"Set {owner!r} to Keras objects that were made with {inner}=..."
+        return f"Give as {owner} a Keras object made with {inner}=..."
     return _INSTEAD.get(inner, "")
 
 

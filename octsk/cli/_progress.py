@@ -130,7 +130,7 @@ class TrainingDisplay:
         left = f"; {seconds:.0f} s left" if done < total else ""
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 
-    def print_message(self, line: str) -> None:
+    def _say(self, line: str) -> None:
         self._bar.console.print(
             printable(line), soft_wrap=True, markup=False, highlight=False
         )

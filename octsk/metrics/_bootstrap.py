@@ -157,6 +157,20 @@ def bootstrap_interval(
     ... )
     >>> print(f"{low:.2f} {high:.2f}")
     0.56 0.92
+
+    The recall of one class at a threshold of 0.3, as a callable on its images alone:
+
+    >>> of_class = y_true == 1
+    >>> low, high = bootstrap_interval(
+    ...     lambda y_true, y_score: np.mean(y_score > 0.3),
+    ...     y_true[of_class],
+    ...     y_score[of_class],
+    ...     groups=patients[of_class],
+    ...     bounds=(0, 1),
+    ...     random_state=0,
+    ... )
+    >>> print(f"{low:.2f} {np.mean(y_score[of_class] > 0.3):.2f} {high:.2f}")
+    0.52 0.90 0.99
     """
     _check_settings(n_resamples, confidence_level)
     drawn, codes, (_, by_class, scale) = _resampled(metric, y_true, y_score, labels, bounds)

@@ -6,12 +6,12 @@ from octsk.metrics import TITLES
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLOURS,
+    drawable,
     new_axes,
     style_axes,
     wrap,
 )
 from octsk.published import published_results
-from octsk.utils.untrusted import printable
 
 _MEASURED, _V2, _V1 = COLOURS[0], COLOURS[1], COLOURS[4]
 
@@ -140,7 +140,7 @@ class BenchmarkDisplay(Display):
             self.ax_.plot(v1, row, "D", color=_V1, ms=5, mfc="none", mew=1.3)
             self.ax_.plot(v2, row, "s", color=_V2, ms=5)
         names = [*self.measured, *(method for method, _, _ in self.published)]
-        self.ax_.set_yticks(range(n_rows), [printable(name) for name in names])
+        self.ax_.set_yticks(range(n_rows), [drawable(name) for name in names])
         # Margins keep a single classifier from filling the whole height.
         margin = max(0.5, (4 - n_rows) / 2)
         self.ax_.set_ylim(n_rows - 1 + margin, -margin)

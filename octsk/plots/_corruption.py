@@ -10,12 +10,12 @@ from octsk.plots.drawing import (
     COLUMN,
     LEGEND_BELOW,
     LINES,
+    drawable,
     grid_of_axes,
     grid_with_legend,
     style_axes,
     wrap,
 )
-from octsk.utils.untrusted import printable
 
 _MARKERS = "os^Dv<>"
 
@@ -165,7 +165,7 @@ class CorruptionDisplay(Display):
                 marker=_MARKERS[k % len(_MARKERS)],
                 ms=2.5,
                 elinewidth=0.8,
-                label=printable(net),
+                label=drawable(net),
             )
 
 

@@ -8,11 +8,11 @@ from octsk.plots.drawing import (
     COLOURS,
     COLUMN,
     LEGEND_BELOW,
+    drawable,
     grid_of_axes,
     grid_with_legend,
     style_axes,
 )
-from octsk.utils.untrusted import printable
 
 
 class HistoryDisplay(Display):
@@ -160,7 +160,7 @@ class HistoryDisplay(Display):
             )
         if not one:
             handles += [
-                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=printable(name))
+                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=drawable(name))
                 for k, name in enumerate(self.histories)
             ]
         return handles

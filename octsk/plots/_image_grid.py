@@ -9,13 +9,13 @@ from octsk.plots.drawing import (
     COLUMN,
     check_names,
     class_name,
+    drawable,
     grid_of_axes,
     show_image,
     title_height,
     write_figure_title,
     write_title,
 )
-from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
 
@@ -148,7 +148,7 @@ class ImageGridDisplay(_ImageGrid):
         titles = [class_name(label, names) for label in target]
         synthetic = "synthetic" if dataset.get("synthetic") else ""
         parts = [dataset.get("name"), dataset.get("split"), synthetic]
-        heading = ": ".join(printable(part) for part in parts if part)
+        heading = ": ".join(drawable(part) for part in parts if part)
         return cls(dataset["data"][chosen], titles, heading=heading).plot(ax)
 
 

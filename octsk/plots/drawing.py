@@ -175,6 +175,11 @@ def check_names(class_names, classes, estimator=None):
     return [printable(name) for name in class_names]
 
 
+def drawable(name):
+    """Return the name of a classifier or data set without characters that fonts lack."""
+    return "\n".join(map(printable, str(name).split("\n")))
+
+
 def class_name(label, names):
     """Return the name of a class, given its label and the names of all labels, if any."""
     # Labels may be the names themselves.

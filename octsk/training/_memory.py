@@ -9,6 +9,7 @@ from octsk.utils.tensorflow import tf
 # ResidualOCTNet at 512 and 1,024 pixels: 2.5 to 5 numbers at the peak of a step.
 _PEAK_FACTOR = 4
 
+_MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")  # version 2: of a container or a service
 
 
@@ -59,7 +60,7 @@ def estimate_bytes(model, batch_size):
 def available_bytes():
     """Return how much memory this process may still take, or None if unknown."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
         fields = dict(line.split(":", 1) for line in lines)
         available = int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, ValueError, KeyError):  # not on Linux

@@ -172,7 +172,7 @@ def _stderr_sifted() -> Iterator[None]:
             yield
             failed = False
         finally:
-            if sys.stderr is not None:
+            if not getattr(sys.stderr, "closed", True):
                 sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
