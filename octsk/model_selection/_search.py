@@ -298,7 +298,7 @@ class OCTSearchCV(BaseSearchCV):
     cv : int, cross-validation generator or iterable, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`. All trials have the same
         folds. A splitter that shuffles needs a `random_state` in a study that is to be
-        continued.
+        continued, and an iterator serves a single fit.
     verbose : int, default=0
         0 for silence, 1 or more for Optuna's line on each trial.
     random_state : int, RandomState instance or None, default=None
@@ -314,7 +314,8 @@ class OCTSearchCV(BaseSearchCV):
         ``"postgresql+psycopg://..."``, or an Optuna storage. None means a journal file
         in the folder ``studies`` of octsk's data home (see
         :func:`octsk.datasets.get_data_home`) for a study with a name, and the memory of
-        the process for one without.
+        the process for one without. No message and no ``repr()`` of the search shows the
+        user name, password or query of a URL.
     study_name : str, default=None
         Name of the study. `fit` continues the study of this name in the storage.
     sampler : optuna.samplers.BaseSampler, default=None
@@ -329,7 +330,9 @@ class OCTSearchCV(BaseSearchCV):
         or a number that a function gives for a fitted estimator. See `pareto_front_`.
     callbacks : list of callable, default=None
         Called with the study and the trial after each trial, as in
-        ``optuna.study.Study.optimize``; with several workers, in the worker's process.
+        ``optuna.study.Study.optimize``; with several workers, in the worker's process. A
+        clone of the search has the same callbacks and storage, not copies of them.
+        Optuna's ``TerminatorCallback`` finds the scores of the folds that it needs.
 
     Attributes
     ----------
