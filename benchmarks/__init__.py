@@ -1,1 +1,4 @@
-"""Scripts that measure octsk beside others: ``python -m benchmarks.<name> --help``."""
+"""Scripts that measure octsk, most of them beside other libraries.
+
+``python -m benchmarks.<name> --help`` describes each script.
+"""

@@ -1,4 +1,4 @@
-"""Measure a function in a Python process of its own."""
+"""Measurement of a function in a separate Python process."""
 
 import importlib
 import json
@@ -15,15 +15,21 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 def run_apart(target: str, **arguments) -> Any:
     """Call a function in a new Python process.
 
-    So that neither memory, threads nor compiled graphs of one measurement are there
-    already in the next.
+    A new process ensures that memory, threads and compiled graphs of one measurement do not
+    affect the next one.
 
     Parameters
     ----------
     target : str
-        ``"module:function"``.
+        Function to call as ``"module:function"``.
     **arguments
-        Its arguments; like what it returns, things that JSON can say.
+        Arguments of the function, which must be JSON serializable, as must its return
+        value.
+
+    Returns
+    -------
+    object
+        Return value of the function.
     """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "answer.json")
@@ -37,18 +43,18 @@ def run_apart(target: str, **arguments) -> Any:
 
 
 def use_one_core() -> None:
-    """Keep this process, TensorFlow's threads included, to one core.
+    """Restrict this process, including the threads of TensorFlow, to one core.
 
-    To be called before TensorFlow is imported.
+    This function must be called before TensorFlow is imported.
     """
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    # Not on macOS or Windows; there TensorFlow's data threads may take further cores.
+    # macOS and Windows cannot do this, so TensorFlow's data threads may use further cores.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def peak_memory() -> int | None:
-    """Largest memory that this process has had resident, in bytes, where Linux tells."""
+    """Return the peak resident memory of this process in bytes, or None without /proc."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:

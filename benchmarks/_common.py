@@ -1,4 +1,4 @@
-"""What the scripts share: data, ratios, tables and files."""
+"""Functions that the scripts share, for data, ratios, tables and files."""
 
 import argparse
 import math
@@ -11,23 +11,24 @@ from typing import Any, NoReturn, TypeVar
 
 from sklearn.utils import Bunch
 
-from octsk.benchmark._record import environment
 from octsk.datasets._phantoms import draw_splits
 from octsk.evaluation._report import synthetic_banner
+from octsk.utils.environment import environment
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_text
 
 Result = TypeVar("Result")
 
-# OCTMNIST's training and validation images (MedMNIST v2, Scientific Data 10(1):41, 2023).
+# Number of training and validation images of OCTMNIST (MedMNIST v2, Scientific Data
+# 10(1):41, 2023).
 N_TRAIN, N_VAL = 97_477, 10_832
-# Both are drawn from the training images of OCT2017 (Kermany et al., Cell 172(5):1122-1131,
-# 2018; second version of the data), of which there are so many in each class.
+# Both splits are drawn from the training images of OCT2017 (Kermany et al., Cell
+# 172(5):1122-1131, 2018; second version of the data), whose classes have these sizes.
 TRAINING_SHARES = (37_205, 11_348, 8_616, 51_140)
 
 
 def new_parser(description: str | None) -> argparse.ArgumentParser:
-    """Make a parser with what every script has: its first paragraph and ``--output``."""
+    """Create an argument parser with a description and the option ``--output``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +39,7 @@ def new_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def at_least(smallest: int) -> Callable[[str], int]:
-    """Give an argument type: whole numbers from `smallest` up."""
+    """Return an argument type that accepts integers from `smallest` on."""
 
     def whole_number(text: str) -> int:
         value = int(text)
@@ -50,25 +51,26 @@ def at_least(smallest: int) -> Callable[[str], int]:
 
 
 def phantoms(n_train: int) -> Bunch:
-    """Draw a data set of phantoms with OCTMNIST's proportions.
+    """Draw a data set of phantoms with the proportions of OCTMNIST.
 
     Parameters
     ----------
     n_train : int
-        Training images, with OCTMNIST's class shares; a ninth as many are for validation,
-        and as many again, balanced, for the test.
+        Number of training images. The validation split and the test split each have about
+        a ninth of this number. Training and validation images have the class shares of
+        OCTMNIST, test images have equal shares.
     """
     n_val = max(8, round(n_train * N_VAL / N_TRAIN))
     sizes = {"train": n_train, "val": n_val, "test": n_val}
     return draw_splits(sizes, weights=dict.fromkeys(("train", "val"), TRAINING_SHARES))
 
 
-def interleaved(
+def run_interleaved(
     contenders: Mapping[str, Callable[[], Result]], repeats: int
 ) -> dict[str, list[Result]]:
-    """Call every contender once in each repeat, every second time in reverse order.
+    """Call every contender once in each repeat, in reverse order in every second repeat.
 
-    What else the machine does, and how warm it is, then meets all of them alike.
+    Other load and the temperature of the machine thus affect all contenders alike.
     """
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     for repeat in range(repeats):
@@ -79,13 +81,13 @@ def interleaved(
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Say how many times as large `ours` is: one ratio a repeat, their median and ends."""
+    """Return the median and the range of `ours` / `theirs`, with one ratio per repeat."""
     each = [a / b for a, b in zip(ours, theirs, strict=True)]
     return {"median": statistics.median(each), "low": min(each), "high": max(each)}
 
 
-def ratio_words(ratio: dict[str, float]) -> str:
-    """Write a ratio with its spread."""
+def format_ratio(ratio: dict[str, float]) -> str:
+    """Format the median and the range of a ratio."""
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
@@ -94,17 +96,17 @@ def standard_error(values: Sequence[float]) -> float:
     return statistics.stdev(values) / math.sqrt(len(values))
 
 
-def mean_words(values: Sequence[float], sign: str = "") -> str:
-    """Write a mean with its standard error, if there are two values or more.
+def format_mean(values: Sequence[float], sign: str = "") -> str:
+    """Format a mean with its standard error if there are at least two values.
 
-    With `sign` "+" a mean above 0 has its sign: for differences.
+    The `sign` "+" shows the sign of positive means, as is useful for differences.
     """
     spread = f" ± {standard_error(values):.3f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):{sign}.3f}{spread}"
 
 
 def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Begin the record of one run of a script."""
+    """Create the record of one run of a script."""
     return {
         "benchmark": name,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,7 +116,7 @@ def new_result(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cpu() -> str | None:
-    """Name of the processor, where Linux tells it."""
+    """Return the name of the processor, or None without /proc."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -124,12 +126,12 @@ def _cpu() -> str | None:
 
 
 def _load() -> float | None:
-    """Count what ran or waited in the last minute: a busy machine takes longer."""
+    """Return the load average of the last minute, as a busy machine is slower."""
     return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
-def labelled(tables: Sequence[Table], *, synthetic: bool) -> list[Table]:
-    """Put a banner before tables whose data are synthetic."""
+def add_banner(tables: Sequence[Table], *, synthetic: bool) -> list[Table]:
+    """Return the tables, preceded by a banner if their data are synthetic."""
     return [*synthetic_banner({"synthetic": synthetic}), *tables]
 
 
@@ -139,11 +141,11 @@ def show(tables: Sequence[Table]) -> None:
 
 
 def save(result: dict[str, Any], path: Path | None) -> None:
-    """Write the record as JSON, if a file is named."""
+    """Write the record as JSON unless `path` is None."""
     if path is not None:
         write_json(path, jsonable(result))
 
 
 def stop(error: Exception) -> NoReturn:
-    """End a script with one line."""
+    """End the script with an error message of one line."""
     raise SystemExit(f"error: {error}") from error

@@ -1,4 +1,4 @@
-"""What the project asks of its speed, beside what was measured: met or not, computed."""
+"""The project's performance goals, and whether the measurements meet them."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from octsk.utils.tables import Table
 
-# What a value is multiplied by to be in the unit: values are seconds, bytes or plain.
+# Factor that converts a value to each unit. Values are seconds, bytes or plain numbers.
 UNITS = {
     "s": 1,
     "ms": 1e3,
@@ -19,17 +19,17 @@ UNITS = {
 }
 
 
-def figure_words(values: Sequence[float], unit: str) -> str:
-    """Write the median of some values in a unit and, of several, their ends."""
+def format_figures(values: Sequence[float], unit: str) -> str:
+    """Format the median of values in a unit, and the range of several values."""
     median, *ends = (
-        _digits(UNITS[unit] * value)
+        _format_number(UNITS[unit] * value)
         for value in (statistics.median(values), min(values), max(values))
     )
     spread = f"({' to '.join(ends)})" if len(values) > 1 else ""
     return " ".join(word for word in (median, unit, spread) if word)
 
 
-def _digits(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -42,22 +42,22 @@ def goal(
     at_most: bool = False,
     why: str = "",
 ) -> dict[str, Any]:
-    """Put a goal on record, and whether the median of what was measured meets it.
+    """Create the record of a goal, which says whether the median of the values meets it.
 
     Parameters
     ----------
     what : str
-        What is asked for.
+        Description of the goal.
     values : sequence of float or None
-        What was measured, one value a turn; None if it could not be.
+        Measured values, one for each repeat. None means that nothing was measured.
     bound : float
-        What it is to be at least or, with `at_most`, at most.
+        Lower bound of the median or, with `at_most`, its upper bound.
     unit : str
-        A key of `UNITS`, to show both in.
+        Unit to show the values and the bound in, a key of `UNITS`.
     at_most : bool
-        Whether less is better.
+        Whether `bound` is an upper bound.
     why : str
-        Why nothing was measured, or what else there is to say.
+        Reason why nothing was measured, or another remark.
     """
     met = None
     if values is not None:
@@ -75,11 +75,11 @@ def goal(
 
 
 def ratio_goals(comparison: dict[str, Any]) -> list[dict[str, Any]]:
-    """Put on record what a comparison asks of its ratios."""
+    """Return the records of the goals for the ratios of a comparison."""
     values, ours = comparison["values"], comparison["ours"]
     return [
         goal(
-            f"{comparison['title']}: {name} in times of {ours}",
+            f"{comparison['title']}: {name} relative to {ours}",
             [a / b for a, b in zip(values[name], values[ours], strict=True)]
             if name in values
             else None,
@@ -91,16 +91,16 @@ def ratio_goals(comparison: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def goal_table(goals: Iterable[dict[str, Any]]) -> Table:
-    """Make one table of all goals."""
+    """Return one table of all goals."""
     words = {True: "met", False: "not met", None: "not measured"}
     rows, notes = [], []
     for one in goals:
         values, unit = one["measured"], one["unit"]
-        measured = "-" if values is None else figure_words(values, unit)
+        measured = "-" if values is None else format_figures(values, unit)
         bound = f"at {'most' if one['at_most'] else 'least'} "
         bound += f"{UNITS[unit] * one['bound']:g} {unit}".rstrip()
         rows.append((one["what"], measured, bound, words[one["met"]]))
         if one["why"]:
             notes.append(f"{one['what']}: {one['why']}.")
-    notes.append("Measured: the median, which counts, and the ends of several turns.")
+    notes.append("Measured: the median, which decides, and the range over several turns.")
     return Table("Goals", ("", "measured", "goal", ""), rows, notes)

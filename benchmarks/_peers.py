@@ -1,7 +1,8 @@
-"""Trainings by other libraries, on the files and with the networks of ``full_fit``.
+"""Training with other libraries, on the same files and networks as ``full_fit``.
 
-They augment by the report's ranges and count the accuracy on training images, as octsk
-does. Each returns seconds of each epoch's ``training`` and the last epoch's ``accuracy``.
+The functions augment within the ranges of the report and compute the accuracy on the
+training images, as octsk does. Each returns the seconds of ``training`` of each epoch and
+the ``accuracy`` of the last epoch.
 """
 
 import time
@@ -17,7 +18,7 @@ TORCH_OPTIMIZERS = {"small": "Adam", "medium": "NAdam"}
 
 
 def scikeras_classifier(net, n_classes, *, augmentation=(), **params):
-    """Make what a user of plain scikeras would: the report's network in its classifier."""
+    """Create a plain scikeras classifier with the network of the report."""
     import keras
     from scikeras.wrappers import KerasClassifier
 
@@ -38,7 +39,7 @@ def scikeras_classifier(net, n_classes, *, augmentation=(), **params):
 
 
 def fit_scikeras(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
-    """Train by scikeras, Keras's random layers in front of the network."""
+    """Train with scikeras, with Keras's random layers in front of the network."""
     import keras
 
     train, _ = read_splits(path, n)
@@ -57,7 +58,7 @@ def fit_scikeras(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
 def fit_torch(
     path: str, net: str, n: int, epochs: int, bfloat16: bool = False
 ) -> dict[str, Any]:
-    """Train by a plain PyTorch loop, channels last, in bfloat16 by its autocast."""
+    """Train with a plain PyTorch loop on channels-last images, optionally with autocast."""
     import torch
 
     images, y, model, optimizer = _torch(path, net, n)
@@ -81,7 +82,7 @@ def fit_torch(
 
 
 def fit_skorch(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
-    """Train the network of `fit_torch` by skorch."""
+    """Train the network of `fit_torch` with skorch."""
     import torch
     from skorch import NeuralNetClassifier
     from skorch.callbacks import EpochScoring
@@ -106,7 +107,7 @@ def fit_skorch(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
 
 
 def _torch(path, net, n):
-    """Return uint8 images and labels as tensors, the report's network, its optimizer."""
+    """Return tensors of uint8 images and labels, the network and its optimizer."""
     import torch
 
     train, _ = read_splits(path, n)
@@ -142,7 +143,7 @@ def _torch_model(net, side, n_classes):
 
 
 def _torch_augmentation(side):
-    """Make a layer that scales uint8 images and, in training, warps them as octsk does."""
+    """Create a layer that scales uint8 images and warps them in training as octsk does."""
     import torch
     from torch.nn import functional
 
@@ -157,7 +158,7 @@ def _torch_augmentation(side):
                 return x
             draws = augmenter.draw(len(x), (side, side, 1), rng)
             rows = torch.from_numpy(draws[:, :6]).reshape(-1, 2, 3).clone()
-            # From pixels to torch's coordinates, in which the image reaches from -1 to 1.
+            # Convert pixels to torch's coordinates, in which an image extends from -1 to 1.
             rows[:, :, 2] = rows.sum(2) + rows[:, :, 2] * (2 / (side - 1) - 1) - 1
             grid = functional.affine_grid(rows, x.shape, align_corners=True)
             return functional.grid_sample(

@@ -1,17 +1,17 @@
-"""Tables and pictures of what ``benchmarks.speed`` measured."""
+"""Tables and plots of the results of ``benchmarks.speed``."""
 
 import statistics
 import textwrap
 from typing import Any
 
-from benchmarks._common import mean_words, ratio_words
-from benchmarks._goals import figure_words
+from benchmarks._common import format_mean, format_ratio
+from benchmarks._goals import format_figures
 from octsk.utils.files import atomic_write
 from octsk.utils.tables import Table
 
 
 def part_tables(measured: dict[str, Any]) -> list[Table]:
-    """Put what a part measured into tables."""
+    """Convert the measurements of a part to tables."""
     tables = [_comparison_table(one) for one in measured.get("comparisons", [])]
     tables += [_curve_table(*curve) for curve in measured.get("curves", {}).items()]
     if measured.get("held_out"):
@@ -29,12 +29,12 @@ def _comparison_table(measured) -> Table:
         rows.append(
             (
                 name,
-                figure_words(values, unit),
-                ratio_words(ratio) if ratio else "",
+                format_figures(values, unit),
+                format_ratio(ratio) if ratio else "",
                 f"{least:g}" if least else "",
             )
         )
-    header = ("", "median (and ends)", f"in times of {ours}", "goal, at least")
+    header = ("", "median (min to max)", f"relative to {ours}", "goal, at least")
     return Table(measured["title"], header, rows)
 
 
@@ -45,13 +45,13 @@ def _held_out_table(turns) -> Table:
             pairs = list(zip(ones, those["float32"], strict=True))
             cells = []
             for measure in ("accuracy", "loss"):
-                cells.append(mean_words([turn[measure] for turn in ones]))
+                cells.append(format_mean([turn[measure] for turn in ones]))
                 apart = [turn[measure] - exact[measure] for turn, exact in pairs]
-                cells.append("" if name == "float32" else mean_words(apart, "+"))
+                cells.append("" if name == "float32" else format_mean(apart, "+"))
             rows.append((f"{net.title()}, {name}", *cells))
-    header = ("", "accuracy", "beside float32", "loss", "beside float32")
-    note = "Mean and standard error over seeds; differences of the same seed."
-    return Table("On images held out", header, rows, [note])
+    header = ("", "accuracy", "minus float32", "loss", "minus float32")
+    note = "Mean ± standard error over seeds. Differences are those of the same seed."
+    return Table("On held-out images", header, rows, [note])
 
 
 def _curve_table(axis, points) -> Table:
@@ -63,23 +63,23 @@ def _curve_table(axis, points) -> Table:
         rows.append(
             (
                 n_images,
-                figure_words(seconds, "s"),
+                format_figures(seconds, "s"),
                 f"{1e6 * statistics.median(seconds) / point['n']:,.0f} µs",
-                "-" if None in peaks else figure_words(peaks, "MB"),
+                "-" if None in peaks else format_figures(peaks, "MB"),
             )
         )
-    header = ("", "epoch", "an image", "peak memory")
+    header = ("", "epoch", "per image", "peak memory")
     return Table(f"Small against {axis}", header, rows)
 
 
 def draw(result: dict[str, Any], path: str) -> None:
-    """Draw ratios as bars with their ends, curves as lines of time and memory."""
+    """Draw ratios as bars with their ranges, and curves as lines of time and memory."""
     from matplotlib.figure import Figure
 
     parts = result["parts"].values()
     comparisons = [one for part in parts for one in part.get("comparisons", [])]
     curves = [curve for part in parts for curve in part.get("curves", {}).items()]
-    # One at least: a part may have found nothing to measure here.
+    # There is at least one axes, as a part may not have measured anything on this machine.
     n = max(1, len(comparisons) + len(curves))
     figure = Figure(figsize=(7, 1.8 * n), layout="constrained")
     axes = figure.subplots(n, squeeze=False)[:, 0]
@@ -104,7 +104,7 @@ def _draw_ratios(ax, measured) -> None:
             ax.plot([least], [name], "D", color="#D55E00")
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
-    ax.set_xlabel(f"in times of {measured['ours']} (median and ends; diamond: goal)")
+    ax.set_xlabel(f"relative to {measured['ours']} (median, min to max; diamond: goal)")
 
 
 def _draw_curve(ax, axis, points) -> None:
@@ -112,10 +112,10 @@ def _draw_curve(ax, axis, points) -> None:
     x = [point[key] for point in points]
     seconds = [statistics.median(t["seconds"] for t in point["turns"]) for point in points]
     ax.loglog(x, seconds, "o-", color="#0072B2")
-    ax.set(xlabel=axis, ylabel="seconds an epoch", title=f"Small against {axis}")
+    ax.set(xlabel=axis, ylabel="seconds per epoch", title=f"Small against {axis}")
     peaks = [[turn["peak"] for turn in point["turns"]] for point in points]
     if None not in peaks[0]:
         right = ax.twinx()
         right.plot(x, [statistics.median(p) / 1e6 for p in peaks], "s--", color="#D55E00")
         right.set_ylim(bottom=0)
-        right.set_ylabel("MB, peak (dashed)")
+        right.set_ylabel("peak memory in MB (dashed)")

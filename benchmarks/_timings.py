@@ -1,4 +1,4 @@
-"""What ``benchmarks.speed`` measures, each function in a process of its own."""
+"""Measurements of ``benchmarks.speed``, each of which runs in a separate process."""
 
 import gc
 import importlib
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks._apart import peak_memory, use_one_core
-from benchmarks._common import interleaved
+from benchmarks._common import run_interleaved
 
 
 def _phantoms(n, side=28):
-    """Return `n` images, few of them different: what is on them takes no time."""
+    """Return `n` images, which repeat a few phantoms, as their content does not matter."""
     import octsk
 
     images, y = octsk.make_oct_phantoms(64, size=side, random_state=0, return_X_y=True)
@@ -37,14 +37,15 @@ def _seconds(call: Callable[..., Any], *arguments) -> float:
 
 
 def arithmetic(net: str) -> dict[str, float]:
-    """Compare a network's arithmetic with what the machine's matrix products do.
+    """Count the operations of a network and measure the speed of matrix products.
 
     Returns
     -------
     dict
-        ``operations`` of a training step on one image: multiplications and additions of
-        the forward pass, and twice as many backward. ``product``: how many a second the
-        best of some float32 products of two large matrices does.
+        ``operations`` is the number of multiplications and additions of a training step on
+        one image, of which the backward pass takes twice as many as the forward pass.
+        ``product`` is the number of operations per second of the fastest of several
+        float32 products of two large matrices.
     """
     import tensorflow as tf
 
@@ -65,24 +66,24 @@ def arithmetic(net: str) -> dict[str, float]:
 def precision(
     net: str, n: int, epochs: int, precision: str, seed: int, anywhere: bool
 ) -> dict[str, float]:
-    """Train in a precision and measure on half as many images again, held out.
+    """Train in a precision and measure on half as many held-out images.
 
     Parameters
     ----------
     anywhere : bool
-        Whether to use bfloat16 also where octsk would fall back to float32.
+        Whether to use bfloat16 even where octsk would fall back to float32.
 
     Returns
     -------
     dict
-        ``seconds`` of a later epoch, held-out ``accuracy`` and ``loss``.
+        ``seconds`` of an epoch after the first, and held-out ``accuracy`` and ``loss``.
     """
     from sklearn.metrics import log_loss
 
     import octsk
     from benchmarks.full_fit import new_clock, steady
     from octsk.classifiers import NETS, _base
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     if anywhere:
         _base.has_fast_bfloat16 = lambda: True
@@ -104,13 +105,13 @@ def precision(
 
 
 def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
-    """Fit Small so many times, and look at the memory meanwhile.
+    """Fit Small repeatedly, and measure the memory after each fit.
 
     Returns
     -------
     dict
-        ``seconds`` of each fit of one epoch, ``steps`` the seconds that the training steps
-        of such a fit take, ``memory`` the bytes resident after each fit.
+        ``seconds`` of each fit of one epoch, the seconds that the training ``steps`` of
+        such a fit take, and the resident ``memory`` in bytes after each fit.
     """
     make = {
         "octsk": _octsk_small,
@@ -125,7 +126,7 @@ def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
         seconds.append(_seconds(make(epochs=1).fit, X, y))
         gc.collect()
         memory.append(_memory("VmRSS"))
-    # Of a longer fit, what the further epochs take.
+    # The time of the steps is that of the further epochs of a longer fit.
     longer = 21
     long = _seconds(make(epochs=longer).fit, X, y)
     short = _seconds(make(epochs=1).fit, X, y)
@@ -146,7 +147,7 @@ def _scikeras_small(**params):
 
 
 def _memory(name: str) -> int | None:
-    """Return a line of what Linux tells of this process's memory, in bytes."""
+    """Return an entry of /proc/self/status in bytes, or None without /proc."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
@@ -159,13 +160,13 @@ def _memory(name: str) -> int | None:
 
 
 def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, Any]:
-    """Predict one image, and many, with Small.
+    """Predict single images and a batch of images with Small.
 
     Returns
     -------
     dict
-        ``one``: per contender the median seconds of one image, one value a repeat;
-        ``batch``: seconds of `n` images.
+        For each contender, with one value for each repeat: ``one`` holds the median seconds
+        for a single image, ``batch`` the seconds for `n` images.
     """
     import onnxruntime
     import tensorflow as tf
@@ -176,7 +177,7 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     clf = _octsk_small(epochs=1).fit(X[:256], y[:256])
     clf.export(Path(folder, "small.onnx"))
     options = onnxruntime.SessionOptions()
-    # Its threads would wait for the next call on the cores that the others compute on.
+    # Spinning threads would occupy the cores of the other contenders between calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(Path(folder, "small.onnx")), options)
 
@@ -184,7 +185,7 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     compiled = bare.get_concrete_function(tf.TensorSpec(clf.model_.input_shape, tf.uint8))
 
     def in_parts(call):
-        """Feed what takes any number of images as octsk does: memory stays bounded."""
+        """Call a contender on batches, as octsk does, so that memory stays bounded."""
         return lambda images: [
             call(part) for part in np.array_split(images, -(-len(images) // 256))
         ]
@@ -210,11 +211,14 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     for call in contenders.values():
         call(X[:1])
         call(X[: min(n, 512)])
-    return {"one": interleaved(ones, repeats), "batch": interleaved(batches, repeats)}
+    return {
+        "one": run_interleaved(ones, repeats),
+        "batch": run_interleaved(batches, repeats),
+    }
 
 
 def prediction_peak(n: int, part: int) -> int | None:
-    """Peak memory of a process that has `n` images and predicts the first `part`."""
+    """Return the peak memory of loading `n` images and predicting the first `part`."""
     X, y = _phantoms(n)
     _octsk_small(epochs=1).fit(X[:256], y[:256]).predict_proba(X[:part])
     return peak_memory()
@@ -224,20 +228,21 @@ def prediction_peak(n: int, part: int) -> int | None:
 
 
 def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
-    """Take octsk's way of augmenting apart, on one core.
+    """Time the steps of octsk's augmentation on one core.
 
     Returns
     -------
     dict
-        CPU seconds of an image, one value a repeat: the whole way of a fit, the same
-        without changes, its steps by themselves, and what else could warp.
+        CPU seconds per image, with one value for each repeat: of the whole input pipeline
+        of a fit, of the pipeline without augmentation, of each step by itself, and of an
+        alternative way to warp images.
     """
     use_one_core()
     import tensorflow as tf
 
     from benchmarks.augmentation_speed import consumer
     from octsk import OCTAugmenter
-    from octsk.training._fitting import Batches
+    from octsk.training._batches import Batches
     from octsk.utils.validation import to_unit
 
     X, y = _phantoms(n)
@@ -281,7 +286,7 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
     }
     for call in calls.values():
         call()  # graphs, first allocations
-    return interleaved(
+    return run_interleaved(
         {name: partial(_cpu_seconds, call, n) for name, call in calls.items()}, repeats
     )
 
@@ -296,12 +301,13 @@ def _cpu_seconds(call: Callable[[], Any], n: int) -> float:
 
 
 def search(n: int, epochs: int, repeats: int) -> dict[str, list[float]]:
-    """Run a grid search of Small with one process and with two.
+    """Run a grid search of Small with one process and with two processes.
 
     Returns
     -------
     dict
-        Seconds of each search; of two processes, ``first`` is one with their start.
+        Seconds of each search. The first search with two processes, which includes their
+        start, is separate.
     """
     from sklearn.model_selection import GridSearchCV
 
@@ -315,15 +321,15 @@ def search(n: int, epochs: int, repeats: int) -> dict[str, list[float]]:
 
     turns = {"serial": lambda: seconds(1), "n_jobs=2": lambda: seconds(2)}
     first = {name: [turn()] for name, turn in turns.items()}
-    again = interleaved(turns, repeats)
+    again = run_interleaved(turns, repeats)
     return {**again, "n_jobs=2, first": first["n_jobs=2"]}
 
 
 def start() -> dict[str, float]:
-    """Take apart the time until a first fit is done, scikit-learn being loaded.
+    """Time the parts of a first fit in a process in which scikit-learn is loaded.
 
-    A first fit traces graphs, as that of every other kind of network does, and starts
-    TensorFlow's threads and kernels, which is done once: so the parts are differences.
+    The first fit of a process starts the threads and kernels of TensorFlow, and the first
+    fit of each kind of network traces graphs. Both are measured as differences of fits.
 
     Returns
     -------
@@ -361,10 +367,10 @@ def epoch(
     -------
     dict
         ``seconds`` of the second epoch, its ``cpu`` seconds in all threads, and the
-        process's ``peak`` bytes of memory.
+        ``peak`` memory of the process in bytes.
     """
     from benchmarks.full_fit import new_clock
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     X, y = _phantoms(n, side)
     clock = new_clock(Onlooker)
@@ -379,27 +385,32 @@ def epoch(
 
 
 def set_in_memory(n: int, part: int) -> dict[str, Any]:
-    """Train Small on the first `part` of `n` images: their bytes and the peak of memory."""
+    """Train Small on the first `part` of `n` images.
+
+    Returns
+    -------
+    dict
+        Size of the `n` images in ``bytes``, and the ``peak`` memory of the process.
+    """
     X, y = _phantoms(n)
     _octsk_small(epochs=1, augmentation=True).fit(X[:part], y[:part])
     return {"bytes": X.nbytes, "peak": peak_memory()}
 
 
 def memory_mapped(path: str, few: int, share: float) -> dict[str, Any]:
-    """Train a very small net on all images of a mapped file, under a limit.
+    """Train a very small network on all images of a mapped file under a memory limit.
 
-    First on `few` of them, for all that does not depend on their number. Then Linux is to
-    grant the process no more memory of its own than `share` of the images' size beyond
-    what it has, and it trains on all.
+    The network is first trained on `few` images, which allocates all memory that does not
+    depend on their number. The private memory of the process is then limited to its current
+    size plus `share` of the size of the images, and the network is trained on all images.
 
     Returns
     -------
     dict
-        ``n`` images, their ``bytes``, the ``seconds``, ``before`` and ``peak``: the largest
-        memory of the process's own before and in the training on all; the ``limit`` in
-        bytes, and whether a ``copy`` of the images, as uint8, was possible under it.
-        Pages of the file that Linux holds for the process are not its own; it takes them
-        back when it needs memory.
+        Number of images ``n``, their ``bytes``, the ``seconds`` of the training, the peak
+        of private memory ``before`` and during it (``peak``), the ``limit`` in bytes, and
+        whether a uint8 ``copy`` of the images was possible under the limit. Mapped pages of
+        the file are not private memory, since Linux can reclaim them at any time.
     """
     from octsk import SmallOCTNet
 
@@ -424,7 +435,7 @@ def memory_mapped(path: str, few: int, share: float) -> dict[str, Any]:
 
 
 def _limit_memory(further: int) -> int | None:
-    """Let this process have so many further bytes of its own, where Linux can see to it."""
+    """Limit private memory to `further` bytes beyond its size; return None if not Linux."""
     if sys.platform != "linux":
         return None
     import resource
@@ -443,7 +454,7 @@ def _can_copy(images) -> bool:
 
 
 class _Peak:
-    """Looks every 20 ms at how much memory of its own this process has resident."""
+    """Peak of the private resident memory of this process, sampled every 20 ms."""
 
     def __init__(self):
         self._peak: int | None = None
@@ -465,7 +476,7 @@ class _Peak:
 
 
 def write_images(path: str, n_bytes: int, side: int) -> int:
-    """Write as many images as have so many bytes to an npy file; return their number."""
+    """Write `n_bytes` of images to an npy file and return the number of images."""
     few, _ = _phantoms(64, side)
     n = n_bytes // few[0].nbytes
     images = np.lib.format.open_memmap(path, "w+", np.uint8, (n, side, side))

@@ -1,20 +1,20 @@
-"""Images augmented per second on one core: octsk beside Keras.
+"""Speed of augmentation on one core, compared with Keras.
 
-Contenders, all with the same ranges, each pass over the images drawn anew:
+All contenders use the same ranges and draw new random numbers in each pass over the images:
 
-  octsk, in a fit        what an estimator's augmentation= does: shuffled uint8 images
-                         gathered, scaled, warped and batched
-  octsk, fit_transform   what a pipeline step does: uint8 images in and out
+  octsk, in a fit        augmentation= of an estimator: shuffled uint8 images are
+                         collected, scaled, transformed and batched
+  octsk, fit_transform   a pipeline step: uint8 images in and out
   ImageDataGenerator     Keras's legacy generator, as in the report: flow() over floats
   Keras layers           RandomRotation, RandomTranslation, RandomZoom and RandomFlip on
-                         float batches in a tf.data map, as Keras advises
-  Keras layers, eager    the same layers called batch by batch from Python
+                         float batches in a tf.data map, as recommended by Keras
+  Keras layers, eager    the same layers, called batch by batch from Python
 
-Keras's layers are spared the shear: at the report's 0.001 to 0.1 degrees it moves no
-pixel by more than 0.03. Batches have 32 images.
+Keras's layers omit the shear, which at the report's 0.001 to 0.1 degrees moves no pixel by
+more than 0.03. The batch size is 32.
 
-The process keeps to one core. Time is that core's (CPU time), so that other processes
-on the machine count as little as they can. Contenders take turns.
+The process is bound to one core. CPU time is measured to reduce the influence of other
+processes. The contenders take turns.
 """
 
 import statistics
@@ -26,13 +26,13 @@ import numpy as np
 
 from benchmarks._apart import run_apart, use_one_core
 from benchmarks._common import (
+    add_banner,
     at_least,
-    interleaved,
-    labelled,
+    format_ratio,
     new_parser,
     new_result,
-    ratio_words,
     ratios,
+    run_interleaved,
     save,
     show,
 )
@@ -40,7 +40,7 @@ from octsk.utils.tables import Table
 
 OURS = ("octsk, in a fit", "octsk, fit_transform")
 THEIRS = ("ImageDataGenerator", "Keras layers", "Keras layers, eager")
-# What the project asks of the first of OURS beside the first of THEIRS.
+# Goal of the project for the ratio of the first of OURS to the first of THEIRS.
 GOAL = 6
 BATCH_SIZE = 32
 
@@ -51,12 +51,12 @@ def measure(n: int, repeats: int, preset: str) -> dict[str, list[float]]:
     Returns
     -------
     dict of list of float
-        Images per second of CPU time, one value a repeat.
+        Images per second of CPU time, with one value for each repeat.
     """
     use_one_core()
     import octsk
 
-    # What is on the images makes no difference to the time, so a few will do.
+    # The time does not depend on the content of the images, so a few are repeated.
     images, y = octsk.make_oct_phantoms(256, random_state=0, return_X_y=True)
     index = np.arange(n) % len(images)
     images, y = images[index], y[index]
@@ -71,7 +71,7 @@ def measure(n: int, repeats: int, preset: str) -> dict[str, list[float]]:
     for one_pass in passes.values():
         one_pass()  # tracing, first allocations
     timed = {name: _timer(one_pass, n) for name, one_pass in passes.items()}
-    return interleaved(timed, repeats)
+    return run_interleaved(timed, repeats)
 
 
 def _timer(one_pass: Callable[[], int], n: int) -> Callable[[], float]:
@@ -85,13 +85,13 @@ def _timer(one_pass: Callable[[], int], n: int) -> Callable[[], float]:
     return images_per_second
 
 
-# Each contender: from images, labels and a preset to one pass, which returns how many
-# images it made.
+# Each of these functions takes images, labels and a preset, and returns a function that
+# makes one pass over the images and returns the number of augmented images.
 
 
 def _octsk_in_a_fit(images, y, preset) -> Callable[[], int]:
     from octsk import OCTAugmenter
-    from octsk.training._fitting import Batches
+    from octsk.training._batches import Batches
 
     batches = Batches(
         images[..., np.newaxis],
@@ -161,7 +161,7 @@ def _augment(preset) -> Callable:
 
 
 def random_layers(preset) -> list:
-    """Make Keras's layers for a preset's ranges."""
+    """Create Keras's random layers for the ranges of a preset."""
     import keras
 
     from octsk.augmentation import PRESETS
@@ -182,7 +182,7 @@ def random_layers(preset) -> list:
 
 
 def consumer(dataset) -> Callable[[], int]:
-    """Take all batches inside TensorFlow, as a fit does."""
+    """Return a function that consumes all batches inside TensorFlow, as a fit does."""
     import tensorflow as tf
 
     @tf.function
@@ -195,19 +195,22 @@ def consumer(dataset) -> Callable[[], int]:
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = new_parser(__doc__)
     parser.add_argument(
-        "--n", type=at_least(1), default=16_384, help="images a pass (default %(default)s)"
+        "--n",
+        type=at_least(1),
+        default=16_384,
+        help="images per pass (default %(default)s)",
     )
     parser.add_argument(
         "--repeats",
         type=at_least(1),
         default=7,
-        help="passes of each (default %(default)s)",
+        help="passes of each contender (default %(default)s)",
     )
     parser.add_argument(
         "--preset",
         choices=["training", "demonstration"],
         default="training",
-        help="which of the report's two settings (default %(default)s)",
+        help="one of the two presets of the report (default %(default)s)",
     )
     arguments = parser.parse_args(argv)
     settings = {name: getattr(arguments, name) for name in ("n", "repeats", "preset")}
@@ -226,8 +229,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
-    return labelled([_speeds(result), _ratios(result)], synthetic=True)
+    """Return the tables of a result, which may have been read from its file."""
+    return add_banner([_speeds(result), _ratios(result)], synthetic=True)
 
 
 def _speeds(result) -> Table:
@@ -237,10 +240,10 @@ def _speeds(result) -> Table:
     }
     return Table(
         f"Augmentation on one core, {result['settings']['preset']} settings",
-        ("contender", "images/s", "µs an image"),
+        ("contender", "images/s", "µs per image"),
         [(name, f"{speed:,.0f}", f"{1e6 / speed:.1f}") for name, speed in medians.items()],
         [
-            f"{result['settings']['n']:,} images of 28 x 28 a pass, median of "
+            f"{result['settings']['n']:,} images of 28 x 28 per pass, median of "
             f"{result['settings']['repeats']} passes."
         ],
     )
@@ -248,15 +251,15 @@ def _speeds(result) -> Table:
 
 def _ratios(result) -> Table:
     return Table(
-        "octsk's images per second, divided by those of",
+        "octsk's images per second relative to Keras",
         ("", *OURS),
         [
-            (theirs, *(ratio_words(result["ratios"][ours][theirs]) for ours in OURS))
+            (theirs, *(format_ratio(result["ratios"][ours][theirs]) for ours in OURS))
             for theirs in THEIRS
         ],
         [
-            "Median (and ends) of the ratios, one a turn.",
-            f"Goal: {OURS[0]}, at least {GOAL} times {THEIRS[0]}.",
+            "Median (min to max) of the ratios over the turns.",
+            f"Goal: {OURS[0]} is at least {GOAL} times as fast as {THEIRS[0]}.",
         ],
     )
 

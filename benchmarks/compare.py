@@ -1,11 +1,11 @@
-"""What octsk and its neighbours have and have not, each answer got by trying.
+"""Features of octsk and related libraries, determined by tests.
 
-Neighbours: scikeras, Keras's own wrapper, skorch, medmnist and AutoKeras, those that are
-installed. Each is tried in a process of its own on 48 small images, by a network of a layer
-or two. An answer is yes where the trial ran and gave what it should, no where it gave
-something else or an error, and then its first line stands with it. A few things are looked
-for by the names that a library makes public. A question that does not concern a library has
-no answer.
+The libraries are scikeras, Keras's own wrapper, skorch, medmnist and AutoKeras, as far as
+they are installed. Each is tested in its own process on 48 small images with a network of
+one or two layers. The answer is yes if the test ran with the expected result, and no
+otherwise, together with the first line of the error. Some features are only detected by
+searching the public names of a library. Features that do not apply to a library have no
+answer.
 """
 
 import sys
@@ -21,7 +21,7 @@ from benchmarks._apart import run_apart
 from benchmarks._common import new_parser, new_result, save, show
 from octsk.utils.tables import Table
 
-# Packages by what their column is called.
+# Column titles and packages.
 LIBRARIES = {
     "octsk": "octsk",
     "scikeras": "scikeras",
@@ -34,7 +34,7 @@ SIDE, N_CLASSES = 8, 4
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Draw 48 grey images of four classes, each brighter than the one before."""
+    """Draw 48 grey images of four classes of increasing brightness."""
     rng = np.random.default_rng(0)
     y = np.arange(48) % N_CLASSES
     X = 50 * y[:, None, None] + rng.integers(0, 50, (48, SIDE, SIDE))
@@ -44,8 +44,8 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 # --- A classifier of each library -------------------------------------------------------
 
 
-# Each function takes the number of epochs, and whether the network ends in logits where the
-# library leaves that to its user.
+# Each function takes the number of epochs and whether the network returns logits, if the
+# library lets users choose this.
 
 
 def new_octsk(epochs=1, logits=False, **settings):
@@ -77,7 +77,7 @@ def new_keras(epochs=1, logits=False, **settings):
     classifier = SKLearnClassifier(
         compiled_network, model_kwargs={"logits": logits}, **settings
     )
-    # The class has no parameters for what fit() is to be given.
+    # The class has no parameters for the arguments of fit().
     classifier.fit_kwargs = {"epochs": epochs, "verbose": 0}
     return classifier
 
@@ -116,7 +116,7 @@ def new_skorch(epochs=1, logits=False, **settings):
             return self.dense(X.flatten(1).float() / 255)
 
     Network.__qualname__ = "Network"
-    sys.modules[__name__].Network = Network  # or it could not be pickled
+    sys.modules[__name__].Network = Network  # needed for pickling
     return NeuralNetClassifier(
         Network,
         criterion=torch.nn.CrossEntropyLoss,
@@ -129,7 +129,7 @@ def new_skorch(epochs=1, logits=False, **settings):
 def new_autokeras(epochs=1, logits=False, **settings):
     import autokeras
 
-    # It keeps its trials in files.
+    # It stores its trials in files.
     folder = tempfile.mkdtemp()
     return autokeras.ImageClassifier(
         max_trials=1, overwrite=True, directory=folder, **settings
@@ -146,29 +146,29 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
 
 
 class NotConcernedError(Exception):
-    """What a question asks about is not there."""
+    """The question does not apply to the library."""
 
 
 # --- Questions about a classifier -------------------------------------------------------
-# Each is a function of what makes one. It returns None for yes, else why not.
+# Each function takes a factory of classifiers. It returns None for yes, or why not.
 
 
 def trains(new) -> str | None:
     X, y = _flat_where_needed(new)
     given = new().fit(X, y).predict(X)
-    return None if np.shape(given) == y.shape else f"predict gives {np.shape(given)}"
+    return None if np.shape(given) == y.shape else f"predict returns {np.shape(given)}"
 
 
 def is_classifier(new) -> str | None:
     from sklearn.base import is_classifier
 
-    return None if is_classifier(new()) else "sklearn.base.is_classifier says no"
+    return None if is_classifier(new()) else "sklearn.base.is_classifier returns False"
 
 
 def images_as_they_are(new) -> str | None:
     X, y = images()
     given = new().fit(X, y).predict(X)
-    return None if np.shape(given) == y.shape else f"predict gives {np.shape(given)}"
+    return None if np.shape(given) == y.shape else f"predict returns {np.shape(given)}"
 
 
 def probabilities(new) -> str | None:
@@ -190,7 +190,7 @@ def stratified(new) -> str | None:
 
     _, y = images()
     cv = check_cv(3, y, classifier=_is_classifier(new()))
-    return None if isinstance(cv, StratifiedKFold) else f"folds by {type(cv).__name__}"
+    return None if isinstance(cv, StratifiedKFold) else f"it uses {type(cv).__name__}"
 
 
 def votes(new) -> str | None:
@@ -206,7 +206,7 @@ def cloned_whole(new) -> str | None:
 
     X, y = _flat_where_needed(new)
     n_epochs = _n_epochs(clone(new(epochs=3)).fit(X, y))
-    return None if n_epochs == 3 else f"set to 3 epochs, its clone trained {n_epochs}"
+    return None if n_epochs == 3 else f"with 3 epochs, the clone trained for {n_epochs}"
 
 
 def balanced(new) -> str | None:
@@ -229,7 +229,7 @@ def weights_stay(new) -> str | None:
         classifier.fit(X, y, sample_weight=weight)
     except (TypeError, ValueError) as error:
         raise NotConcernedError from error
-    return None if (weight == 1).all() else "fit changed the array that it was given"
+    return None if (weight == 1).all() else "fit modifies the array that it is given"
 
 
 def seeded(new) -> str | None:
@@ -251,25 +251,25 @@ def patients_held_out(new) -> str | None:
     import inspect
 
     given = inspect.signature(new().fit).parameters
-    return None if "groups" in given else "fit takes no groups"
+    return None if "groups" in given else "fit has no parameter groups"
 
 
-TRAINS = "trains and predicts with these versions"
+TRAINS = "training and prediction work with these versions"
 CLASSIFIER_QUESTIONS: dict[str, Callable[..., str | None]] = {
     TRAINS: trains,
-    "scikit-learn takes it for a classifier": is_classifier,
-    "its folds are stratified in a cross-validation": stratified,
-    "images of shape (n, h, w) as they are": images_as_they_are,
-    "probabilities sum to 1 where the network ends in logits": probabilities,
-    "AUC as the scorer of a cross-validation": scored_by_auc,
-    "a member of a soft VotingClassifier": votes,
-    "a clone trains as the original would, as in any search": cloned_whole,
+    "recognized as a classifier by scikit-learn": is_classifier,
+    "stratified cross-validation by default": stratified,
+    "accepts images of shape (n, h, w)": images_as_they_are,
+    "probabilities sum to 1 if the network returns logits": probabilities,
+    "cross-validation with AUC scoring": scored_by_auc,
+    "works in a soft VotingClassifier": votes,
+    "clones keep all settings, as searches require": cloned_whole,
     'class_weight="balanced"': balanced,
     "sample_weight": sample_weight,
-    "class_weight leaves the caller's sample_weight alone": weights_stay,
-    "random_state: two fits are the same": seeded,
+    "class_weight does not modify the caller's sample_weight": weights_stay,
+    "reproducible fits with random_state": seeded,
     "pickle": pickled,
-    "early stopping that holds out whole patients": patients_held_out,
+    "early stopping on held-out patients": patients_held_out,
 }
 
 
@@ -280,7 +280,7 @@ def _is_classifier(classifier) -> bool:
 
 
 def _flat_where_needed(new):
-    """Give the images, flattened for a library that takes no others."""
+    """Return the images, flattened for a library that requires it."""
     X, y = images()
     return (X.reshape(len(X), -1) if new is new_keras else X), y
 
@@ -304,32 +304,32 @@ MODULES = {
     "autokeras": ["autokeras"],
 }
 DATA = "MedMNIST's data sets"
-# What to look for in the public names of those modules.
+# Words to look for in the public names of these modules.
 NAMES = {
     "regression": ("regressor",),
-    "finds the network's layers by itself": ("automodel",),
-    "a search of its own": ("searchcv", "automodel", "tuner"),
+    "neural architecture search": ("automodel",),
+    "hyperparameter search": ("searchcv", "automodel", "tuner"),
     "image augmentation": ("augment",),
-    "explanations of a prediction": ("grad_cam", "gradcam", "occlusion", "saliency"),
+    "explanations of predictions": ("grad_cam", "gradcam", "occlusion", "saliency"),
     DATA: ("octmnist",),
     "MedMNIST's evaluation": ("evaluator", "medmnist_auc"),
-    "intervals of a metric": ("interval",),
-    "published results as data": ("published",),
+    "confidence intervals of metrics": ("interval",),
+    "published results": ("published",),
 }
 
 
 def has_name(package: str, words: Sequence[str]) -> str | None:
-    """Ask whether a library has a public name with one of the words in it."""
+    """Check whether a public name of the library contains one of the words."""
     import importlib
 
     modules = map(importlib.import_module, MODULES[package])
     names = [name.lower() for m in modules for name in dir(m) if not name.startswith("_")]
     there = any(word in name for name in names for word in words)
-    return None if there else f"no public name has {' or '.join(words)} in it"
+    return None if there else f"no public name contains {' or '.join(words)}"
 
 
 def has_data_without_torch(package: str) -> str | None:
-    """Ask whether a library has MedMNIST's sets where PyTorch is not installed."""
+    """Check whether the library provides MedMNIST's data sets without PyTorch."""
     sys.modules["torch"] = None  # type: ignore[assignment]
     return has_name(package, NAMES[DATA])
 
@@ -338,10 +338,10 @@ def has_data_without_torch(package: str) -> str | None:
 
 
 def ask(package: str) -> dict[str, dict[str, Any]]:
-    """Put all questions to one library; run in a process of its own."""
+    """Answer all questions for one library; runs in its own process."""
     answers = {}
     for question, trial in CLASSIFIER_QUESTIONS.items():
-        # Where nothing can be trained, every other trial would fail for that alone.
+        # If training fails, so does every other test.
         if package in CLASSIFIERS and answers.get(TRAINS, {"yes": True})["yes"]:
             answers[question] = _answer(trial, CLASSIFIERS[package])
     for question, words in NAMES.items():
@@ -387,13 +387,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                 f"{__spec__.name}:ask_without_torch", package=package
             )
         result["answers"][package] = answers
-        save(result, chosen.output)  # what there is so far
+        save(result, chosen.output)  # intermediate results
     show(tables(result))
     return result
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Convert a result, possibly read from its file, to tables."""
     titles = {package: title for title, package in LIBRARIES.items()}
     tried = list(result["answers"])
     questions = dict.fromkeys(q for answers in result["answers"].values() for q in answers)
@@ -419,12 +419,15 @@ def tables(result: dict[str, Any]) -> list[Table]:
     ]
     return [
         Table(
-            "What each has", ("", *header), rows, [f"Tried on {result['started'][:10]}."]
+            "Features of each library",
+            ("", *header),
+            rows,
+            [f"Tested on {result['started'][:10]}."],
         ),
         Table(
-            "What stands behind each no of a trial",
+            "Reasons for each no",
             rows=reasons,
-            notes=[f"Looked for by name alone: {', '.join(NAMES)}."],
+            notes=[f"Only checked by searching for public names: {', '.join(NAMES)}."],
         ),
     ]
 

@@ -1,17 +1,18 @@
-"""Balanced error of the nets on corrupted test images.
+"""Balanced error on corrupted test images.
 
-Each net is trained as it is by default on the training images, over seeds, and measured on
-the test images as they are and under ten corruptions in five severities. Nothing is chosen
-by what is measured. The error is 1 - balanced accuracy. A corruption's relative error is
-the mean over the severities divided by that of a reference net. MedMNIST-C divides by
-AlexNet's, which is not here: relative errors are not comparable with those printed there.
+Each network is trained with default settings over several seeds, and evaluated on the
+original test images and on ten corruptions in five severities. These results do not
+influence any choice. The error is 1 - balanced accuracy. The relative error of a
+corruption is the mean over the severities, divided by that of a reference network.
+MedMNIST-C divides by the error of AlexNet, which is not available here, so relative errors
+are not comparable.
 
---list shows the corruptions with their parameters; where these come from is said in
-octsk/corruptions.py. With --corrupted, images corrupted by others take their place:
-a file in the layout of Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test
-images are of twelve corruptions in turn, each in five severities.
+--list shows the corruptions with their parameters; octsk/corruptions.py states their
+sources. --corrupted uses published corrupted images instead: a file with the layout of
+Robust-Minisets' OCTMNIST-C (Zenodo, record 13382927), whose test images have twelve
+corruptions in five severities each.
 
-Without --data the images are phantoms.
+Without --data, the images are phantoms.
 """
 
 import sys
@@ -23,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks._common import (
+    add_banner,
     at_least,
-    labelled,
-    mean_words,
+    format_mean,
     new_parser,
     new_result,
     phantoms,
@@ -44,7 +45,7 @@ from octsk.corruptions import (
 from octsk.utils.tables import Table, tables_to_text
 
 NETS = ("small", "medium", "large", "residual")
-# The order of the test images in the published file: Robust-Minisets, datasets.md.
+# Order of the test images in the published file, from datasets.md of Robust-Minisets.
 PUBLISHED = (
     "gaussian_noise",
     "shot_noise",
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
         print(tables_to_text([_listing()]))
         return None
     if arguments.corrupted and not (arguments.data or arguments.model):
-        parser.error("--corrupted needs nets for its images: give --data or --model")
+        parser.error("--corrupted needs networks to measure: pass --data or --model")
     names = [path.stem for path in arguments.model or []]
     if len(set(names)) < len(names):
         parser.error(f"--model needs files of different names, got {names}")
@@ -91,20 +92,23 @@ def _parser():
         nargs="+",
         choices=NETS,
         default=["small", "medium", "residual"],
-        help="nets to train (default: all but large, which is medium with Adam)",
+        help="networks to train (default: all but large, which is medium with Adam)",
     )
     nets.add_argument(
         "--model",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="saved nets, to be measured without any training",
+        help="saved networks, which are measured without training",
     )
     parser.add_argument(
-        "--data", metavar="NAME|FILE", help="a MedMNIST set or a file in that layout"
+        "--data", metavar="NAME|FILE", help="MedMNIST data set or a file in its layout"
     )
     parser.add_argument(
-        "--corrupted", type=Path, metavar="FILE", help="octmnist-c.npz or one like it"
+        "--corrupted",
+        type=Path,
+        metavar="FILE",
+        help="octmnist-c.npz or a file in its layout",
     )
     parser.add_argument(
         "--corruptions",
@@ -112,7 +116,7 @@ def _parser():
         choices=list(CORRUPTIONS),
         default=list(CORRUPTIONS),
         metavar="NAME",
-        help="some of those of --list (default: all)",
+        help="corruptions from --list (default: all)",
     )
     parser.add_argument(
         "--seeds",
@@ -125,19 +129,23 @@ def _parser():
         "--reference",
         default="small",
         metavar="NET",
-        help="whose errors others are divided by (default %(default)s; the first net if "
-        "that is not there)",
+        help="reference network of the relative errors (default %(default)s, or the first "
+        "network if it is not measured)",
     )
     parser.add_argument(
         "--n",
         type=at_least(32),
         default=4000,
-        help="phantoms to train on (default %(default)s)",
+        help="number of phantoms to train on (default %(default)s)",
     )
     parser.add_argument(
-        "--epochs", type=at_least(1), help="for a trial run (default: each net's own)"
+        "--epochs",
+        type=at_least(1),
+        help="epochs for a trial run (default: those of each network)",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it, too")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the errors to this file"
+    )
     return parser
 
 
@@ -157,12 +165,12 @@ def _measure(arguments) -> dict[str, Any]:
     for name, seed, net in _nets(arguments, dataset):
         result["rows"] += error_rows(name, seed, net, map(partial(_seen_by, net), sets))
         result["summary"] = summary(result["rows"], arguments.reference)
-        save(result, arguments.output)  # what there is so far
+        save(result, arguments.output)  # intermediate results
     return result
 
 
 def _load(arguments):
-    """Load the data set; None where saved nets meet a file of corrupted images alone."""
+    """Load the data set, or None if only a file of corrupted images is to be measured."""
     import octsk
 
     if arguments.data:
@@ -184,7 +192,7 @@ def _describe(dataset) -> dict[str, Any]:
 
 
 def _nets(arguments, dataset):
-    """Yield name, seed and fitted net."""
+    """Yield the name, seed and fitted network."""
     import octsk
 
     if arguments.model:
@@ -200,7 +208,7 @@ def _nets(arguments, dataset):
 
 
 def new_net(name: str, seed: int, epochs: int | None):
-    """Make a net with its defaults."""
+    """Create a network with its default parameters."""
     from octsk import classifiers
 
     net = classifiers.NETS[name](random_state=seed)
@@ -208,7 +216,7 @@ def new_net(name: str, seed: int, epochs: int | None):
 
 
 def _image_sets(arguments, dataset):
-    """Yield corruption, severity, images and labels; first the images as they are."""
+    """Yield corruption, severity, images and labels; the first images are not corrupted."""
     if not arguments.corrupted:
         test = _split(dataset, "test")
         names = dict.fromkeys(arguments.corruptions)
@@ -227,7 +235,7 @@ def _split(dataset, split):
 
 
 def read_corrupted(path):
-    """Read a file in the layout of Robust-Minisets: corruption by corruption.
+    """Read the corruptions of a file in the layout of Robust-Minisets.
 
     Yields
     ------
@@ -240,9 +248,9 @@ def read_corrupted(path):
     n, rest = divmod(len(test.target), n_sets)
     if rest:
         raise ValueError(
-            f"{path}: test_images must be {n_sets} sets of as many images each "
-            f"({len(PUBLISHED)} corruptions, {len(SEVERITIES)} severities); they are "
-            f"{len(test.target)}."
+            f"{path}: test_images must hold {n_sets} sets of equal size "
+            f"({len(PUBLISHED)} corruptions in {len(SEVERITIES)} severities), got "
+            f"{len(test.target)} images."
         )
     for i in range(n_sets):
         corruption, severity = divmod(i, len(SEVERITIES))
@@ -251,7 +259,7 @@ def read_corrupted(path):
 
 
 def _seen_by(net, image_set):
-    """Give a grey net the first of three channels."""
+    """Reduce the images to their first channel if the network takes grey images."""
     corruption, severity, images, labels = image_set
     if images.ndim == 4 and net.image_shape_[2] == 1:
         images = images[..., 0]
@@ -259,7 +267,7 @@ def _seen_by(net, image_set):
 
 
 def summary(rows, reference: str) -> dict[str, Any]:
-    """Average over severities, and divide by the errors of a reference net."""
+    """Average errors over severities and divide them by those of a reference network."""
     nets = list(dict.fromkeys(row["net"] for row in rows))
     corruptions = list(dict.fromkeys(row["corruption"] for row in rows if row["severity"]))
     reference = reference if reference in nets else nets[0]
@@ -291,61 +299,63 @@ def summary(rows, reference: str) -> dict[str, Any]:
 
 def _listing() -> Table:
     rows = [
-        (name, *(_parameter_words(value) for value in severities), parameter)
+        (name, *(_format_parameter(value) for value in severities), parameter)
         for name, (_, severities, parameter) in CORRUPTIONS.items()
     ]
     return Table(
-        "Corruptions by severity, of pixels from 0 to 1",
+        "Corruptions by severity, for pixels from 0 to 1",
         ("", *map(str, SEVERITIES), "parameter"),
         rows,
     )
 
 
-def _parameter_words(value) -> str:
+def _format_parameter(value) -> str:
     return ", ".join(f"{part:g}" for part in np.atleast_1d(value))
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     both = [_summary_table(result), _severity_table(result)]
-    return labelled(both, synthetic=result["data"]["synthetic"])
+    return add_banner(both, synthetic=result["data"]["synthetic"])
 
 
 def _summary_table(result) -> Table:
     found = result["summary"]
     errors, means = found["balanced_error"], found["mean_balanced_error"]
-    # The reference's own is 1 everywhere.
+    # The relative errors of the reference itself are all 1.
     others = [net for net in errors if net != found["reference"]]
-    clean = [mean_words(errors[net][CLEAN]) for net in errors if errors[net][CLEAN]]
-    rows = [("as they are", *clean, *[""] * len(others))] if clean else []
+    clean = [format_mean(errors[net][CLEAN]) for net in errors if errors[net][CLEAN]]
+    rows = [("not corrupted", *clean, *[""] * len(others))] if clean else []
     for name in found["relative"][found["reference"]]:
         relative = [f"{found['relative'][net][name]:.2f}" for net in others]
-        rows.append((name, *(mean_words(errors[net][name]) for net in errors), *relative))
+        rows.append((name, *(format_mean(errors[net][name]) for net in errors), *relative))
     relative = [f"{found['mean_relative'][net]:.2f}" for net in others]
-    rows.append(("their mean", *(mean_words(means[net]) for net in errors), *relative))
+    rows.append(
+        ("mean of corruptions", *(format_mean(means[net]) for net in errors), *relative)
+    )
     return Table(
-        f"Balanced error on {_data_words(result)}",
+        f"Balanced error on {_format_data(result)}",
         ("", *errors, *(f"{net} / {found['reference']}" for net in others)),
         rows,
         _notes(result),
     )
 
 
-def _data_words(result) -> str:
+def _format_data(result) -> str:
     data, corrupted = result["data"], result["settings"]["corrupted"]
     return corrupted or f"{data['name']}, test split"
 
 
 def _notes(result) -> list[str]:
     data, seeds = result["data"], result["settings"]["seeds"]
-    notes = ["Of each corruption, the mean over its five severities."]
+    notes = ["The error of a corruption is the mean over its five severities."]
     if seeds is None:
-        return [*notes, "Saved nets, one each."]
-    notes += [f"Trained on {data['n_train']} images of {data['name']}."]
+        return [*notes, "Each network is a single saved network."]
+    notes += [f"The networks were trained on {data['n_train']} images of {data['name']}."]
     words = ", ".join(map(str, seeds))
     if len(seeds) == 1:
-        return [*notes, f"One seed ({words})."]
-    return [*notes, f"Mean ± standard error over {len(seeds)} seeds ({words})."]
+        return [*notes, f"Values are of one seed ({words})."]
+    return [*notes, f"Values are mean ± standard error over {len(seeds)} seeds ({words})."]
 
 
 def _severity_table(result) -> Table:

@@ -1,19 +1,19 @@
-"""Time and memory of a full-size fit: octsk beside the report's pipeline.
+"""Time and memory of a full-size fit, compared with the report's pipeline.
 
 Contenders:
 
-  octsk              the estimator with its defaults, given uint8 images
-  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy makes
-                     float64 of them), the same network, optimizer and batch size,
+  octsk              the estimator with default settings on uint8 images
+  report's pipeline  plain Keras, as in the report: images divided by 255 (NumPy converts
+                     them to float64), the same network, optimizer and batch size,
                      ImageDataGenerator.flow, model.fit
 
-Both validate after each epoch on a ninth as many images, as the report did, and print no
-progress. Each fit has a Python process of its own; contenders take turns. Without --data
-the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
+Both validate after each epoch on a ninth as many images, as in the report, and print no
+progress. Each fit runs in its own Python process, and the contenders take turns. Without
+--data, the images are phantoms, drawn at the start (a minute or two for OCTMNIST's 97,477).
 
-Memory is the process's peak (Linux only). What a fit adds is that peak less the peak of
-the same fit on 2,048 of the images, with all of them loaded: it is given in sizes of the
-uint8 training array, to whose number of images it is due.
+Memory is the peak of the process (Linux only). The added memory of a fit is this peak
+minus that of the same fit on 2,048 of the images, with all images loaded. It is given
+relative to the size of the uint8 training array.
 """
 
 import statistics
@@ -29,14 +29,14 @@ import numpy as np
 from benchmarks._apart import peak_memory, run_apart
 from benchmarks._common import (
     N_TRAIN,
+    add_banner,
     at_least,
-    interleaved,
-    labelled,
+    format_ratio,
     new_parser,
     new_result,
     phantoms,
-    ratio_words,
     ratios,
+    run_interleaved,
     save,
     show,
     stop,
@@ -46,7 +46,7 @@ from octsk.utils.tables import Table
 CONTENDERS = {"octsk": "fit_octsk", "report's pipeline": "fit_as_in_report"}
 OURS, THEIRS = CONTENDERS
 BATCH_SIZE = 32
-# Images of the fit that shows what TensorFlow and the network need by themselves.
+# Number of images of the fit that measures the memory of TensorFlow and the network.
 N_FEW = 64 * BATCH_SIZE
 OPTIMIZERS = {"small": "adam", "medium": "nadam"}
 
@@ -59,16 +59,16 @@ def fit_octsk(
     Returns
     -------
     dict
-        Seconds of each epoch's ``training`` and ``validation``, CPU seconds of its training
-        in all threads (``training_cpu``), ``seconds`` of the whole fit, the ``peak`` memory
-        of the process in bytes, ``array`` bytes of all training images and the last epoch's
-        ``accuracy``.
+        Seconds of ``training`` and ``validation`` of each epoch, CPU seconds of training in
+        all threads (``training_cpu``), ``seconds`` of the whole fit, the ``peak`` memory of
+        the process in bytes, the size in bytes of the ``array`` of all training images, and
+        the ``accuracy`` of the last epoch.
     """
     from octsk.classifiers import NETS
-    from octsk.training._fitting import Onlooker
+    from octsk.training._callbacks import Onlooker
 
     train, val = read_splits(path, n)
-    # Any other callback would make Keras take each step by itself.
+    # With any other callback Keras would run each step in a separate call.
     clock = new_clock(Onlooker)
     clf = NETS[net](epochs=epochs, callbacks=clock, precision=precision, random_state=0)
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def fit_octsk(
 
 
 def fit_as_in_report(path: str, net: str, n: int, epochs: int) -> dict[str, Any]:
-    """Fit as the report's notebook did; returns what `fit_octsk` returns."""
+    """Fit as in the notebook of the report, and return the same dict as `fit_octsk`."""
     import keras
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
@@ -133,7 +133,7 @@ def report_model(net, input_shape, n_classes):
 
 
 def read_splits(path, n):
-    """Load all training images, and of the validation images as large a part as `n`."""
+    """Load all training images, and the same share of the validation images as `n` is."""
     import octsk
 
     train = octsk.load_medmnist(path, split="train", mmap=False)
@@ -144,7 +144,7 @@ def read_splits(path, n):
 
 
 def new_clock(base: Any):
-    """Make a callback of class `base` that takes the seconds of training and validation."""
+    """Create a callback of class `base` that records seconds of training and validation."""
 
     class Clock(base):
         def __init__(self):
@@ -186,8 +186,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         nargs="+",
         choices=list(OPTIMIZERS),
         default=["small"],
-        help="default %(default)s; on two cores a full-size epoch of small takes tens of "
-        "seconds, of medium 7 to 10 minutes",
+        help="networks to fit (default %(default)s); on two cores a full-size epoch takes "
+        "tens of seconds for small and 7 to 10 minutes for medium",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="npz file in MedMNIST's layout"
@@ -195,10 +195,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--n",
         type=at_least(BATCH_SIZE),
-        help=f"training images (default: the file's, or {N_TRAIN} phantoms)",
+        help=f"number of training images (default: all of the file, or {N_TRAIN} phantoms)",
     )
     parser.add_argument(
-        "--epochs", type=at_least(1), default=2, help="of each fit (default %(default)s)"
+        "--epochs",
+        type=at_least(1),
+        default=2,
+        help="epochs of each fit (default %(default)s)",
     )
     parser.add_argument(
         "--repeats",
@@ -245,7 +248,7 @@ def _run(arguments, path) -> dict[str, Any]:
     }
     for net in arguments.net:
         result["nets"][net] = _compare(str(path), net, n, settings)
-        save(result, arguments.output)  # what there is so far
+        save(result, arguments.output)  # intermediate results
     return result
 
 
@@ -256,7 +259,7 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
         )
 
     few = {name: fit(function, min(n, N_FEW), 1) for name, function in CONTENDERS.items()}
-    fits = interleaved(
+    fits = run_interleaved(
         {
             name: partial(fit, function, n, settings["epochs"])
             for name, function in CONTENDERS.items()
@@ -274,7 +277,7 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
         "epoch_seconds": epoch,
         "epoch_cpu_seconds": cpu,
         "added_arrays": {name: _added(fits[name], few[name]) for name in CONTENDERS},
-        # How many times as long the report's pipeline takes.
+        # Time of the report's pipeline divided by that of octsk.
         "ratios": {
             "epoch": ratios(epoch[THEIRS], epoch[OURS]),
             "epoch_cpu": ratios(cpu[THEIRS], cpu[OURS]),
@@ -284,7 +287,7 @@ def _compare(path, net, n, settings) -> dict[str, Any]:
 
 
 def steady(seconds) -> float:
-    """Seconds of an epoch, without the first one's tracing where there are more."""
+    """Return the median seconds of an epoch, without the first if there are several."""
     return statistics.median(seconds[1:] or seconds)
 
 
@@ -296,9 +299,9 @@ def _added(fits, few) -> float | None:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     nets = [_table(net, result) for net in result["nets"]]
-    return labelled(nets, synthetic=result["data"]["synthetic"])
+    return add_banner(nets, synthetic=result["data"]["synthetic"])
 
 
 def _table(net, result) -> Table:
@@ -316,29 +319,30 @@ def _table(net, result) -> Table:
                 f"{statistics.median(measured['epoch_cpu_seconds'][name]):.1f} s",
                 f"{validation:.1f} s",
                 f"{statistics.median(one['seconds'] for one in fits):.1f} s",
-                *_memory_words(fits, measured["added_arrays"][name]),
+                *_format_memory(fits, measured["added_arrays"][name]),
             )
         )
     array = next(iter(measured["few"].values()))["array"]
     ratio = measured["ratios"]
     return Table(
         f"{net}, {settings['n']:,} training images, epochs: {settings['epochs']}",
-        ("", "epoch", "a step", "epoch CPU", "validation", "fit", "peak memory", "added"),
+        ("", "epoch", "step", "epoch CPU", "validation", "fit", "peak memory", "added"),
         rows,
         [
-            f"The {THEIRS} in times of octsk's: epoch {ratio_words(ratio['epoch'])}, epoch "
-            f"CPU {ratio_words(ratio['epoch_cpu'])}, fit {ratio_words(ratio['fit'])}; "
-            f"medians (and ends) of {settings['repeats']}.",
-            "Epoch: training alone, "
-            + ("the median after the first." if settings["epochs"] > 1 else "tracing too."),
-            "Epoch CPU: time of all cores, on which other processes have little effect.",
-            f"Added: memory due to the number of images, in sizes of the {array / 1e6:.1f} "
-            "MB array.",
+            f"The {THEIRS} relative to octsk: epoch {format_ratio(ratio['epoch'])}, epoch "
+            f"CPU {format_ratio(ratio['epoch_cpu'])}, fit {format_ratio(ratio['fit'])}; "
+            f"median (min to max) of {settings['repeats']}.",
+            "Epoch: training only, "
+            + (
+                "the median after the first." if settings["epochs"] > 1 else "with tracing."
+            ),
+            "Epoch CPU: time on all cores, which other processes hardly affect.",
+            f"Added: memory due to the images, relative to the {array / 1e6:.1f} MB array.",
         ],
     )
 
 
-def _memory_words(fits, added) -> tuple[str, str]:
+def _format_memory(fits, added) -> tuple[str, str]:
     if added is None:
         return "-", "-"
     peak = statistics.median(one["peak"] for one in fits)

@@ -1,15 +1,15 @@
-"""Feed the file readers what a coverage-guided fuzzer makes of honest files.
+"""Fuzz the file readers with a coverage-guided fuzzer.
 
-Needs atheris (``pip install atheris``; Linux or macOS), which no other part of the
-project does. A reader may give what it reads or refuse by a ValueError; anything else is
-a finding, and so is a process started, a connection made or a pickle opened meanwhile.
-Each kind of finding is printed and its first file is kept in --findings; libFuzzer itself
-stops at a crash of a C library, at 60 seconds for one file or at 6 GB. (HDF5 may take 4
-for the length that a name claims; octsk reads names in a process with a limit, which a
-fuzzer could not watch.)
+Requires atheris (``pip install atheris``; Linux or macOS), which no other part of the
+project needs. A reader may return the content or raise a ValueError. Anything else is a
+finding, as is a process that is started, a connection that is opened or a pickle that is
+loaded. Each kind of finding is printed, and its first file is stored in --findings.
+libFuzzer itself stops if a C library crashes, after 60 seconds for one file, or at 6 GB.
+(HDF5 may use 4 GB for the length that a name declares; octsk reads names in a process with
+limited memory, which a fuzzer could not observe.)
 
-Files of archives would hardly ever pass their check sums, so what is changed is one
-member, which is then put into an archive anew; the first byte of an input says which.
+Changed archives would hardly ever have correct checksums. Therefore one member is changed
+and put into a new archive; the first byte of an input selects the member.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import atheris
 
-# Python code to be watched for its branches; what is written in C cannot be.
+# Python modules whose branches guide the fuzzer. C code cannot be instrumented.
 with atheris.instrument_imports(
     include=[
         "PIL",
@@ -30,7 +30,7 @@ with atheris.instrument_imports(
         "numpy.lib._format_impl",
         "octsk.persistence._h5_check",
         "octsk.persistence._files",
-        "octsk.benchmark._record",
+        "octsk.benchmark.record",
         "octsk.evaluation._report",
         "octsk.utils.untrusted",
         "octsk.datasets",
@@ -48,13 +48,13 @@ with atheris.instrument_imports(
 
     import octsk
     from octsk.benchmark import BenchmarkReport, run_benchmark
-    from octsk.benchmark._record import read_record
+    from octsk.benchmark.record import read_record
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
     from octsk.datasets._phantoms import draw_splits
     from octsk.model_selection import read_search_space
     from octsk.persistence._h5_check import look_through
 
-# What mutations of JSON would seldom hit upon.
+# Words that mutations of JSON would rarely produce.
 _WORDS = (
     *("class_name", "config", "module", "registered_name", "function", "Lambda", "layers"),
     *("keras.layers", "__lambda__", "__numpy__", "units", "filters", "dtype", "shape"),
@@ -62,7 +62,7 @@ _WORDS = (
     *("CategoricalDistribution", "null", "true", "NaN", "Infinity", "1e999", "9999999999"),
 )
 
-# Raised by Python where these happen (https://docs.python.org/3/library/audit_events.html).
+# Audit events of Python (https://docs.python.org/3/library/audit_events.html).
 _FORBIDDEN = (
     "os.exec",
     "os.fork",
@@ -93,7 +93,7 @@ def _archive(members: dict[str, bytes]) -> bytes:
 
 
 class Npz:
-    """Arrays: the whole file, the images, the labels, the classes' names."""
+    """Files of arrays: the whole file, the images, the labels, or the class names."""
 
     def __init__(self):
         buffer = io.BytesIO()
@@ -107,18 +107,18 @@ class Npz:
         self.members = _members(self.honest)
 
     def seeds(self) -> list[bytes]:
-        """Give an input of each kind."""
+        """Return one input of each kind."""
         kinds = [self.honest, *self.members.values()]
         return [bytes([i]) + data for i, data in enumerate(kinds)]
 
     def file(self, which: int, data: bytes) -> bytes:
-        """Put an input into a file."""
+        """Return the contents of a file with an input as its member."""
         names = list(self.members)
         which %= len(names) + 1
         return _archive(self.members | {names[which - 1]: data}) if which else data
 
     def read(self, path: Path) -> None:
-        """Read it in each way that there is."""
+        """Read the file with each reader."""
         try:
             load_medmnist(path, mmap=False)
         finally:
@@ -126,7 +126,7 @@ class Npz:
 
 
 class Model:
-    """Models: the whole file, its description, the network's, its weights."""
+    """Models: the whole file, its estimator, or the members of its network."""
 
     def __init__(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -136,12 +136,12 @@ class Model:
         self.inner = _members(self.outer["model.keras"])
 
     def seeds(self) -> list[bytes]:
-        """Give an input of each kind."""
+        """Return one input of each kind."""
         kinds = [self.honest, self.outer["estimator.json"], *self.inner.values()]
         return [bytes([i]) + data for i, data in enumerate(kinds)]
 
     def file(self, which: int, data: bytes) -> bytes:
-        """Put an input into a file."""
+        """Return the contents of a file with an input as its member."""
         names = list(self.inner)
         which %= len(names) + 2
         if which == 0:
@@ -152,23 +152,23 @@ class Model:
         return _archive(self.outer | {"model.keras": inner})
 
     def read(self, path: Path) -> None:
-        """Load it."""
+        """Load the file."""
         octsk.load(path)
 
 
 class Plain:
-    """Files that are changed as they are."""
+    """Files that are mutated as a whole."""
 
     def __init__(self, honest: list[bytes], read: Callable[[Path], object]):
         self.honest = honest
         self.read = read
 
     def seeds(self) -> list[bytes]:
-        """Give the honest files."""
+        """Return the valid files."""
         return [b"\0" + data for data in self.honest]
 
     def file(self, which: int, data: bytes) -> bytes:
-        """Give the input itself."""
+        """Return the input itself."""
         return data
 
 
@@ -181,7 +181,7 @@ def _h5() -> Plain:
 
 
 def _look_through(path: Path) -> None:
-    # What a process of its own would end with, whatever the kind.
+    # octsk runs this check in a separate process, which may end with any of these errors.
     try:
         look_through(path)
     except (
@@ -253,7 +253,7 @@ READERS: dict[str, Callable] = {
 
 
 class Watch:
-    """Runs a reader on inputs, and keeps what it should not have done."""
+    """Callable that runs a reader on inputs and saves the findings."""
 
     def __init__(self, reader, folder: Path):
         self.reader = reader
@@ -275,7 +275,7 @@ class Watch:
         try:
             self.reader.read(self.file)
         except Exception as error:
-            # Without the file's name nobody knows which of many it was.
+            # An error must name the file, since it may be one of many.
             if not isinstance(error, ValueError) or str(self.file) not in str(error):
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 kind = f"{type(error).__name__} at {place.filename}:{place.lineno}"
@@ -292,7 +292,7 @@ class Watch:
 
 
 def main() -> None:
-    """Fuzz one reader for some time."""
+    """Fuzz one reader for a number of seconds."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,11 +1,10 @@
-"""Memory and open files over many fits and predictions in one process.
+"""Growth of memory and open files over many fits and predictions.
 
-Fits a new, tiny network each time (a few filters, 64 phantoms, one epoch), then has the
-last one predict some images, and looks at the process in between: its resident memory,
-its open file descriptors and its threads. What grows with every fit or call would end a
-service or a long search in time; growth is from the end of the warm-up, a tenth of the
-calls, on, and each goal is said to be met or not. The process has nothing else to do.
-Linux only.
+The script repeatedly fits a new, tiny network (a few filters, 64 phantoms, one epoch),
+then predicts with the last one. It records the resident memory, open file descriptors and
+threads of the process. Anything that grows with every call would eventually stop a service
+or a long search. Growth is measured after a warm-up of a tenth of the calls, and compared
+with the goals. Linux only.
 """
 
 import gc
@@ -18,20 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._apart import run_apart
-from benchmarks._common import at_least, labelled, new_parser, new_result, save, show
+from benchmarks._common import add_banner, at_least, new_parser, new_result, save, show
 from benchmarks._goals import goal, goal_table
 from octsk.utils.tables import Table
 
-# What the project asks for: growth of memory after warm-up.
+# Goal of the project for the growth of memory after the warm-up.
 GOAL = 0.10
 WARM_UP = 0.1
 N_LOOKS = 20
-# Images in a prediction, in turn.
+# Number of images of consecutive predictions.
 SIZES = (1, 2, 7, 64)
 
 
 def measure(fits: int, predicts: int, filters: int) -> dict[str, list[dict]]:
-    """Fit and predict in this process, and look at it now and then."""
+    """Fit and predict in this process, and measure it at regular intervals."""
     import octsk
 
     X, y = octsk.make_oct_phantoms(64, random_state=0, return_X_y=True)
@@ -55,7 +54,7 @@ def _watched(call: Callable[[int], None], n: int) -> list[dict]:
     for i in range(n):
         call(i)
         if i + 1 in looks:
-            # What Python has not collected yet is no growth.
+            # Objects that Python has not collected yet are not growth.
             gc.collect()
             seen.append({"calls": i + 1, "seconds": time.perf_counter() - start, **_look()})
     return seen
@@ -75,7 +74,7 @@ def _look() -> dict[str, int]:
 
 
 def growth(seen: Sequence[dict]) -> dict[str, float]:
-    """Say what has grown from the end of the warm-up to the end."""
+    """Return the growth from the end of the warm-up to the last measurement."""
     last, warm = seen[-1], _warm(seen)
     calls = max(1, last["calls"] - warm["calls"])
     added = {k: last[k] - warm[k] for k in ("bytes", "descriptors", "threads")}
@@ -87,14 +86,14 @@ def growth(seen: Sequence[dict]) -> dict[str, float]:
 
 
 def _warm(seen: Sequence[dict]) -> dict:
-    """Return the look at the end of the warm-up."""
+    """Return the measurement at the end of the warm-up."""
     return next(look for look in seen if look["calls"] >= _n_warm(seen[-1]["calls"]))
 
 
 def goals(seen: dict[str, list[dict]]) -> list[dict[str, Any]]:
-    """Say whether memory and open files stay as the project asks."""
+    """Return the goals for the growth of memory and open files."""
     spans = {name: (_warm(looks), looks[-1]) for name, looks in seen.items()}
-    # Over both: what predictions need for the first time counts as growth here.
+    # Over both phases, memory that the first predictions need counts as growth.
     spans["fits and predicts"] = (spans["fits"][0], spans["predicts"][1])
     found = []
     for name, (warm, last) in spans.items():
@@ -117,11 +116,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "--filters",
         type=at_least(1),
         default=4,
-        help="of the network's only convolution (default %(default)s)",
+        help="filters of the only convolution of the network (default %(default)s)",
     )
     arguments = parser.parse_args(argv)
     if sys.platform != "linux":
-        parser.error("needs Linux's /proc")
+        parser.error("this script needs /proc, which only Linux has")
     settings = {name: getattr(arguments, name) for name in ("fits", "predicts", "filters")}
     result = new_result("long_haul", settings)
     seen = run_apart(f"{__spec__.name}:measure", **settings)
@@ -133,10 +132,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     courses = [_course(result["seen"], name) for name in result["seen"]]
     verdict = goal_table(result["goals"])
-    return labelled([*courses, _growth(result), verdict], synthetic=True)
+    return add_banner([*courses, _growth(result), verdict], synthetic=True)
 
 
 def _course(seen, name) -> Table:
@@ -165,7 +164,7 @@ def _growth(result) -> Table:
         )
         for name, grown in result["growth"].items()
     ]
-    header = ("", "memory (MB)", "of it", "kB a call", "open files", "threads")
+    header = ("", "memory (MB)", "relative", "kB per call", "open files", "threads")
     return Table(f"Growth after the first {100 * WARM_UP:.0f} %", header, rows)
 
 

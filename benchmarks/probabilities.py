@@ -1,19 +1,19 @@
-"""Whether calibration, ensembles and class weights better the probabilities of the nets.
+"""Effect of calibration, ensembles and class weights on probabilities.
 
-All by scikit-learn's own tools and the nets' own parameters:
+All techniques are scikit-learn's own tools or parameters of the estimators:
 
   calibration  CalibratedClassifierCV: temperature, sigmoid and isotonic regression on the
-               validation images of a net that stays as it is (FrozenEstimator), and
-               temperature by folds of the training images, without validation images.
-  ensembles    VotingClassifier of --members nets that differ in their seed alone, as they
-               are and with the temperature of the validation images.
-  classes      class_weight none or "balanced", each with class_prior none or "uniform".
+               validation images of a fitted network (FrozenEstimator), and temperature by
+               cross-validation on the training images
+  ensembles    VotingClassifier of --members networks that differ only in their seed, with
+               and without a temperature from the validation images
+  classes      class_weight None or "balanced", each with class_prior None or "uniform"
 
-Everything is measured on test images that nothing was fitted to or chosen by, over
---repeats with new seeds. Where a file names patients (groups), each repeat splits all of
-its images anew, with no patient in two parts: four sixths to train, one to validate, one
-to test. Otherwise the splits are the file's own. Without --data the images are phantoms,
-whose test split has other class shares than the training.
+Everything is measured on separate test images, over --repeats with new seeds. If a file
+identifies patients (groups), each repeat splits all of its images by patient: four sixths
+for training, one for validation and one for testing. Otherwise the splits of the file are
+used. Without --data, the images are phantoms, whose test split has other class
+frequencies.
 """
 
 import sys
@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks._common import (
+    add_banner,
     at_least,
-    labelled,
-    mean_words,
+    format_mean,
     new_parser,
     new_result,
     phantoms,
@@ -79,7 +79,7 @@ def _parser():
         type=Path,
         default=[],
         metavar="FILE",
-        help="npz files in MedMNIST's layout, each measured by itself",
+        help="npz files in MedMNIST's layout, which are measured separately",
     )
     parser.add_argument(
         "--nets",
@@ -96,16 +96,18 @@ def _parser():
         "--members",
         type=at_least(2),
         default=3,
-        help="nets of an ensemble (default %(default)s)",
+        help="networks of an ensemble (default %(default)s)",
     )
     parser.add_argument(
         "--n",
         type=at_least(32),
         default=4000,
-        help="phantoms to train on (default %(default)s)",
+        help="number of phantoms to train on (default %(default)s)",
     )
     parser.add_argument(
-        "--epochs", type=at_least(1), help="for a trial run (default: each net's own)"
+        "--epochs",
+        type=at_least(1),
+        help="epochs for a trial run (default: those of each network)",
     )
     return parser
 
@@ -127,7 +129,7 @@ def _datasets(arguments) -> Iterator:
 
 
 def split_anew(dataset, repeat: int) -> dict[str, Part]:
-    """Split all images by patient; as they are split where no patients are known."""
+    """Split all images by patient, or return the given splits if patients are unknown."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     own = {
@@ -155,7 +157,7 @@ def _measure(dataset, arguments, result) -> None:
             for method, estimator in _estimators(name, repeat, parts, arguments):
                 row = where | {"method": method} | measure(estimator, parts["test"])
                 result["rows"].append(row)
-                save(result, arguments.output)  # what there is so far
+                save(result, arguments.output)  # intermediate results
     result["data"].append(
         {
             "name": dataset.name,
@@ -169,7 +171,7 @@ def _measure(dataset, arguments, result) -> None:
 
 
 def _estimators(name, repeat, parts, arguments) -> Iterator[tuple[str, Any]]:
-    """Yield fitted classifiers with what they are called."""
+    """Yield the name and the fitted classifier of each method."""
     train, val = parts["train"], parts["val"]
     first_seed = repeat * arguments.members
     net = new_net(name, first_seed, arguments.epochs).fit(train.images, train.labels)
@@ -194,7 +196,7 @@ def _estimators(name, repeat, parts, arguments) -> Iterator[tuple[str, Any]]:
 
 
 def new_net(name: str, seed: int, epochs: int | None):
-    """Make a net with its defaults."""
+    """Create a network with its default parameters."""
     from octsk import classifiers
 
     net = classifiers.NETS[name](random_state=seed)
@@ -214,7 +216,7 @@ def _calibrated(fitted, method, val):
 
 
 def calibrated_by_folds(net, train):
-    """Calibrate a net on predictions for folds, and train it on all images."""
+    """Calibrate a network on out-of-fold predictions, and train it on all images."""
     from sklearn.base import clone
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -228,7 +230,7 @@ def calibrated_by_folds(net, train):
 
 
 def ensemble(nets, train):
-    """Average the probabilities of fitted nets."""
+    """Return a classifier that averages the probabilities of fitted networks."""
     from sklearn.ensemble import VotingClassifier
     from sklearn.frozen import FrozenEstimator
 
@@ -251,9 +253,9 @@ def _by_classes(net, train):
 
 
 def measure(estimator, test: Part) -> dict[str, float]:
-    """Measure probabilities on the test images.
+    """Return the metrics of the probabilities on the test images.
 
-    The second log-loss is what the first would be if the classes had as many images each.
+    In ``log_loss_equal`` the images are weighted so that all classes have equal shares.
     """
     from sklearn.metrics import balanced_accuracy_score, log_loss
     from sklearn.utils.class_weight import compute_sample_weight
@@ -278,12 +280,12 @@ def measure(estimator, test: Part) -> dict[str, float]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     return [
         table
         for data in result["data"]
         for net in dict.fromkeys(result["settings"]["nets"])
-        for table in labelled(_tables_of(data, net, result), synthetic=data["synthetic"])
+        for table in add_banner(_tables_of(data, net, result), synthetic=data["synthetic"])
     ]
 
 
@@ -295,13 +297,13 @@ def _tables_of(data, net, result) -> list[Table]:
     means, differences = [], []
     for method in dict.fromkeys(row["method"] for row in rows):
         values = _by_method(rows, method)
-        means.append((method, *(mean_words(values[metric]) for metric in METRICS)))
+        means.append((method, *(format_mean(values[metric]) for metric in METRICS)))
         changes = (np.subtract(values[metric], plain[metric]) for metric in METRICS)
-        differences.append((method, *(mean_words(list(change)) for change in changes)))
+        differences.append((method, *(format_mean(list(change)) for change in changes)))
     return [
         Table(f"{data['name']}, {net}", ("", *METRICS.values()), means, _notes(data, rows)),
         Table(
-            f"{data['name']}, {net}: less what the net {PLAIN} has, repeat by repeat",
+            f"{data['name']}, {net}: difference from the network {PLAIN}, per repeat",
             ("", *METRICS.values()),
             differences[1:],
         ),
@@ -316,10 +318,10 @@ def _by_method(rows, method) -> dict[str, list[float]]:
 def _notes(data, rows) -> list[str]:
     counts = ", ".join(f"{split} {n:,}" for split, n in data["n"].items())
     repeats = len({row["repeat"] for row in rows})
-    drawn = "split by patient in each" if data["by_patient"] else "the splits of the data"
+    drawn = "split by patient anew" if data["by_patient"] else "with the splits of the data"
     return [
-        f"Mean ± standard error over {repeats} repeats with other seeds, {drawn} ({counts} "
-        "images in the last)."
+        f"Mean ± standard error over {repeats} repeats with different seeds, {drawn} "
+        f"({counts} images in the last repeat)."
     ]
 
 

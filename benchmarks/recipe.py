@@ -1,17 +1,18 @@
-"""What each ingredient of ResidualOCTNet's recipe is worth, on and off.
+"""Contribution of each part of ResidualOCTNet's training recipe.
 
-Every variant is the default with one ingredient taken out or put in; beside them stand the
-report's nets. A variant is trained on the same folds with the same seeds as the default,
-so that what counts is the difference, seed by seed. Data:
+Each variant adds or removes one part of the default recipe; the report's networks are
+included for comparison. All variants are trained on the same folds with the same seeds, so
+that the differences can be computed for each seed. Data:
 
-  FILE...   The train split of files in MedMNIST's layout, cross-validated; patients stay
-            together where the file has groups. With --val the val split, too, by a net
-            trained on the whole train split. The test split is never looked at.
-  phantoms  Synthetic scans with OCTMNIST's class shares to train on, and to measure on
-            balanced ones, darker, blurred and with more noise: other shares and another
-            device. (--phantoms N)
+  FILE...   The train split of files in MedMNIST's layout is cross-validated; patients are
+            kept together if the file contains groups. With --val, networks trained on the
+            whole train split are also evaluated on the val split. The test split is not
+            used.
+  phantoms  Synthetic scans (--phantoms N) with OCTMNIST's class frequencies for training,
+            and for testing balanced ones that are darker, blurred and noisier, as if from
+            another device.
 
-A run that was ended goes on where it was, with the same --output.
+The same command with the same --output resumes an interrupted run.
 """
 
 import json
@@ -25,9 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks._common import (
+    add_banner,
     at_least,
-    labelled,
-    mean_words,
+    format_mean,
     new_parser,
     new_result,
     phantoms,
@@ -39,7 +40,7 @@ from octsk.utils.tables import Table
 
 
 class Ingredient(NamedTuple):
-    """Parameters that have an ingredient in the recipe, and those that leave it out."""
+    """Parameters that include an ingredient in the recipe, and those that omit it."""
 
     on: dict[str, Any]
     off: dict[str, Any]
@@ -72,7 +73,7 @@ INGREDIENTS = {
         {"test_time_augmentation": True}, {"test_time_augmentation": False}
     ),
 }
-# What changes a prediction but no training: the net is not trained again for it.
+# Parameters that affect only predictions, for which the network is not trained again.
 _OF_PREDICTION = {"test_time_augmentation", "class_prior"}
 
 DEFAULT = "defaults"
@@ -80,10 +81,10 @@ REPORT_NETS = ("small", "medium")
 
 
 def variants() -> dict[str, tuple[str, dict[str, Any]]]:
-    """Give a net and the parameters to set, by the name of each variant."""
+    """Return the network and the parameters of each variant by its name."""
     from octsk import OCTAugmenter, ResidualOCTNet
 
-    # augmentation=True, spelt out.
+    # This augmenter is equivalent to augmentation=True.
     augmenter = OCTAugmenter.from_preset("residual")
     given = ResidualOCTNet(augmentation=augmenter).get_params()
     table: dict[str, tuple[str, dict[str, Any]]] = {DEFAULT: ("residual", {})}
@@ -93,7 +94,7 @@ def variants() -> dict[str, tuple[str, dict[str, Any]]]:
             "residual",
             off if is_on else on,
         )
-    # Whole exchanges, which are no ingredient.
+    # Replacements of the whole augmentation are not ingredients.
     report_s = OCTAugmenter.from_preset("training")
     table["the report's augmentation"] = ("residual", {"augmentation": report_s})
     table["no augmentation"] = ("residual", {"augmentation": None})
@@ -116,7 +117,7 @@ class Fold(NamedTuple):
 def file_folds(
     path, n_folds: int, n: int | None, with_val: bool
 ) -> tuple[dict[str, Any], list[Fold]]:
-    """Cut the train split of a file into folds; the val split is a further one."""
+    """Divide the train split of a file into folds, and add the val split if requested."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     import octsk
@@ -141,7 +142,7 @@ def file_folds(
 
 
 def phantom_folds(n: int) -> tuple[dict[str, Any], list[Fold]]:
-    """Draw phantoms to train on, and balanced ones of another device."""
+    """Draw phantoms for training, and balanced phantoms of another device."""
     data = phantoms(n)
     train, new = data.train, data.test
     other = _other_device(new.data)
@@ -151,7 +152,7 @@ def phantom_folds(n: int) -> tuple[dict[str, Any], list[Fold]]:
 
 
 def _other_device(images):
-    """Make images darker, blurred and noisier; always in the same way."""
+    """Return darker, blurred and noisier images, always with the same noise."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(0)
@@ -163,7 +164,7 @@ def _other_device(images):
 def measure(
     fold: Fold, names: Sequence[str], seed: int, epochs: int | None, precision: str
 ) -> dict[str, dict]:
-    """Train one net on a fold, and score each variant that differs in prediction alone."""
+    """Train a network on a fold, and score variants that differ only in prediction."""
     from octsk.classifiers import NETS
 
     table = variants()
@@ -175,7 +176,7 @@ def measure(
         clf.set_params(epochs=epochs)
     start = time.process_time()
     clf.fit(fold.X, fold.y)
-    seconds = time.process_time() - start  # of CPU: right beside other work, too
+    seconds = time.process_time() - start  # CPU time is not affected by other processes
     figures = {}
     for name in names:
         own = {k: v for k, v in table[name][1].items() if k in _OF_PREDICTION}
@@ -198,7 +199,7 @@ def _scores(clf, fold) -> dict[str, float]:
 
 
 def trainings(names: Sequence[str]) -> list[list[str]]:
-    """Put variants together that one training serves."""
+    """Group the variants that share one training."""
     table, together = variants(), {}
     for name in names:
         net, params = table[name]
@@ -209,7 +210,7 @@ def trainings(names: Sequence[str]) -> list[list[str]]:
 
 # --- The script -------------------------------------------------------------------------
 
-# What a run that goes on must have as it was.
+# Settings that a continued run must not change.
 _SAME = ("folds", "n", "phantoms", "epochs", "precision")
 
 
@@ -243,7 +244,7 @@ def _parser():
         "--phantoms",
         type=at_least(100),
         metavar="N",
-        help="synthetic scans to train on (2,000 where there is no --data)",
+        help="number of synthetic scans to train on (default: 2000 without --data)",
     )
     names = list(variants())
     parser.add_argument(
@@ -252,30 +253,34 @@ def _parser():
         choices=names,
         default=names,
         metavar="NAME",
-        help=f"default: all, that is {', '.join(names)}",
+        help=f"variants to measure (default: all, namely {', '.join(names)})",
     )
     parser.add_argument(
         "--seeds", nargs="+", type=at_least(0), default=[0, 1, 2], help="default: 0 1 2"
     )
     parser.add_argument("--folds", type=at_least(2), default=3, help="default %(default)s")
     parser.add_argument(
-        "--n", type=at_least(50), help="take this many images of each file's train split"
+        "--n",
+        type=at_least(50),
+        help="number of images to use of the train split of each file",
     )
-    parser.add_argument("--val", action="store_true", help="measure on val splits too")
+    parser.add_argument("--val", action="store_true", help="measure on val splits as well")
     parser.add_argument(
-        "--epochs", type=at_least(1), help="of the residual net, instead of its own"
+        "--epochs",
+        type=at_least(1),
+        help="epochs of the residual network, instead of its default",
     )
     parser.add_argument(
         "--precision",
         choices=["float32", "bfloat16"],
         default="float32",
-        help="of all trainings (default %(default)s)",
+        help="precision of training (default %(default)s)",
     )
     return parser
 
 
 def _sets(arguments):
-    """Give each data set and its folds, one after the other."""
+    """Yield each data set and its folds."""
     n = arguments.phantoms or (None if arguments.data else 2000)
     for path in arguments.data:
         yield file_folds(path, arguments.folds, arguments.n, arguments.val)
@@ -284,12 +289,14 @@ def _sets(arguments):
 
 
 def _figures_of(path: Path | None, settings) -> list[dict[str, Any]]:
-    """Read what an ended run has measured already."""
+    """Return the results of an interrupted run, if there are any."""
     if path is None or not path.exists():
         return []
     before = json.loads(path.read_text(encoding="utf-8"))
     if any(before["settings"][name] != settings[name] for name in _SAME):
-        raise ValueError(f"{path} is of a run with other settings: {before['settings']}")
+        raise ValueError(
+            f"{path} belongs to a run with other settings: {before['settings']}"
+        )
     return before["figures"]
 
 
@@ -309,18 +316,18 @@ def _measure_all(data, folds, arguments, result) -> None:
         for name, figures in measured.items():
             if (data, fold.name, seed, name) not in done:
                 result["figures"].append(where | {"variant": name} | figures)
-        save(result, arguments.output)  # what there is so far
+        save(result, arguments.output)  # intermediate results
 
 
 # --- Tables -----------------------------------------------------------------------------
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     return [
         table
         for name, data in result["data"].items()
-        for table in labelled([_table(name, result)], synthetic=data["synthetic"])
+        for table in add_banner([_table(name, result)], synthetic=data["synthetic"])
     ]
 
 
@@ -331,7 +338,7 @@ def _table(data, result) -> Table:
     kinds = {"folds": names - {"val"}} | ({"val": {"val"}} if "val" in names else {})
     header = ["variant", "CPU seconds"]
     for kind in kinds:
-        header += [f"balanced accuracy, {kind}", "less defaults", f"AUC, {kind}"]
+        header += [f"balanced accuracy, {kind}", "difference from defaults", f"AUC, {kind}"]
     rows = []
     for name in dict.fromkeys(f["variant"] for f in measured):
         own = [f for f in measured if f["variant"] == name]
@@ -341,13 +348,13 @@ def _table(data, result) -> Table:
             default = _by_seed(measured, DEFAULT, folds, "balanced_accuracy")
             both = [s for s in score if s in default]
             less = [score[s] - default[s] for s in both]
-            if not score:  # measured by an earlier run, without --val
+            if not score:  # measured by an earlier run without --val
                 cells += ["", "", ""]
                 continue
             cells += [
-                mean_words(list(score.values())),
-                mean_words(less, "+") if name != DEFAULT and less else "",
-                mean_words(list(_by_seed(measured, name, folds, "auc").values())),
+                format_mean(list(score.values())),
+                format_mean(less, "+") if name != DEFAULT and less else "",
+                format_mean(list(_by_seed(measured, name, folds, "auc").values())),
             ]
         rows.append(cells)
     seeds = sorted({f["seed"] for f in measured})
@@ -358,15 +365,15 @@ def _table(data, result) -> Table:
         header,
         rows,
         [
-            f"Mean ± standard error over {words}; of a seed the mean over the folds. "
-            "The folds are the same for all.",
-            "CPU seconds: median of a training, of all its threads.",
+            f"Mean ± standard error over {words}; for each seed, the mean over the folds. "
+            "All variants use the same folds.",
+            "CPU seconds: median per training, summed over all threads.",
         ],
     )
 
 
 def _by_seed(measured, name, folds, metric) -> dict[int, float]:
-    """Give each seed's mean over the folds."""
+    """Return the mean over the folds of each seed."""
     scores: dict[int, list[float]] = {}
     for f in measured:
         if f["variant"] == name and f["fold"] in folds:

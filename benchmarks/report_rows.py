@@ -1,13 +1,13 @@
-"""The report's list of results and its printed runs, trained again.
+"""The report's list of results and printed runs, trained again.
 
-Rows 1 to 12 are those of the report's list of results, P1 to P5 its printed runs; --list
-shows them. A training uses octsk's estimators with the row's network, optimizer, epochs
-and augmentation, and validates on the validation split. Rows of one setting are trained
-once and share what is measured. Without --data or --phantoms the data set is OCTMNIST,
-downloaded if it is not in the cache.
+Rows 1 to 12 are the report's list of results, and P1 to P5 its printed runs; --list shows
+them. Each training uses octsk's estimators with the network, optimizer, epochs and
+augmentation of its row, and the validation split for validation. Rows with the same
+setting are trained once. Without --data or --phantoms, the data set is OCTMNIST, which is
+downloaded if necessary.
 
-Reported figures are of OCTMNIST's official test split, so they are shown beside measured
-ones on that split of that file alone.
+The reported results were obtained on OCTMNIST's official test split, so they are only
+shown beside results measured on that split of the official file.
 """
 
 import statistics
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks._common import (
+    add_banner,
     at_least,
-    labelled,
     new_parser,
     new_result,
     phantoms,
@@ -30,8 +30,8 @@ from octsk.evaluation._report import data_words
 from octsk.utils.formatting import decimals
 from octsk.utils.tables import Table, tables_to_text
 
-# What the report prints of its runs after each epoch: accuracy in training and on the
-# validation split, where it prints them.
+# Accuracies on the training and validation splits that the report prints after each epoch,
+# if it prints them.
 PRINTED_EPOCHS: dict[str, dict[str, tuple[float, ...]]] = {
     "P1": {"accuracy": (0.7209, 0.7931, 0.8123, 0.8227, 0.8322, 0.8385)},
     "P2": {
@@ -70,20 +70,20 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any] | None:
     )
     parser.add_argument("--list", action="store_true", help="show the rows and stop")
     parser.add_argument(
-        "--seeds", nargs="+", type=at_least(0), default=[0], help="default: 0 alone"
+        "--seeds", nargs="+", type=at_least(0), default=[0], help="default: 0"
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--data",
         default="octmnist",
         metavar="NAME|FILE",
-        help="a MedMNIST set or an npz file in MedMNIST's layout (default %(default)s)",
+        help="MedMNIST data set or npz file in MedMNIST's layout (default %(default)s)",
     )
     source.add_argument(
         "--phantoms",
         type=at_least(32),
         metavar="N",
-        help="train on this many synthetic scans",
+        help="number of synthetic scans to train on, instead of --data",
     )
     arguments = parser.parse_args(argv)
     if arguments.list:
@@ -107,7 +107,7 @@ def _load(arguments):
 
 
 def _train(dataset, arguments) -> dict[str, Any]:
-    """Train each setting that the rows have with each seed."""
+    """Train each setting of the rows with each seed."""
     rows = list(dict.fromkeys(arguments.rows))
     seeds = list(dict.fromkeys(arguments.seeds))
     result = new_result("report_rows", {"rows": rows, "seeds": seeds}) | {"trainings": []}
@@ -130,7 +130,7 @@ def _train(dataset, arguments) -> dict[str, Any]:
         result["rows"] = [
             _summary(row, result) for row in rows if _measured(row, result["trainings"])
         ]
-        save(result, arguments.output)  # what there is so far
+        save(result, arguments.output)  # intermediate results
     return result
 
 
@@ -164,7 +164,7 @@ def _measured(row, trainings) -> list[dict[str, Any]]:
 
 
 def _summary(row, result) -> dict[str, Any]:
-    """Put together what was measured of a row; what was reported, if that may be."""
+    """Summarize the measurements of a row, with reported results if they are comparable."""
     trainings = _measured(row, result["trainings"])
     summary: dict[str, Any] = {
         "row": row,
@@ -192,22 +192,22 @@ def _mean_and_spread(values) -> dict[str, float | None]:
 
 def _listing() -> Table:
     rows = [
-        (row, *_setting_words(published.settings), decimals(published.acc))
+        (row, *_format_setting(published.settings), decimals(published.acc))
         for row, published in ROWS.items()
     ]
     source = next(iter(ROWS.values())).source
     return Table(
-        "Rows of the report: 1 to 12 its list of results, P1 to P5 its printed runs",
+        "Rows of the report: list of results (1 to 12) and printed runs (P1 to P5)",
         ("row", *_SETTING_HEADER, "reported ACC"),
         rows,
-        [f"{source}. OCTMNIST's test split, one run each."],
+        [f"{source}. Each result is that of one run on the test split of OCTMNIST."],
     )
 
 
 _SETTING_HEADER = ("net", "optimizer", "epochs", "augmentation")
 
 
-def _setting_words(settings) -> tuple[str, ...]:
+def _format_setting(settings) -> tuple[str, ...]:
     return (
         settings["net"],
         settings["optimizer"],
@@ -217,7 +217,7 @@ def _setting_words(settings) -> tuple[str, ...]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     tables = [_accuracies(result)]
     runs = [row for row in result["settings"]["rows"] if row.startswith("P")]
     if runs:
@@ -225,16 +225,16 @@ def tables(result: dict[str, Any]) -> list[Table]:
     if result["not_comparable"]:
         tables.append(
             Table(
-                "Reported figures: none stand beside these",
+                "Reported results are not shown",
                 notes=[f"Reason: {result['not_comparable']}."],
             )
         )
-    return labelled(tables, synthetic=result["data"]["synthetic"])
+    return add_banner(tables, synthetic=result["data"]["synthetic"])
 
 
 def _accuracies(result) -> Table:
     comparable = result["not_comparable"] is None
-    header = ["row", *_SETTING_HEADER, "ACC", "least", "most", "log-loss"]
+    header = ["row", *_SETTING_HEADER, "ACC", "min", "max", "log-loss"]
     if comparable:
         header += ["reported ACC", "reported loss"]
     rows = []
@@ -242,11 +242,11 @@ def _accuracies(result) -> Table:
         acc = summary["acc"]
         cells = [
             summary["row"],
-            *_setting_words(summary),
-            _words(acc),
+            *_format_setting(summary),
+            _format_mean(acc),
             decimals(acc["low"]),
             decimals(acc["high"]),
-            _words(summary["loss"]),
+            _format_mean(summary["loss"]),
         ]
         if comparable:
             cells += [decimals(summary["reported"][name]) for name in ("acc", "loss")]
@@ -254,7 +254,7 @@ def _accuracies(result) -> Table:
     return Table(f"Measured on {data_words(result['data'])}", header, rows, _notes(result))
 
 
-def _words(values) -> str:
+def _format_mean(values) -> str:
     spread = "" if values["std"] is None else f" ± {decimals(values['std'])}"
     return decimals(values["mean"]) + spread
 
@@ -262,13 +262,15 @@ def _words(values) -> str:
 def _notes(result) -> list[str]:
     seeds = result["settings"]["seeds"]
     words = ", ".join(map(str, seeds))
-    notes = [f"Trained on {result['training']['n_train']} images."]
+    notes = [f"The networks were trained on {result['training']['n_train']} images."]
     if len(seeds) == 1:
-        notes += [f"One seed ({words}): how far another would fall from it is not known."]
+        notes += [f"Results are of one seed ({words}), so their variation is unknown."]
     else:
-        notes += [f"Mean ± standard deviation over {len(seeds)} seeds ({words})."]
+        notes += [
+            f"Results are mean ± standard deviation over {len(seeds)} seeds ({words})."
+        ]
     if result["not_comparable"] is None:
-        notes += ["Reported: one run each."]
+        notes += ["Reported results are of one run each."]
     settings = [ROWS[row].method for row in result["settings"]["rows"]]
     return notes + [
         _shared(setting, result["not_comparable"] is None)
@@ -282,17 +284,17 @@ def _rows_of(setting) -> list[str]:
 
 
 def _shared(setting, comparable) -> str:
-    """Say that several rows of the report are one setting."""
+    """Return a note that several rows of the report have the same setting."""
     rows = _rows_of(setting)
-    text = f"Rows {' and '.join(rows)} are one setting, trained once a seed"
+    text = f"Rows {' and '.join(rows)} have one setting, which is trained once per seed"
     if comparable:
         reported = " and ".join(f"{ROWS[row].acc:.3f}" for row in rows)
-        text += f"; the report has {reported} for it"
+        text += f". The report lists {reported} for it"
     return f"{text}."
 
 
 def _epochs(runs, result) -> Table:
-    """Accuracies after each epoch of the printed runs."""
+    """Return the table of accuracies after each epoch of the printed runs."""
     comparable = result["not_comparable"] is None
     rows = []
     for row in runs:
@@ -300,21 +302,21 @@ def _epochs(runs, result) -> Table:
         for name, title in EPOCH_TITLES.items():
             reported = PRINTED_EPOCHS.get(row, {}).get(name)
             if comparable and reported:
-                rows.append((f"{row} {title}, reported", _curve(reported)))
-            # Data without a validation split have no such curve.
+                rows.append((f"{row} {title}, reported", _format_curve(reported)))
+            # Data without a validation split have no validation curve.
             if all(name in history for history in histories):
                 columns = zip(*(history[name] for history in histories), strict=True)
                 means = [statistics.mean(values) for values in columns]
-                rows.append((f"{row} {title}, measured", _curve(means)))
+                rows.append((f"{row} {title}, measured", _format_curve(means)))
     return Table(
         "Printed runs: accuracy after each epoch",
         ("", "epoch 1, 2, ..."),
         rows,
-        ["Measured: mean over the seeds."],
+        ["Measured values are means over the seeds."],
     )
 
 
-def _curve(values) -> str:
+def _format_curve(values) -> str:
     return " ".join(f"{value:.4f}" for value in values)
 
 

@@ -1,18 +1,18 @@
-"""What a search gains, and what pruning and a second process save.
+"""Benefit of a search, and time saved by pruning and a second process.
 
-Three parts, each by itself with --parts:
+The script has three parts, which --parts selects:
 
-  study    An Optuna study of a net beside the net's defaults, cross-validated on the same
-           folds. The best of many trials is too good on the folds it was chosen by, so
-           both are scored again on new folds with new seeds (--repeats of them): what
-           counts is the difference there.
-  workers  The same study, of --short-trials trials, by one process and by two that share
-           a journal file. The two have half of the cores each (Linux); the one has all of
-           them, or half too. They take turns. Time is from the start of Python to the end.
-  pruning  Seconds of a pruned trial beside those of a completed one, in studies of
-           --short-trials trials and three times the net's epochs, by pruner.
+  study    An Optuna study compared with the default settings, cross-validated on the same
+           folds. Because the best of many trials is overly optimistic on the folds by
+           which it was chosen, both are scored again on new folds with new seeds
+           (--repeats).
+  workers  The same study of --short-trials trials by one process, and by two that share a
+           journal file. Each of the two has half of the cores (Linux); the single process
+           has all of them, or half. They take turns. The time includes starting Python.
+  pruning  Time of a pruned trial compared with a completed one for each pruner, in studies
+           of --short-trials trials with three times the default number of epochs.
 
-Folds keep patients together where the file has groups. Without --data the images are
+Folds keep patients together if the file contains groups. Without --data, the images are
 phantoms.
 """
 
@@ -29,15 +29,15 @@ import numpy as np
 
 from benchmarks._apart import run_apart
 from benchmarks._common import (
+    add_banner,
     at_least,
-    interleaved,
-    labelled,
-    mean_words,
+    format_mean,
+    format_ratio,
     new_parser,
     new_result,
     phantoms,
-    ratio_words,
     ratios,
+    run_interleaved,
     save,
     show,
     standard_error,
@@ -47,7 +47,7 @@ from octsk.utils.tables import Table
 
 PARTS = ("study", "workers", "pruning")
 SCORING = "balanced_accuracy"
-# How many processes each contender has, and the part of the cores of each.
+# Number of processes of each contender, and the divisor of the cores for each process.
 WORKERS = {
     "one process, all cores": (1, 1),
     "one process, half of them": (1, 2),
@@ -79,7 +79,7 @@ def _load(path: str) -> dict[str, Any]:
 
 
 def study(path: str, net: str, trials: int, folds: int, repeats: int, storage: str | None):
-    """Search, then score the default and the best on new folds too."""
+    """Run a search, then score the default and the best parameters on new folds."""
     import octsk
 
     data = _load(path)
@@ -122,18 +122,19 @@ def _scores(data, net, params, folds, seed) -> list[float]:
 def work(
     path: str, net: str, trials: int, folds: int, storage: str, share: int
 ) -> dict[str, Any]:
-    """Work at a study with a share of the cores.
+    """Run trials of a study on a share of the cores.
 
     Returns
     -------
     dict
-        How many "trials" this process did, and whether it had "its_share" of the cores.
+        Number of ``trials`` that this process ran, and whether it was bound to
+        ``its_share`` of the cores.
     """
     import joblib
 
     from octsk.utils.cores import claim_cores
 
-    # Those that this process may use, which may not be all that there are.
+    # joblib counts the cores that this process may use, not all cores of the machine.
     its_share = claim_cores(max(1, joblib.cpu_count() // share)) or share == 1
     import octsk
 
@@ -152,7 +153,7 @@ def work(
 
 
 def _time_workers(processes: int, share: int, **arguments) -> dict[str, Any]:
-    """Time processes that share a new study."""
+    """Time several processes that share a new study."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(processes) as pool:
         call = partial(
             run_apart,
@@ -172,7 +173,7 @@ def _time_workers(processes: int, share: int, **arguments) -> dict[str, Any]:
 
 
 def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str, Any]:
-    """Search with a pruner; return seconds and epochs of each trial."""
+    """Run a search with a pruner and return the seconds and epochs of its trials."""
     import octsk
 
     data = _load(path)
@@ -210,7 +211,7 @@ def prune(path: str, net: str, trials: int, folds: int, pruner: str) -> dict[str
 
 
 def _epochs(estimator, n: int) -> int:
-    """Return the epochs of a net on `n` images."""
+    """Return the number of epochs of a network on `n` images."""
     if estimator.epochs != "auto":
         return estimator.epochs
     from octsk.classifiers._base import auto_epochs
@@ -233,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             for part in PARTS:
                 if part in arguments.parts:
                     result[part] = _run(part, str(path), arguments)
-                    save(result, arguments.output)  # what there is so far
+                    save(result, arguments.output)  # intermediate results
     except (OSError, ValueError) as error:
         stop(error)
     show(tables(result))
@@ -247,10 +248,10 @@ def _parser():
         "--data",
         type=Path,
         metavar="FILE",
-        help="npz file in MedMNIST's layout, its training images",
+        help="npz file in MedMNIST's layout, of which the train split is used",
     )
     parser.add_argument(
-        "--n", type=at_least(8), help="images (default: the file's, or 768 phantoms)"
+        "--n", type=at_least(8), help="number of images (default: all, or 768 phantoms)"
     )
     parser.add_argument(
         "--net",
@@ -259,32 +260,35 @@ def _parser():
         help="default %(default)s",
     )
     parser.add_argument(
-        "--trials", type=at_least(1), default=30, help="of the study (default %(default)s)"
+        "--trials",
+        type=at_least(1),
+        default=30,
+        help="trials of study (default %(default)s)",
     )
     parser.add_argument(
         "--short-trials",
         type=at_least(1),
         default=10,
-        help="of the other two parts (default %(default)s); all of up to 10 are random, so "
-        "that two processes try what one does",
+        help="trials of the other two parts (default %(default)s); up to 10 trials are all "
+        "random, so that two processes sample as one process does",
     )
     parser.add_argument("--folds", type=at_least(2), default=5, help="default %(default)s")
     parser.add_argument(
         "--repeats",
         type=at_least(1),
         default=3,
-        help="of the new folds, and turns of the processes (default %(default)s)",
+        help="new folds of study, and repeats of workers (default %(default)s)",
     )
     parser.add_argument(
         "--storage",
         metavar="FILE",
-        help="journal file of the study, which goes on where it was ended",
+        help="journal file of the study, with which an interrupted study continues",
     )
     return parser
 
 
 def _write_images(arguments, path) -> dict[str, Any]:
-    """Write the images for the processes; return what they are."""
+    """Write the images to a file for the processes, and return a description of them."""
     import octsk
 
     if arguments.data is None:
@@ -323,7 +327,7 @@ def _run(part, path, arguments) -> dict[str, Any]:
         name: partial(_time_workers, processes, share, **shared)
         for name, (processes, share) in WORKERS.items()
     }
-    turns = interleaved(contenders, arguments.repeats)
+    turns = run_interleaved(contenders, arguments.repeats)
     seconds = {name: [turn["seconds"] for turn in turns[name]] for name in turns}
     *ones, two = WORKERS
     return {
@@ -333,10 +337,10 @@ def _run(part, path, arguments) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     makers = {"study": _study_table, "workers": _workers_table, "pruning": _pruning_table}
     parts = [makers[part](result) for part in PARTS if part in result]
-    return labelled(parts, synthetic=result["data"]["synthetic"])
+    return add_banner(parts, synthetic=result["data"]["synthetic"])
 
 
 def _study_table(result) -> Table:
@@ -347,28 +351,28 @@ def _study_table(result) -> Table:
     rows = [("folds of the search", scores["default"], scores["best"])]
     for i, pair in enumerate(zip(scores["new_default"], scores["new_best"], strict=True)):
         rows.append((f"new folds, seed {i + 1}", *pair))
-    best = ", ".join(f"{k} {_value_words(v)}" for k, v in scores["best_params"].items())
+    best = ", ".join(f"{k} {_format_value(v)}" for k, v in scores["best_params"].items())
     gain, error = float(difference.mean()), standard_error(difference)
     found = np.mean(scores["best"]) - np.mean(scores["default"])
     beats = found > standard_error(scores["default"])
     return Table(
         f"{settings['net']}: defaults, and the best of {scores['n_trials']} trials",
         ("balanced accuracy", "defaults", "best"),
-        [(where, *map(mean_words, both)) for where, *both in rows],
+        [(where, *map(format_mean, both)) for where, *both in rows],
         [
-            f"Mean and standard error over {settings['folds']} folds of "
+            f"Mean ± standard error over {settings['folds']} folds of "
             f"{result['data']['n']} images.",
-            f"On the folds of the search the best is {found:+.3f} beside the defaults: "
-            + ("more" if beats else "not more")
-            + " than their standard error.",
-            f"On new folds, fold by fold: {gain:+.3f} ± {error:.3f} (defaults "
+            f"Difference on the folds of the search: {found:+.3f}, "
+            + ("which is more" if beats else "which is not more")
+            + " than the standard error.",
+            f"Difference on new folds: {gain:+.3f} ± {error:.3f} (defaults "
             f"{new['default'].mean():.3f}, best {new['best'].mean():.3f}).",
             f"Best: {best}.",
         ],
     )
 
 
-def _value_words(value) -> str:
+def _format_value(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else f"{value}"
 
 
@@ -384,13 +388,13 @@ def _workers_table(result) -> Table:
     ]
     *_, two = WORKERS
     turns = [turn for some in workers["turns"].values() for turn in some]
-    warning = "Not all processes could be kept to their share of the cores."
+    warning = "Not all processes could be bound to their share of the cores."
     return Table(
         f"A study of {result['settings']['short_trials']} trials, by processes",
-        ("", "time", "trials in each turn"),
+        ("", "time", "trials in each repeat"),
         rows,
         [
-            f"{two}: {ratio_words(ratio)} times as long as {name}."
+            f"{two}: {format_ratio(ratio)} times the time of {name}."
             for name, ratio in workers["ratios"].items()
         ]
         + [warning] * (not all(turn["shared_out"] for turn in turns)),
@@ -414,8 +418,9 @@ def _pruning_table(result) -> Table:
             share = statistics.median(pruned) / statistics.median(completed)
             epochs = statistics.median(measured["pruned_epochs"])
             notes.append(
-                f"{pruner}: a pruned trial costs {share:.2f} of a completed one; it trains "
-                f"{epochs:g} epochs, a completed one {measured['completed_epochs']}."
+                f"{pruner}: a pruned trial takes {share:.2f} of the time of a completed "
+                f"trial. It trains for {epochs:g} epochs, a completed trial for "
+                f"{measured['completed_epochs']}."
             )
     return Table(
         f"Pruning, {result['settings']['net']}",

@@ -1,26 +1,27 @@
-"""Speed and memory of octsk beside its peers, all in one run: ratios with their spread.
+"""Speed and memory, compared with other libraries.
 
 Parts:
 
-  training      an epoch, data and augmentation included: octsk, the report's pipeline
-                (plain Keras and ImageDataGenerator), scikeras with Keras's random layers,
-                PyTorch (channels last) and skorch where installed
-  precision     bfloat16 beside float32: an epoch, and what both come to on images held
-                out, over seeds
-  fits          many fits on few images: octsk and scikeras, fixed cost and memory
-  prediction    one image and many: octsk, the bare compiled model, Keras's predict, ONNX
-                Runtime; its memory
-  augmentation  an image: octsk, ImageDataGenerator, Keras's random layers; its share of
-                an epoch
+  training      an epoch, including data loading and augmentation: octsk, the report's
+                pipeline (plain Keras and ImageDataGenerator), scikeras with Keras's random
+                layers, and PyTorch (channels last) and skorch if installed
+  precision     bfloat16 compared with float32: time of an epoch, and accuracy on held-out
+                images over several seeds
+  fits          fixed cost and memory of many fits on few images: octsk and scikeras
+  prediction    one image and many images: octsk, the compiled Keras model, Keras's
+                predict, ONNX Runtime; memory for prediction
+  augmentation  time per image: octsk, ImageDataGenerator, Keras's random layers; its share
+                of an epoch
   search        GridSearchCV: n_jobs=2 and serial
-  start         imports, the command line, the first fit taken apart
-  scaling       an epoch of Small against images, their size and the batch size
-  memory        what a fit adds to a set in memory; a memory-mapped set, under a limit that
-                a copy of it would break (Linux)
+  start         imports, the command line, and the parts of the first fit
+  scaling       an epoch of Small for different numbers of images, image sizes and batch
+                sizes
+  memory        memory that a fit adds to a data set in memory; a memory-mapped data set,
+                with a memory limit that a copy of it would exceed (Linux)
 
-Each measurement has a Python process of its own, or contenders take turns in one; ratios
-are formed turn by turn. The images are phantoms. The last table holds all that the project
-asks for: what was measured, the goal, met or not.
+Each measurement runs in its own Python process, or the contenders take turns in one. Ratios
+are computed turn by turn. The images are phantoms. The last table lists the project's
+performance goals and whether they are met.
 """
 
 import importlib.util
@@ -38,22 +39,22 @@ from typing import Any
 from benchmarks._apart import run_apart
 from benchmarks._common import (
     N_TRAIN,
+    add_banner,
     at_least,
-    interleaved,
-    labelled,
     new_parser,
     new_result,
     ratios,
+    run_interleaved,
     save,
     show,
 )
-from benchmarks._goals import figure_words, goal, goal_table, ratio_goals
+from benchmarks._goals import format_figures, goal, goal_table, ratio_goals
 from benchmarks._shown import draw, part_tables
 from benchmarks.full_fit import BATCH_SIZE, N_FEW, OPTIMIZERS, steady, write_phantoms
 from benchmarks.long_haul import GOAL as MOST_GROWTH
 from octsk.utils.tables import Table
 
-# Contender: module and function that trains, further arguments, the package it needs.
+# Function that trains each contender, its further arguments, and the package that it needs.
 TRAININGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "octsk": ("full_fit:fit_octsk", {}, "octsk"),
     "report's pipeline": ("full_fit:fit_as_in_report", {}, "keras"),
@@ -62,31 +63,31 @@ TRAININGS: dict[str, tuple[str, dict[str, Any], str]] = {
     "PyTorch, bfloat16": ("_peers:fit_torch", {"bfloat16": True}, "torch"),
     "skorch": ("_peers:fit_skorch", {}, "skorch"),
 }
-# The net that bfloat16 is to make faster, and the one with the most layers around products.
+# The network that bfloat16 should speed up, and that with the most layers between products.
 REDUCED_NETS = ("medium", "residual")
-# Memory that a fit on memory-mapped images may have beyond that of a fit on few of them,
-# in sizes of them all: too little for a copy, even as uint8.
+# Memory limit of a fit on memory-mapped images beyond that of a fit on few of them, in
+# multiples of the size of all images. It is too small for a copy, even as uint8.
 MAPPED_SHARE = 0.5
-# "Near-linear in the number of images" is the project's word. Time grows as a power of
-# that number; this is the largest that passes for nearly 1.
+# The goal of the project is "near-linear in the number of images". Time grows as a power of
+# this number, and this is the largest exponent that counts as near-linear.
 NEARLY_LINEAR = 1.05
 
 
 def comparison(title, values, ours, *, unit="s", goals=None) -> dict[str, Any]:
-    """Put one measurement of several contenders on record.
+    """Create the record of a measurement of several contenders.
 
     Parameters
     ----------
     title : str
-        What was measured.
+        Description of the measurement.
     values : dict of list of float
-        Per contender one value a turn, less being better.
+        Values of each contender in seconds or bytes, one for each repeat. Less is better.
     ours : str
-        The contender that the others are divided by.
+        Contender by whose values those of the others are divided.
     unit : {"s", "ms", "µs", "MB"}
-        Unit to show them in; the values are in seconds or bytes.
+        Unit to show the values in.
     goals : dict of float
-        What the project asks of the ratio to a contender, at least.
+        Goals of the project for the ratio of a contender to `ours`, as lower bounds.
     """
     return {
         "title": title,
@@ -103,10 +104,10 @@ def comparison(title, values, ours, *, unit="s", goals=None) -> dict[str, Any]:
 
 
 def training(arguments, folder) -> dict[str, Any]:
-    """Compare an epoch of each net."""
+    """Compare the time of an epoch of each network."""
     comparisons, notes = [], []
     for net in arguments.nets:
-        # A step of Medium takes some twenty times as long.
+        # A step of Medium takes about twenty times as long.
         n = arguments.n if net == "small" else max(BATCH_SIZE, arguments.n // 16)
         where = folder / net
         where.mkdir()
@@ -116,11 +117,11 @@ def training(arguments, folder) -> dict[str, Any]:
             for name, (target, further, package) in TRAININGS.items()
             if importlib.util.find_spec(package)
         }
-        values = interleaved(contenders, arguments.repeats)
+        values = run_interleaved(contenders, arguments.repeats)
         goals = {"report's pipeline": {"small": 2.5, "medium": 1.2}[net], "PyTorch": 1}
         title = f"An epoch of {net.title()} on {n:,} images"
         comparisons.append(comparison(title, values, "octsk", goals=goals))
-        notes.append(_arithmetic_words(net, n, values["octsk"]))
+        notes.append(_describe_arithmetic(net, n, values["octsk"]))
     return {"comparisons": comparisons, "notes": notes}
 
 
@@ -130,20 +131,20 @@ def _epoch_seconds(target, path, net, n, further) -> float:
     )
 
 
-def _arithmetic_words(net, n, seconds) -> str:
+def _describe_arithmetic(net, n, seconds) -> str:
     found = _timing("arithmetic", net=net)
     speed = found["operations"] * n / statistics.median(seconds)
     return (
-        f"{net.title()}: octsk trains at {speed / 1e9:,.0f} GFLOP/s, all else of an epoch "
-        f"included; a product of two large float32 matrices alone runs at "
-        f"{found['product'] / 1e9:,.0f}."
+        f"{net.title()}: octsk trains at {speed / 1e9:,.0f} GFLOP/s, including everything "
+        "else in an epoch. A product of two large float32 matrices runs at "
+        f"{found['product'] / 1e9:,.0f} GFLOP/s."
     )
 
 
 def precision(arguments, folder) -> dict[str, Any]:
-    """Compare bfloat16 with float32: time, and loss and accuracy on images held out."""
+    """Compare the time and the held-out loss and accuracy of bfloat16 and float32."""
     fast = run_apart("octsk.training._fitting:has_fast_bfloat16")
-    why = "" if fast else "no bfloat16 products here: octsk says so, and uses float32"
+    why = "" if fast else "no fast bfloat16 products on this machine: octsk uses float32"
     if not (fast or arguments.any_bfloat16):
         return {"goals": _precision_goals(None, None, why)}
     n = max(BATCH_SIZE, arguments.n // 8)
@@ -176,7 +177,7 @@ def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
             anywhere=arguments.any_bfloat16,
         )
 
-    return interleaved(
+    return run_interleaved(
         {
             name: partial(train, name, iter(range(arguments.seeds)))
             for name in ("float32", "bfloat16")
@@ -187,9 +188,9 @@ def _precision_turns(net, n, arguments) -> dict[str, list[dict[str, float]]]:
 
 def _precision_goals(faster, difference, why) -> list[dict[str, Any]]:
     return [
-        goal("Medium, float32 in times of bfloat16", faster, 1.8, why=why),
+        goal("Medium, float32 relative to bfloat16", faster, 1.8, why=why),
         goal(
-            "Medium in bfloat16, held-out loss: difference in times of that between seeds",
+            "Medium in bfloat16, held-out loss: difference relative to that between seeds",
             difference,
             1,
             at_most=True,
@@ -199,7 +200,7 @@ def _precision_goals(faster, difference, why) -> list[dict[str, Any]]:
 
 
 def _in_noise(turns) -> list[float]:
-    """Divide the mean difference of the losses by float32's deviation between seeds."""
+    """Divide the mean difference of losses by the deviation of float32 between seeds."""
     exact, reduced = (
         [turn["loss"] for turn in turns[name]] for name in ("float32", "bfloat16")
     )
@@ -208,9 +209,9 @@ def _in_noise(turns) -> list[float]:
 
 
 def fits(arguments, folder) -> dict[str, Any]:
-    """Compare many fits on few images."""
+    """Compare the time and memory of many fits on few images."""
     n, n_fits = arguments.n_small, arguments.fits
-    turns = interleaved(
+    turns = run_interleaved(
         {
             name: partial(_timing, "fits", contender=name, n_fits=n_fits, n=n)
             for name in ("octsk", "octsk, augmented", "scikeras")
@@ -225,55 +226,53 @@ def fits(arguments, folder) -> dict[str, Any]:
         comparison(f"Fixed cost of later {title}", fixed, "octsk", unit="ms"),
     ]
     goals = [
-        goal(
-            f"A later fit of {name}, beyond its steps", fixed[name], 0.3, "s", at_most=True
-        )
+        goal(f"Fixed cost of a later fit of {name}", fixed[name], 0.3, "s", at_most=True)
         for name in ("octsk", "octsk, augmented")
     ]
     grown, notes = None, []
     if turns["octsk"][0]["memory"][0] is not None:
         grown = _each(turns, _growth)
         notes = [
-            f"{name}: memory after {n_fits} fits, beside that after a fifth of them: "
-            f"{figure_words(shares, '%')} more."
+            f"{name}: memory grows by {format_figures(shares, '%')} from a fifth of the "
+            f"{n_fits} fits to the last one."
             for name, shares in grown.items()
         ]
     goals.append(
         goal(
-            f"Memory that {n_fits} fits add, after a fifth of them",
+            f"Memory that {n_fits} fits add after the first fifth",
             grown and grown["octsk"],
             MOST_GROWTH,
             "%",
             at_most=True,
-            why="" if grown else "Linux alone tells it",
+            why="" if grown else "only Linux reports memory",
         )
     )
     return {"comparisons": comparisons, "goals": goals, "notes": notes, "turns": turns}
 
 
 def _each(turns, measure) -> dict[str, list[Any]]:
-    """Take one figure from each turn of each contender."""
+    """Apply a function to each repeat of each contender."""
     return {name: [measure(turn) for turn in those] for name, those in turns.items()}
 
 
 def _quotients(theirs, ours) -> list[float]:
-    """Divide turn by turn."""
+    """Divide values element by element."""
     return [a / b for a, b in zip(theirs, ours, strict=True)]
 
 
 def _fixed_cost(turn) -> float:
-    """Seconds of a later fit beyond its training steps."""
+    """Return the seconds of a fit after the first, without its training steps."""
     return statistics.median(turn["seconds"][1:]) - turn["steps"]
 
 
 def _growth(turn) -> float:
-    """Share by which memory has grown at the end, since a fifth of the fits."""
+    """Return the relative growth of memory from a fifth of the fits to the last one."""
     memory = turn["memory"][len(turn["memory"]) // 5 :]
     return memory[-1] / memory[0] - 1
 
 
 def prediction(arguments, folder) -> dict[str, Any]:
-    """Compare the prediction of one image and of many."""
+    """Compare the time to predict one image and many images."""
     n = arguments.n
     seconds = _timing(
         "prediction",
@@ -287,7 +286,7 @@ def prediction(arguments, folder) -> dict[str, Any]:
         comparison("One image, Small, median", one, "octsk", unit="ms"),
         comparison(f"{n:,} images, Small", batch, "octsk"),
     ]
-    peaks = interleaved(
+    peaks = run_interleaved(
         {
             f"{part:,} images": partial(_timing, "prediction_peak", n=n, part=part)
             for part in (256, n)
@@ -296,13 +295,13 @@ def prediction(arguments, folder) -> dict[str, Any]:
     )
     few = next(iter(peaks))
     if peaks[few][0] is not None:
-        title = f"Peak memory of a process that predicts, {n:,} images there"
+        title = f"Peak memory of a prediction, with {n:,} images in memory"
         comparisons.append(comparison(title, peaks, few, unit="MB"))
     behind = _quotients(batch["octsk"], batch["bare compiled model"])
     goals = [
         goal("One image, Small, median", one["octsk"], 0.002, "ms", at_most=True),
         goal(
-            f"{n:,} images, Small: octsk in times of the bare compiled model",
+            f"{n:,} images, Small: octsk relative to the bare compiled model",
             behind,
             1.05,
             at_most=True,
@@ -312,19 +311,19 @@ def prediction(arguments, folder) -> dict[str, Any]:
 
 
 def augmentation(arguments, folder) -> dict[str, Any]:
-    """Compare the augmentation of an image on one core, and see its share of an epoch."""
+    """Compare the augmentation of an image on one core, and its share of an epoch."""
     n, repeats = arguments.n, arguments.repeats
-    # So many that what starts a pass counts for little, as in an epoch of OCTMNIST.
+    # With so many images the start of a pass hardly counts, as in an epoch of OCTMNIST.
     many = 4 * n
     speeds = run_apart(
         "benchmarks.augmentation_speed:measure", n=many, repeats=repeats, preset="training"
     )
     seconds = {name: [1 / speed for speed in speeds[name]] for name in speeds}
     parts = _timing("augmentation_parts", n=many, repeats=repeats)
-    epochs = interleaved(
+    epochs = run_interleaved(
         {
             name: partial(_timing, "epoch", n=n, augmentation=augmented)
-            for name, augmented in (("augmented", True), ("as they are", False))
+            for name, augmented in (("augmented", True), ("not augmented", False))
         },
         repeats,
     )
@@ -333,16 +332,18 @@ def augmentation(arguments, folder) -> dict[str, Any]:
     ours = "octsk, in a fit"
     title, whole = "Augmentation of an image, one core, CPU time", "the whole"
     wanted = [one / asked["Keras layers"] for one in seconds["Keras layers"]]
-    share = [1 - plain for plain in _quotients(cpu["as they are"], cpu["augmented"])]
+    share = [1 - plain for plain in _quotients(cpu["not augmented"], cpu["augmented"])]
     return {
         "comparisons": [
             comparison(title, seconds, ours, unit="µs", goals=asked),
-            comparison(f"{title}: octsk's way, taken apart", parts, whole, unit="µs"),
-            comparison(f"An epoch of Small on {n:,} images, CPU time", cpu, "as they are"),
+            comparison(f"{title}: breakdown of octsk's time", parts, whole, unit="µs"),
+            comparison(
+                f"An epoch of Small on {n:,} images, CPU time", cpu, "not augmented"
+            ),
         ],
         "notes": [
-            "As fast as the project asks beside Keras's compiled layers would be "
-            f"{figure_words(wanted, 'µs')} an image."
+            "The goal relative to Keras's compiled layers corresponds to "
+            f"{format_figures(wanted, 'µs')} per image."
         ],
         "goals": [
             goal(
@@ -357,7 +358,7 @@ def augmentation(arguments, folder) -> dict[str, Any]:
 
 
 def search(arguments, folder) -> dict[str, Any]:
-    """Compare a search by two processes with one by one process."""
+    """Compare a search with two processes and one with a single process."""
     n = 16 * arguments.n_small
     seconds = _timing("search", n=n, epochs=arguments.epochs, repeats=arguments.repeats)
     first = seconds.pop("n_jobs=2, first")
@@ -365,19 +366,22 @@ def search(arguments, folder) -> dict[str, Any]:
     goals = {"serial": 1.4}
     return {
         "comparisons": [comparison(title, seconds, "n_jobs=2", goals=goals)],
-        "notes": [f"Its first turn, with the start of the processes: {first[0]:.1f} s."],
+        "notes": [
+            f"The first search with n_jobs=2 took {first[0]:.1f} s, including the start of "
+            "the processes."
+        ],
     }
 
 
 def start(arguments, folder) -> dict[str, Any]:
-    """Time imports, the command line and the parts of a first fit."""
+    """Measure the time of imports, of the command line and of the parts of a first fit."""
     python = [sys.executable]
     commands = {
         "python": [*python, "-c", "pass"],
         "import octsk": [*python, "-c", "import octsk"],
         "octsk --help": [*python, "-c", "import octsk.cli; octsk.cli.main()", "--help"],
     }
-    values = interleaved(
+    values = run_interleaved(
         {name: partial(_run, command) for name, command in commands.items()},
         arguments.repeats,
     )
@@ -402,7 +406,7 @@ def _run(command) -> float:
 
 
 def scaling(arguments, folder) -> dict[str, Any]:
-    """Measure an epoch against the number of images, their size and the batch size."""
+    """Measure an epoch by the number of images, their size and the batch size."""
     n = arguments.n
     curves: dict[str, list[dict[str, int]]] = {
         "images": [{"n": size} for size in arguments.sizes],
@@ -413,7 +417,7 @@ def scaling(arguments, folder) -> dict[str, Any]:
     measured = {}
     for axis, points in curves.items():
         settings = [{**default, **point} for point in points]
-        turns = interleaved(
+        turns = run_interleaved(
             {str(i): partial(_timing, "epoch", **s) for i, s in enumerate(settings)},
             arguments.repeats,
         )
@@ -424,20 +428,18 @@ def scaling(arguments, folder) -> dict[str, Any]:
 
 
 def _growth_goal(points) -> dict[str, Any]:
-    """Ask that time grow hardly faster than the number of images, first to last point."""
+    """Return the goal for the exponent of time from the first to the last point."""
     first, last = points[0], points[-1]
     powers = [
         math.log(b["seconds"] / a["seconds"]) / math.log(last["n"] / first["n"])
         for a, b in zip(first["turns"], last["turns"], strict=True)
     ]
-    what = (
-        f"An epoch from {first['n']:,} to {last['n']:,} images: time grows as their power"
-    )
+    what = f"Exponent of the time of an epoch, from {first['n']:,} to {last['n']:,} images"
     return goal(what, powers, NEARLY_LINEAR, "", at_most=True)
 
 
 def memory(arguments, folder) -> dict[str, Any]:
-    """Measure the memory of a fit on a set in memory and on a memory-mapped one."""
+    """Measure the memory of a fit on images in memory and on memory-mapped images."""
     added, in_memory = _set_in_memory(arguments)
     mapped, memory_mapped = _memory_mapped(arguments, folder)
     return {
@@ -447,9 +449,9 @@ def memory(arguments, folder) -> dict[str, Any]:
 
 
 def _set_in_memory(arguments) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Compare the peaks of fits on all and on few images, all of them being there."""
+    """Compare the peak memory of fits on all images and on few of them."""
     n = arguments.n_set
-    turns = interleaved(
+    turns = run_interleaved(
         {
             f"fit on {part:,} of them": partial(_timing, "set_in_memory", n=n, part=part)
             for part in (min(N_FEW, n // 2), n)
@@ -458,29 +460,31 @@ def _set_in_memory(arguments) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     )
     asked = partial(
         goal,
-        f"A fit on {n:,} images adds, in sizes of their array",
+        f"A fit on {n:,} images adds, relative to the size of their array",
         bound=1.5,
         unit="sizes",
         at_most=True,
     )
     few, many = turns.values()
     if few[0]["peak"] is None:
-        return None, asked(None, why="Linux alone tells the peak of memory")
+        return None, asked(None, why="only Linux reports the peak memory")
     added = [(b["peak"] - a["peak"]) / b["bytes"] for a, b in zip(few, many, strict=True)]
-    title = f"Peak memory, {n:,} images of 28 px there ({many[0]['bytes'] / 1e6:,.0f} MB)"
+    size = f"{many[0]['bytes'] / 1e6:,.0f} MB"
+    title = f"Peak memory with {n:,} images of 28 px in memory ({size})"
     peaks = _each(turns, lambda turn: turn["peak"])
     return {"title": title, "values": peaks, "ours": next(iter(turns))}, asked(added)
 
 
 def _memory_mapped(arguments, folder) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Fit on memory-mapped images, under a limit of memory."""
+    """Fit on memory-mapped images under a memory limit."""
     path, side = str(folder / "images.npy"), arguments.side
     n = _timing("write_images", path=path, n_bytes=arguments.megabytes * 10**6, side=side)
     images = f"{n:,} mapped images of {side} px ({arguments.megabytes:,} MB)"
     few = max(64, n // 16)
     asked = partial(
         goal,
-        f"A fit on {arguments.megabytes:,} MB of mapped images adds, in sizes of them",
+        f"A fit on {arguments.megabytes:,} MB of mapped images adds, "
+        "relative to their size",
         bound=MAPPED_SHARE,
         unit="sizes",
         at_most=True,
@@ -491,22 +495,22 @@ def _memory_mapped(arguments, folder) -> tuple[dict[str, Any] | None, dict[str, 
             for _ in range(arguments.repeats)
         ]
     except subprocess.CalledProcessError as error:
-        why = f"the process failed under the limit ({error.returncode})"
+        why = f"the process failed under the limit (exit status {error.returncode})"
         return None, asked(None, why=why) | {"met": False}
     if turns[0]["limit"] is None:
-        return None, asked(None, why="only Linux has such a limit")
+        return None, asked(None, why="only Linux supports this limit")
     if any(turn["copy"] for turn in turns):
-        return None, asked(None, why="under the limit a copy was possible too")
+        return None, asked(None, why="a copy was possible under the limit")
     peaks = {
         f"fit on {few:,}": [turn["before"] for turn in turns],
         "fit on all, under the limit": [turn["peak"] for turn in turns],
     }
     grown = [(turn["peak"] - turn["before"]) / turn["bytes"] for turn in turns]
-    title = f"Memory of the process's own, {images}"
+    title = f"Private memory of the process, {images}"
     found = {"title": title, "values": peaks, "ours": f"fit on {few:,}"}
     why = (
-        f"beside a fit on {few:,}; under a limit of {MAPPED_SHARE:g} sizes beyond that, "
-        "under which a copy of the images, as uint8, failed"
+        f"compared with a fit on {few:,}, with {MAPPED_SHARE:g} sizes of further memory "
+        "allowed, under which a uint8 copy of the images failed"
     )
     return found, asked(grown, why=why)
 
@@ -541,19 +545,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         nargs="+",
         choices=OPTIMIZERS,
         default=list(OPTIMIZERS),
-        help="nets of the part training (default: all)",
+        help="networks of the part training (default: all)",
     )
     for option, default, smallest, meaning in (
-        ("--repeats", 3, 1, "turns of each measurement"),
-        ("--n", 8192, 512, "images of an epoch, a prediction; a quarter of augmentation's"),
-        ("--n-small", 64, 32, "images of the part fits; 16 times as many of search"),
+        ("--repeats", 3, 1, "repeats of each measurement"),
+        ("--n", 8192, 512, "images of most parts; augmentation uses four times as many"),
+        ("--n-small", 64, 32, "images of the part fits; search uses 16 times as many"),
         ("--fits", 100, 3, "fits of the part fits"),
-        ("--single", 200, 1, "single images that a turn of prediction takes"),
-        ("--epochs", 5, 1, "epochs of a fit of the parts precision and search"),
-        ("--seeds", 5, 2, "trainings of the part precision in each precision"),
-        ("--n-set", N_TRAIN, 512, "images of the part memory that are in memory"),
-        ("--megabytes", 1000, 1, "of memory-mapped images"),
-        ("--side", 224, 16, "width of a memory-mapped image"),
+        ("--single", 200, 1, "single images in each repeat of the part prediction"),
+        ("--epochs", 5, 1, "epochs of a fit in the parts precision and search"),
+        ("--seeds", 5, 2, "seeds of the part precision"),
+        ("--n-set", N_TRAIN, 512, "images in memory of the part memory"),
+        ("--megabytes", 1000, 1, "megabytes of memory-mapped images"),
+        ("--side", 224, 16, "height and width of memory-mapped images"),
     ):
         parser.add_argument(
             option,
@@ -571,7 +575,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--any-bfloat16",
         action="store_true",
-        help="part precision: train in bfloat16 also where octsk would use float32",
+        help="part precision: train in bfloat16 even where octsk would use float32",
     )
     parser.add_argument("--plot", metavar="FILE", help="draw the result to this file")
     arguments = parser.parse_args(argv)
@@ -586,7 +590,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         result["parts"][name] = part
         show(part_tables(part))
         print(flush=True)
-        save(result, arguments.output)  # what there is so far
+        save(result, arguments.output)  # intermediate results
     show([goal_table(result["goals"])])
     if arguments.plot:
         draw(result, arguments.plot)
@@ -594,11 +598,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Put a result, also one read from its file, into the tables that are shown."""
+    """Return the tables of a result, which may have been read from its file."""
     found = [goal_table(result["goals"])] if result.get("goals") else []
     for part in result["parts"].values():
         found += part_tables(part)
-    return labelled(found, synthetic=True)
+    return add_banner(found, synthetic=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import octsk  # noqa: E402
 from docs import _parts  # noqa: E402
 from docs._parts import blocks  # noqa: E402
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or its log drowns our warnings
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or its log hides our warnings
 
 project = "octsk"
 author = "The octsk developers"
@@ -31,8 +31,8 @@ extensions = [
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_generated"]
 
-# A broken reference to our own names is an error; those of other projects are
-# plain text, because a build must not need the network for their inventories.
+# A broken reference to our own names is an error. References to other projects are plain
+# text, because the build must not download their inventories.
 nitpicky = True
 nitpick_ignore_regex = [
     (
@@ -49,7 +49,7 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the class template lists the methods itself
 numpydoc_class_members_toctree = False
 
-# Their Python runs in each build too, and they show what it draws.
+# The Python code of these pages also runs in each build, and they show its figures.
 PAGES_WITH_PICTURES = ["index.md", "tutorial.md"]
 
 # The examples run in each build; one that fails makes the build fail.
@@ -59,7 +59,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "within_subsection_order": "FileNameSortKey",
     "show_signature": False,
-    # A Display says nothing in words that its picture does not show.
+    # The repr of a Display adds nothing to its plot.
     "ignore_repr_types": r"octsk\.(plots|inspection)",
 }
 
@@ -89,7 +89,7 @@ html_sidebars = {page: [] for page in _NO_SIDEBAR.split()}
 
 
 def _make_parts(app):
-    """Make what pages include: tables of result files, and the pictures of their code."""
+    """Generate what pages include: tables of results, and figures drawn by their code."""
     folder = HERE / "_generated"
     _parts.write_texts(folder)
     for page in PAGES_WITH_PICTURES:
@@ -97,7 +97,7 @@ def _make_parts(app):
 
 
 def _plain_labels(app, what, name, obj, options, lines):
-    """Turn scikit-learn's labels and terms, in inherited docstrings, to plain text."""
+    """Convert scikit-learn's labels and terms in inherited docstrings to plain text."""
     for i, line in enumerate(lines):
         line = re.sub(r":ref:`([^`<]+?)(?: <[^`]*>)?`", r"\1", line)
         lines[i] = re.sub(r":term:(`[^`]+`)", r"`\1`", line)

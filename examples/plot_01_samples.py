@@ -1,9 +1,10 @@
 """
-What the images look like
-=========================
+Plot sample images
+==================
 
-The report begins with sixteen training images and their classes. Here are phantoms, drawn
-by a program; a data set read by :func:`octsk.load_medmnist` is shown in the same way.
+The 2021 report begins with sixteen training images and their classes. This example shows
+phantoms, which are synthetic. Data sets read by :func:`octsk.load_medmnist` are plotted in
+the same way.
 """
 
 import octsk
@@ -12,6 +13,6 @@ scans = octsk.make_oct_phantoms(200, random_state=0)
 octsk.ImageGridDisplay.from_dataset(scans, n_images=16, random_state=0)
 
 # %%
-# In a notebook a data set shows its shapes, its classes and its first images by itself:
+# In a notebook, a data set displays its shapes, classes and first images:
 
 scans

@@ -1,10 +1,11 @@
 """
-What augmentation does
-======================
+Plot augmented images
+=====================
 
-An original above random variants of it, with the report's two settings: the stronger one
-of its picture, and the one it trained with. The second shifts by up to a fifth of the image
-and hardly turns it, for OCT scans lie flat.
+This example shows an image above random variants of it, for the report's two settings:
+first the stronger one of its figure, then the one with which it trained. The second one
+shifts images by up to a fifth of their size but hardly rotates them, because the retina is
+roughly horizontal in OCT scans.
 """
 
 import octsk

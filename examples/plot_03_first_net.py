@@ -1,8 +1,9 @@
 """
-A first net
-===========
+Train a network and predict an image
+====================================
 
-Train the report's Small network, see how the training went, and predict one image.
+This example trains the report's Small network, plots its training history, and predicts one
+image.
 """
 
 import octsk
@@ -15,8 +16,8 @@ net.fit(train.data, train.target, X_val=test.data, y_val=test.target)
 octsk.HistoryDisplay.from_estimator(net)
 
 # %%
-# One image with its true and its predicted class, as the report shows it, and the
-# probabilities of all four:
+# The plot shows an image with its true and predicted class, as in the report, and the
+# predicted probabilities of all classes:
 
 octsk.PredictionDisplay.from_estimator(
     net, test.data[9], test.target[9], class_names=test.target_names

@@ -1,10 +1,11 @@
 """
-Which classes are taken for which
-=================================
+Class weights and the confusion matrix
+======================================
 
-In OCTMNIST drusen are rare. A net trained on such shares rarely says "drusen";
-``class_weight="balanced"`` makes up for it. Both are measured on equal shares. Each cell
-has the share of its true class, and the number of images.
+Drusen are rare in OCTMNIST. A network trained with its class frequencies rarely predicts
+"drusen"; ``class_weight="balanced"`` compensates for this. Both networks are evaluated on
+images with equal class frequencies. Each cell shows the percentage of its true class and
+the number of images.
 """
 
 import matplotlib.pyplot as plt

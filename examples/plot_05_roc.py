@@ -1,8 +1,9 @@
 """
-How well each class is told from the rest
-=========================================
+ROC and precision-recall curves
+===============================
 
-ROC curves do not depend on how frequent a class is, precision does: look at both.
+ROC curves do not depend on class frequencies, but precision does, so you should look at
+both.
 """
 
 import octsk
@@ -17,6 +18,7 @@ report = octsk.evaluate(net, test.data, test.target, dataset=test)
 octsk.RocCurvesDisplay.from_report(report)
 
 # %%
-# The dotted lines are the shares of the classes, which is the precision of guessing.
+# The dotted lines show the proportions of the classes, which are the precision of random
+# guessing.
 
 octsk.PrecisionRecallCurvesDisplay.from_report(report)

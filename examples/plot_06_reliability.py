@@ -1,9 +1,9 @@
 """
-May I believe its probabilities?
-================================
+Calibration and the number of epochs
+====================================
 
-A net that is trained for long grows too sure of itself: below the diagonal it is right less
-often than it says. First, few epochs:
+A network that is trained for many epochs becomes overconfident: in a reliability diagram,
+its points lie below the diagonal. The first diagram shows a network trained for few epochs:
 """
 
 import octsk
@@ -16,7 +16,7 @@ net.fit(train.data, train.target)
 octsk.ReliabilityDisplay.from_estimator(net, test.data, test.target)
 
 # %%
-# And many:
+# The second one shows the same network trained for many epochs:
 
 net.set_params(epochs=30).fit(train.data, train.target)
 octsk.ReliabilityDisplay.from_estimator(net, test.data, test.target)

@@ -1,9 +1,9 @@
 """
-Where a net is sure, and wrong
+Plot the most confident errors
 ==============================
 
-The mistakes that a net is surest of are where a wrong label, a bad scan or a gap in the
-training images shows first.
+Errors with high confidence often reveal wrong labels, bad scans or gaps in the training
+data.
 """
 
 import octsk

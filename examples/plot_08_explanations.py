@@ -1,9 +1,10 @@
 """
-Where a net sees its reason
-===========================
+Which image regions drive a prediction
+======================================
 
-Maps of two methods over images whose lesions are known: the white line is where each was
-drawn. :doc:`/user_guide/explaining` says how often the maps point there.
+This example plots saliency maps of two methods for images with known lesions, which are
+outlined in white. :doc:`/user_guide/explaining` reports how often the maps point at the
+lesions.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ chosen = np.flatnonzero(right)[:4]
 
 
 def explain(method):
-    """Draw the maps of a method, and the lesions over them."""
+    """Plot the maps of a method with the outlines of the lesions."""
     display = octsk.ExplanationDisplay.from_estimator(
         net,
         test.data[chosen],

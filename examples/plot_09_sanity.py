@@ -1,10 +1,10 @@
 """
-Does a map show what was learned?
-=================================
+Check that explanations depend on the weights
+=============================================
 
-Adebayo et al. (2018) ask of every method of explanation that its map change when the
-weights are replaced by random ones. One image, explained by a trained net, by the same net
-trained from another seed, and by one that has not been trained.
+Adebayo et al. (2018) require that the maps of an explanation method change if the weights
+are replaced by random ones. This example explains an image with a trained network, with the
+same network trained with another seed, and with an untrained one.
 """
 
 import matplotlib.pyplot as plt

@@ -1,10 +1,11 @@
 """
-Several nets, several seeds
-===========================
+Compare networks over several seeds
+===================================
 
-One training proves little. Each dot is one seed's accuracy with its interval over test
-images, the black line the mean of the seeds. On OCTMNIST's official test images MedMNIST's
-published rows stand below; on other images they must not.
+A single training run says little. Each dot is the accuracy for one seed with its confidence
+interval over the test images, and the black lines are the means over the seeds. For
+OCTMNIST's official test images, MedMNIST's published results would be shown below; for
+other images, the comparison is not valid.
 """
 
 from sklearn.linear_model import SGDClassifier

@@ -1,9 +1,9 @@
 """
-What noise and blur do
-======================
+Robustness to noise and blur
+============================
 
-Test images get worse in five steps; the error is 1 less the balanced accuracy. In a
-training as short as this one augmentation costs more than it gives.
+The test images are corrupted in five severities. The error is 1 minus the balanced
+accuracy. In such a short training, augmentation does more harm than good.
 """
 
 import numpy as np
@@ -17,13 +17,13 @@ test = octsk.make_oct_phantoms(300, random_state=1)
 
 
 def noise(images, severity):
-    """Add normal noise of up to 60 grey levels."""
+    """Add Gaussian noise with a standard deviation of up to 60 grey levels."""
     added = np.random.default_rng(0).normal(0, 12 * severity, images.shape)
     return np.clip(images + added, 0, 255).astype(np.uint8)
 
 
 def blur(images, severity):
-    """Blur each image by up to two pixels."""
+    """Blur each image with a standard deviation of up to two pixels."""
     return gaussian_filter(images, (0, 0.4 * severity, 0.4 * severity))
 
 

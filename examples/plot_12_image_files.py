@@ -2,7 +2,7 @@
 Predict image files
 ===================
 
-From a folder of image files to predictions, with a net that was saved and loaded.
+This example predicts a folder of image files with a network that was saved and loaded.
 """
 
 import tempfile
@@ -18,13 +18,13 @@ net = octsk.SmallOCTNet(epochs=6, augmentation=None, random_state=0)
 net.fit(train.data, train.target)
 net.save(folder / "small.octsk", class_names=train.target_names)
 
-# Scans as a user has them: larger, and one file each.
+# Write larger scans to one file each, like those of a user.
 larger = octsk.make_oct_phantoms(4, size=224, random_state=5)
 for number, scan in enumerate(larger.data):
     Image.fromarray(scan).save(folder / f"scan{number}.png")
 
 # %%
-# The names of the classes come with the file of the net.
+# The file of the network also contains the class names.
 
 net = octsk.load(folder / "small.octsk")
 paths = sorted(folder.glob("*.png"))

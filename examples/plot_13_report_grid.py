@@ -1,11 +1,12 @@
 """
-The report's grid
-=================
+The report's grid search
+========================
 
-Two nets, Adam or Nadam, two numbers of epochs each, with and without augmentation: the
-report's 16 candidates are one call. Here the epochs are cut short and the images are few
-phantoms, so that the scores say nothing of what is best. On real images leave the epochs
-as they are; ``n_jobs`` starts several processes.
+:func:`octsk.report_grid_search` creates a search over the report's 16 candidates: two
+networks, each with Adam or Nadam, two numbers of epochs, and with or without augmentation.
+This example uses few epochs and few phantoms, so its scores do not show which candidate is
+best. On real images, keep the epochs unchanged, and use ``n_jobs`` to start several
+processes.
 """
 
 import matplotlib.pyplot as plt
@@ -19,13 +20,13 @@ for candidates in search.param_grid:
 search.fit(X, y)
 
 # %%
-# What it found is in scikit-learn's own format. Each line is a candidate, from the score
-# in one fold to that in the other.
+# The results have scikit-learn's format. Each line connects the scores of a candidate in
+# the two folds.
 
 results = search.cv_results_
 names = [
     f"{type(p['net']).__name__}, {p['net__optimizer']}, epochs: {p['net__epochs']}, "
-    + ("augmented" if p["net__augmentation"] else "as they are")
+    + ("augmented" if p["net__augmentation"] else "not augmented")
     for p in results["params"]
 ]
 folds = [results["split0_test_score"], results["split1_test_score"]]

@@ -12,7 +12,6 @@ from . import reporting as reporting
 from . import tuning as tuning
 from ._version import __version__ as __version__
 from .augmentation import OCTAugmenter as OCTAugmenter
-from .benchmark import evaluate as evaluate
 from .classifiers import LargeOCTNet as LargeOCTNet
 from .classifiers import MediumOCTNet as MediumOCTNet
 from .classifiers import ResidualOCTNet as ResidualOCTNet
@@ -24,6 +23,7 @@ from .datasets import fetch_octmnist as fetch_octmnist
 from .datasets import load_image_files as load_image_files
 from .datasets import load_medmnist as load_medmnist
 from .datasets import make_oct_phantoms as make_oct_phantoms
+from .evaluation import evaluate as evaluate
 from .inspection import ExplanationDisplay as ExplanationDisplay
 from .inspection import grad_cam as grad_cam
 from .inspection import occlusion_sensitivity as occlusion_sensitivity

@@ -1,50 +1,57 @@
-"""The networks: pure functions from an input shape to a Keras model.
+"""Network architectures: functions that build a Keras model for an input shape.
 
-Each takes the shape of one image and the number of classes, gives logits (no softmax),
-declares its input shape and knows nothing of scikit-learn, data or training.
+Each function takes the shape of one image and the number of classes, and returns a model
+with a declared input shape whose outputs are logits (without a softmax). The functions do
+not depend on scikit-learn, data or training.
 """
 
 import numpy as np
 
-from octsk.utils.tensorflow import keras, tf
+from octsk.utils.tensorflow import float32_layers, keras, tf
 
 layers = keras.layers
 
-# Keras's 0.99 looks back over some 100 steps, a tenth of a training on a thousand images.
+# The layout of the images does not depend on Keras's global image_data_format.
+_CHANNELS_LAST = {"data_format": "channels_last"}
+
+# Keras's default of 0.99 averages over about 100 steps, which is a tenth of a training on
+# a thousand images.
 _BATCH_NORM_MOMENTUM = 0.9
 
 
 def small(input_shape, n_classes, *, filters=(32, 32), dense_units=(64,), dropout=0.0):
-    """Build the report's Small network ("basic").
+    """Build the Small network of the report ("basic").
 
-    Convolution 32, pooling, convolution 32, dense 64, logits: 257,700 parameters on
-    28 x 28 x 1 images of 4 classes.
+    The network consists of a convolution with 32 filters, a max-pooling, another
+    convolution with 32 filters and a dense layer of 64 units. It has 257,700 parameters
+    for 28 x 28 x 1 images of 4 classes.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one image, pixels in [0, 1].
+        Shape of one image, whose pixels are in [0, 1].
     n_classes : int
-        Number of logits.
+        Number of classes, which is the number of logits.
     filters : sequence of int, default=(32, 32)
-        Filters of each 3 x 3 'valid' ReLU convolution; a 2 x 2 max-pooling stands
-        between every two.
+        Number of filters of each convolution. Convolutions are 3 x 3, unpadded, and
+        followed by a ReLU, with a 2 x 2 max-pooling between consecutive ones.
     dense_units : sequence of int, default=(64,)
-        Units of each hidden dense ReLU layer.
+        Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
-        Share of the units of each hidden dense layer dropped in training; at 0 there is
-        no dropout layer.
+        Fraction of the units of each hidden dense layer that is dropped in training. 0
+        adds no dropout layers.
 
     Returns
     -------
     keras.Model
-        Maps (n, height, width, channels) float32 to (n, n_classes) logits.
+        Model that maps float32 images of shape (n, height, width, channels) to logits of
+        shape (n, n_classes).
 
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions, or a size is no whole
-        number of 1 or more.
+        If the image is too small for the number of convolutions, or if a size is not a
+        positive integer.
 
     References
     ----------
@@ -65,36 +72,38 @@ def small(input_shape, n_classes, *, filters=(32, 32), dense_units=(64,), dropou
 def medium(
     input_shape, n_classes, *, filters=(128, 512, 1024), dense_units=(256, 128), dropout=0.0
 ):
-    """Build the report's Medium network ("complex").
+    """Build the Medium network of the report ("complex").
 
-    Convolutions 128, 512 and 1024 with pooling between them, dense 256 and 128, logits:
-    7,704,196 parameters on 28 x 28 x 1 images of 4 classes.
+    The network consists of convolutions with 128, 512 and 1024 filters, with a max-pooling
+    between them, and of dense layers of 256 and 128 units. It has 7,704,196 parameters for
+    28 x 28 x 1 images of 4 classes.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one image, pixels in [0, 1].
+        Shape of one image, whose pixels are in [0, 1].
     n_classes : int
-        Number of logits.
+        Number of classes, which is the number of logits.
     filters : sequence of int, default=(128, 512, 1024)
-        Filters of each 3 x 3 'valid' ReLU convolution; a 2 x 2 max-pooling stands
-        between every two.
+        Number of filters of each convolution. Convolutions are 3 x 3, unpadded, and
+        followed by a ReLU, with a 2 x 2 max-pooling between consecutive ones.
     dense_units : sequence of int, default=(256, 128)
-        Units of each hidden dense ReLU layer.
+        Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
-        Share of the units of each hidden dense layer dropped in training; at 0 there is
-        no dropout layer.
+        Fraction of the units of each hidden dense layer that is dropped in training. 0
+        adds no dropout layers.
 
     Returns
     -------
     keras.Model
-        Maps (n, height, width, channels) float32 to (n, n_classes) logits.
+        Model that maps float32 images of shape (n, height, width, channels) to logits of
+        shape (n, n_classes).
 
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions, or a size is no whole
-        number of 1 or more.
+        If the image is too small for the number of convolutions, or if a size is not a
+        positive integer.
 
     References
     ----------
@@ -115,38 +124,39 @@ def medium(
 def large(
     input_shape, n_classes, *, filters=(128, 512, 1024), dense_units=(256, 128), dropout=0.0
 ):
-    """Build the report's Large network, which as printed is Medium.
+    """Build the Large network of the report, which is identical to Medium.
 
-    The report's text calls Large bulkier and quicker to overfit than Medium; its printed
-    code and summary are Medium's, layer for layer. This function follows the print, so
-    that the report's row can be rebuilt. For a network that really is larger, pass
-    more `filters` or `dense_units`.
+    The text of the report describes Large as a larger network that overfits earlier than
+    Medium, but its printed code and summary are those of Medium, layer for layer. This
+    function follows the printed code, so that the result in the report can be reproduced.
+    Pass more `filters` or `dense_units` to build a network that is larger than Medium.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one image, pixels in [0, 1].
+        Shape of one image, whose pixels are in [0, 1].
     n_classes : int
-        Number of logits.
+        Number of classes, which is the number of logits.
     filters : sequence of int, default=(128, 512, 1024)
-        Filters of each 3 x 3 'valid' ReLU convolution; a 2 x 2 max-pooling stands
-        between every two.
+        Number of filters of each convolution. Convolutions are 3 x 3, unpadded, and
+        followed by a ReLU, with a 2 x 2 max-pooling between consecutive ones.
     dense_units : sequence of int, default=(256, 128)
-        Units of each hidden dense ReLU layer.
+        Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
-        Share of the units of each hidden dense layer dropped in training; at 0 there is
-        no dropout layer.
+        Fraction of the units of each hidden dense layer that is dropped in training. 0
+        adds no dropout layers.
 
     Returns
     -------
     keras.Model
-        Maps (n, height, width, channels) float32 to (n, n_classes) logits.
+        Model that maps float32 images of shape (n, height, width, channels) to logits of
+        shape (n, n_classes).
 
     Raises
     ------
     ValueError
-        If the image is too small for that many convolutions, or a size is no whole
-        number of 1 or more.
+        If the image is too small for the number of convolutions, or if a size is not a
+        positive integer.
 
     References
     ----------
@@ -164,45 +174,49 @@ def large(
     )
 
 
+@float32_layers()
 def residual(
     input_shape, n_classes, *, filters=(32, 64, 128, 128), dense_units=(), dropout=0.0
 ):
     """Build the residual network of :class:`octsk.ResidualOCTNet`.
 
-    Each image is standardized; then come a 3 x 3 convolution, residual blocks of two each
-    (He et al. 2016) with batch normalization, the mean over the image, and logits: 604,580
-    parameters and 52 million multiply-adds on 28 x 28 x 1 images of 4 classes.
+    Each image is standardized. A 3 x 3 convolution is followed by residual blocks of two
+    convolutions each (He et al. 2016) with batch normalization, and by global average
+    pooling. The network has 604,580 parameters and takes 52 million multiply-adds for
+    28 x 28 x 1 images of 4 classes.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one image, pixels in [0, 1]; of any size.
+        Shape of one image, whose pixels are in [0, 1]. Images may have any size.
     n_classes : int
-        Number of logits.
+        Number of classes, which is the number of logits.
     filters : sequence of int, default=(32, 64, 128, 128)
-        Filters of each residual block; one with others than the block before halves the
-        image.
+        Number of filters of each residual block. A block whose number differs from that of
+        the block before it halves the height and width.
     dense_units : sequence of int, default=()
-        Units of each hidden dense ReLU layer.
+        Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
-        Share of the means, and of the units of each hidden dense layer, dropped in
-        training; at 0 there is no dropout layer.
+        Fraction of the pooled features, and of the units of each hidden dense layer, that
+        is dropped in training. 0 adds no dropout layers.
 
     Returns
     -------
     keras.Model
-        Maps (n, height, width, channels) float32 to (n, n_classes) logits.
+        Model that maps float32 images of shape (n, height, width, channels) to logits of
+        shape (n, n_classes).
 
     Raises
     ------
     ValueError
-        If a size is no whole number of 1 or more, there are no `filters`, or the
-        `input_shape` is not of three numbers.
+        If a size is not a positive integer, if `filters` is empty, or if `input_shape`
+        does not hold three numbers.
 
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR
-    2016, pp. 770-778. Blocks and shortcuts are its; depth and filters are octsk's own.
+    2016, pp. 770-778. Blocks and shortcuts follow this paper, but depth and filters do
+    not.
 
     Examples
     --------
@@ -215,16 +229,17 @@ def residual(
         raise ValueError("filters must hold one number or more, got none.")
     dense_units = _positive_ints(dense_units, "dense_units")
     _check_shape(input_shape)
-    image = keras.Input(input_shape)
-    # To mean 0 and variance 1, each by itself: devices differ in brightness and contrast.
-    # Keras's own epsilon, 0.001, is the variance of images of little contrast.
+    image = keras.Input(input_shape, dtype="float32")
+    # Each image is scaled to mean 0 and variance 1, since devices differ in brightness and
+    # contrast. Keras's default epsilon, 0.001, is as large as the variance of images of low
+    # contrast.
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5)(
         image
     )
     x = _convolution(x, filters[0])
     for n, before in zip(filters, [filters[0], *filters], strict=False):
         x = _residual_block(x, n, halve=n != before)
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(**_CHANNELS_LAST)(x)
     for n in dense_units:
         if dropout:
             x = layers.Dropout(dropout)(x)
@@ -236,21 +251,21 @@ def residual(
 
 @keras.saving.register_keras_serializable("octsk")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's batch normalization by TensorFlow's one operation for it.
+    """Batch normalization by a single, fused operation of TensorFlow.
 
-    Keras 3.15 puts it together from a dozen operations, each with a pass over the images
-    that takes about as long as the convolution before it.
+    Keras 3.15 composes batch normalization of about a dozen operations, each of which takes
+    about as long as the preceding convolution.
     """
 
     def call(self, inputs, training=False):
-        """Normalize by the means of the batch in training, else by the moving ones.
+        """Normalize by the statistics of the batch in training, else by the moving ones.
 
         Parameters
         ----------
         inputs : tensorflow.Tensor of shape (n, h, w, c)
-            What to normalize over all axes but the last.
+            Inputs, which are normalized over all axes except the last.
         training : bool, default=False
-            Whether to take the means and variances of these inputs.
+            Whether to use the means and variances of `inputs` and update the moving ones.
 
         Returns
         -------
@@ -274,7 +289,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def _convolution(x, n, size=3, strides=1, activation="relu"):
-    x = layers.Conv2D(n, size, strides=strides, padding="same", use_bias=False)(x)
+    x = layers.Conv2D(
+        n, size, strides=strides, padding="same", use_bias=False, **_CHANNELS_LAST
+    )(x)
     x = FusedBatchNormalization(momentum=_BATCH_NORM_MOMENTUM)(x)
     return layers.Activation(activation)(x) if activation else x
 
@@ -283,22 +300,23 @@ def _residual_block(x, n, halve):
     y = _convolution(x, n, strides=2 if halve else 1)
     y = _convolution(y, n, activation=None)
     if halve:
-        # Means, so that the shortcut leaves out no pixel.
-        x = layers.AveragePooling2D(2, padding="same")(x)
+        # Average pooling, unlike a strided convolution, ignores no pixel of the shortcut.
+        x = layers.AveragePooling2D(2, padding="same", **_CHANNELS_LAST)(x)
         x = _convolution(x, n, size=1, activation=None)
     return layers.Activation("relu")(layers.Add()([x, y]))
 
 
+@float32_layers()
 def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name):
     filters = _positive_ints(filters, "filters")
     dense_units = _positive_ints(dense_units, "dense_units")
     _check_size(input_shape, len(filters))
-    model = keras.Sequential([keras.Input(input_shape)], name=name)
+    model = keras.Sequential([keras.Input(input_shape, dtype="float32")], name=name)
     for i, n in enumerate(filters):
         if i > 0:
-            model.add(layers.MaxPooling2D(2))
-        model.add(layers.Conv2D(n, 3, activation="relu"))
-    model.add(layers.Flatten())
+            model.add(layers.MaxPooling2D(2, **_CHANNELS_LAST))
+        model.add(layers.Conv2D(n, 3, activation="relu", **_CHANNELS_LAST))
+    model.add(layers.Flatten(**_CHANNELS_LAST))
     for n in dense_units:
         model.add(layers.Dense(n, activation="relu"))
         if dropout:
@@ -322,7 +340,8 @@ def _check_shape(input_shape):
 
 def _check_size(input_shape, n_convolutions):
     _check_shape(input_shape)
-    # Backwards from one remaining pixel: a convolution takes 2, a pooling halves.
+    # Count backwards from one remaining pixel: a convolution removes 2 pixels and a pooling
+    # halves the size.
     needed = 3
     for _ in range(n_convolutions - 1):
         needed = 2 * needed + 2

@@ -1,17 +1,18 @@
-"""Corruptions of images: what noise, blur, poor light and files do to them.
+"""Corruptions of images by noise, blur, poor lighting and lossy files.
 
-Ten, in five severities each. Which: those that MedMNIST-C has for OCT, and of ImageNet-C
-those that mean something in a grey image of 28 pixels.
+There are ten corruptions, each in five severities: those that MedMNIST-C defines for OCT,
+and those of ImageNet-C that are meaningful for grey images of 28 pixels.
 
-How strong: MedMNIST-C's severities are for 224 pixels, where a blur of 2 pixels or a noise
-of single pixels is less than one pixel of 28. So they are those of CIFAR-10-C, the
-ImageNet-C of 32 pixels (the authors' create_c/make_cifar_c.py), and lengths in pixels are
-taken as they are, since 28 is near 32: in proportion to the image they are 8/7 of those.
-Contrast knows no pixels: its factors are MedMNIST-C's for OCT. On larger images blur,
-noise and pixelation are weaker than on these.
+The severities of MedMNIST-C are meant for images of 224 pixels, in which a blur of 2 pixels
+or noise of single pixels is smaller than a pixel of a 28-pixel image. The severities are
+therefore those of CIFAR-10-C, the version of ImageNet-C for 32 pixels
+(create_c/make_cifar_c.py by its authors). Lengths in pixels are not converted, since 28 is
+close to 32; relative to the size of the image they are 8/7 as large. The contrast does not
+depend on the number of pixels, so its factors are those of MedMNIST-C for OCT. On larger
+images blur, noise and pixelation are weaker than on images of 28 pixels.
 
-Noise, blur and turns are scikit-image's (``octsk[corruptions]``), which is loaded when an
-image is corrupted.
+Noise, blur and rotation are computed by scikit-image (``octsk[corruptions]``), which is
+imported when an image is corrupted.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,17 +25,19 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk.metrics import _classes_of, _predict
-from octsk.utils.validation import check_column, check_images
+from octsk.metrics.scores import get_classes, predict_indices
+from octsk.utils.columns import check_column
+from octsk.utils.validation import check_images
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 
 SEVERITIES = range(1, 6)
 
-# What tables call the images as they are, of severity 0.
+# Name in tables of the original images, which have severity 0.
 CLEAN = "none"
 
-# Images at once: the set as floats would take eight times its memory.
+# Number of images that are processed at once. As floats, the whole set would take eight
+# times its memory.
 _BATCH = 256
 
 
@@ -44,18 +47,19 @@ class Corruption(NamedTuple):
     Attributes
     ----------
     function : callable
-        Called as ``function(images, parameter, generator)`` with float images in [0, 1] of
-        shape (n, h, w) or (n, h, w, 3); returns such, which may leave [0, 1].
+        Function that is called as ``function(images, parameter, generator)`` with float
+        images in [0, 1] of shape (n, h, w) or (n, h, w, 3). It returns images of the same
+        shape, whose values may lie outside [0, 1].
     severities : sequence of length 5
-        The parameter at severities 1 to 5.
+        Values of the parameter at severities 1 to 5.
     parameter : str
-        What it is.
+        Description of the parameter.
 
     Examples
     --------
     >>> from octsk.corruptions import CORRUPTIONS
     >>> CORRUPTIONS["brightness"].severities, CORRUPTIONS["brightness"].parameter
-    ((0.05, 0.1, 0.15, 0.2, 0.3), 'added')
+    ((0.05, 0.1, 0.15, 0.2, 0.3), 'added value')
     """
 
     function: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
@@ -66,35 +70,39 @@ class Corruption(NamedTuple):
 def corrupt(images, name: str, severity: int) -> np.ndarray:
     """Corrupt images.
 
-    What is random is seeded by the corruption alone: each call gives the same images.
+    Random numbers are seeded by the corruption alone, so that each call gives the same
+    images.
 
     Parameters
     ----------
     images : array-like of uint8, shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-        Grey (c = 1) or colour (c = 3) images, 0 to 255.
+        Grey (c = 1) or colour (c = 3) images with values from 0 to 255.
     name : str
-        A key of ``octsk.corruptions.CORRUPTIONS``, which says how strong each is.
+        Name of a corruption, a key of ``octsk.corruptions.CORRUPTIONS``, which defines the
+        strength of each severity.
     severity : int
-        1 (least) to 5.
+        Severity of the corruption, from 1 (weakest) to 5 (strongest).
 
     Returns
     -------
     ndarray of uint8, in the shape of `images`
-        The corrupted images; those given are left as they are.
+        The corrupted images. The images passed are not modified.
 
     Raises
     ------
     ImportError
         If scikit-image is not installed.
     TypeError
-        If `severity` is no integer.
+        If `severity` is not an integer.
     ValueError
-        If `images` are no such images, or `name` or `severity` is none of those accepted.
+        If `images` are not uint8 images with 1 or 3 channels, or if `name` or `severity` is
+        invalid.
 
     See Also
     --------
-    octsk.benchmark.run_benchmark : With ``corruptions=True`` it measures nets on them.
-    octsk.CorruptionDisplay : Draws errors on corrupted images.
+    octsk.benchmark.run_benchmark : Measures networks on corrupted images if called with
+        ``corruptions=True``.
+    octsk.CorruptionDisplay : Draws the errors on corrupted images.
 
     References
     ----------
@@ -121,7 +129,7 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
     # Pillow takes grey images without an axis of channels.
     source = checked[..., 0] if checked.shape[3] == 1 else checked
     result = np.empty(source.shape, np.uint8)
-    # One after the other the batches draw what all at once would.
+    # The generator advances from batch to batch, so the batch size does not matter.
     for start in range(0, len(source), _BATCH):
         part = slice(start, start + _BATCH)
         changed = function(source[part] / 255, severities[severity - 1], rng)
@@ -130,28 +138,29 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
 
 
 def check_corruptible(images, name="images") -> np.ndarray:
-    """Return images as (n, h, w, c), once it is sure that they can be corrupted."""
+    """Check that images can be corrupted and return them as (n, h, w, c)."""
     checked = check_images(images, name=name)
     if checked.dtype != np.uint8:
         raise ValueError(
-            f"{name} has dtype {checked.dtype}; images to corrupt are uint8 (0 to 255)."
+            f"{name} has dtype {checked.dtype}, but images to corrupt must be uint8 (0 to "
+            "255)."
         )
     if checked.shape[3] not in (1, 3):
         raise ValueError(
-            f"{name} has {checked.shape[3]} channels; images to corrupt have 1 (grey) or 3 "
-            "(colour)."
+            f"{name} has {checked.shape[3]} channels, but images to corrupt must have 1 "
+            "(grey) or 3 (colour)."
         )
     _scikit_image("util")
     return checked
 
 
 def _scikit_image(module):
-    """Return a module of scikit-image, or raise an ImportError that says how to get it."""
+    """Import a module of scikit-image, or raise an error that says how to install it."""
     try:
         return import_module(f"skimage.{module}")
     except ImportError as error:
         raise ImportError(
-            "scikit-image is needed for corruptions; install it with: "
+            "Corruptions need scikit-image, which is not installed. Install it with: "
             'pip install "octsk[corruptions]"'
         ) from error
 
@@ -160,7 +169,7 @@ def _scikit_image(module):
 
 
 def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[tuple]:
-    """Yield corruption, severity, images and labels; first the images as they are."""
+    """Yield corruption, severity, images and labels, starting with the original images."""
     yield CLEAN, 0, images, labels
     for name in CORRUPTIONS if names is None else names:
         for severity in SEVERITIES:
@@ -168,14 +177,14 @@ def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[t
 
 
 def balanced_error(classifier, images, labels) -> float:
-    """Return 1 - balanced accuracy, as `octsk.evaluate` has it."""
-    classes, y = _classes_of(classifier), check_column(labels, warn=False)
-    predicted = classes[_predict(np.asarray(classifier.predict_proba(images)))]
+    """Return 1 - balanced accuracy, computed as in `octsk.evaluate`."""
+    classes, y = get_classes(classifier), check_column(labels, warn=False)
+    predicted = classes[predict_indices(np.asarray(classifier.predict_proba(images)))]
     return 1 - float(recall_score(y, predicted, labels=np.unique(y), average="macro"))
 
 
 def error_rows(net: str, seed, classifier, sets: Iterable[tuple]) -> list[dict[str, Any]]:
-    """Measure a fitted classifier on image sets, in rows for `octsk.CorruptionDisplay`."""
+    """Measure a classifier on image sets and return rows for `octsk.CorruptionDisplay`."""
     return [
         {
             "net": net,
@@ -189,7 +198,7 @@ def error_rows(net: str, seed, classifier, sets: Iterable[tuple]) -> list[dict[s
 
 
 def errors_by_seed(rows: Iterable[dict], net: str, corruption: str) -> list[float]:
-    """Return a net's mean error over the severities of a corruption, for each seed."""
+    """Return a network's mean error over the severities of a corruption for each seed."""
     seeds: dict[Any, list[float]] = {}
     for row in rows:
         if (row["net"], row["corruption"]) == (net, corruption):
@@ -209,7 +218,8 @@ def _speckle_noise(x, deviation, rng):
 
 
 def _shot_noise(x, photons, rng):
-    # scikit-image's "poisson" takes the number of photons from the image, not from us.
+    # The "poisson" mode of scikit-image derives the number of photons from the image and
+    # has no parameter for it.
     return rng.poisson(photons * x) / photons
 
 
@@ -224,13 +234,13 @@ def _gaussian_blur(x, deviation, rng):
 def _defocus_blur(x, radius_and_softness, rng):
     radius, softness = radius_and_softness
     kernel = np.zeros((7, 7))
-    # The draw of a disk leaves its edge out.
+    # skimage.draw.disk excludes the edge of the disk, hence the slightly larger radius.
     kernel[_scikit_image("draw").disk((3, 3), radius + 1e-6)] = 1
     return _convolve(x, _scikit_image("filters").gaussian(kernel, softness))
 
 
 def _motion_blur(x, radius_and_deviation, rng):
-    # As ImageMagick's: a trail to one side, which fades as half a Gaussian curve.
+    # As in ImageMagick, the kernel is a one-sided trail that fades as half a Gaussian.
     radius, deviation = radius_and_deviation
     trail = np.zeros((2 * radius + 1, 2 * radius + 1))
     trail[radius, radius:] = np.exp(-0.5 * (np.arange(radius + 1) / deviation) ** 2)
@@ -295,30 +305,30 @@ def _by_pillow(x, change):
     return np.stack(changed) / 255
 
 
-# By name. What is random is seeded with the place here: new ones come last.
+# Corruptions by name. The position of a corruption is its seed, so new ones go last.
 CORRUPTIONS = {
-    # MedMNIST-C's for OCT.
+    # Corruptions that MedMNIST-C defines for OCT.
     "jpeg_compression": Corruption(_jpeg_compression, (80, 65, 58, 50, 40), "quality"),
     "pixelate": Corruption(
         _pixelate, (0.95, 0.9, 0.85, 0.75, 0.65), "side of the coarse image"
     ),
     "speckle_noise": Corruption(
-        _speckle_noise, (0.06, 0.1, 0.12, 0.16, 0.2), "deviation, times the pixel"
+        _speckle_noise, (0.06, 0.1, 0.12, 0.16, 0.2), "deviation relative to the pixel"
     ),
     "motion_blur": Corruption(
         _motion_blur,
         ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
-        "longest trail and its deviation, pixels",
+        "longest trail and its deviation in pixels",
     ),
     "defocus_blur": Corruption(
         _defocus_blur,
         ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
-        "radius of the disk and deviation of its softening, pixels",
+        "radius of the disk and deviation of its smoothing in pixels",
     ),
     "contrast_down": Corruption(
-        _contrast_down, (0.6, 0.4, 0.3, 0.2, 0.15), "factor; MedMNIST-C's"
+        _contrast_down, (0.6, 0.4, 0.3, 0.2, 0.15), "factor (of MedMNIST-C)"
     ),
-    # ImageNet-C's.
+    # Corruptions of ImageNet-C.
     "gaussian_noise": Corruption(
         _gaussian_noise, (0.04, 0.06, 0.08, 0.09, 0.10), "deviation"
     ),
@@ -326,7 +336,7 @@ CORRUPTIONS = {
         _shot_noise, (500, 250, 100, 75, 50), "photons in a white pixel"
     ),
     "gaussian_blur": Corruption(
-        _gaussian_blur, (0.4, 0.6, 0.7, 0.8, 1), "deviation, pixels"
+        _gaussian_blur, (0.4, 0.6, 0.7, 0.8, 1), "deviation in pixels"
     ),
-    "brightness": Corruption(_brightness, (0.05, 0.1, 0.15, 0.2, 0.3), "added"),
+    "brightness": Corruption(_brightness, (0.05, 0.1, 0.15, 0.2, 0.3), "added value"),
 }

@@ -1,4 +1,4 @@
-"""Published results as data, and what a data set must be to stand beside them."""
+"""Published results, and the conditions under which other results are comparable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,34 +33,35 @@ ENLARGED = "28-pixel images enlarged to 224 pixels, not the 224-pixel set"
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One published result on the official test split of a MedMNIST set.
+    """A published result on the official test split of a MedMNIST data set.
 
     Parameters
     ----------
     method : str
-        Name of the method, as its source writes it.
+        Name of the method in its source.
     dataset : str
-        MedMNIST's name of the set, such as ``"octmnist"``.
+        MedMNIST's name of the data set, such as ``"octmnist"``.
     kind : {'benchmark', 'report', 'notebook', 'native'}
-        MedMNIST's own benchmark; the 2021 report that this library rebuilds; public
-        notebooks above the benchmark; sets of a larger native size, which cannot be
-        compared with 28 pixels.
+        Kind of the source: MedMNIST's own benchmark, the 2021 report that this library
+        reproduces, a public notebook with results above the benchmark, or a study on
+        images of a larger native size, which are not comparable with 28 pixels.
     source : str
-        Citation.
+        Citation of the source.
     acc : float
-        Accuracy, 0 to 1.
+        Accuracy from 0 to 1.
     auc : float or None
-        Area under the ROC curve, 0 to 1, where published.
+        Area under the ROC curve from 0 to 1, if it was published.
     version : {'v1', 'v2'} or None
         Edition of MedMNIST's benchmark.
     size : int
-        Side in pixels of the set's images (not of the net's input: see `note`).
+        Height and width in pixels of the images of the data set. The input of the network
+        may be larger: see `note`.
     loss : float or None
-        Test cross-entropy, where published.
+        Cross-entropy on the test split, if it was published.
     note : str
-        What to know before comparing.
+        Remarks on the comparability of the result.
     settings : mapping
-        Of the report's rows: net, optimizer, epochs, augmentation.
+        Network, optimizer, epochs and augmentation of the rows of the report.
 
     Examples
     --------
@@ -84,7 +85,7 @@ class PublishedResult:
 
 
 def _benchmark() -> list[PublishedResult]:
-    # (AUC, ACC) of OCTMNIST v1 and v2, PneumoniaMNIST v1 and v2.
+    # Pairs of AUC and accuracy: OCTMNIST v1 and v2, PneumoniaMNIST v1 and v2.
     table = {
         "ResNet-18 (28)": [(0.951, 0.758), (0.943, 0.743), (0.957, 0.843), (0.944, 0.854)],
         "ResNet-18 (224)": [(0.960, 0.752), (0.958, 0.763), (0.970, 0.861), (0.956, 0.864)],
@@ -122,7 +123,7 @@ def _benchmark() -> list[PublishedResult]:
 
 
 def _report() -> list[PublishedResult]:
-    # Net, optimizer, epochs, augmentation, accuracy, loss.
+    # Each row holds network, optimizer, epochs, augmentation, accuracy and loss.
     Row = tuple[str, str, int, bool, float, float | None]
     listed: list[Row] = [
         ("Small", "Adam", 5, True, 0.616, None),
@@ -211,27 +212,28 @@ PUBLISHED = (*_benchmark(), *_report(), *_notebooks(), *_native_sizes())
 def published_results(
     dataset: str = "octmnist", *, kind: str | None = None, version: str | None = None
 ) -> list[PublishedResult]:
-    """List published results on a MedMNIST set, to compare with.
+    """Return published results on a MedMNIST data set.
 
     Parameters
     ----------
     dataset : {'octmnist', 'pneumoniamnist'}, default='octmnist'
-        MedMNIST's name of the set.
+        MedMNIST's name of the data set.
     kind : {'benchmark', 'report', 'notebook', 'native'} or None, default=None
-        Only results of this kind: see `PublishedResult`. The report's rows come from
-        two places, said in their `note`: ``"list of results"`` and ``"printed run"``.
+        Kind of results to return: see `PublishedResult`. None returns all kinds. The
+        `note` of a row of the report names its place there, ``"list of results"`` or
+        ``"printed run"``.
     version : {'v1', 'v2'} or None, default=None
-        Only results of this edition of MedMNIST's benchmark.
+        Edition of MedMNIST's benchmark to return. None returns all results.
 
     Returns
     -------
     list of PublishedResult
-        In their sources' order.
+        Results in the order of their sources.
 
     Raises
     ------
     ValueError
-        For a set, a kind or a version of which there is none.
+        If `dataset`, `kind` or `version` is not one of the accepted values.
 
     Examples
     --------
@@ -258,33 +260,74 @@ def published_results(
     ]
 
 
-# Images of each class in the official test splits, which are the test images of
-# Kermany et al., Cell 172(5):1122-1131, 2018, whole.
+# Number of images of each class in the official test splits, which are the complete test
+# sets of Kermany et al., Cell 172(5):1122-1131, 2018.
 OFFICIAL_TEST_COUNTS = {"octmnist": (250, 250, 250, 250), "pneumoniamnist": (234, 390)}
+
+
+# Larger labels are codes of another kind, not the labels 0 to n - 1 of a data set.
+_MAX_LABEL = 999
+
+
+def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
+    """Return the labels, from 0 to n - 1, that a data set has for given classes.
+
+    Parameters
+    ----------
+    dataset : mapping
+        Data set, whose `target_names`, if any, name the labels.
+    classes : array-like of shape (n,)
+        Labels, or names of labels.
+
+    Returns
+    -------
+    list of int or None
+        Label of each class, or None if a class is not a label of the data set.
+    """
+    names = dataset.get("target_names")
+    names = None if names is None else [str(name) for name in names]
+    labels = []
+    for value in np.asarray(classes).tolist():
+        label = _label_of(value, names)
+        if label is None:
+            return None
+        labels.append(label)
+    return labels
+
+
+def _label_of(value, names: list[str] | None) -> int | None:
+    if isinstance(value, str):
+        # A name of two labels is ambiguous.
+        return names.index(value) if names and names.count(value) == 1 else None
+    highest = _MAX_LABEL if names is None else len(names) - 1
+    is_label = isinstance(value, int | float) and 0 <= value <= highest
+    return int(value) if is_label and value == int(value) else None
 
 
 def why_not_comparable(
     dataset: Mapping | None, y: ArrayLike, *, split: str = "test"
 ) -> str | None:
-    """Why results on these data may not stand beside published ones.
+    """Return the reason why results on a data set are not comparable with published ones.
 
-    Published results are those of one file's test split at 28 pixels. All of this
-    must agree: the name, real data, the split, the size, the number of images in
-    each class, and the file they were read from, byte for byte.
+    Published results were measured on the test split of an official file of 28-pixel
+    images. Other results are comparable only if the data are real and if the name, the
+    split, the size, the class of each image and the bytes of the file agree.
 
     Parameters
     ----------
     dataset : Bunch or None
-        Data set with `name`, `size`, `synthetic` and `official`.
+        Data set with the attributes `name`, `size`, `synthetic` and `official`. If it holds
+        the labels of the split, `y` must equal them image by image; without them, only
+        the number of images of each class is compared.
     y : array-like of shape (n_samples,)
-        Classes of the evaluated images.
+        Classes of the evaluated images: labels, or their names in ``target_names``.
     split : str, default='test'
-        Split that they are.
+        Name of the evaluated split.
 
     Returns
     -------
     str or None
-        The first reason found; None when the results are comparable.
+        The first reason that was found, or None if the results are comparable.
 
     Examples
     --------
@@ -293,7 +336,7 @@ def why_not_comparable(
     'the images are synthetic'
     >>> x_rays = Bunch(name="pneumoniamnist", size=28, synthetic=False, official=True)
     >>> why_not_comparable(x_rays, [0] * 121 + [1] * 349)
-    "470 images were evaluated, and pneumoniamnist's official test split has 624"
+    '470 images were evaluated, but the official test split of pneumoniamnist has 624'
     >>> why_not_comparable(x_rays, [0] * 234 + [1] * 390) is None
     True
     """
@@ -304,26 +347,47 @@ def why_not_comparable(
     if name is None:
         return "the data set is not named"
     if name not in OFFICIAL_TEST_COUNTS:
-        return f"no published results are kept for {name!r}"
+        return f"octsk lists no published results for {name!r}"
     if split != "test":
-        return f"published results are of the test split, these of the {split} split"
-    if dataset.get("size") != 28:
-        return f"published results are of 28-pixel images, these of {dataset.get('size')}"
-    counts = sorted(np.unique(np.asarray(y), return_counts=True)[1].tolist())
-    official = sorted(OFFICIAL_TEST_COUNTS[name])
-    if sum(counts) != sum(official):
         return (
-            f"{sum(counts)} images were evaluated, and {name}'s official test split has "
+            f"published results were measured on the test split, these on the {split} split"
+        )
+    if dataset.get("size") != 28:
+        return (
+            "published results were measured on images of 28 pixels, these on images of "
+            f"{dataset.get('size')} pixels"
+        )
+    reason = _why_other_labels(dataset, np.ravel(y), name)
+    if reason is None and not dataset.get("official"):
+        return (
+            f"the data were not read from a byte-for-byte copy of the official file "
+            f"{name}.npz (dataset.official)"
+        )
+    return reason
+
+
+def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
+    """Return how the evaluated labels differ from the official test split, or None."""
+    official = OFFICIAL_TEST_COUNTS[name]
+    if len(y) != sum(official):
+        return (
+            f"{len(y)} images were evaluated, but the official test split of {name} has "
             f"{sum(official)}"
         )
-    if counts != official:
+    labels = labels_of(dataset, y)
+    if labels is None or max(labels) >= len(official):
         return (
-            f"the classes hold {counts} images, those of {name}'s official test split "
-            f"{official}"
+            f"the classes are neither {name}'s labels from 0 to {len(official) - 1} nor "
+            "names in its target_names"
         )
-    if not dataset.get("official"):
+    counts = np.bincount(labels, minlength=len(official)).tolist()
+    if counts != [*official]:
         return (
-            f"the data were not read from the official file {name}.npz, byte for byte "
-            "(dataset.official)"
+            f"the classes hold {counts} images, but those of the official test split of "
+            f"{name} hold {[*official]}"
         )
+    test = dataset.get("test")
+    target = (test if isinstance(test, Mapping) else dataset).get("target")
+    if target is not None and labels_of(dataset, np.ravel(target)) != labels:
+        return f"the labels are not equal, image by image, to those of {name}'s test split"
     return None

@@ -4,6 +4,7 @@ import pytest
 
 from octsk import architectures
 from octsk.architectures import FusedBatchNormalization, large, medium, small
+from octsk.training._checkpoint import describe_network
 
 # Layer for layer as the report prints them: kind and parameters.
 SMALL = [
@@ -169,3 +170,26 @@ def test_fused_batch_normalization_is_keras_s(training):
     # The moving variance is of the population here, of the batch there.
     for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["small", "medium", "large", "residual"])
+def test_networks_do_not_depend_on_keras_s_settings(name):
+    config = keras.config
+    before = config.floatx(), config.image_data_format(), config.dtype_policy()
+    arguments = dict(filters=(4, 8), dense_units=(8,), dropout=0.1)
+    plain = getattr(architectures, name)((12, 16, 1), 3, **arguments)
+    try:
+        config.set_floatx("float16")
+        config.set_image_data_format("channels_first")
+        config.set_dtype_policy("mixed_bfloat16")
+        other = getattr(architectures, name)((12, 16, 1), 3, **arguments)
+        x = np.linspace(0, 1, 2 * 12 * 16, dtype=np.float32).reshape(2, 12, 16, 1)
+        other.set_weights(plain.get_weights())
+        np.testing.assert_array_equal(other(x), plain(x))
+    finally:
+        config.set_floatx(before[0])
+        config.set_image_data_format(before[1])
+        config.set_dtype_policy(before[2])
+    assert describe_network(other) == describe_network(plain)
+    assert {layer.compute_dtype for layer in other.layers} == {"float32"}
+    assert other.dtype_policy.name == "float32"

@@ -17,8 +17,9 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import OCTAugmenter, SmallOCTNet, augmentation
-from octsk.augmentation import affine_transforms
+from octsk import OCTAugmenter, SmallOCTNet
+from octsk.augmentation import _augmenter, _warp
+from octsk.augmentation._warp import affine_transforms
 from octsk.utils.validation import check_images
 
 STILL = dict(
@@ -245,7 +246,7 @@ def test_draws_of_a_seed_stay_as_they_are(monkeypatch):
         given.extend(parameters)
         return np.zeros((5, 6))
 
-    monkeypatch.setattr(augmentation, "affine_transforms", affine_transforms)
+    monkeypatch.setattr(_augmenter, "affine_transforms", affine_transforms)
     augmenter = OCTAugmenter(**STRONG, contrast_range=0.5, brightness_range=0.1)
     drawn = augmenter.draw(5, (20, 30, 1), np.random.default_rng(0))
     u = 2 * np.random.default_rng(0).random((5, 9)).T - 1
@@ -269,7 +270,7 @@ def test_variants_do_not_depend_on_how_many_there_are():
     [((28, 28, 1), 1024), ((28, 56, 1), 512), ((224, 224, 1), 16), ((5000, 5000, 3), 1)],
 )
 def test_images_warped_at_a_time_are_few_where_large(shape, expected):
-    n = augmentation._images_at_a_time(shape)
+    n = _warp.images_at_a_time(shape)
     assert n == expected
     # Places of pixels are numbers of 32 bits.
     assert n * shape[0] * shape[1] < 2**31
@@ -298,9 +299,9 @@ def test_numbers_of_images_are_rounded_up_to_few(n, side, expected, monkeypatch)
         seen.append((len(images), len(affine)))
         return images
 
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     images = np.ones((n, side, side, 1), np.float32)
-    warped = augmentation._warp_affine(images, np.zeros((n, 6), np.float32), "nearest")
+    warped = _warp.warp_affine(images, np.zeros((n, 6), np.float32), "nearest")
     assert seen == [(expected, expected)]
     np.testing.assert_array_equal(warped, images)
 
@@ -312,7 +313,7 @@ def test_warp_is_on_the_cpu_and_keeps_the_shape(monkeypatch):
         places.append(tf.identity(images).device)
         return tf.compat.v1.placeholder_with_default(images, None)
 
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     # A graph may name a device that is not there.
     with tf.Graph().as_default(), tf.device("GPU:0"):
         warped = OCTAugmenter().warp(tf.zeros((3, 4, 5, 1)), tf.zeros((3, 8)))
@@ -325,14 +326,14 @@ def test_large_images_are_warped_like_small_ones(monkeypatch):
     augmenter = OCTAugmenter(**STRONG, random_state=0)
     expected = augmenter.fit_transform(X)
     seen = []
-    warp = augmentation.OCTAugmenter.warp
+    warp = OCTAugmenter.warp
 
     def spy(self, images, draws):
         seen.append(len(images))
         return warp(self, images, draws)
 
-    monkeypatch.setattr(augmentation.OCTAugmenter, "warp", spy)
-    monkeypatch.setattr(augmentation, "_CHUNK_PIXELS", 300)  # two images
+    monkeypatch.setattr(OCTAugmenter, "warp", spy)
+    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", 300)  # two images
     np.testing.assert_array_equal(augmenter.fit_transform(X), expected)
     assert seen == [2, 2, 1]
 
@@ -343,7 +344,7 @@ def test_large_images_are_warped_like_small_ones(monkeypatch):
 @pytest.fixture
 def fresh_warp():
     """Let the warp be made anew, and again afterwards."""
-    caches = augmentation._has_xla, augmentation._compiled_warp
+    caches = _warp._has_xla, _warp._compiled_warp
     for cache in caches:
         cache.cache_clear()
     yield
@@ -356,14 +357,14 @@ def test_without_xla_the_warp_is_the_same(fill_mode, monkeypatch, fresh_warp):
     X = (noise() / 255).astype(np.float32)
     augmenter = OCTAugmenter(**STRONG, fill_mode=fill_mode, random_state=0)
     expected = augmenter.fit_transform(X)
-    augmentation._compiled_warp.cache_clear()
-    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    _warp._compiled_warp.cache_clear()
+    monkeypatch.setattr(_warp, "_has_xla", lambda: False)
     np.testing.assert_allclose(augmenter.fit_transform(X), expected, atol=1e-5)
-    assert not augmentation._compiled_warp()._jit_compile
+    assert not _warp._compiled_warp()._jit_compile
 
 
 def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
-    traced = augmentation._compiled_warp().python_function
+    traced = _warp._compiled_warp().python_function
     logger = tf.get_logger()
 
     def warp(images, affine, fill_mode):
@@ -372,7 +373,7 @@ def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
         return images
 
     monkeypatch.setattr(logger, "propagate", True)
-    monkeypatch.setattr(augmentation, "_compiled_warp", lambda: warp)
+    monkeypatch.setattr(_warp, "_compiled_warp", lambda: warp)
     OCTAugmenter().fit_transform(noise(1))
     # Other tests make functions anew, of which TensorFlow warns.
     assert "5 of 5 calls" not in caplog.text
@@ -382,7 +383,7 @@ def test_new_shapes_bring_no_warning_of_retracing(caplog, monkeypatch):
 
 def test_nothing_behind_the_last_pixel_is_looked_up(monkeypatch, fresh_warp):
     # As many images as are warped at a time, none of them padding. XLA would not mind.
-    monkeypatch.setattr(augmentation, "_has_xla", lambda: False)
+    monkeypatch.setattr(_warp, "_has_xla", lambda: False)
     X = noise(32)
     np.testing.assert_array_equal(OCTAugmenter(**STILL).fit_transform(X), X)
 
@@ -413,8 +414,8 @@ def test_xla_is_tried_from_within_a_graph_too(fresh_warp):
     images = (noise()[..., None] / 255).astype(np.float32)
     draws = augmenter.draw(40, (12, 12, 1), np.random.default_rng(0))
     expected = augmenter.warp(images, draws).numpy()
-    augmentation._has_xla.cache_clear()
-    augmentation._compiled_warp.cache_clear()
+    _warp._has_xla.cache_clear()
+    _warp._compiled_warp.cache_clear()
     batches = tf.data.Dataset.from_tensors((images, draws)).map(augmenter.warp)
     np.testing.assert_array_equal(next(iter(batches)).numpy(), expected)
 
@@ -783,7 +784,7 @@ TWO = np.repeat([False, True], [30, 10])
         ({"a": 20, "c": 8, "b": 16}, Y),
         (lambda y: {label: 20 for label in y if label != "c"}, Y),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_sampling_strategy_is_that_of_imbalanced_learn(strategy, y):
     labels, n_variants = resample(y, sampling_strategy=strategy)
@@ -1042,11 +1043,11 @@ def vectors_to_images(estimator, X, *, reset):
     ids=lambda check: check.__name__,
 )
 def test_scikit_learn_checks_of_output(check, monkeypatch):
-    monkeypatch.setattr(augmentation, "validate_images", vectors_to_images)
+    monkeypatch.setattr(_augmenter, "validate_images", vectors_to_images)
     check("OCTAugmenter", OCTAugmenter(random_state=0))
 
 
 @parametrize_with_checks([OCTAugmenter(random_state=0)])
 def test_scikit_learn_suite(estimator, check, monkeypatch):
-    monkeypatch.setattr(augmentation, "validate_images", vectors_to_images)
+    monkeypatch.setattr(_augmenter, "validate_images", vectors_to_images)
     check(estimator)

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import octsk
 from octsk.benchmark import BenchmarkReport, run_benchmark
 from octsk.cli import _app as cli
+from octsk.cli import _inputs
 from octsk.model_selection import read_search_space
 
 
@@ -262,7 +263,7 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.desk)
             patch.setenv("OCTSK_DATA", str(self.desk / "home"))
-            patch.setattr(cli, "PHANTOMS", {"train": 40, "val": 40, "test": 40})
+            patch.setattr(_inputs, "PHANTOMS", {"train": 40, "val": 40, "test": 40})
             return CliRunner().invoke(cli.app, [command, *shlex.split(words)])
 
 
@@ -280,6 +281,7 @@ WARNINGS = {
     ": images with NaN, and `error_score=nan`": (FitFailedWarning, "2 of 2 fits of trial"),
     ": as many classes as images": (UserWarning, "The number of unique classes is greate"),
     ": labels: a column, (n, 1)": (DataConversionWarning, "A column-vector y was passed"),
+    ": one file among many that is broken": (UserWarning, "1 of 2 images are left out"),
     ": a class that is missing from a fold": (UserWarning, "y_pred contains classes not"),
 }
 

@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from octsk.benchmark import (
     why_not_comparable,
 )
 from octsk.datasets import load_medmnist
+from octsk.datasets._splits import shared_groups
 
 OCT_CLASSES = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"]
 
@@ -183,10 +185,10 @@ def test_published_results_refuses_what_it_has_not(arguments, message):
     [
         ({"synthetic": True}, "test", "synthetic"),
         ({"name": None}, "test", "not named"),
-        ({"name": "octdl"}, "test", "no published results are kept for 'octdl'"),
+        ({"name": "octdl"}, "test", "octsk lists no published results for 'octdl'"),
         ({}, "val", "test split"),
-        ({"size": 64}, "test", "28-pixel"),
-        ({"official": False}, "test", "byte for byte"),
+        ({"size": 64}, "test", "images of 28 pixels"),
+        ({"official": False}, "test", "byte-for-byte copy"),
         ({"name": "pneumoniamnist"}, "test", "624"),
     ],
 )
@@ -198,9 +200,28 @@ def test_each_reason_not_to_compare(changes, split, message):
 
 def test_class_counts_must_be_the_official_ones():
     dataset = Bunch(name="octmnist", size=28, official=True)
-    assert why_not_comparable(dataset, np.repeat(["a", "b", "c", "d"], 250)) is None
+    assert why_not_comparable(dataset, np.repeat(np.arange(4), 250)) is None
     y = np.repeat(np.arange(4), [251, 249, 250, 250])
     assert "classes hold" in why_not_comparable(dataset, y)
+
+
+def test_permuted_labels_are_not_comparable():
+    official = _official_octmnist()
+    y = official.test.target
+    assert why_not_comparable(official, y) is None
+    assert why_not_comparable(official.test, y) is None
+    names = np.array(OCT_CLASSES)
+    assert why_not_comparable(official, names[y]) is None
+    for permuted in (3 - y, np.roll(y, 1), y[::-1], names[[1, 0, 2, 3]][y]):
+        assert "image by image" in why_not_comparable(official, permuted)
+        assert "image by image" in why_not_comparable(official.test, permuted)
+    # Where the data set does not hold its labels, by the number of each class.
+    x_rays = Bunch(name="pneumoniamnist", size=28, official=True)
+    y = np.repeat([0, 1], [234, 390])
+    assert why_not_comparable(x_rays, y) is None
+    assert "classes hold [390, 234] images" in why_not_comparable(x_rays, 1 - y)
+    unknown = np.repeat(["a", "b"], [234, 390])
+    assert "neither pneumoniamnist's labels" in why_not_comparable(x_rays, unknown)
 
 
 def test_real_development_sets_are_not_comparable(data_folder):
@@ -320,6 +341,22 @@ def test_groups_come_from_the_data_set_or_the_caller():
     assert given.intervals == found.intervals == alone.intervals
     assert given.intervals != evaluate(net, X, y).intervals
     assert "patients" in str(found)
+
+
+def test_report_says_when_patients_are_too_few_for_its_intervals(tmp_path):
+    dataset = _dataset()
+    X, y = dataset.test.data, dataset.test.target
+    net = Net(random_state=0).fit(X, y)
+    few = evaluate(net, X, y, groups=np.arange(len(y)) % 7)
+    assert few.interval_caveat.startswith("Few patients: 7 in all. Intervals from fewer")
+    text = " ".join(str(few).split())
+    assert f"trainings is not in them. {few.interval_caveat}" in text
+    few.to_json(tmp_path / "few.json")
+    again = BenchmarkReport.from_json(tmp_path / "few.json")
+    assert again.interval_caveat == few.interval_caveat
+    enough = evaluate(net, X, y)
+    assert enough.interval_caveat is None
+    assert "Few" not in str(enough)
 
 
 def test_report_says_what_is_needed_to_repeat_it():
@@ -484,11 +521,192 @@ def test_medmnist_file(tmp_path):
         ("octdl_dev", 28, "octdl-dev_test_[AUC]"),
         (None, None, "unnamed_test_[AUC]"),
         ("odd", (28, 30), "odd_28x30_test_[AUC]"),
+        ("M\udcfcller/\x1b", 28, "M-ller_test_[AUC]"),
     ],
 )
 def test_medmnist_file_names(tmp_path, name, size, start):
     report = _report(_dataset(name=name, size=size))
     assert report.to_medmnist_csv(tmp_path).name.startswith(start)
+
+
+class Named(ClassifierMixin, BaseEstimator):
+    """Knows the label of an image from its first pixel, and calls it as it was trained."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.name_of_ = dict(zip(X[:, 0, 0].tolist(), y, strict=True))
+        return self
+
+    def predict_proba(self, X):
+        columns = [np.flatnonzero(self.classes_ == self.name_of_[p]) for p in X[:, 0, 0]]
+        return np.eye(len(self.classes_))[np.ravel(columns)] * 0.9 + 0.1 / len(
+            self.classes_
+        )
+
+
+def _medmnist_evaluator(path, y_true):
+    """AUC and ACC as MedMNIST's evaluator computes them from a file."""
+    with open(path, newline="") as file:
+        rows = np.array(list(csv.reader(file)), dtype=float)
+    scores = rows[np.argsort(rows[:, 0]), 1:]
+    if scores.shape[1] == 2:
+        right = (scores[:, -1] > 0.5) == y_true
+        return roc_auc_score(y_true, scores[:, -1]), right.mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class without images
+        areas = [roc_auc_score(y_true == k, column) for k, column in enumerate(scores.T)]
+    return np.mean(areas), (scores.argmax(axis=1) == y_true).mean()
+
+
+@pytest.mark.parametrize(
+    ("names", "counts", "kind"),
+    [
+        (["normal", "drusen", "CNV"], (9, 8, 7), "names"),
+        (["sick", "healthy"], (9, 8), "names"),
+        (["normal", "drusen", "CNV"], (9, 8, 7), float),
+        (["healthy", "sick"], (9, 8), bool),
+        (["a", "b", "c", "d"], (9, 0, 7, 8), int),
+        (["d", "c", "b", "a"], (9, 0, 7, 8), "names"),
+        (None, (9, 0, 7, 8), int),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_medmnists_evaluator_computes_the_figures_of_the_files_name(
+    tmp_path, names, counts, kind, whole
+):
+    dataset = _dataset(counts)
+    for part in (dataset, *(dataset[split] for split in ("train", "val", "test"))):
+        part.target_names = names
+    X, labels = dataset.test.data, dataset.test.target
+    y = np.array(names)[labels] if kind == "names" else labels.astype(kind)
+    given = dataset if whole else dataset.test
+    report = evaluate(Named().fit(X, y), X, y, dataset=given, n_resamples=10)
+    assert report.metrics["acc"] == 1
+    path = report.to_medmnist_csv(tmp_path)
+    with open(path, newline="") as file:
+        assert len(next(csv.reader(file))) == 1 + len(counts)
+    auc, acc = _medmnist_evaluator(path, labels)
+    # A class of the data set without images has no AUC.
+    assert np.isnan(auc) == (0 in counts)
+    assert np.isnan(auc) or auc == 1
+    assert f"[AUC]{auc:.3f}_[ACC]{acc:.3f}@" in path.name
+    again = tmp_path / "report.json"
+    report.to_json(again)
+    assert BenchmarkReport.from_json(again).to_medmnist_csv(tmp_path) == path
+
+
+@pytest.mark.parametrize("counts", [(30, 20, 25, 15), (30, 20)])
+def test_medmnists_evaluator_on_an_uncertain_net(tmp_path, counts):
+    dataset = _dataset(counts)
+    report = _report(dataset)
+    path = report.to_medmnist_csv(tmp_path)
+    auc, acc = _medmnist_evaluator(path, dataset.test.target)
+    assert 0.5 < auc < 1
+    assert f"[AUC]{auc:.3f}_[ACC]{acc:.3f}@" in path.name
+
+
+def test_classes_without_a_label_have_no_evaluation_file(tmp_path):
+    dataset = _dataset((9, 8))
+    y = np.array(["x", "y"])[dataset.test.target]
+    report = evaluate(Named().fit(dataset.test.data, y), dataset.test.data, y)
+    assert report.label_columns is None
+    with pytest.raises(ValueError, match=r"classes \['x', 'y'\] are not labels"):
+        report.to_medmnist_csv(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    for part in (dataset.train, dataset.val, dataset.test, dataset):
+        part.target_names = None
+        if "target" in part:
+            part.target = y
+    run_benchmark({"named": Named()}, dataset, output_dir=tmp_path / "run")
+    assert not (tmp_path / "run" / "scores").exists()
+    assert (tmp_path / "run" / "reports" / "named-seed0.json").exists()
+
+
+OBEYED = "caf\udce9\x1b[2J\n/.."
+
+
+def test_names_do_no_harm_to_terminals_pages_and_pictures(tmp_path):
+    dataset = _dataset(name=OBEYED, target_names=np.array(["a", "b\udce9", OBEYED, "<d>"]))
+    run = run_benchmark({OBEYED: Net()}, dataset, output_dir=tmp_path / "run")
+    for text in (str(run), repr(run), str(run.first), repr(run.first)):
+        assert not {"\x1b", "\udce9"} & set(text)
+        assert r"caf\udce9\x1b[2J\n/.." in text
+    assert run.first.class_names[2] == r"caf\udce9\x1b[2J\n/.."
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"report.html", "report.txt", "benchmark.png", "run.json"} <= names
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "&lt;d&gt;" in page
+    assert "<d>" not in page
+
+
+def test_text_labels_that_the_data_set_names_have_a_page(tmp_path):
+    dataset = _dataset((9, 8, 7))
+    names = ["normal", "drusen", "CNV"]
+    for part in (dataset.train, dataset.val, dataset.test, dataset):
+        part.target_names = names
+        if "target" in part:
+            part.target = np.array(names)[part.target]
+    run = run_benchmark({"named": Named()}, dataset, output_dir=tmp_path / "run")
+    assert run.first.label_columns == [2, 1, 0]
+    [path] = (tmp_path / "run" / "scores").iterdir()
+    assert _medmnist_evaluator(path, np.repeat([0, 1, 2], [9, 8, 7])) == (1, 1)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("columns", [[0, 0, 1, 2], [0, 1, 2], [0, 1, 2, 9], "0123", 3])
+def test_columns_that_a_file_cannot_mean(tmp_path, columns):
+    path = tmp_path / "report.json"
+    _report().to_json(path)
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "label_columns": columns}))
+    with pytest.raises(ValueError, match="damaged benchmark report"):
+        BenchmarkReport.from_json(path)
+
+
+# -- patients in several splits ---------------------------------------------------------
+
+
+def _with_patients(**groups):
+    """A data set whose splits have patients, 120 entries each or one a name."""
+    dataset = _dataset()
+    for split, patients in groups.items():
+        dataset[split].groups = np.resize(np.array(patients), 120)
+    return dataset
+
+
+LEAK = "made-up has images of the same patients .* train and test share 2 \\(1, 2\\)"
+
+
+def test_patients_on_both_sides_are_warned_of_and_noted(tmp_path):
+    dataset = _with_patients(train=[1, 2, 3], val=[5, 6], test=[2, 1, 4])
+    note = "NOT INDEPENDENT: 2 of the patients in the test split have images in the train"
+    X, y = dataset.test.data, dataset.test.target
+    net = Net().fit(X, y)
+    with pytest.warns(UserWarning, match=LEAK):
+        report = evaluate(net, X, y, dataset=dataset, n_resamples=10)
+    assert report.data["shared_groups"] == {"train": 2}
+    with pytest.warns(UserWarning, match=LEAK):
+        run = run_benchmark({"net": Net()}, dataset, seeds=[0, 1])
+    for shown in (report, run):
+        assert note in " ".join(str(shown).split())
+    with pytest.warns(UserWarning, match=r"share 1 \(3\)"):
+        evaluate(net, X, y, dataset=dataset, groups=np.resize([3, 8], 120), n_resamples=10)
+
+
+def test_patients_of_one_split_or_unknown_are_no_leak():
+    apart = _with_patients(train=["a", "b"], test=["c", "d"])
+    alone = _with_patients(test=[1, 2])
+    unknown = _with_patients(
+        train=np.array([None, np.nan, 1, np.datetime64("NaT")], object),
+        test=np.array([None, np.nan, 2, np.datetime64("NaT")], object),
+    )
+    X, y = apart.test.data, apart.test.target
+    net = Net().fit(X, y)
+    for dataset in (apart, alone):
+        report = evaluate(net, X, y, dataset=dataset, n_resamples=10)
+        assert report.data["shared_groups"] == {}
+        assert "NOT INDEPENDENT" not in str(report)
+    assert shared_groups(unknown) == {}
 
 
 # -- run_benchmark ----------------------------------------------------------------------

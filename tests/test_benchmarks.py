@@ -22,6 +22,7 @@ from benchmarks import (
     augmentation_speed,
     compare,
     corruptions,
+    coverage,
     full_fit,
     long_haul,
     probabilities,
@@ -38,6 +39,7 @@ SCRIPTS = [
     augmentation_speed,
     compare,
     corruptions,
+    coverage,
     full_fit,
     long_haul,
     probabilities,
@@ -152,7 +154,7 @@ def test_reported_stands_beside_measured_on_the_official_split(
     tiny_nets, monkeypatch, capsys
 ):
     monkeypatch.setattr(
-        "octsk.benchmark._benchmark.why_not_comparable", lambda *args, **kwargs: None
+        "octsk.evaluation._evaluate.why_not_comparable", lambda *args, **kwargs: None
     )
     # As if 32 of the phantoms were OCTMNIST: only the words are looked at.
     result = report_rows.main(["--phantoms", "32", "--rows", "P2", "12"])
@@ -171,7 +173,7 @@ def test_reported_stands_beside_measured_on_the_official_split(
     [
         (["--rows", "13"], "invalid choice: '13'"),
         (["--phantoms", "3"], "3 is less than 32"),
-        (["--data", "no/such.npz"], "no/such.npz does not exist"),
+        (["--data", "no/such.npz"], "No such file or directory: 'no/such.npz'"),
     ],
 )
 def test_bad_argument_is_one_line(argv, words, capsys):
@@ -371,14 +373,14 @@ def test_recipe_on_phantoms_goes_on_where_it_was(tiny_recipe_nets, tmp_path, cap
     text = capsys.readouterr().out
     assert "SYNTHETIC" in text
     scores = [f["auc"] for f in result["figures"] if f["variant"] == "small"]
-    assert _common.mean_words(scores) in text
+    assert _common.format_mean(scores) in text
 
 
 def test_recipe_refuses_figures_of_other_settings(tiny_recipe_nets, tmp_path):
     output = tmp_path / "recipe.json"
     argv = ["--phantoms", "100", "--output", str(output), "--variants", "small"]
     recipe.main([*argv, "--seeds", "0"])
-    with pytest.raises(SystemExit, match="is of a run with other settings"):
+    with pytest.raises(SystemExit, match="belongs to a run with other settings"):
         recipe.main([*argv, "--epochs", "3"])
 
 
@@ -508,20 +510,22 @@ def test_published_corrupted_images(published_file, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "octmnist-c.npz" in text
     assert "colour / grey" in text
-    assert "as they are" not in text
+    assert "not corrupted" not in text
 
 
 def test_published_file_of_another_number_of_images(tmp_path):
     path = tmp_path / "odd.npz"
     np.savez(path, test_images=np.zeros((61, 8, 8), np.uint8), test_labels=np.arange(61))
-    with pytest.raises(SystemExit, match=r"must be 60 sets of as many images .* are 61"):
+    with pytest.raises(
+        SystemExit, match=r"must hold 60 sets of equal size .* got 61 images"
+    ):
         corruptions.main(["--model", str(path), "--corrupted", str(path)])
 
 
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--corrupted", "octmnist-c.npz"], "give --data or --model"),
+        (["--corrupted", "octmnist-c.npz"], "pass --data or --model"),
         (["--model", "no.octsk", "--n", "32"], "no.octsk"),
         (["--model", "a/net.octsk", "b/net.octsk"], "files of different names"),
         (["--corruptions", "rain"], "invalid choice: 'rain'"),
@@ -580,7 +584,7 @@ def test_probabilities_split_by_patient(tiny_new_nets, data_folder, capsys):
     )
     assert result["data"][0]["by_patient"]
     assert len(result["rows"]) == 5
-    assert "split by patient" in capsys.readouterr().out
+    assert "split by patient anew" in capsys.readouterr().out
 
 
 def test_probabilities_measure():
@@ -629,13 +633,13 @@ def test_peak_memory_is_the_process_s_own():
 def test_contenders_take_turns():
     calls = []
     contenders = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
-    assert _common.interleaved(contenders, 2) == {"a": [1, 4], "b": [2, 3]}
+    assert _common.run_interleaved(contenders, 2) == {"a": [1, 4], "b": [2, 3]}
     assert calls == ["a", "b", "b", "a"]
 
 
-def test_mean_words():
-    assert _common.mean_words([0.5]) == "0.500"
-    assert _common.mean_words([0.1, 0.2, 0.3, 0.4]) == "0.250 ± 0.065"
+def test_format_mean():
+    assert _common.format_mean([0.5]) == "0.500"
+    assert _common.format_mean([0.1, 0.2, 0.3, 0.4]) == "0.250 ± 0.065"
 
 
 def test_phantoms_have_octmnist_s_shares():
@@ -657,7 +661,7 @@ def test_phantoms_have_octmnist_s_shares():
 def test_compare_tries_octsk_and_finds_it_has_what_it_says():
     answers = compare.ask("octsk")
     lacking = {question for question, answer in answers.items() if not answer["yes"]}
-    assert lacking == {"regression", "finds the network's layers by itself"}
+    assert lacking == {"regression", "neural architecture search"}
     assert set(compare.CLASSIFIER_QUESTIONS) | set(compare.NAMES) == set(answers)
 
 
@@ -714,7 +718,7 @@ def test_speed(tmp_path, capsys):
     mapped = next(one for one in result["goals"] if "mapped images" in one["what"])
     if sys.platform == "linux":
         assert mapped["met"], mapped
-        assert "a copy of the images, as uint8, failed" in mapped["why"]
+        assert "a uint8 copy of the images failed" in mapped["why"]
     assert json.loads(path.read_text())["parts"] == json.loads(json.dumps(result["parts"]))
     assert_tables_can_be_made_of_the_file(speed, result, path)
     assert plot.stat().st_size > 0
@@ -849,7 +853,7 @@ def test_speed_says_of_each_goal_whether_it_is_met(ideal_machine, tmp_path, caps
     one_image = next(row for row in rows if "One image, Small" in row)
     assert one_image.split()[-8:] == ["3", "ms", "at", "most", "2", "ms", "not", "met"]
     assert "not measured" in text
-    assert "no bfloat16 products here" in text
+    assert "no fast bfloat16 products on this machine" in text
     assert_tables_can_be_made_of_the_file(speed, result, path)
 
 
@@ -888,9 +892,17 @@ def test_speed_without_a_peer(ideal_machine, monkeypatch):
     ("answer", "met", "why"),
     [
         (subprocess.CalledProcessError(-6, "python"), False, "failed under the limit"),
-        (turns_of()["memory_mapped"] | {"copy": True}, None, "a copy was possible too"),
+        (
+            turns_of()["memory_mapped"] | {"copy": True},
+            None,
+            "a copy was possible under the limit",
+        ),
         (turns_of()["memory_mapped"] | {"limit": None}, None, "only Linux"),
-        (turns_of()["memory_mapped"] | {"peak": 10**9}, False, "a copy of the images"),
+        (
+            turns_of()["memory_mapped"] | {"peak": 10**9},
+            False,
+            "a uint8 copy of the images",
+        ),
     ],
 )
 def test_limit_of_memory_mapped_images(answer, met, why, ideal_machine):
@@ -905,13 +917,57 @@ def test_speed_where_memory_is_not_told(ideal_machine):
     ideal_machine["set_in_memory"] = {"bytes": 10**6, "peak": None}
     result = speed.main(["--parts", "memory", "--repeats", "1"])
     added = result["goals"][0]
-    assert (added["met"], added["why"]) == (None, "Linux alone tells the peak of memory")
+    assert (added["met"], added["why"]) == (None, "only Linux reports the peak memory")
 
 
 def test_peaks_of_memory_have_unit_median_and_ends():
-    assert _goals.figure_words([4.5e8, 4.2e8, 5.1e8], "MB") == "450 MB (420 to 510)"
-    assert _goals.figure_words([1.2345e9], "MB") == "1,234 MB"
-    assert _goals.figure_words([0.5, 0.5], "") == "0.5 (0.5 to 0.5)"
+    assert _goals.format_figures([4.5e8, 4.2e8, 5.1e8], "MB") == "450 MB (420 to 510)"
+    assert _goals.format_figures([1.2345e9], "MB") == "1,234 MB"
+    assert _goals.format_figures([0.5, 0.5], "") == "0.5 (0.5 to 0.5)"
+
+
+# --- Coverage --------------------------------------------------------------------------
+
+
+def test_coverage(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(coverage, "POPULATION", 4000)
+    path = tmp_path / "coverage.json"
+    argv = ["--studies", "40", "--resamples", "80", "--patients", "10", "15"]
+    result = coverage.main([*argv, "--designs", "two", "--output", str(path)])
+    rows = {
+        (row["figure"], row["patients"], row["accuracy"], row["method"]): row
+        for row in result["rows"]
+    }
+    assert len(rows) == len(result["rows"]) == 6 * 2 * 3 * 2
+    covered = {key: 1 - row["below"] - row["above"] for key, row in rows.items()}
+    for figure, n, accuracy, method in rows:
+        if figure == "accuracy":
+            assert rows[figure, n, accuracy, method]["truth"] == pytest.approx(
+                accuracy, abs=0.02
+            )
+        ours, theirs = (
+            covered[figure, n, accuracy, name] for name in ("octsk", "percentiles")
+        )
+        assert ours >= theirs
+        assert ours > 0.8 or figure == "difference of accuracies"
+    assert_tables_can_be_made_of_the_file(coverage, result, path)
+    shown = f"{100 * covered['AUC', 15, 0.85, 'octsk']:.1f} ("
+    text = capsys.readouterr().out
+    assert shown in next(line for line in text.splitlines() if "AUC, 15" in line)
+
+
+def test_drawn_studies_are_as_described():
+    rng = np.random.default_rng(0)
+    for name, design in coverage.DESIGNS.items():
+        study = coverage.draw(design, 3.0, 30, rng)
+        images = np.bincount(study.groups)
+        assert len(images) == 30
+        assert 1 <= images.min() <= images.max() <= 10
+        assert set(study.y) == set(range(design.n_classes))
+        pairs = len(set(zip(study.groups, study.y, strict=True)))
+        assert pairs == 30 or name == "mixed"
+        for score in (study.score, study.other):
+            np.testing.assert_allclose(score.sum(axis=1), 1)
 
 
 # --- Long haul -------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from sklearn.model_selection import cross_val_score
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
 from octsk.classifiers._base import BaseOCTNet
+from octsk.training._callbacks import Onlooker
 from octsk.training._checkpoint import describe_network
-from octsk.training._fitting import Onlooker
 
 X, y = toy_images(60)
 
@@ -229,6 +229,28 @@ def test_damaged_checkpoint(damage, checkpoint, tmp_path):
         net(tmp_path, **RECIPE, epochs=1).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("weight_1", np.zeros(7), r"weight_1 is \[4\], and was \[7\]"),
+        ("weight_1", np.array(list("abcd")), r"weight_1 is \[4\], and was 'no number'"),
+        ("weight_99", np.zeros(7), r"weight_\d+ is None, and was \[7\]"),
+        ("weight_0", None, r"weight_0 is \[3, 3, 1, 4\], and was \[4\]"),
+        ("optimizer_2", np.zeros(7), r"optimizer_2 is .*, and was \[7\]"),
+        ("best_3", np.zeros(7), r"best_3 is .*, and was \[7\]"),
+    ],
+)
+def test_checkpoint_with_arrays_of_another_network(name, array, words, tmp_path):
+    stopping = net(tmp_path, epochs=1, early_stopping=True)
+    stopping.fit(X, y)
+    [path] = tmp_path.glob("*.npz")
+    with np.load(path) as archive:
+        arrays = {**archive, name: array}
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    with pytest.raises(ValueError, match=f"checkpoint_dir: .* is damaged: .*{words}"):
+        clone(stopping).fit(X, y)
+
+
 def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monkeypatch):
     path = tmp_path / checkpoint.name
     shutil.copy(checkpoint, path)
@@ -312,7 +334,7 @@ KILLER = """
 import os, random, signal, sys, time
 import numpy as np
 from octsk.classifiers._base import BaseOCTNet
-from octsk.training._fitting import Onlooker
+from octsk.training._callbacks import Onlooker
 from test_checkpoint import SETTINGS, net, state
 from helpers import toy_images
 

@@ -21,13 +21,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 import octsk
 from octsk.cli import _app as cli
+from octsk.cli import _inputs, _options, _output, _run_folder, info
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
+from octsk.utils.tensorflow import start_tensorflow
 
 COMMANDS = ["benchmark", "tune", "train", "evaluate", "predict", "fetch", "info"]
 OCT_CLASSES = [
@@ -47,7 +50,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "OCTSK_DATA", "OCTSK_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "PHANTOMS", {"train": 96, "val": 32, "test": 32})
+    monkeypatch.setattr(_inputs, "PHANTOMS", {"train": 96, "val": 32, "test": 32})
     return tmp_path
 
 
@@ -144,7 +147,7 @@ def test_each_command_has_an_example_that_it_understands(command):
     text = octsk_command(command, "--help").output
     examples = re.findall(rf"^    octsk {command} ?(.*)", text, re.M)
     assert examples
-    program = cli.typer.main.get_command(cli.app).commands[command]
+    program = typer.main.get_command(cli.app).commands[command]
     for example in examples:
         program.make_context(command, example.split())
 
@@ -175,7 +178,7 @@ def test_wrong_arguments(words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["benchmark", "--data", "absent.npz"], "absent.npz does not exist"),
+        (["benchmark", "--data", "absent.npz"], "absent.npz: No such file"),
         (["fetch", "nosuch"], "name must be one of"),
         (["fetch", "--size", "30"], "size must be one of 28, 64"),
         (["predict", "absent.octsk", "x.png"], "absent.octsk: No such file"),
@@ -293,7 +296,7 @@ def test_benchmark_options_reach_the_nets(clinic):
 
 
 def test_defaults_are_the_nets_own():
-    net = cli._make_net(cli.Net.MEDIUM, epochs=None, augmentation=None)
+    net = _inputs.make_net(_options.Net.MEDIUM, epochs=None, augmentation=None)
     assert net.get_params() == octsk.MediumOCTNet().get_params()
 
 
@@ -325,18 +328,18 @@ def test_phantoms_are_plainly_synthetic():
 
 
 def test_epochs_can_be_left_to_the_number_of_images():
-    program = cli.typer.main.get_command(cli.app).commands["train"]
+    program = typer.main.get_command(cli.app).commands["train"]
     given = program.make_context("train", ["-o", "m", "--epochs", "auto"]).params["epochs"]
-    assert cli._make_net(cli.Net.SMALL, epochs=given).epochs == "auto"
+    assert _inputs.make_net(_options.Net.SMALL, epochs=given).epochs == "auto"
 
 
 def test_splits_of_phantoms_share_no_image():
-    out = cli._Output(as_json=False, quiet=True)
-    phantoms = cli._draw_phantoms(28, out)
+    out = _output.Output(as_json=False, quiet=True)
+    phantoms = _inputs.draw_phantoms(28, out)
     images = np.concatenate([phantoms[split].data for split in ("train", "val", "test")])
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == 96 + 32 + 32
     # Evaluated alone, the test split is the one that benchmark does not train on.
-    assert np.array_equal(cli._draw_phantoms(28, out, "test").data, phantoms.test.data)
+    assert np.array_equal(_inputs.draw_phantoms(28, out, "test").data, phantoms.test.data)
 
 
 @pytest.fixture
@@ -386,7 +389,7 @@ def test_folder_with_files_is_not_written_to(clinic):
 
 
 def test_runs_begun_in_the_same_second_have_folders_of_their_own():
-    assert [cli._new_folder("a").name for _ in range(3)] == ["a", "a-2", "a-3"]
+    assert [_run_folder._new_folder("a").name for _ in range(3)] == ["a", "a-2", "a-3"]
 
 
 @pytest.mark.parametrize("finished", [0, 1])
@@ -612,7 +615,7 @@ def test_train_on_classes_without_names_and_without_val_split(folder):
 
 
 def test_train_without_train_split_is_told_before_tensorflow_starts(folder, monkeypatch):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("was started"))
+    monkeypatch.setattr(_inputs, "start_tensorflow", lambda: pytest.fail("was started"))
     data = write_npz(folder / "rest.npz", splits=["val", "test"], n=8)
     line = error_line("train", "--data", data, "-o", "m.octsk")
     assert line == f"{data} has no 'train' split; it has val, test"
@@ -640,6 +643,19 @@ def test_evaluate(model, clinic, folder):
     assert str(Path("report", "report.html")) in result.stdout
     card = (folder / "report" / "model_card.md").read_text(encoding="utf-8")
     assert 'octsk.load("small.octsk")' in card
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_evaluate_a_file_whose_name_is_not_utf8(model, clinic, folder):
+    data = os.fsdecode(b"M\xfcller\x1b[2J.npz")
+    Path(data).write_bytes(clinic.read_bytes())
+    result = octsk_command("evaluate", model, "--data", data, "-o", "report")
+    assert r"M\udcfcller\x1b[2J" in result.stdout
+    assert "\x1b" not in result.output
+    files = {path.name for path in Path("report").iterdir()}
+    assert files >= {"report.json", "report.txt", "report.html", "model_card.md"}
+    for name in files:
+        assert "udcfc" in Path("report", name).read_text("utf-8") or name.endswith("csv")
 
 
 def test_evaluate_on_another_split(model, clinic):
@@ -721,10 +737,61 @@ def test_predict_from_an_npz_file_without_images(model, folder):
     assert "neither 'images' nor 'test_images', but ['scans']" in line
 
 
-def test_predict_leaves_no_half_written_file(model, scans, folder):
+def test_predict_names_files_that_it_cannot_read(model, scans):
+    good = octsk_command("predict", model, scans).stdout
     (scans / "d.png").write_bytes(b"no image")
-    assert "d.png" in error_line("predict", model, scans, "-o", "out.csv")
-    assert {path.name for path in folder.iterdir()} == {"scans"}
+    (scans / "e.png").write_bytes((scans / "b.png").read_bytes()[:99])
+    result = octsk_command("predict", model, scans, "-o", "out.csv", code=1)
+    assert Path("out.csv").read_text() == good
+    assert result.stdout == "Predictions: out.csv\n"
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"octsk: error: {scans / 'd.png'} is not an image")
+    assert second.startswith(f"octsk: error: {scans / 'e.png'} cannot be read")
+    printed = json.loads(octsk_command("predict", model, scans, "--json", code=1).stdout)
+    assert len(printed["predictions"]) == 3
+    names = [error["image"] for error in printed["errors"]]
+    assert names == [str(scans / "d.png"), str(scans / "e.png")]
+    assert "not an image" in printed["errors"][0]["error"]
+
+
+def test_predict_without_any_readable_file_writes_nothing(model, folder):
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"no image")
+    line = error_line("predict", model, "a.png", "absent.png", "b.png", "-o", "out.csv")
+    for name in ("a.png is not", "absent.png: No such file", "b.png is not"):
+        assert name in line
+    assert not (folder / "out.csv").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_predict_files_whose_names_are_not_utf8(model, scans, folder):
+    name = b"M\xfcller.png"
+    os.rename(scans / "b.png", os.fsencode(scans) + b"/" + name)
+    octsk_command("predict", model, scans, "-o", "out.csv")
+    assert os.fsencode(scans) + b"/" + name in (folder / "out.csv").read_bytes()
+    printed = json.loads(octsk_command("predict", model, scans, "--json").stdout)
+    assert os.fsencode(printed["predictions"][0]["image"]).endswith(name)
+    command = [sys.executable, "-c", "from octsk.cli import main; main()", "predict"]
+    real = subprocess.run([*command, model, scans], capture_output=True, timeout=120)
+    assert (real.returncode, real.stderr) == (0, b"")
+    assert real.stdout == (folder / "out.csv").read_bytes()
+    # Broken, and its name would clear the screen.
+    os.rename(os.fsencode(scans) + b"/" + name, os.fsencode(scans) + b"/\xfc\x1b[2J.png")
+    (scans / "\udcfc\x1b[2J.png").write_bytes(b"no image")
+    result = octsk_command("predict", model, scans, code=1)
+    assert r"scans/\udcfc\x1b[2J.png is not an image" in result.stderr
+    assert "\x1b" not in result.output
+
+
+def test_predict_takes_a_depth_and_warns_of_what_it_assumes(model, folder):
+    Image.fromarray(np.full((30, 30), 4000, np.uint16)).save("deep.png")
+    assumed = octsk_command("predict", model, "deep.png")
+    assert "are taken for 12-bit images" in assumed.stderr
+    told = octsk_command("predict", model, "deep.png", "--bit-depth", 12)
+    assert told.stdout == assumed.stdout
+    assert told.stderr == ""
+    dark = octsk_command("predict", model, "deep.png", "--bit-depth", 16)
+    assert dark.stdout != assumed.stdout
 
 
 def test_classes_without_names_are_called_by_their_labels(clinic, folder):
@@ -732,6 +799,230 @@ def test_classes_without_names_are_called_by_their_labels(clinic, folder):
     rows = predictions(octsk_command("predict", "m.octsk", clinic).stdout)
     assert list(rows[0]) == ["image", "label", "class", "p_0", "p_1", "p_2", "p_3"]
     assert all(row["label"] == row["class"] for row in rows)
+
+
+# --------------------------------------------------------------------------------------
+# Outputs replace no input, and nothing unasked
+# --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    """What is refused is refused before any work."""
+    monkeypatch.setattr(_inputs, "start_tensorflow", lambda: pytest.fail("was started"))
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("train --data own.npz -o own.npz", "own.npz"),
+        ("train --data own.npz -o sub/../own.npz", "own.npz"),
+        ("train --data own.npz -o soft.npz", "own.npz"),
+        ("train --data soft.npz -o hard.npz", "soft.npz"),
+        (
+            "train --dataset octmnist --data-home . -o octmnist.npz --overwrite",
+            "octmnist.npz",
+        ),
+        ("predict own.npz scans -o own.npz", "own.npz"),
+        ("predict m scans -o scans/a.png", "scans/a.png"),
+        ("predict m scans/b.png scans/a.png -o hard.png", "scans/a.png"),
+        ("predict m own.npz -o own.npz", "own.npz"),
+        ("evaluate report.txt --data own.npz -o .", None),
+        ("evaluate old/report.txt --data own.npz -o old", "old/report.txt"),
+        ("evaluate m --data old/report.txt -o old", "old/report.txt"),
+        ("tune --data own.npz --storage own.npz", "own.npz"),
+        ("tune --data own.npz --search-space s.json --storage s.json", "s.json"),
+        ("benchmark --resume --from run/run.json -o run", "run/run.json"),
+        ("benchmark --resume --from soft.json -o run", "soft.json"),
+    ],
+)
+def test_no_output_replaces_an_input(folder, clinic, scans, words, given, overwrite):
+    for file in ("own.npz", "octmnist.npz"):
+        Path(file).write_bytes(clinic.read_bytes())
+    for name in ("old", "run"):
+        Path(name).mkdir()
+    for file in ("m", "s.json", "scans/a.png", "old/report.txt", "run/run.json"):
+        Path(file).write_text("mine")
+    Path("soft.npz").symlink_to("own.npz")
+    Path("soft.json").symlink_to("run/run.json")
+    Path("hard.npz").hardlink_to("own.npz")
+    Path("hard.png").hardlink_to("scans/a.png")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    command = words.split()[0]
+    asked = overwrite if command in ("train", "evaluate", "predict") else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = octsk_command(*words.split(), *asked, code=1)
+    last = result.stderr.splitlines()[-1]
+    if given is None:
+        assert ". holds files already" in last
+    else:
+        assert f"is the input {given}, which is never replaced" in last
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --data {data} -o there",
+        "train --data {data} -o there --resume",
+        "predict absent {data} -o there",
+        "predict absent {data} -o link",
+        "evaluate absent --data {data} -o old",
+    ],
+)
+def test_what_is_there_is_replaced_only_when_asked(clinic, words):
+    Path("there").write_text("mine")
+    Path("link").symlink_to("there")
+    Path("old").mkdir()
+    Path("old", "report.json").write_text("mine")
+    line = error_line(*words.format(data=clinic).split())
+    assert line.endswith(" exists; name another file, or replace it with --overwrite")
+    assert Path("there").read_text() == Path("old", "report.json").read_text() == "mine"
+
+
+def test_overwrite_replaces_a_model_and_predictions(clinic, model):
+    for name in ("m.octsk", "p.csv"):
+        Path(name).write_text("mine")
+    words = ["--data", clinic, "--epochs", 1, "-o", "m.octsk", "--overwrite"]
+    octsk_command("train", *words)
+    assert octsk.load("m.octsk").epochs == 1
+    octsk_command("predict", model, clinic, "-o", "p.csv", "--overwrite")
+    assert len(predictions(Path("p.csv").read_text())) == 48
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_folder_of_checkpoints_that_is_none(clinic, resume):
+    Path("m.octsk.checkpoint").mkdir()
+    Path("m.octsk.checkpoint", "notes.txt").write_text("mine")
+    words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk", *resume)
+    line = error_line(*words)
+    assert "m.octsk.checkpoint holds files that no training wrote (notes.txt)" in line
+    assert Path("m.octsk.checkpoint", "notes.txt").read_text() == "mine"
+
+
+def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch):
+    octsk_command("evaluate", model, "--data", clinic, "-o", "e", "--quiet")
+    first = {path.name for path in Path("e").iterdir()}
+    words = "--output e --split val --overwrite"
+    again = ("evaluate", model, "--data", clinic, *words.split())
+    with monkeypatch.context() as patch:
+        patch.setattr(octsk.reporting, "model_card", lambda *_, **__: 1 / 0)
+        assert "ZeroDivisionError" in error_line(*again, "--quiet")
+    # Whole, and the old one still.
+    assert {path.name for path in Path("e").iterdir()} == first
+    assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "test"
+    octsk_command(*again, "--quiet")
+    assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "val"
+    [scores] = Path("e").glob("*.csv")
+    assert "_val_" in scores.name
+    assert len(list(Path("e").iterdir())) == len(first) == 5
+    Path("e", "notes.txt").touch()
+    assert "e holds files already (notes.txt)" in error_line(*again)
+
+
+def test_evaluation_that_fails_leaves_nothing(clinic, model, monkeypatch):
+    monkeypatch.setattr(octsk.reporting, "html_report", lambda *_, **__: 1 / 0)
+    octsk_command("evaluate", model, "--data", clinic, "-o", "new/e", "--quiet", code=1)
+    assert not Path("new", "e").exists()
+    Path("empty").mkdir()
+    octsk_command("evaluate", model, "--data", clinic, "-o", "empty", "--quiet", code=1)
+    assert list(Path("empty").iterdir()) == []
+
+
+def test_data_whose_file_name_is_no_text_are_evaluated(clinic, model, folder):
+    data = folder / os.fsdecode(b"caf\xe9\x1b[2J\n.npz")
+    data.write_bytes(clinic.read_bytes())
+    result = octsk_command("evaluate", model, "--data", data, "-o", "e")
+    assert r"caf\udce9\x1b[2J\n, test split" in result.stdout
+    assert "\x1b" not in result.output
+    assert len(list(Path("e").iterdir())) == 5
+    assert r"caf\udce9\x1b[2J\n" in Path("e", "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("target", ["/dev/null", "fifo"])
+def test_streams_are_written_to(clinic, model, folder, target):
+    received = []
+    if target == "fifo":
+        os.mkfifo("fifo")
+        path = folder / "fifo"
+        read = lambda: received.extend(path.read_bytes() for _ in range(2))  # noqa: E731
+        reader = threading.Thread(target=read)
+        reader.start()
+    octsk_command("train", "--data", clinic, "--epochs", 1, "-o", target)
+    octsk_command("predict", model, clinic, "-o", target)
+    if target == "fifo":
+        reader.join()
+        trained, predicted = received
+        Path("m.octsk").write_bytes(trained)
+        assert octsk.load("m.octsk").epochs == 1
+        assert len(predictions(predicted.decode())) == 48
+        os.remove("m.octsk")
+    assert [path.name for path in folder.iterdir()] == [target][: target == "fifo"]
+
+
+@pytest.mark.slow
+def test_standard_output_gets_the_file_alone(clinic, model):
+    for command in (("predict", model, clinic), ("train", "--data", clinic, "--epochs", 1)):
+        with open("out", "wb") as out:
+            code = "from octsk.cli import main; main()"
+            words = [sys.executable, "-c", code, *command, "-o", "/dev/stdout"]
+            subprocess.run(
+                list(map(str, words)), stdout=out, stderr=subprocess.PIPE, check=True
+            )
+        if command[0] == "predict":
+            assert len(predictions(Path("out").read_text())) == 48
+        else:
+            assert octsk.load("out").epochs == 1
+
+
+def test_a_spreadsheet_computes_nothing_of_predictions(model, scans):
+    os.rename(scans / "b.png", "=cmd().png")
+    os.rename(scans / "c.tif", "-1.tif")
+    words = ("predict", model, "=cmd().png", "./-1.tif")
+    assert [row["image"] for row in predictions(octsk_command(*words).stdout)] == [
+        "'=cmd().png",
+        "'-1.tif",
+    ]
+    # Machines get the names as they are.
+    rows = document(*words)["predictions"]
+    assert [row["image"] for row in rows] == ["=cmd().png", "-1.tif"]
+
+
+def test_patients_on_both_sides_are_told_once(clinic, model, folder):
+    with np.load(clinic) as file:
+        arrays = dict(file)
+    groups = {f"{split}_groups": np.arange(48) for split in ("train", "test")}
+    np.savez("leak.npz", **arrays, **groups)
+    words = "train and test share 48 (0, 1, 2, 3, 4, ...)"
+    note = "NOT INDEPENDENT: 48 of the patients in the test split"
+    for command in (
+        ("evaluate", model, "--data", "leak.npz"),
+        ("benchmark", "--data", "leak.npz", "--epochs", 1),
+    ):
+        result = octsk_command(*command)
+        assert result.stderr.count(words) == 1
+        assert note in " ".join(result.stdout.split())
+    assert (
+        words
+        in octsk_command("train", "--data", "leak.npz", "-o", "m", "--epochs", 1).stderr
+    )
+
+
+def test_settings_are_said_as_they_are(clinic):
+    words = ["--epochs", "auto", "--optimizer", "sgd", "-o", "m", "--json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("octsk.classifiers._base._AUTO_EPOCHS", 10)
+        result = octsk_command("train", "--data", clinic, *words)
+    assert "sgd, 2 epochs (auto), batches of 32, learning rate 0.01" in result.stderr
+    printed = json.loads(result.stdout)
+    assert printed["params"]["learning_rate"] is None
+    resolved = {"learning_rate": 0.01, "weight_decay": 0.0, "epochs": 2}
+    assert printed["resolved_params"] == resolved
 
 
 # --------------------------------------------------------------------------------------
@@ -751,7 +1042,7 @@ def test_data_home_can_come_from_the_environment(named, monkeypatch):
     assert str(named) in octsk_command("fetch").stdout
 
 
-def test_terminated_download_leaves_nothing_behind(folder):
+def test_terminated_download_leaves_what_the_next_one_goes_on_from(folder):
     asked, released = threading.Event(), threading.Event()
 
     class Stalling(BaseHTTPRequestHandler):
@@ -759,7 +1050,7 @@ def test_terminated_download_leaves_nothing_behind(folder):
             self.send_response(200)
             self.send_header("Content-Length", "1000000")
             self.end_headers()
-            self.wfile.write(bytes(1000))
+            self.wfile.write(bytes(100_000))
             self.wfile.flush()
             asked.set()
             released.wait(60)
@@ -776,7 +1067,10 @@ def test_terminated_download_leaves_nothing_behind(folder):
             env={**os.environ, "OCTSK_MIRROR": mirror, "NO_PROXY": "127.0.0.1"},
         )
         assert asked.wait(60)
-        assert len(list(home.glob("*.npz"))) == 1
+        part = home / ".octmnist.npz.part"
+        while not (part.exists() and part.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         released.set()
@@ -785,10 +1079,21 @@ def test_terminated_download_leaves_nothing_behind(folder):
     assert errors.endswith("octsk: terminated\n")
     assert "Traceback" not in errors
     assert list(home.glob("*.npz")) == []
+    assert 0 < part.stat().st_size <= 100_000
+
+
+def test_info_without_a_home(monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    result = octsk_command("info")
+    assert "the environment variable OCTSK_DATA" in result.stderr
+    assert re.search(r"^data sets +none yet", result.stdout, re.M)
 
 
 def test_info_lists_no_temporary_files(folder, monkeypatch):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda: None)
+    monkeypatch.setattr(info, "start_tensorflow", lambda: None)
     (folder / "octmnist.npz").write_bytes(b"")
     (folder / ".octmnist-abcdefgh.npz").write_bytes(b"")
     out = octsk_command("info", "--data-home", folder).stdout
@@ -984,6 +1289,6 @@ def test_start_of_tensorflow_that_fails_is_told_whole(monkeypatch, capfd):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match="no tensorflow"):
-        cli.start_tensorflow()
+        start_tensorflow()
     os.write(2, b"and stderr is back\n")
     assert capfd.readouterr().err == "the driver is broken\nand stderr is back\n"

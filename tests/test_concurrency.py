@@ -144,9 +144,10 @@ def test_fits_in_worker_processes_do_not_disturb_each_other(alone):
 ONE_THREAD = """
 import sys
 import numpy as np
-from octsk import SmallOCTNet, augmentation
+from octsk import SmallOCTNet
+from octsk.augmentation import _warp
 if sys.argv[1] == "without XLA":
-    augmentation._has_xla = lambda: False
+    _warp._has_xla = lambda: False
 X = np.arange(90 * 49, dtype=np.uint8).reshape(90, 7, 7)
 net = SmallOCTNet(filters=(2,), epochs=2, mixup=0.2, augmentation=True, early_stopping=True)
 print(len(net.fit(X, np.arange(90) % 3).history_["loss"]))

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 import octsk
 from octsk.benchmark import BenchmarkReport, run_benchmark
-from octsk.benchmark._record import compare, read_record
+from octsk.benchmark.record import compare, read_record
 from octsk.corruptions import _BATCH, CORRUPTIONS, corrupt
 from octsk.reporting import _pictures, html_report
 from octsk.tuning import tune

@@ -236,7 +236,7 @@ def test_published_rows_are_all_shown_with_their_sources():
 
 def test_comparison_gives_a_reason_for_each_no():
     text = comparison.to_markdown(REPOSITORY)
-    table, reasons = text.split("## What stands behind each no")
+    table, reasons = text.split("## Reasons for each no")
     # Below stand the rows of what was looked for by name.
     trials = table.split("| regression |")[0]
     n_reasons = len(re.findall("^- ", reasons, re.M))

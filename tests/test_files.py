@@ -1,6 +1,7 @@
 """Files are whole or absent: killed writers, full disks, folders that take no files."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -23,9 +24,18 @@ from typer.testing import CliRunner
 import octsk
 from octsk.benchmark import run_benchmark
 from octsk.cli import _app as cli
+from octsk.cli import evaluate, predict
 from octsk.datasets import load_medmnist
 from octsk.tuning import tune
-from octsk.utils.files import atomic_folder, atomic_write, lock_beside, temporaries_of
+from octsk.utils.files import (
+    atomic_folder,
+    atomic_write,
+    check_output,
+    lock_beside,
+    remove_temporaries,
+    temporaries_of,
+    write_text,
+)
 from octsk.utils.json import write_json
 
 
@@ -158,7 +168,7 @@ class Outputs:
 
     def write_evaluation(self, folder):
         test = self.data.test
-        cli._write_evaluation(folder, self.report, self.net, test, "small.octsk")
+        evaluate._write_evaluation(folder, self.report, self.net, test, "small.octsk")
 
     def write_run(self, folder):
         self.run.save(folder)
@@ -170,7 +180,7 @@ class Outputs:
         words = ["small.octsk", self.scan, "--output", folder / "predictions.csv"]
         with pytest.MonkeyPatch.context() as patch:
             # Reading it would need a temporary file, which may not be here.
-            patch.setattr(cli, "_load_model", lambda path: self.net)
+            patch.setattr(predict, "load_model", lambda path: self.net)
             result = CliRunner().invoke(cli.app, ["--debug", "predict", *map(str, words)])
         if result.exit_code:
             raise result.exception
@@ -182,7 +192,7 @@ def outputs(tmp_path_factory):
 
 
 # Those whose folder is whole or absent. Of the others each file is.
-WHOLE = {"run", "tuned"}
+WHOLE = {"run", "tuned", "evaluation"}
 OUTPUTS = ["evaluation", "predictions", pytest.param("run", marks=pytest.mark.slow)]
 OUTPUTS += [pytest.param("tuned", marks=pytest.mark.slow)]
 
@@ -314,7 +324,8 @@ def test_full_disk_for_unpacked_images(small_disk, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**9))
     with pytest.raises(OSError, match="No space left"):
         load_medmnist(path, mmap=True)
-    assert not [path for path in small_disk.rglob("*") if path.is_file()]
+    left = [path for path in small_disk.rglob("*") if path.is_file()]
+    assert [path.name for path in left] == [".train_images.npy.lock"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -346,6 +357,123 @@ def test_folder_that_fails_is_absent(tmp_path):
     with pytest.raises(RuntimeError):
         write(tmp_path / "folder")
     assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_exists_stays_the_same_and_changes_at_the_end_alone(tmp_path):
+    (tmp_path / "old").touch()
+    inode = tmp_path.stat().st_ino
+
+    def fail(old):
+        with atomic_folder(tmp_path, old) as new:
+            (new / "new").touch()
+            raise RuntimeError
+
+    with pytest.raises(FileExistsError, match=r"holds files already \(old\)"):
+        fail([])
+    with pytest.raises(RuntimeError):
+        fail([tmp_path / "old"])
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    with atomic_folder(tmp_path, old=[tmp_path / "old"]) as new:
+        (new / "sub").mkdir()
+        (new / "sub" / "new").touch()
+        assert (tmp_path / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["sub"]
+    assert tmp_path.stat().st_ino == inode
+
+
+def test_folder_that_another_process_has_filled_meanwhile(tmp_path):
+    def write():
+        with atomic_folder(tmp_path) as new:
+            (new / "ours").touch()
+            (tmp_path / "theirs").touch()
+
+    with pytest.raises(FileExistsError, match=r"holds files already \(theirs\)"):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def write_zip(path):
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr("a", "b")
+
+
+def test_streams_get_the_bytes_and_stay_what_they_are(tmp_path):
+    write_zip("/dev/null")
+    assert Path("/dev/null").is_char_device()
+    fifo = tmp_path / "fifo.zip"
+    os.mkfifo(fifo)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(fifo.read_bytes()))
+    reader.start()
+    write_zip(fifo)
+    reader.join()
+    assert fifo.is_fifo()
+    assert zipfile.ZipFile(io.BytesIO(received[0])).read("a") == b"b"
+    assert [path.name for path in tmp_path.iterdir()] == ["fifo.zip"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_open_descriptor_is_written_where_it_stands(tmp_path, link):
+    with open(tmp_path / "file", "wb", buffering=0) as file:
+        name = f"/dev/fd/{file.fileno()}"
+        if link:
+            (tmp_path / "link").symlink_to(name)
+            name = tmp_path / "link"
+        file.write(b"before\n")
+        with atomic_write(name) as temporary:
+            temporary.write_text("contents\n")
+        file.write(b"after\n")
+    assert (tmp_path / "file").read_text() == "before\ncontents\nafter\n"
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        write_zip("/dev/fd/987")
+    assert caught.value.filename == "/dev/fd/987"
+
+
+def test_stream_gets_nothing_of_a_writer_that_fails(tmp_path):
+    def fail(path):
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with open(tmp_path / "file", "wb") as file, pytest.raises(RuntimeError):
+        fail(f"/dev/fd/{file.fileno()}")
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+SAME = {
+    "itself": lambda path: path,
+    "relative": lambda path: os.path.relpath(path),
+    "by way of an absent folder": lambda path: path.parent / "no" / ".." / path.name,
+    "symbolic link": lambda path: (path.parent / "soft").symlink_to(path) or "soft",
+    "hard link": lambda path: (path.parent / "hard").hardlink_to(path) or "hard",
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_output_that_is_an_input_is_refused(tmp_path, monkeypatch, name, overwrite):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "input"
+    path.touch()
+    output = SAME[name](path)
+    with pytest.raises(FileExistsError, match=f"is the input {path}, which is never"):
+        check_output(output, [None, "absent", path], overwrite=overwrite)
+
+
+def test_output_that_exists_needs_overwrite(tmp_path):
+    path = tmp_path / "output"
+    (tmp_path / "dangling").symlink_to("absent")
+    for free in (path, tmp_path / "dangling", "/dev/null"):
+        check_output(free, [tmp_path / "input"])
+    path.touch()
+    with pytest.raises(FileExistsError, match="replace it with --overwrite"):
+        check_output(path)
+    check_output(path, overwrite=True)
+
+
+def test_text_that_is_no_utf8_is_written(tmp_path):
+    write_text(tmp_path / "text", "caf\udce9 é")
+    assert (tmp_path / "text").read_text(encoding="utf-8") == "caf\\udce9 é"
 
 
 def test_folder_at_the_end_of_a_link(tmp_path):
@@ -410,6 +538,23 @@ def test_two_writers_of_one_file_and_their_death(tmp_path):
     # All that they can leave are temporary files, whose names are known.
     left = [*temporaries_of(path), *temporaries_of(path.with_suffix(".json"))]
     assert {*tmp_path.iterdir()} == {path, path.with_suffix(".json"), *left}
+
+
+def test_temporaries_are_those_of_one_path(tmp_path):
+    path = tmp_path / "set_[AUC]0.9_[ACC]0.8@a.csv"
+    own = [f".{path.stem}-{name}.csv" for name in ("0123abcd", "4567cdef")]
+    others = [f".{path.stem}-{name}.csv" for name in ("0123abcde", "notesabc")]
+    others += [f".{path.stem}-0123abcd.txt", f".x{path.stem}-0123abcd.csv", path.name]
+    for name in own + others:
+        (tmp_path / name).touch()
+    assert {one.name for one in temporaries_of(path)} == set(own)
+    remove_temporaries(path)
+    assert {one.name for one in tmp_path.iterdir()} == set(others)
+
+
+def test_text_with_half_a_surrogate_pair_is_written(tmp_path):
+    write_text(tmp_path / "a.txt", "M\udcfcller \ud800 ±")
+    assert (tmp_path / "a.txt").read_text("utf-8") == r"M\udcfcller \ud800 ±"
 
 
 def test_lock_is_one_threads_at_a_time_and_free_after_an_error(tmp_path):

@@ -1,15 +1,14 @@
+import re
 import tracemalloc
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from PIL import Image
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import DataConversionWarning
 
 from octsk.utils.validation import (
-    check_column,
     check_images,
     check_lengths,
     to_batch,
@@ -235,39 +234,6 @@ def test_rows_of_colour_images_are_no_image():
 
 
 @pytest.mark.parametrize(
-    "y", [[0, 1, 2], [0.0, 1.0], ["a", "b"], [b"a", b"b"], np.array(["a", "b"], object)]
-)
-def test_labels(y):
-    np.testing.assert_array_equal(check_column(y), y)
-
-
-def test_columns_of_labels():
-    column = np.array([[0], [1]])
-    with pytest.warns(DataConversionWarning):
-        np.testing.assert_array_equal(check_column(column), [0, 1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_array_equal(check_column(column, warn=False), [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (np.eye(3), r"^t has shape \(3, 3\); .*One-hot rows .* by t\.argmax\(axis=1\)"),
-        (np.eye(2), "One-hot"),
-        (np.array([1j, 2]), "^t holds complex numbers"),
-        ([1, 2j], "^t holds complex numbers"),
-        ([1, "a"], "^t mixes labels of several kinds"),
-        (np.array([1, "a"], object), "^t mixes labels of several kinds"),
-        (["a", None], "^t mixes labels of several kinds"),
-    ],
-)
-def test_what_are_no_labels(y, message):
-    with pytest.raises(ValueError, match=message):
-        check_column(y, "t")
-
-
-@pytest.mark.parametrize(
     ("X", "y", "message"),
     [
         (grey(), [0, 1], "^X has 3 images and y 2 entries; each image needs one"),
@@ -309,6 +275,203 @@ def test_columns_of_a_data_frame_are_remembered():
         validate_images(estimator, frame[frame.columns[::-1]], reset=False)
     validate_images(estimator, grey(), reset=True)
     assert not hasattr(estimator, "feature_names_in_")
+
+
+def of_pandas(rows, names):
+    return pd.DataFrame(rows, columns=names)
+
+
+def of_nullable_pandas(rows, names):
+    return pd.DataFrame(rows, columns=names).astype("UInt8")
+
+
+def of_polars(rows, names):
+    return pytest.importorskip("polars").DataFrame(rows, schema=names)
+
+
+def of_pyarrow(rows, names):
+    return pytest.importorskip("pyarrow").table(list(rows.T), names=names)
+
+
+def of_narwhals(rows, names):
+    return pytest.importorskip("narwhals").from_native(of_polars(rows, names))
+
+
+@pytest.mark.parametrize(
+    "make", [of_pandas, of_nullable_pandas, of_polars, of_pyarrow, of_narwhals]
+)
+@pytest.mark.parametrize("name", ["X", "X_val"])
+def test_data_frames_are_checked_as_scikit_learn_does(make, name):
+    rows, names = grey(4, 3, 3).reshape(4, 9), [f"p{i}" for i in range(9)]
+    estimator = Anything()
+    validate_images(estimator, make(rows, names), reset=True)
+    assert list(estimator.feature_names_in_) == names
+
+    def check(X):
+        return validate_images(estimator, X, reset=False, name=name)
+
+    images = check(make(rows, names))
+    assert images.dtype.kind in "iu"
+    np.testing.assert_array_equal(images.reshape(4, 9), rows)
+    with pytest.raises(
+        ValueError, match="Feature names must be in the same order"
+    ) as error:
+        check(make(rows[:, ::-1].copy(), names[::-1]))
+    assert str(error.value).startswith("X_val does not fit X") is (name == "X_val")
+    with pytest.raises(ValueError, match="Feature names seen at fit time, yet now missing"):
+        check(make(rows[:, 1:].copy(), names[1:]))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        check(rows)
+    validate_images(estimator, rows, reset=True)
+    with pytest.warns(UserWarning, match="Anything was fitted without feature names"):
+        check(make(rows, names))
+
+
+def test_numbered_columns_are_no_names():
+    estimator = Anything()
+    frame = pd.DataFrame(grey(4, 3, 3).reshape(4, 9))
+    validate_images(estimator, frame, reset=True)
+    assert not hasattr(estimator, "feature_names_in_")
+    with pytest.raises(TypeError, match="Feature names are only supported if all"):
+        validate_images(estimator, frame.rename(columns={0: "p0"}), reset=True)
+
+
+def test_missing_pixels_of_a_data_frame_are_named():
+    rows = pd.DataFrame(grey(4, 3, 3).reshape(4, 9)).astype("UInt8")
+    rows.iloc[1, 2] = None
+    with pytest.raises(ValueError, match="X holds NaN"):
+        validate_images(Anything(), rows, reset=True)
+
+
+class OtherFrame:
+    """A data frame of a library that scikit-learn does not know."""
+
+    columns = ("a", "b", "c", "d")
+    shape = (2, 4)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros((2, 4), np.uint8)
+
+
+def test_column_names_that_scikit_learn_does_not_check_are_refused():
+    with pytest.raises(ValueError, match=r"OtherFrame, whose column names.*polars Da"):
+        validate_images(Anything(), OtherFrame(), reset=True)
+
+
+def items(module):
+    """Return what is iterated over in pairs, as of a class of `module`."""
+    pairs = [(image, np.array([i % 2])) for i, image in enumerate(grey(6))]
+    return type("Set", (list,), {"__module__": module})(pairs)
+
+
+def batches(module):
+    parts = [(grey(6)[i : i + 2], np.array([0, 1])) for i in (0, 2, 4)]
+    return type("Set", (list,), {"__module__": module})(parts)
+
+
+def of_medmnist():
+    members = {"__module__": "medmnist.dataset", "imgs": grey(6)}
+    return type("OCTMNIST", (), {**members, "labels": np.arange(6)[:, None] % 2})()
+
+
+def of_tensorflow(batched=True):
+    import tensorflow as tf
+
+    pairs = tf.data.Dataset.from_tensor_slices((grey(6), np.arange(6) % 2))
+    return pairs.batch(4) if batched else pairs
+
+
+def of_keras():
+    import keras
+
+    class Part(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return grey(6)[2 * i : 2 * i + 2], np.array([0, 1])
+
+    return Part()
+
+
+@pytest.mark.parametrize(
+    ("make", "unbatched"),
+    [
+        (lambda: items("torch.utils.data.dataset"), False),
+        (lambda: items("torchvision.datasets.mnist"), None),
+        (lambda: batches("torch.utils.data.dataloader"), False),
+        (of_medmnist, False),
+        (of_tensorflow, False),
+        (lambda: of_tensorflow(batched=False), True),
+        (of_keras, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "check", [check_images, lambda X: check_lengths(X, np.zeros(6))], ids=["X", "lengths"]
+)
+def test_data_sets_of_other_libraries_are_refused_with_what_to_do(make, unbatched, check):
+    given = make()
+    if unbatched is None:  # torchvision's have torch's as their base
+        base = type("Dataset", (), {"__module__": "torch.utils.data.dataset"})
+        given = type("MNIST", (type(given), base), {"__module__": "torchvision"})(given)
+    with pytest.raises(ValueError, match=f"got a .*{type(given).__name__}") as error:
+        check(given)
+    words = str(error.value)
+    if "imgs" in words:
+        assert "Pass X.imgs as images and X.labels.ravel() as labels." in words
+        return
+    [recipe] = re.findall(r"X, y = .*\)\)(?=\.)", words.split(" Where")[0])
+    variables = {"X": given, "np": np}
+    exec(recipe.replace("concatenate", "stack") if unbatched else recipe, variables)
+    np.testing.assert_array_equal(variables["X"], grey(6))
+    np.testing.assert_array_equal(variables["y"], np.arange(6) % 2)
+
+
+@pytest.mark.slow
+def test_data_sets_of_pytorch_are_refused():
+    torch = pytest.importorskip("torch")
+
+    class Own(torch.utils.data.Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, i):
+            return torch.from_numpy(grey(6)[i]), i
+
+    for given in (Own(), torch.utils.data.Subset(Own(), [0])):
+        with pytest.raises(ValueError, match=r"Make arrays of its items"):
+            check_images(given)
+    with pytest.raises(ValueError, match=r"Make arrays of its batches"):
+        check_images(torch.utils.data.DataLoader(Own()))
+    with pytest.raises(ValueError, match=r"X cannot be made an array: .*detach"):
+        check_images(torch.zeros(2, 3, 3, requires_grad=True))
+
+
+def test_polars_lazy_frames_are_refused():
+    frame = of_polars(grey(2, 3, 3).reshape(2, 9), [f"p{i}" for i in range(9)])
+    with pytest.raises(ValueError, match=r"LazyFrame\. Pass X\.collect\(\)"):
+        check_images(frame.lazy())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_pictures(mode):
+    pictures = [Image.fromarray(image).convert(mode) for image in grey(3)]
+    images = check_images(pictures)
+    assert images.shape == (3, 5, 7, len(mode))
+    np.testing.assert_array_equal(images[..., 0], grey(3))
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "CMYK", "HSV"])
+def test_pictures_whose_numbers_are_no_grey_levels_or_colours(mode):
+    pictures = [Image.fromarray(image) for image in grey(2)]
+    pictures[1] = pictures[1].convert("RGB").convert(mode)
+    with pytest.raises(ValueError, match=rf"X\[1\] is an image of Pillow's mode '{mode}'"):
+        check_images(pictures)
+
+
+def test_one_picture_is_no_set():
+    with pytest.raises(ValueError, match=r"Pass a list of images, \[X\]"):
+        check_images(Image.fromarray(grey()[0]))
 
 
 def test_failed_check_leaves_the_estimator_alone():

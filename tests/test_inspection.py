@@ -11,13 +11,13 @@ from sklearn.exceptions import NotFittedError
 import octsk
 from octsk import ExplanationDisplay, architectures, grad_cam, occlusion_sensitivity
 from octsk.classifiers import BaseOCTNet
-from octsk.inspection._inspection import (
+from octsk.inspection._grad_cam import (
     _features,
     _graph,
     _has_convolutions,
     _places,
 )
-from octsk.training._fitting import seeded_layers
+from octsk.training._settings import seeded_layers
 
 METHODS = [grad_cam, occlusion_sensitivity]
 NETS = {
@@ -256,7 +256,7 @@ def test_a_net_without_convolution_is_refused(tiny):
 
     _, X, y = tiny
     net = Dense(random_state=0).initialize(X, y)
-    with pytest.raises(ValueError, match="needs a net with a convolution"):
+    with pytest.raises(ValueError, match="needs a network with a convolution"):
         grad_cam(net, X)
     assert occlusion_sensitivity(net, X[:2]).shape == (2, 12, 12)
     # So that a page shows the one and not the other.
@@ -280,7 +280,7 @@ def test_the_class_is_given_by_label_and_is_the_predicted_one_by_default(explain
     np.testing.assert_allclose(each[0], one[0], atol=1e-6)
     with pytest.raises(ValueError, match=r"target holds labels .*'drusen'"):
         explain(net, X[:9], target="drusen")
-    with pytest.raises(ValueError, match="one for each of 9 images, got 2"):
+    with pytest.raises(ValueError, match="must hold one class for each of 9 images, got 2"):
         explain(net, X[:9], target=["DME", "CNV"])
 
 
@@ -316,7 +316,7 @@ def test_what_cannot_be_explained_is_refused(explain, tiny):
     net, X, _ = tiny
     with pytest.raises(NotFittedError):
         explain(octsk.SmallOCTNet(), X)
-    with pytest.raises(TypeError, match="estimator must be a net of octsk, got Dummy"):
+    with pytest.raises(TypeError, match="estimator must be a network of octsk, got Dummy"):
         explain(DummyClassifier(), X)
     with pytest.raises(ValueError, match="12 x 12"):
         explain(net, X[:, :10])

@@ -7,7 +7,12 @@ from helpers import TINY, toy_images
 from imblearn.pipeline import Pipeline as ImblearnPipeline
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +27,15 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
 )
-from sklearn.pipeline import Pipeline
+from sklearn.multiclass import (
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+)
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.semi_supervised import SelfTrainingClassifier
 
 from octsk import MediumOCTNet, OCTAugmenter, SmallOCTNet
 
@@ -406,3 +419,61 @@ def test_metadata_routing():
     unweighted = net(epochs=1).fit(GREY[30:], LABELS[30:])
     weighted = result["estimator"][0]
     assert weighted.history_["loss"] != unweighted.history_["loss"]
+
+
+# --- Which take images as they are, and which only flattened ones -------------------------
+
+AS_THEY_ARE = {
+    "AdaBoost": lambda net: AdaBoostClassifier(net, n_estimators=2),
+    "one-vs-rest": OneVsRestClassifier,
+    "multi-output": MultiOutputClassifier,
+}
+FLATTENED = {
+    "bagging": lambda net: BaggingClassifier(net, n_estimators=2, random_state=0),
+    "one-vs-one": OneVsOneClassifier,
+    "output code": lambda net: OutputCodeClassifier(net, random_state=0),
+    "self-training": SelfTrainingClassifier,
+    "stacking with pixels": lambda net: StackingClassifier(
+        [("net", net)], LogisticRegression(max_iter=9), cv=2, passthrough=True
+    ),
+}
+
+
+def labels_for(name):
+    """Return the labels that a tool takes: a column of them, or some unknown ones."""
+    if name == "multi-output":
+        return y[:, None]
+    return np.where(np.arange(60) % 7 == 0, -1, y) if name == "self-training" else y
+
+
+def share_right(fitted, X):
+    return (np.ravel(fitted.predict(X)) == Y_TEST).mean()
+
+
+@pytest.mark.parametrize("name", AS_THEY_ARE)
+def test_takes_images_as_they_are(name):
+    fitted = AS_THEY_ARE[name](net()).fit(GREY, labels_for(name))
+    assert share_right(fitted, GREY_TEST) > 0.9
+
+
+@pytest.mark.parametrize("name", FLATTENED)
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+def test_takes_flattened_images(name):
+    meta, labels = FLATTENED[name](net()), labels_for(name)
+    with pytest.raises(ValueError, match=r"dim 3|same number of dimensions"):
+        meta.fit(GREY, labels)
+    meta.fit(GREY.reshape(len(GREY), -1), labels)
+    assert share_right(meta, GREY_TEST.reshape(len(GREY_TEST), -1)) > 0.7
+
+
+def test_flattened_images_that_are_not_square():
+    oblong, oblong_test = GREY[:, :, 2:], GREY_TEST[:, :, 2:]
+    with pytest.raises(ValueError, match=r"no flattened square image.*kw_args={'shape': "):
+        net().fit(oblong.reshape(60, -1), y)
+    reshape = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 12, 10)})
+    bagging = BaggingClassifier(
+        make_pipeline(reshape, net()), n_estimators=2, random_state=0
+    )
+    bagging.fit(oblong.reshape(60, -1), y)
+    assert bagging.estimators_[0][-1].image_shape_ == (12, 10, 1)
+    assert share_right(bagging, oblong_test.reshape(30, -1)) > 0.7

@@ -688,9 +688,9 @@ def test_h5_files_that_hold_something_else(contents, message, tmp_path):
 
 
 def test_what_is_no_h5_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no file .*nowhere\.h5"):
+    with pytest.raises(FileNotFoundError, match=r"No such file .*nowhere\.h5"):
         SmallOCTNet.from_h5("nowhere.h5")
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(IsADirectoryError, match=r"is a folder, not a Keras \.h5 file"):
         SmallOCTNet.from_h5(tmp_path)
     path = Path(tmp_path, "text.h5")
     path.write_text("weights")

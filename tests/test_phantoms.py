@@ -70,12 +70,28 @@ def test_classes_come_shuffled(phantoms):
         ({"n_samples": 2.5}, TypeError, ("n_samples", "float", "int")),
         ({"size": 7}, ValueError, ("size", "7", "8")),
         ({"size": "28"}, TypeError, ("size", "str", "int")),
-        ({"weights": (1, 2, 3)}, ValueError, ("weights", "(1, 2, 3)", "4 numbers")),
-        ({"weights": (1, 2, 3, -1)}, ValueError, ("weights", "-1", "not negative")),
+        (
+            {"weights": (1, 2, 3)},
+            ValueError,
+            ("weights", "(1, 2, 3)", "4 non-negative"),
+        ),
+        ({"weights": (1, 2, 3, -1)}, ValueError, ("weights", "-1", "non-negative")),
         ({"weights": (0, 0, 0, 0)}, ValueError, ("weights", "0, 0, 0, 0", "not all 0")),
-        ({"weights": (1, 1, 1, np.nan)}, ValueError, ("weights", "nan", "4 numbers")),
-        ({"weights": (1, 1, 1, np.inf)}, ValueError, ("weights", "inf", "4 numbers")),
-        ({"weights": "balanced"}, ValueError, ("weights", "'balanced'", "4 numbers")),
+        (
+            {"weights": (1, 1, 1, np.nan)},
+            ValueError,
+            ("weights", "nan", "4 non-negative"),
+        ),
+        (
+            {"weights": (1, 1, 1, np.inf)},
+            ValueError,
+            ("weights", "inf", "4 non-negative"),
+        ),
+        (
+            {"weights": "balanced"},
+            ValueError,
+            ("weights", "'balanced'", "4 non-negative"),
+        ),
         ({"random_state": "seed"}, ValueError, ("seed",)),
     ],
 )

@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.benchmark import _record, run_benchmark
-from octsk.benchmark._record import make_estimators, make_plan, read_record
+from octsk.benchmark import record as _record
+from octsk.benchmark import run_benchmark
+from octsk.benchmark.record import make_estimators, make_plan, read_record
 from octsk.cli import _app as cli
-from octsk.training._fitting import Onlooker
+from octsk.cli import benchmark
+from octsk.training._callbacks import Onlooker
 from octsk.utils.files import only_one_at
 
 
@@ -76,6 +78,31 @@ class Watch(Onlooker):
         if len(self.epochs) == self.end_at:
             raise Ended
         self.epochs.append((*self.title, epoch))
+
+
+def test_resumed_run_removes_what_killed_writers_left(dataset, tmp_path):
+    # Its folder then holds files of every kind.
+    nets = {"net": SmallOCTNet(**TINY)}
+    arguments = dict(seeds=[0], output_dir=tmp_path, resume=True)
+    run_benchmark(nets, dataset, **arguments)
+    [scores] = (tmp_path / "scores").iterdir()
+    before = {*tmp_path.rglob("*")}
+    for name in (
+        *(
+            ".run-0123abcd.json",
+            ".report-0123abcd.html",
+            "reports/.net-seed0-0123abcd.json",
+        ),
+        *("models/.net-seed0-0123abcd.octsk", f"scores/.{scores.stem}-0123abcd.csv"),
+    ):
+        (tmp_path / name).write_text("half")
+    folder = tmp_path / "models" / ".net-seed0-4567cdef.octsk"
+    folder.mkdir()
+    (folder / "model.keras").write_text("half")
+    # Not octsk's.
+    (tmp_path / ".notes-0123abcd.txt").touch()
+    run_benchmark(nets, dataset, **arguments)
+    assert {*tmp_path.rglob("*")} == before | {tmp_path / ".notes-0123abcd.txt"}
 
 
 def figures(run):
@@ -339,7 +366,7 @@ def test_nets_that_are_not_ours(net):
 def test_scans_that_are_not_drawn_unasked(size):
     data = {"name": "oct-phantoms", "size": size, "synthetic": True, "file": None}
     with pytest.raises(ValueError, match="up to 224 are drawn unasked: name them by"):
-        cli._source_of({"plan": {"data": data}}, "run.json")
+        benchmark._source_of({"plan": {"data": data}}, "run.json")
 
 
 def test_a_run_killed_at_its_very_beginning_can_begin(dataset, tmp_path):
@@ -363,7 +390,7 @@ def test_what_the_command_cannot_repeat(record):
 
 def test_source_of_sets_that_can_be_had_anywhere():
     def source(**data):
-        return cli._source_of({"plan": {"data": data}}, "run.json")
+        return benchmark._source_of({"plan": {"data": data}}, "run.json")
 
     phantoms = dict(name="oct-phantoms", size=64, synthetic=True, file=None)
     assert source(**phantoms) == (True, None, 64)

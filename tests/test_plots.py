@@ -176,7 +176,9 @@ def test_grid_takes_colour_floats_and_sets_without_names():
 def test_grid_refuses_a_whole_data_set_and_titles_that_do_not_fit(scans):
     with pytest.raises(ValueError, match="dataset must be one split"):
         plots.ImageGridDisplay.from_dataset({"train": scans, "test": None})
-    with pytest.raises(ValueError, match="titles must be 60, one for each image, got 1"):
+    with pytest.raises(
+        ValueError, match="titles must hold one title for each of the 60 images, got 1"
+    ):
         plots.ImageGridDisplay(scans.data, ["one"])
 
 
@@ -192,7 +194,7 @@ def test_mistakes_are_the_surest_wrong_ones(scans, scored):
     i = surest[0]
     expected = f"true: {labels[y[i]]}\npredicted: {labels[prob[i].argmax()]} "
     assert display.titles[0] == f"{expected}({prob[i].max():.0%})"
-    assert display.heading == f"{len(wrong)} mistakes among 60 images, the 5 surest"
+    assert display.heading == f"{len(wrong)} mistakes among 60 images, the 5 most confident"
     same = plots.MistakesDisplay.from_estimator(
         Known(prob, labels), scans.data, labels[y], n_images=5
     )
@@ -379,7 +381,7 @@ def test_history_of_a_net_and_of_a_pipeline():
 def test_history_refuses_what_has_none():
     with pytest.raises(NotFittedError):
         plots.HistoryDisplay.from_estimator(octsk.SmallOCTNet())
-    with pytest.raises(TypeError, match="a net with a history_"):
+    with pytest.raises(TypeError, match="a network with a history_"):
         plots.HistoryDisplay.from_estimator(DummyClassifier().fit([[0]], [0]))
 
 
@@ -416,8 +418,8 @@ def test_corruptions_of_several_seeds_are_their_mean_and_range():
     [
         ([("Small", "blur", 1)], "table must hold rows of net, corruption, severity"),
         ([{"net": "Small"}], "table must hold rows of net, corruption, severity"),
-        ([("Small", "none", 0, 0.2)], "a row of severity 1 or more"),
-        ([], "a row of severity 1 or more"),
+        ([("Small", "none", 0, 0.2)], "at least one row of severity 1 or more"),
+        ([], "at least one row of severity 1 or more"),
     ],
 )
 def test_corruptions_refuse_other_tables(rows, message):

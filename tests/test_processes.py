@@ -124,7 +124,7 @@ def test_search_of_a_notebook_with_a_module_in_its_folder(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trees.py").write_text(TREE)
     # What has come into the folder since the notebook imported all that it needs.
-    plant = "import octsk.model_selection._study\n" + "".join(
+    plant = "import octsk.model_selection.study\n" + "".join(
         f"open('{name}.py', 'w').write({PLANT.format(marks='marks', name=name)!r})\n"
         for name in PLANTED
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from octsk import SmallOCTNet
 from octsk.cli._progress import TrainingDisplay
-from octsk.training._fitting import STEPS_PER_EXECUTION, ProgressCallback
+from octsk.training._callbacks import STEPS_PER_EXECUTION, ProgressCallback
 
 X, Y = toy_images()
 # 50 steps an epoch: one full execution and one that is not.

@@ -21,12 +21,8 @@ from sklearn.metrics import (
 
 import octsk
 from octsk import OCTAugmenter, SmallOCTNet
-from octsk.metrics import (
-    _RESAMPLED,
-    bootstrap_interval,
-    medmnist_accuracy,
-    medmnist_auc,
-)
+from octsk.metrics import bootstrap_interval, medmnist_accuracy, medmnist_auc
+from octsk.metrics._bootstrap import _METRICS
 
 NOTHING = dict(
     rotation_range=0,
@@ -207,7 +203,7 @@ def test_metrics_agree_with_scikit_learn(n_inputs):
             ("balanced_accuracy", balanced_accuracy_score(y, predicted)),
             ("log_loss", log_loss(y, score)),
         ]:
-            assert _RESAMPLED[name](y, score)(once)[0] == pytest.approx(expected)
+            assert _METRICS[name].resampled(y, score)(once)[0] == pytest.approx(expected)
 
     holds()
 
@@ -233,12 +229,14 @@ def test_metrics_do_not_depend_on_order_names_or_scale(n_inputs):
 @numbers(10, 300)
 def test_intervals_lie_in_order_and_in_range(n_inputs):
     @on(n_inputs)
-    @given(scored(), SEEDS, st.sampled_from(["acc", "auc", "balanced_accuracy"]))
-    def holds(drawn, seed, metric):
+    @given(scored(), SEEDS, st.sampled_from([None, 2, 3]), st.sampled_from(list(_METRICS)))
+    def holds(drawn, seed, n_groups, metric):
         y, score = drawn
-        draw = dict(n_resamples=50, random_state=seed)
+        groups = None if n_groups is None else np.arange(len(y)) % n_groups
+        draw = dict(n_resamples=50, random_state=seed, groups=groups)
         low, high = bootstrap_interval(metric, y, score, **draw)
-        assert 0 <= low <= high <= 1
+        [value] = _METRICS[metric].resampled(y, score)(np.ones((1, len(y))))
+        assert 0 <= low <= value <= high <= (np.inf if metric == "log_loss" else 1)
         assert (low, high) == bootstrap_interval(metric, y, score, **draw)
         wide = bootstrap_interval(metric, y, score, **draw, confidence_level=0.99)
         assert wide[0] <= low

@@ -1,9 +1,11 @@
 """Runs as web pages and model cards: what they say, safe from what they are given."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from browser import CHROMIUM, Browser
 from helpers import TINY, toy_images
 from markdown_it import MarkdownIt
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 
@@ -223,6 +226,10 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
     assert "| not known |" in body
     with pytest.raises(ValueError, match="needs the estimator that is in it"):
         model_card(report, file="tiny.octsk")
+    few = dataclasses.replace(report, interval_caveat="Few patients: 3 in all.")
+    words = " ".join(model_card(few, estimator=net, dataset=data.val).split())
+    assert "intervals of this test set. Few patients: 3 in all. ### Results" in words
+    assert "Few patients: 3 in all." in html_report(few)
     alone = model_card(report)
     assert "octsk.load" not in alone
     assert "5ha" in alone
@@ -298,6 +305,113 @@ def test_model_card_is_yaml_and_markdown(hostile):
         assert title in titles
     assert "Not for clinical use." in page.text()
     assert "Recall of each class, first seed: " in page.text()
+
+
+def body_of(card):
+    return card.split("---\n", 2)[2]
+
+
+@pytest.mark.parametrize("seeds", [[3], [3, 4]])
+def test_lines_of_the_card_do_not_run_together(seeds):
+    run = run_benchmark({"my net": SmallOCTNet(**TINY)}, dataset(), seeds=seeds)
+    file = "- File: my-net-seed3.octsk" + (", of the first seed" if seeds[1:] else "")
+    lines = body_of(model_card(run)).splitlines()
+    assert lines.count(file) == 1
+    assert lines[lines.index(file) + 1].startswith("- Licence: octsk is under")
+    titles = [i for i, line in enumerate(lines) if line.startswith("#")]
+    assert all(lines[i - 1] == lines[i + 1] == "" for i in titles[1:])
+
+
+def rows_of(page, parameter):
+    """What a page says of a parameter of each classifier."""
+    row = re.search(f'<th scope="row">{parameter}</th>(.*?)</tr>', page)[1]
+    return re.findall("<td>(.*?)</td>", row)
+
+
+def schedule():
+    return keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+
+
+NETS = {
+    "adam": dict(optimizer="adam"),
+    "sgd": dict(optimizer="sgd", weight_decay=0.2),
+    "adamw": dict(optimizer="adamw", epochs="auto"),
+    "object": lambda: dict(optimizer=keras.optimizers.RMSprop(0.03, use_ema=True)),
+    "scheduled": lambda: dict(optimizer=keras.optimizers.SGD(schedule())),
+    "given": dict(optimizer="adam", learning_rate=0.5),
+}
+
+
+def test_settings_are_those_that_the_training_had():
+    nets = {
+        name: SmallOCTNet(**{**TINY, **(given() if callable(given) else given)})
+        for name, given in NETS.items()
+    }
+    nets["pipeline"] = make_pipeline(SmallOCTNet(**TINY))
+    data = dataset()
+    few = Bunch(**{**data, "train": Bunch(data=data.train.data[:3], target=np.arange(3))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("octsk.classifiers._base._AUTO_EPOCHS", 3)
+        run = run_benchmark(nets, few)
+    page = html_report(run)
+    rates = [
+        *("0.001", "0.01", "0.001", "0.03"),
+        "ExponentialDecay, a schedule",
+        "0.5",
+        "-",
+    ]
+    assert rows_of(page, "learning_rate") == rates
+    decays = [*("0.0", "0.2", "0.004"), *["0.0"] * 3, "-"]
+    assert rows_of(page, "weight_decay") == decays
+    assert rows_of(page, "epochs") == ["1", "1", "auto (2)", *["1"] * 3, "-"]
+    assert rows_of(page, "ema_momentum") == [*["None"] * 3, "0.99", "None", "None", "-"]
+    nested = rows_of(page, "smalloctnet__learning_rate")
+    assert nested == ["-"] * 6 + ["0.001"]
+    card = model_card(run, "adamw")
+    assert "| learning\\_rate | 0.001 |" in card
+    assert "| epochs | auto (2) |" in card
+    # The record keeps what was given.
+    assert run.reports["adam"][0].params["learning_rate"] is None
+
+
+def test_images_that_do_not_train_are_not_counted_as_trained_on():
+    data = dataset()
+    nets = {
+        "all": SmallOCTNet(**TINY),
+        "two": SmallOCTNet(**TINY, class_weight={0: 1, 1: 0, 2: 1}),
+    }
+    run = run_benchmark(nets, data)
+    assert [sum(run.reports[net][0].trained_on.values()) for net in nets] == [48, 32]
+    assert "Trained on 48 images (two on 32, the others without weight" in str(run)
+    page = html_report(run)
+    assert rows_of(page, "1") == ["16", "16", "16", "0"]
+    assert "trained two" in page
+    assert "trained all" not in page
+    card = model_card(run, "two")
+    assert "32 of these images trained the classifier." in card
+    assert "of these images trained" not in model_card(run, "all")
+    held_out = run_benchmark(
+        {"stops": SmallOCTNet(**TINY, early_stopping=True)}, Bunch(**{**data, "val": None})
+    )
+    assert "Trained on 48 images (stops on 43, " in str(held_out)
+    assert "Trained on 48 images, measured on 48." in str(
+        run_benchmark({"f": Flat()}, data)
+    )
+
+
+def test_patients_on_both_sides_are_on_page_and_card():
+    data = dataset()
+    data.train.groups, data.test.groups = np.arange(48) // 4, 10 + np.arange(48) // 4
+    with pytest.warns(UserWarning, match="train and test share 2"):
+        run = run_benchmark({"flat": Flat()}, data)
+    note = "NOT INDEPENDENT: 2 of the patients in the test split have images in the train"
+    page = html_report(run)
+    assert note in page.split("<h2>Results</h2>")[1].partition("<section")[0]
+    # In the details of the net, too.
+    assert page.count(note) == 2
+    assert f"**{note}" in model_card(run)
+    assert f"**{note}" in model_card(run.first)
+    assert note in html_report(run.first)
 
 
 def test_what_the_card_says_to_load_can_be_loaded(tmp_path):

@@ -28,7 +28,7 @@ SPACE = {
 
 def flat(seed, n=48):
     X, y = toy_images(n=n, seed=seed)
-    return Bunch(data=X[:, :, 0] / 255, target=y, groups=np.arange(n) // 4)
+    return Bunch(data=X[:, :, 0] / 255, target=y, groups=100 * seed + np.arange(n) // 4)
 
 
 def dataset(**splits):
@@ -200,6 +200,56 @@ def test_model_is_saved_with_names(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), run.estimator.predict_proba(X))
     assert (tmp_path / "report" / "pareto.png").exists()
     assert "cost" in run.to_text()
+
+
+def test_tables_show_the_settings_that_the_trainings_had(tmp_path):
+    X, y = toy_images(n=36)
+    search = OCTSearchCV(
+        SmallOCTNet(**TINY, augmentation=None),
+        {"learning_rate": [None], "optimizer": ["sgd"], "weight_decay": [None]},
+        n_trials=1,
+        cv=2,
+    )
+    train, test = Bunch(data=X, target=y), Bunch(data=X, target=y)
+    run = tune(search, dataset(train=train, test=test))
+    rows = [line.split()[:3] for line in run.to_text().splitlines()]
+    assert ["learning_rate", "0.01", "0.001"] in rows
+    assert ["weight_decay", "0", "0"] in rows
+    run._save_trials(tmp_path / "trials.csv")
+    with open(tmp_path / "trials.csv", newline="") as file:
+        [trial] = csv.DictReader(file)
+    assert (trial["learning_rate"], trial["weight_decay"]) == ("0.01", "0.0")
+    assert run.trials()[0]["params"]["learning_rate"] is None
+    assert run.shown_params["learning_rate"] == 0.01
+
+
+class Wordy(DecisionTreeClassifier):
+    """A tree with a word that a spreadsheet would compute."""
+
+    def __init__(self, word="", max_depth=None):
+        super().__init__(max_depth=max_depth)
+        self.word = word
+
+
+def test_a_spreadsheet_computes_no_word_of_the_trials(tmp_path):
+    space = {"word": ["=cmd()"], "max_depth": [2]}
+    run = tune(OCTSearchCV(Wordy(), space, n_trials=1, cv=2), dataset(test=None))
+    run._save_trials(tmp_path / "trials.csv")
+    with open(tmp_path / "trials.csv", newline="") as file:
+        [trial] = csv.DictReader(file)
+    assert (trial["word"], trial["max_depth"]) == ("'=cmd()", "2")
+
+
+def test_patients_on_both_sides_are_warned_of_before_the_search():
+    both = dataset(test=flat(0))
+    with pytest.warns(UserWarning, match="train and test share 12"):
+        run = tune(tree_search(n_trials=1), both)
+    assert "NOT INDEPENDENT: 12 of the patients" in run.to_text()
+    with (
+        pytest.warns(UserWarning, match="train and val share 12"),
+        pytest.raises(ValueError, match="n_trials"),
+    ):
+        tune(tree_search(n_trials=0), dataset(test=None, val=flat(0)))
 
 
 def test_pruned_and_failed_trials_are_listed(tmp_path):

@@ -23,11 +23,12 @@ from PIL import Image
 import octsk
 from octsk import SmallOCTNet
 from octsk.benchmark import BenchmarkReport
-from octsk.benchmark._record import read_record
+from octsk.benchmark.record import read_record
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.model_selection import read_search_space
 from octsk.utils import untrusted as _untrusted
-from octsk.utils.untrusted import check_h5
+from octsk.utils.tables import Table, tables_to_text
+from octsk.utils.untrusted import check_h5, printable
 
 # What reading a refused file may take, beyond what the process has already: the greatest
 # limit is that of a member of an archive, 256 MiB.
@@ -156,6 +157,43 @@ def test_pickle_in_npz(tmp_path):
     assert not trace.exists()
     np.load(path, allow_pickle=True)
     assert trace.exists(), "a test that could not fail"
+
+
+# --- Words from outside ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("scan\x1b[2J.png", r"scan\x1b[2J.png"),
+        ("\x00\t\r\n\x7f", r"\x00\t\r\n\x7f"),
+        ("\x9b31m \x85", r"\x9b31m \x85"),  # an 8-bit terminal's ESC [
+        ("gpj.\u202egnp \u2066x\u2069 \u200f", r"gpj.\u202egnp \u2066x\u2069 \u200f"),
+        ("a\u2028b", r"a\u2028b"),
+        ("M\udcfcller \ud800", r"M\udcfcller \ud800"),
+        (
+            "Müller ± 網膜 \u200d \N{NO-BREAK SPACE}",
+            "Müller ± 網膜 \u200d \N{NO-BREAK SPACE}",
+        ),
+        (Path("a"), "a"),
+    ],
+)
+def test_printable(words, shown):
+    assert printable(words) == shown
+    assert printable(shown) == shown
+    printable(words).encode("utf-8")
+
+
+def test_tables_hold_no_control_characters():
+    table = Table("\x1b[2J", ("a", "\x9b"), [("\u202eb", "c\nd")], ["e\x07", "f\ng"])
+    lines = tables_to_text([table]).splitlines()
+    assert [line.split() for line in lines] == [
+        [r"\x1b[2J"],
+        ["a", r"\x9b"],
+        [r"\u202eb", r"c\nd"],
+        [r"e\x07"],
+        ["f", "g"],
+    ]
 
 
 # --- HDF5 ------------------------------------------------------------------------------
@@ -299,11 +337,11 @@ def test_attribute_in_weights_that_claims_gigabytes(saved, tmp_path):
 
 
 def test_each_reader_knows_the_others_files(saved, tmp_path):
-    with pytest.raises(ValueError, match=r"octsk\.load reads octsk's own"):
+    with pytest.raises(ValueError, match=r"it is a model that octsk saved; octsk\.load"):
         SmallOCTNet.from_h5(saved)
     path = tmp_path / "net.h5"
     h5py.File(path, "w").close()
-    with pytest.raises(ValueError, match="it is an HDF5 file; from_h5 of its net"):
+    with pytest.raises(ValueError, match="it is an HDF5 file; from_h5 of a net"):
         octsk.load(path)
 
 

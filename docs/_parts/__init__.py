@@ -1,4 +1,4 @@
-"""Parts of pages that the build makes: figures, tables and pictures that nobody types."""
+"""Generated parts of pages: tables, diagrams and plots."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +17,10 @@ TEXTS: dict[str, Callable[[Path], str]] = {
 
 
 def write_texts(folder: Path) -> None:
-    """Write all but the pictures; a file that would not change is left as it is."""
+    """Write all generated texts. Files whose content has not changed are not touched."""
     folder.mkdir(exist_ok=True)
     for name, make in TEXTS.items():
         path, text = folder / name, make(ROOT)
-        # Or Sphinx would read the pages again that include it.
+        # Otherwise Sphinx would process the pages that include it again.
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The Python of a page: run, and the pictures that it draws."""
+"""Run the Python blocks of a page and save the figures that they draw."""
 
 import doctest
 import io
@@ -12,7 +12,7 @@ BLOCK = re.compile(
 
 
 def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
-    """Yield language, code and first line of each block of the page that is to run."""
+    """Yield the language, code and first line of each block of the page to run."""
     text = page.read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
         if block[1] is None:
@@ -20,12 +20,12 @@ def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
 
 
 def run(page: Path, after_block: Callable[[], None] = lambda: None) -> None:
-    """Run the page's blocks in order in one namespace.
+    """Run the blocks of a page in order in one namespace.
 
     Raises
     ------
     AssertionError
-        If a line that begins with ``>>>`` does not give what the page shows.
+        If the output of a line that begins with ``>>>`` differs from the page.
     """
     names = {"__name__": "__main__"}
     for language, code, line in blocks_of(page):
@@ -46,9 +46,9 @@ def run(page: Path, after_block: Callable[[], None] = lambda: None) -> None:
 
 
 def draw(page: Path, folder: Path) -> None:
-    """Run a page, and save each figure that its blocks draw as ``<page>-<number>.png``.
+    """Run a page and save each figure that its blocks draw as ``<page>-<number>.png``.
 
-    Nothing is done where the pictures are newer than the page.
+    Nothing is done if the figures are newer than the page.
     """
     import contextlib
     import tempfile
@@ -68,7 +68,7 @@ def draw(page: Path, folder: Path) -> None:
             plt.figure(number).savefig(pictures[-1], dpi=160)
         plt.close("all")
 
-    # Pages write small files where they are, and print.
+    # Pages write small files to the working directory, and print.
     with (
         tempfile.TemporaryDirectory() as elsewhere,
         contextlib.chdir(elsewhere),

@@ -1,4 +1,4 @@
-"""What octsk and its neighbours have and have not, from benchmarks/compare.py's file."""
+"""The comparison with other libraries, from the result file of benchmarks/compare.py."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FILE = Path("benchmarks", "compare.json")
 
 
 def to_markdown(root: Path) -> str:
-    """Write who has what, and what stands behind each no."""
+    """Write the features of each library, and the reasons for each no."""
     result = json.loads((root / FILE).read_text(encoding="utf-8"))
     answers, reasons = compare.tables(result)
     behind: dict[str, list[str]] = {}
@@ -19,12 +19,12 @@ def to_markdown(root: Path) -> str:
     environment = result["environment"]
     return "\n\n".join(
         [
-            f"## Tried on {result['started'][:10]}",
+            f"## Features tested on {result['started'][:10]}",
             rows_to_markdown(answers.header, answers.rows),
             f"With Python {environment['python']}, scikit-learn "
             f"{environment['scikit-learn']}, Keras {environment['keras']} and TensorFlow "
-            f"{environment['tensorflow']}. A dash: the question does not concern it.",
-            "## What stands behind each no",
+            f"{environment['tensorflow']}. A dash means that the question does not apply.",
+            "## Reasons for each no",
             *map(plain, reasons.notes),
             *(f"**{library}**\n\n" + "\n".join(lines) for library, lines in behind.items()),
             "",

@@ -1,29 +1,29 @@
-"""A picture of the data's way through the modules of octsk."""
+"""A diagram of the data flow through the modules of octsk."""
 
 from html import escape
 from pathlib import Path
 
 WIDTH, HEIGHT = 150, 44
-# Each box: what it is, its second line, column and row. Modules are written as such.
+# Each box: title (the full name of a module), second line, column and row.
 BOXES = {
     "files": ("npz, PNG, JPEG ...", "or a seed", 0, 0),
-    "datasets": ("octsk.datasets", "reads, draws", 0, 1),
-    "images": ("octsk.utils.validation", "checks", 0, 2),
-    "augmentation": ("octsk.augmentation", "changes at random", 1, 3),
-    "training": ("octsk.training._fitting", "batches, steps", 1, 4),
+    "datasets": ("octsk.datasets", "load, generate", 0, 1),
+    "images": ("octsk.utils.validation", "validation", 0, 2),
+    "augmentation": ("octsk.augmentation", "random variants", 1, 3),
+    "training": ("octsk.training", "batches, steps", 1, 4),
     "architectures": ("octsk.architectures", "a Keras network", 2, 4),
     "classifiers": ("octsk.classifiers", "fit, predict", 0, 5),
-    "benchmark": ("octsk.benchmark", "measures, by metrics", 0, 6),
-    "inspection": ("octsk.inspection", "maps", 1, 6),
-    "file": ("octsk.persistence._files", "one .octsk file", 2, 6),
-    "plots": ("octsk.plots", "draws", 0, 7),
+    "benchmark": ("octsk.benchmark", "metrics, reports", 0, 6),
+    "inspection": ("octsk.inspection", "saliency maps", 1, 6),
+    "file": ("octsk.persistence", "one .octsk file", 2, 6),
+    "plots": ("octsk.plots", "plots", 0, 7),
 }
-# Each arrow: from, to, and what goes along it.
+# Each arrow: start, end, and the data that it represents.
 ARROWS = [
     ("files", "datasets", ""),
     ("datasets", "images", "uint8, labels, groups"),
     ("images", "augmentation", "training images"),
-    ("images", "classifiers", "others as they are"),
+    ("images", "classifiers", "other images"),
     ("augmentation", "training", "batches in [0, 1]"),
     ("architectures", "training", ""),
     ("training", "classifiers", "weights, history"),
@@ -50,7 +50,7 @@ def to_html(root: Path) -> str:
         [
             f'<div class="octsk-modules"><svg viewBox="0 0 {width} {height}" '
             f'style="min-width: {width}px; max-width: {width}px" role="img">',
-            "<title>The data's way through the modules, from files to pictures</title>",
+            "<title>Data flow through the modules, from files to plots</title>",
             '<defs><marker id="octsk-tip" viewBox="0 0 8 8" refX="8" refY="4" '
             'markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8"/>'
             "</marker></defs>",

@@ -1,7 +1,7 @@
-"""Whether the links of built pages lead somewhere: ``python -m docs._parts.links FOLDER``.
+"""Check the links of the built pages: ``python -m docs._parts.links FOLDER``.
 
-Links within the pages must lead to a file and a place that are there. Those to other sites
-are listed and must be whole addresses; none is opened.
+Internal links must refer to existing files and anchors. External links must be complete
+addresses; they are listed but not opened.
 """
 
 import sys
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class _Page(HTMLParser):
-    """Collects the places that a page has, and where it leads."""
+    """Collects the anchors and links of a page."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -29,13 +29,13 @@ class _Page(HTMLParser):
 
 def _read(folder: Path) -> dict[Path, _Page]:
     folder = folder.resolve()
-    # The theme has templates among its static files.
+    # The static files of the theme include templates.
     files = [f for f in sorted(folder.rglob("*.html")) if f.parent != folder / "_static"]
     return {path: _Page(path.read_text(encoding="utf-8")) for path in files}
 
 
 def problems(folder: Path) -> list[str]:
-    """List the links that lead nowhere, as ``page: link: why``."""
+    """List the broken links as ``page: link: reason``."""
     folder, pages = folder.resolve(), _read(folder)
     found = []
     for path, page in pages.items():
@@ -49,24 +49,24 @@ def problems(folder: Path) -> list[str]:
 def _why_not(target, path, pages, folder) -> str | None:
     url = urlsplit(target)
     if url.scheme in ("http", "https"):
-        return None if "." in url.netloc and " " not in target else "is no whole address"
+        return None if "." in url.netloc and " " not in target else "incomplete address"
     if url.scheme or url.netloc:
-        return None if url.scheme in ("mailto", "data") else "has an unknown scheme"
+        return None if url.scheme in ("mailto", "data") else "unknown scheme"
     file = (path.parent / unquote(url.path)).resolve() if url.path else path
     if not file.is_relative_to(folder) or not file.exists():
-        return "there is no such file"
-    # Sphinx's pages of source lead back to the right page; but of a name that another
-    # module hands out, to a place that has another name there.
+        return "no such file"
+    # Sphinx's source pages link back to the right page, but to a wrong anchor if a name is
+    # re-exported by another module.
     if path.is_relative_to(folder / "_modules"):
         return None
-    # Other files than pages, scripts say, have no places; "#" alone is the top.
+    # Other files, such as scripts, have no anchors; "#" alone is the top of a page.
     if url.fragment and file in pages and unquote(url.fragment) not in pages[file].places:
-        return "there is no such place"
+        return "no such anchor"
     return None
 
 
 def external(folder: Path) -> dict[str, list[str]]:
-    """List the addresses outside, with the pages that name them."""
+    """List the external addresses with the pages that contain them."""
     addresses: dict[str, list[str]] = {}
     for path, page in _read(folder).items():
         for target in sorted(page.targets):
@@ -83,8 +83,8 @@ def main() -> None:
     found = problems(folder)
     print("\n".join(found))
     if found:
-        raise SystemExit(f"{len(found)} links lead nowhere")
-    print("all links within the pages lead somewhere")
+        raise SystemExit(f"{len(found)} broken links")
+    print("all internal links are valid")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which module of octsk uses which, read from the code, and a picture of it."""
+"""The imports between the modules of octsk, read from the code, and a diagram of them."""
 
 import ast
 from html import escape
@@ -6,17 +6,17 @@ from pathlib import Path
 
 Graph = dict[str, set[str]]
 
-# Small helpers that most modules use: their lines would hide all others.
+# Small helpers that most modules import: their lines would clutter the diagram.
 EVERYWHERE = {"utils", "_version"}
 BOX_WIDTH, BOX_HEIGHT = 116, 30
 COLUMN, ROW = 130, 74
 
 
 def imports(package: Path) -> Graph:
-    """Read what each module imports of its own package, in functions too.
+    """Read what each module imports from its own package, including imports in functions.
 
-    A subpackage counts as one module. The package's own ``__init__``, which hands out
-    the names of all, is left out.
+    A subpackage counts as one module. The ``__init__`` of the package, which re-exports the
+    public names, is omitted.
     """
     graph: Graph = {}
     for path in sorted(package.rglob("*.py")):
@@ -34,7 +34,7 @@ def _imported(path: Path, package: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            # Of "from octsk import x", x may be a module or a name that one hands out.
+            # In "from octsk import x", x may be a module or a name that a module exports.
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     modules = {path.stem for path in package.iterdir() if not path.name.startswith("__")}
     own = (name.split(".") for name in names if name.startswith(f"{package.name}."))
@@ -42,12 +42,12 @@ def _imported(path: Path, package: Path) -> set[str]:
 
 
 def layers(graph: Graph) -> list[list[str]]:
-    """Sort modules into layers, each of which uses lower ones alone; the highest first.
+    """Sort modules into layers, the highest first, that only import lower layers.
 
     Raises
     ------
     ValueError
-        If modules use one another in a circle.
+        If there is an import cycle.
     """
     height: dict[str, int] = {}
 
@@ -69,7 +69,7 @@ def layers(graph: Graph) -> list[list[str]]:
 
 
 def direct(graph: Graph) -> Graph:
-    """Leave out what a module uses by way of another that it uses."""
+    """Omit imports that are also reached through another import."""
 
     def reach(module: str) -> set[str]:
         return graph[module].union(*map(reach, graph[module]))
@@ -77,11 +77,11 @@ def direct(graph: Graph) -> Graph:
     return {module: used - set().union(*map(reach, used)) for module, used in graph.items()}
 
 
-# --- The picture ------------------------------------------------------------------------
+# --- Diagram ----------------------------------------------------------------------------
 
 
 def to_html(root: Path) -> str:
-    """Draw the modules and who uses whom."""
+    """Draw the modules and their imports."""
     whole = imports(root / "octsk")
     graph = {name: whole[name] - EVERYWHERE for name in whole if name not in EVERYWHERE}
     places = _places(layers(graph), graph)
@@ -97,7 +97,7 @@ def to_html(root: Path) -> str:
         [
             f'<div class="octsk-modules"><svg viewBox="0 0 {width:.0f} {height:.0f}" '
             f'style="min-width: {width:.0f}px" role="img">',
-            "<title>Modules of octsk: lines lead down, from user to used</title>",
+            "<title>Modules of octsk: lines lead down to imported modules</title>",
             *lines,
             *boxes,
             "</svg></div>",
@@ -107,7 +107,7 @@ def to_html(root: Path) -> str:
 
 
 def _places(rows: list[list[str]], graph: Graph) -> dict[str, tuple[float, float]]:
-    """Give each module its corner: rows from above, each module near its users."""
+    """Place the layers from top to bottom, with each module near those that import it."""
     width = COLUMN * max(map(len, rows))
     places: dict[str, tuple[float, float]] = {}
     for level, row in enumerate(rows):

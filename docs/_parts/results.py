@@ -1,4 +1,4 @@
-"""Tables of the result files that the scripts in benchmarks/ wrote, and published ones."""
+"""Tables of results measured by the scripts in benchmarks/, and of published results."""
 
 import importlib
 import json
@@ -14,9 +14,9 @@ from octsk.utils.tables import Table
 FOLDER = Path("benchmarks", "results")
 TITLES = {
     "benchmark": "MedMNIST's own benchmark",
-    "report": "The report of 2021",
+    "report": "The 2021 report",
     "notebook": "Public notebooks",
-    "native": "Files of a larger size",
+    "native": "Larger image sizes",
 }
 [_BANNER] = synthetic_banner({"synthetic": True})
 
@@ -55,7 +55,7 @@ def _block(table: Table) -> str:
 
 
 def _facts(result: dict[str, Any], tables: list[Table]) -> list[tuple[str, str]]:
-    """Say what was measured on what, when and where."""
+    """Describe the data, settings, date and machine of a measurement."""
     versions = dict(result["environment"])
     cpu, n_cores, system, load = (
         versions.pop(name, None) for name in ("cpu", "cpu_count", "platform", "load")
@@ -71,14 +71,14 @@ def _facts(result: dict[str, Any], tables: list[Table]) -> list[tuple[str, str]]
         (
             "machine",
             f"{cpu or 'unknown processor'}, {n_cores} cores, {system}"
-            + ("" if load is None else f"; {load} processes ran or waited at the start"),
+            + ("" if load is None else f"; load at the start: {load}"),
         ),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
     ]
 
 
 def _data_sets(result) -> list[dict[str, Any]]:
-    """Give the data sets, however many the script knows of."""
+    """Return the data sets, whether a result contains none, one or several."""
     data = result.get("data", [])
     if isinstance(data, list):
         return data
@@ -86,7 +86,7 @@ def _data_sets(result) -> list[dict[str, Any]]:
 
 
 def _data_words(data) -> str:
-    words = [data["name"] or "images given by the user"]
+    words = [data["name"] or "user's images"]
     words += [f"{_COUNTS[k]} {_value(v)}" for k, v in data.items() if k in _COUNTS and v]
     digest = data.get("sha256")
     return ", ".join(words + ([f"SHA-256 {digest[:12]}..."] if digest else []))
@@ -118,7 +118,7 @@ def _value(value) -> str:
 
 
 def published_to_markdown(root: Path) -> str:
-    """Write the published rows, by set and by source."""
+    """Write the published results by data set and source."""
     parts = []
     for dataset in ("octmnist", "pneumoniamnist"):
         parts.append(f"### {'OCTMNIST' if dataset == 'octmnist' else 'PneumoniaMNIST'}")
@@ -131,16 +131,16 @@ def published_to_markdown(root: Path) -> str:
 
 def _published_table(rows: list[PublishedResult]) -> Table:
     first = rows[0]
-    edition = f", edition {first.version}" if first.version else ""
+    edition = f", version {first.version}" if first.version else ""
     sources = dict.fromkeys(row.source for row in rows)
     columns = {
         "pixels": [str(row.size) for row in rows],
         "ACC": [decimals(row.acc) for row in rows],
         "AUC": [decimals(row.auc) for row in rows],
         "log-loss": [decimals(row.loss) for row in rows],
-        "what to know": [row.note or "-" for row in rows],
+        "notes": [row.note or "-" for row in rows],
     }
-    # Most sources print some of them only.
+    # Most sources only contain some of them.
     kept = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
     names = [row.method for row in rows]
     return Table(

@@ -7,7 +7,7 @@ from octsk.utils.tables import Table
 
 
 def plain(text: str) -> str:
-    """Write text so that Markdown changes nothing in it."""
+    """Escape the special characters of Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>#|$~^])", r"\\\1", text)
 
 
@@ -21,7 +21,7 @@ def table_to_markdown(table: Table) -> str:
 
 
 def rows_to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write rows, columns of figures to the right."""
+    """Write rows; numeric columns are aligned to the right."""
     columns = list(zip(*rows, strict=True))
     rule = ["--:" if all(map(_is_figure, column)) else "---" for column in columns]
     lines = [map(plain, header), rule, *(map(_cell, row) for row in rows)]
@@ -29,7 +29,7 @@ def rows_to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
 
 def _cell(text: str) -> str:
-    # A figure and its error are read as one.
+    # Keep a value and its error on one line.
     return plain(text).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 

@@ -5,8 +5,9 @@ with any classifier that has ``predict_proba``. Models are never chosen by test
 score: every training run is reported.
 """
 
-from octsk.benchmark._benchmark import BenchmarkRun, evaluate, run_benchmark
-from octsk.evaluation._report import BenchmarkReport
+from octsk.benchmark._run import BenchmarkRun
+from octsk.benchmark._runner import run_benchmark
+from octsk.evaluation import BenchmarkReport, evaluate
 from octsk.published import PublishedResult, published_results, why_not_comparable
 
 __all__ = [

@@ -4,30 +4,39 @@
 from octsk.utils.tensorflow import keras  # isort: split
 
 import copy
+import functools
+import inspect
 import math
 import os
 import sys
-import types
 import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scikeras.wrappers import BaseWrapper, KerasClassifier
+from scikeras.wrappers import KerasClassifier
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder
-from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from octsk.augmentation import OCTAugmenter
+from octsk.classifiers._keras_names import instead_of, refuse_arguments, refuse_hooks
+from octsk.classifiers._scikeras import MixinFirst
 from octsk.persistence import _files
 from octsk.persistence._export import FORMATS, export
+from octsk.training._batches import Batches
+from octsk.training._callbacks import (
+    STEPS_PER_EXECUTION,
+    AveragedWeights,
+    CosineDecay,
+    Onlooker,
+)
 from octsk.training._checkpoint import (
     describe_arrays,
     describe_network,
@@ -35,48 +44,18 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import (
-    STEPS_PER_EXECUTION,
-    AveragedWeights,
-    Batches,
-    CosineDecay,
-    Forward,
-    Onlooker,
-    fit_model,
-    garbage,
-    has_fast_bfloat16,
-    in_bfloat16,
-    logits,
-    seeded_layers,
-)
+from octsk.training._fitting import fit_model
+from octsk.training._fresh import fresh
+from octsk.training._inference import Forward, logits
+from octsk.training._memory import warn_of_memory
+from octsk.training._model_pool import garbage
+from octsk.training._precision import has_fast_bfloat16, in_bfloat16
+from octsk.training._settings import check_not_forked, seeded_layers
+from octsk.training._weights import balance, class_shares, loss_weights, without_ones
+from octsk.training._whole_epochs import WholeEpochs
+from octsk.utils.columns import check_column, check_groups, check_known
 from octsk.utils.json import jsonable
-from octsk.utils.validation import (
-    check_column,
-    check_images,
-    check_lengths,
-    validate_images,
-)
-
-# scikit-learn >= 1.6 refuses a class that has the older _more_tags alone, be it in a base,
-# as scikeras 0.13 has. The method put there is the one that it inherits anyway.
-if "__sklearn_tags__" not in vars(BaseWrapper):
-    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
-
-
-class _MixinFirst(type):
-    """Puts ClassifierMixin before the class whose behaviour it changes.
-
-    scikeras 0.13 has ``KerasClassifier(BaseWrapper, ClassifierMixin)``, so that the mixin's
-    tags never count: scikit-learn >= 1.7 then takes the estimator for no classifier, and
-    cross-validation is silently not stratified.
-    """
-
-    def mro(cls):
-        order = super().mro()
-        order.remove(ClassifierMixin)
-        order.insert(order.index(KerasClassifier), ClassifierMixin)
-        return order
-
+from octsk.utils.validation import check_lengths, validate_images
 
 OPTIMIZERS = {
     "adadelta",
@@ -160,7 +139,12 @@ _PARAMETERS = """filters : sequence of int, default={filters}
     n_iter_no_change : int, default={n_iter_no_change}
         Epochs without improvement that `early_stopping` waits for.
     callbacks : keras.callbacks.Callback or list of them, default=None
-        Callbacks for training; each fit works on copies, kept in `callbacks_`.
+        Callbacks for training. Each fit trains with copies, which it keeps in
+        `callbacks_`, so that none begins with the state of the fit before; `clone` makes
+        such copies, too. A copy has lists, tuples, dicts, sets, NumPy arrays, random
+        generators and nested callbacks of its own. Everything else that a callback holds
+        is shared with the copy, such as a file, a lock, a logger, an Optuna trial or a
+        model. A class can define ``__deepcopy__`` to be copied in another way.
     precision : {{"float32", "bfloat16"}}, default="float32"
         What training computes products in. bfloat16 takes less time on x86 processors
         with AMX or AVX512-BF16, ARM processors with the bf16 extension and GPUs from
@@ -208,10 +192,14 @@ _PARAMETERS = """filters : sequence of int, default={filters}
     feature_names_in_ : ndarray of str
         Column names, where `X` was a data frame of flattened images.
     callbacks_ : list of keras.callbacks.Callback
-        The callbacks of the last fit."""
+        The callbacks of the last fit.
+    interrupted_ : bool
+        Whether an exception ended the last training early, such as the KeyboardInterrupt
+        of Ctrl-C or an exception raised by a callback. The estimator is then fitted by
+        the epochs that were complete."""
 
 
-class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
+class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
     """Base of the estimators: everything but the network and its defaults.
 
     A subclass is a few lines: its architecture, a function of the input shape and the
@@ -314,6 +302,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def __init_subclass__(cls, *, architecture=None, defaults=None, preset=None, **kwargs):
         super().__init_subclass__(**kwargs)
+        refuse_hooks(cls)
         if preset is not None:
             cls._preset = preset
         if architecture is not None:
@@ -321,9 +310,9 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         if defaults is not None:
             cls.__init__ = _with_defaults(cls.__init__, defaults)  # type: ignore[method-assign]
         if cls.__doc__ and "{parameters}" in cls.__doc__:
-            parameters = _PARAMETERS.format(
-                preset=cls._preset, **(cls.__init__.__kwdefaults__ or {})
-            )
+            signature = inspect.signature(cls.__init__).parameters.values()
+            defaults = {p.name: p.default for p in signature if p.name != "self"}
+            parameters = _PARAMETERS.format(preset=cls._preset, **defaults)
             cls.__doc__ = cls.__doc__.replace("{parameters}", parameters)
 
     # --- Where scikeras 0.13 does not fit today's scikit-learn -------------------------
@@ -332,6 +321,20 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     # scikeras prints parameters as they are in memory and knows no display options.
     __repr__ = BaseEstimator.__repr__
+    # scikeras's own need a parameter `loss`.
+    target_encoder = property(lambda self: LabelEncoder())
+    # Identity, also where a user has set pandas output for all transformers.
+    feature_encoder = property(
+        lambda self: FunctionTransformer().set_output(transform="default")
+    )
+
+    def __sklearn_clone__(self):
+        # By itself scikit-learn would copy callbacks with all that they hold.
+        bare = copy.copy(self)
+        bare.callbacks = None
+        cloned = BaseEstimator.__sklearn_clone__(bare)
+        cloned.callbacks = fresh(self.callbacks)
+        return cloned
 
     def set_params(self, **params):
         """Set parameters, those of the augmenter too (``augmentation__rotation_range``).
@@ -362,16 +365,24 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         given = params.get("augmentation", self.augmentation)
         if nested and isinstance(given, bool | np.bool) and given:
             params["augmentation"] = OCTAugmenter.from_preset(self._preset)
-        values = {**self.get_params(deep=False), **params}
+        known = self.get_params(deep=False)
+        values = {**known, **params}
         for name in params:
             owner, _, inner = name.partition("__")
-            if inner and owner in values and not hasattr(values[owner], "set_params"):
+            # Keras's callbacks have a set_params, which is for something else.
+            if inner and owner in values and not hasattr(values[owner], "get_params"):
                 raise ValueError(
                     f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
-                    "no parameters of its own."
+                    f"no parameters of its own. {instead_of(name, known)}".rstrip()
                 )
-        # scikeras sets parameters one by one and stores "optimizer__*" unasked.
-        return BaseEstimator.set_params(self, **params)
+        try:
+            # scikeras sets parameters one by one and stores "optimizer__*" unasked.
+            return BaseEstimator.set_params(self, **params)
+        except ValueError as error:
+            for name in params:
+                if name.partition("__")[0] not in known and instead_of(name, known):
+                    raise ValueError(f"{error} {instead_of(name, known)}") from None
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -392,7 +403,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     # --- Fitting -----------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        groups=None,
+        **unknown,
+    ):
         """Train the network.
 
         Parameters
@@ -409,8 +429,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         y_val : array-like, default=None
             Their labels.
         groups : array-like of shape (n,), default=None
-            Which images belong together, those of one patient, say. With
-            `early_stopping`, none are trained on and others of the same group held out.
+            The group of each image, such as its patient; none may be missing. With
+            `early_stopping`, images are held out by whole groups.
 
         Returns
         -------
@@ -421,6 +441,18 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         ValueError
             If a parameter, the images or the labels are not as described.
+        TypeError
+            If there is no such argument, such as Keras's `validation_data`.
+
+        Notes
+        -----
+        If an exception ends the training, be it the KeyboardInterrupt of Ctrl-C or one
+        that a callback raises, such as ``optuna.TrialPruned``, it is raised again after
+        the estimator was fitted by the epochs that were complete: the weights and the
+        state of the optimizer are those after the last of them (with `early_stopping`,
+        the weights of the best), `history_` and `n_iter_` count these epochs alone, and
+        `interrupted_` is True. An epoch is complete when all callbacks have seen its end.
+        If there is none, the estimator is not fitted or, in further training, as it was.
 
         Examples
         --------
@@ -432,6 +464,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         >>> sorted(clf.history_)
         ['accuracy', 'loss', 'val_accuracy', 'val_loss']
         """
+        refuse_arguments(self, "fit", unknown)
         self._validate_params()
         warm = self.warm_start and self.initialized_
         self._fit(
@@ -449,7 +482,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         )
         return self
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
         """Train one epoch more, from where the network and its optimizer stand.
 
         Parameters
@@ -484,6 +517,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         >>> clf.n_iter_
         3
         """
+        refuse_arguments(self, "partial_fit", unknown)
         self._validate_params()
         if not self.initialized_:
             self._initialize(X, y, classes)
@@ -541,13 +575,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _set_up(self, y):
         """Make the untrained network for images of `image_shape_` and the labels in y."""
+        check_known(y, "classes", "Each class needs a label.")
         # scikeras copies a RandomState, so that a second fit repeats the first;
         # scikit-learn draws from it.
         self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
         # scikeras chooses the encoder by the loss; here class indices are what it takes.
-        self.target_encoder_ = LabelEncoder().fit(y)
-        # Identity, also where a user has set pandas output for all transformers.
-        self.feature_encoder_ = FunctionTransformer().set_output(transform="default")
+        self.target_encoder_ = self.target_encoder.fit(y)
+        self.feature_encoder_ = self.feature_encoder
         self.classes_ = self.target_encoder_.classes_
         if len(self.classes_) < 2:
             raise ValueError(
@@ -556,6 +590,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         self.class_names_ = None
         self.class_prior_ = None
+        self.interrupted_ = False
         self.__dict__.pop("n_iter_", None)
         self.model_ = self._build_keras_model()
         self.history_: dict[str, list[float]] = {"loss": []}
@@ -563,12 +598,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         # scikeras stores the second axis, an image's height, as n_features_in_, and does
         # not check values.
+        # First X: of a data set that yields images and labels it says how to get both.
+        X = self._check_images(X, reset=reset)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the "
                 "target y is None."
             )
-        X = self._check_images(X, reset=reset)
         y = _check_labels(X, y)
         if not reset:
             self._check_goes_on(y)
@@ -605,6 +641,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validate_sample_weight(X, y, sample_weight):
         # scikeras drops images of weight 0 by copying all others; they are left out by
         # their index instead, see _fit_keras_model.
+        hint = "Give these images a weight; a weight of 0 leaves an image out."
+        check_known(sample_weight, "sample_weight", hint)
         try:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float32, ensure_non_negative=True
@@ -624,6 +662,13 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
     def _compiled_model(self, reduced=False, like=None):
         """Return the network, compiled; with the optimizer of `like`, if that is given."""
+        own = getattr(self._architecture, "__module__", None) == "octsk.architectures"
+        if keras.config.image_data_format() != "channels_last" and not own:
+            raise ValueError(
+                "octsk's images are (n, h, w, c), but Keras's image_data_format is "
+                "'channels_first', which the layers of an architecture of your own follow. "
+                "Call keras.config.set_image_data_format('channels_last') first."
+            )
         with seeded_layers(self._random_state):
             model = self._architecture(
                 self.image_shape_, len(self.classes_), **self._architecture_arguments()
@@ -671,9 +716,32 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             )
         return _copy(optimizer, config)
 
+    def _resolved_params(self):
+        """Return what the parameters stand for that are None or "auto"."""
+        try:
+            config = self._fresh_optimizer().get_config()
+        except ValueError:  # set to what no fit would take
+            return {}
+        rate = config["learning_rate"]
+        own = {
+            # A float32 there. A schedule is a dictionary of its class and settings.
+            "learning_rate": float(str(np.float32(rate)))
+            if isinstance(rate, float)
+            else f"{rate['class_name']}, a schedule",
+            "weight_decay": config.get("weight_decay") or 0.0,
+        }
+        if config.get("use_ema"):
+            own["ema_momentum"] = config["ema_momentum"]
+        resolved = {k: v for k, v in own.items() if getattr(self, k) is None}
+        if self.epochs == "auto" and getattr(self, "n_iter_", 0):
+            resolved["epochs"] = self.n_iter_
+        return resolved
+
     def _keras_verbose(self):
+        if sys.stdout is None or getattr(sys.stdout, "closed", False):
+            return 0  # a program without a console, where Keras's output would be an error
         # Keras's bar is drawn over itself again and again, whatever it is drawn on.
-        drawn_over = sys.stdout is not None and sys.stdout.isatty()
+        drawn_over = sys.stdout.isatty()
         if self.verbose == 1 and not (drawn_over or "ipykernel" in sys.modules):
             return 2
         return int(self.verbose)
@@ -695,7 +763,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         }
 
     def _kind(self):
-        """Return what makes the TensorFlow graph of a training step; see TwinPool."""
+        """Return what makes the TensorFlow graph of a training step; see ModelPool."""
         optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
@@ -811,41 +879,14 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         scheduled=False,
         checkpoint=None,
     ):
-        # scikeras hands whole arrays to Keras, which copies them to float.
-        weight = self._loss_weight(y, sample_weight)
-        index = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
-        if not len(index):
-            raise ValueError(
-                "sample_weight and class_weight leave no image a weight other than 0: "
-                "nothing to train on."
-            )
-        augmenter = self._augmenter()
-        if augmenter:
-            augmenter._validate_params()
-            if hasattr(augmenter, "fit_resample"):
-                raise ValueError(
-                    f"augmentation={augmenter} is a resampler; n_copies must be None, and "
-                    "sampling_strategy too, for changes on the fly."
-                )
-        validation = None
-        if X_val is not None or y_val is not None:
-            validation = self._validation_batches(X_val, y_val)
-        elif self.early_stopping:
-            index, held_out = self._split(index, y, groups)
-            validation = self._batches(X, y, weight, index=held_out)
-        train = self._batches(
-            X,
-            y,
-            weight,
-            index=index,
-            seed=self._random_state,
-            augmenter=augmenter,
-            mixup=float(self.mixup),
-        )
+        check_not_forked()
+        train, validation = self._image_sets(X, y, sample_weight, X_val, y_val, groups)
+        # For reports: of each class, the images that train.
+        self._trained_on = np.bincount(y[train.index], minlength=len(self.classes_))
         if epochs == "auto":
-            epochs = auto_epochs(len(index))
+            epochs = auto_epochs(len(train.index))
         before = self.class_prior_
-        shares = self._shares(y[index], None if weight is None else weight[index])
+        shares = class_shares(y, train.sample_weight, train.index, len(self.classes_))
         # Callbacks may predict in training.
         self.class_prior_ = self._class_prior_after(before, shares, epochs)
         if self.class_prior is not None:
@@ -859,67 +900,125 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
             # First, so that all others see the averages.
             recipe.append(averages)
         self.callbacks_ = self._fresh_callbacks()
+        stopping = self.callbacks_[-1] if self.early_stopping else None
         last, done = [], 0
         if checkpoint is not None:
-            stopping = self.callbacks_[-1] if self.early_stopping else None
             checkpoint.begin(self.model_, initial_epoch, averages, stopping)
             last, done = [checkpoint], checkpoint.epoch
             if checkpoint.stopped:
                 epochs = done
-        history = fit_model(
-            self.model_,
-            train,
-            validation,
-            **self._twin(),
-            epochs=epochs - done,
-            initial_epoch=initial_epoch + done,
-            callbacks=[*recipe, *self.callbacks_, *last],
-            verbose=self._keras_verbose(),
+        warn_of_memory(
+            self.model_, self.image_shape_, min(self.batch_size, len(train.index))
         )
-        if checkpoint is not None:
-            history = checkpoint.history
-        self._check_trained(history["loss"])
-        self.class_prior_ = self._class_prior_after(before, shares, len(history["loss"]))
+        whole = WholeEpochs(
+            self.model_,
+            checkpoint.history if checkpoint else {},
+            scheduled=scheduled and self.learning_rate_schedule is not None,
+            stopping=stopping,
+        )
+        self.interrupted_ = False
+        was_fitted = hasattr(self, "n_iter_")
+        try:
+            fit_model(
+                self.model_,
+                train,
+                validation,
+                **self._twin(),
+                epochs=epochs - done,
+                initial_epoch=initial_epoch + done,
+                callbacks=[*recipe, *self.callbacks_, *last, whole],
+                verbose=self._keras_verbose(),
+            )
+        except BaseException:
+            self._keep_whole_epochs(whole, before, shares, was_fitted)
+            raise
+        self._check_trained(whole.history["loss"])
+        self._record(whole.history, before, shares)
+
+    def _image_sets(self, X, y, sample_weight, X_val, y_val, groups):
+        """Return the images to train on, and those to validate on or None."""
+        weight = self._loss_weights(y, sample_weight)
+        index = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if not len(index):
+            raise ValueError(
+                "sample_weight and class_weight leave no image a weight other than 0: "
+                "nothing to train on."
+            )
+        augmenter = self._augmenter()
+        validation = None
+        if X_val is not None or y_val is not None:
+            validation = self._validation_batches(X_val, y_val)
+        elif self.early_stopping:
+            index, held_out = self._split(index, y, groups)
+            validation = self._batches(X, y, weight, held_out)
+        train = self._batches(
+            X,
+            y,
+            weight,
+            index,
+            seed=self._random_state,
+            augmenter=augmenter,
+            mixup=float(self.mixup),
+        )
+        return train, validation
+
+    def _keep_whole_epochs(self, whole, before, shares, was_fitted):
+        """After an interruption, be fitted by the whole epochs alone."""
+        self.class_prior_ = before
+        # A callback may have set it.
+        self.__dict__.pop("n_iter_", None)
+        if not (whole.history or was_fitted):
+            return
+        whole.restore(self.model_)
+        if self._is_finite():
+            self._record(whole.history, before, shares)
+            self.interrupted_ = True
+
+    def _record(self, history, before, shares):
+        """Be fitted by a training with this history."""
+        if history:
+            n_epochs = len(history["loss"])
+            self.class_prior_ = self._class_prior_after(before, shares, n_epochs)
         for name, values in history.items():
             self.history_[name] = self.history_.get(name, []) + values
         self.n_iter_ = len(self.history_["loss"])
 
     def _augmenter(self):
-        """Return what varies the training images, or None."""
-        if isinstance(self.augmentation, OCTAugmenter):
-            return self.augmentation
-        # NumPy's booleans, of a grid's array say, are True without being it.
-        return OCTAugmenter.from_preset(self._preset) if self.augmentation else None
+        """Return what varies the training images, checked, or None."""
+        if not isinstance(self.augmentation, OCTAugmenter):
+            # NumPy's booleans, of a grid's array say, are True without being it.
+            return OCTAugmenter.from_preset(self._preset) if self.augmentation else None
+        self.augmentation._validate_params()
+        if hasattr(self.augmentation, "fit_resample"):
+            raise ValueError(
+                f"augmentation={self.augmentation} is a resampler; n_copies must be None, "
+                "and sampling_strategy too, for changes on the fly."
+            )
+        return self.augmentation
 
     def _check_trained(self, losses):
         """Refuse a network that predicts nothing but NaN."""
         # Early stopping may have put back the weights from before it diverged.
         lost = not self.early_stopping and not np.isfinite(losses[-1])
-        if lost or not all(np.isfinite(w).all() for w in self.model_.get_weights()):
+        if lost or not self._is_finite():
             self.__dict__.pop("n_iter_", None)
-            rate = float(self.model_.optimizer.learning_rate)
+            optimizer = self.model_.optimizer
+            advice = f"a learning_rate below {float(optimizer.learning_rate):.3g}"
+            if isinstance(optimizer, keras.optimizers.Adafactor):
+                # Squares of its default, 1e-30, are 0 in float32 (Keras 3.15).
+                advice = (
+                    "Keras's Adafactor divides 0 by 0 where a gradient is 0, and "
+                    "optimizer=keras.optimizers.Adafactor(epsilon_1=1e-15)"
+                )
             raise ValueError(
-                f"the training diverged, its loss is {losses[-1]}; a learning_rate below "
-                f"{rate:.3g} may help."
+                f"the training diverged, its loss is {losses[-1]}; {advice} may help."
             )
 
-    def _loss_weight(self, y, sample_weight):
-        """Return class weight times sample weight, float32, or None for all one."""
-        if self.class_weight is None:
-            return sample_weight
-        if isinstance(self.class_weight, dict):
-            _check_class_weight(self.class_weight)
-            weight = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_
-            )[y]
-        else:
-            weight = compute_sample_weight(self.class_weight, y)
-        weight = weight.astype(np.float32)
-        return weight if sample_weight is None else weight * sample_weight
+    def _is_finite(self):
+        return all(np.isfinite(w).all() for w in self.model_.get_weights())
 
-    def _shares(self, y, weight):
-        counts = np.bincount(y, weights=weight, minlength=len(self.classes_))
-        return counts / counts.sum()
+    def _loss_weights(self, y, sample_weight):
+        return loss_weights(y, sample_weight, self.class_weight, self.classes_)
 
     def _class_prior_after(self, before, shares, epochs):
         """Return the shares of the classes in training after `epochs` more."""
@@ -931,27 +1030,35 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
     def _validation_batches(self, X_val, y_val):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together; one is None.")
-        X_val = check_images(
-            X_val, name="X_val", image_shape=self.image_shape_, estimator=self
-        )
+        X_val = validate_images(self, X_val, reset=False, name="X_val")
         y_val = _check_labels(X_val, y_val, "X_val", "y_val")
         self._check_known_labels(y_val, "y_val")
         y_val = self.target_encoder_.transform(y_val)
-        weight = self._loss_weight(y_val, None)
-        return self._batches(X_val, y_val, weight, index=np.arange(len(X_val)))
+        weight = self._loss_weights(y_val, None)
+        index = np.arange(len(X_val)) if weight is None else np.flatnonzero(weight)
+        if not len(index):
+            raise ValueError(
+                "class_weight gives all images of X_val weight 0: nothing to validate on."
+            )
+        return self._batches(X_val, y_val, weight, index)
 
-    def _batches(self, X, y, weight, **kwargs):
-        n_classes = len(self.classes_) if self._has_soft_labels() else None
+    def _batches(self, X, y, weight, index, **kwargs):
+        if self.class_weight == "balanced":
+            weight = balance(y, weight, index)
         return Batches(
-            X, y, weight, batch_size=self.batch_size, n_classes=n_classes, **kwargs
+            X,
+            y,
+            without_ones(weight, index),
+            index=index,
+            batch_size=self.batch_size,
+            n_classes=len(self.classes_) if self._has_soft_labels() else None,
+            **kwargs,
         )
 
     def _split(self, index, y, groups):
         """Hold a stratified share of the images out for early stopping."""
         if groups is not None:
-            groups = column_or_1d(groups, warn=True)
-            if len(groups) != len(y):
-                raise ValueError(f"groups has {len(groups)} entries for {len(y)} images.")
+            groups = check_groups(groups, len(y))
         try:
             if groups is not None:
                 return self._split_groups(index, y, groups)
@@ -989,17 +1096,16 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
                     "callbacks must be Keras callbacks (keras.callbacks.Callback "
                     f"instances), got {callback!r}."
                 )
-        # Callbacks keep state: each fit gets copies of its own.
-        fresh = copy.deepcopy(given)
+        callbacks = fresh(given)
         if self.early_stopping:
-            fresh.append(
+            callbacks.append(
                 keras.callbacks.EarlyStopping(
                     monitor="val_loss",
                     patience=self.n_iter_no_change,
                     restore_best_weights=True,
                 )
             )
-        return fresh
+        return callbacks
 
     # --- Prediction --------------------------------------------------------------------
 
@@ -1153,7 +1259,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write, by custom with the ending ``.octsk``. It is there whole or
-            not at all.
+            not at all. An existing file is replaced.
         class_names : sequence of str, default=None
             What people call the classes, in the order of `classes_`. The loaded estimator
             has them as `class_names_`; None passes on what this one has there.
@@ -1200,7 +1306,7 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ----------
         path : str or path-like
             The file to write; for "saved_model" a folder, which must be new or empty. It
-            is there whole or not at all.
+            is there whole or not at all. An existing file is replaced.
         format : {"onnx", "tflite", "saved_model"}, default="onnx"
             ONNX, for ONNX Runtime and many others (needs ``octsk[export]``); TensorFlow
             Lite, now called LiteRT, for phones and boards; TensorFlow's SavedModel, for
@@ -1270,6 +1376,8 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
         ------
         FileNotFoundError
             If there is no such file.
+        IsADirectoryError
+            If it is a folder.
         ValueError
             If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
 
@@ -1317,11 +1425,24 @@ class BaseOCTNet(KerasClassifier, metaclass=_MixinFirst):
 
 
 def _with_defaults(init, defaults):
-    """Return a copy of `init`, signature and all, with other keyword defaults."""
-    copied = types.FunctionType(init.__code__, init.__globals__, init.__name__)
-    copied.__kwdefaults__ = {**init.__kwdefaults__, **defaults}
-    copied.__qualname__ = init.__qualname__
-    return copied
+    """Return a constructor with other defaults, which its signature shows."""
+    signature = inspect.signature(init)
+    parameters = [
+        p.replace(default=defaults.get(name, p.default))
+        for name, p in signature.parameters.items()
+    ]
+
+    @functools.wraps(init)
+    def constructor(self, **params):
+        for name in params.keys() - signature.parameters.keys():
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"{name!r}. {instead_of(name, signature.parameters)}".rstrip()
+            )
+        init(self, **{**defaults, **params})
+
+    constructor.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return constructor
 
 
 def _check_labels(X, y, X_name="X", name="y"):
@@ -1335,15 +1456,6 @@ def _check_labels(X, y, X_name="X", name="y"):
 def auto_epochs(n):
     """Return the epochs of a net with ``epochs="auto"`` on `n` training images."""
     return math.ceil(_AUTO_EPOCHS / math.sqrt(n))
-
-
-def _check_class_weight(weights):
-    for label, weight in weights.items():
-        if not (isinstance(weight, Real) and 0 <= float(weight) < math.inf):
-            raise ValueError(
-                f"class_weight must hold a number of 0 or more for each class; got "
-                f"{weight!r} for {label!r}."
-            )
 
 
 def _copy(optimizer, config=None):

@@ -195,8 +195,12 @@ def load(path):
     ------
     FileNotFoundError
         If there is no such file.
+    IsADirectoryError
+        If it is a folder.
     ValueError
-        If the file is not a whole octsk model, or of an estimator class not imported.
+        If the file is not a whole octsk model, or of an estimator class not imported. Of
+        a file of another kind, such as a pickle or one of Keras's, the message says what
+        reads it.
 
     Examples
     --------

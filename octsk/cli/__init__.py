@@ -1,5 +1,18 @@
-"""The ``octsk`` command."""
+"""The ``octsk`` command, with one module for each of its commands."""
 
 from octsk.cli._app import app, main
 
-__all__ = ["app", "main"]
+# Each module adds its command; --help lists the commands in this order.
+from octsk.cli import benchmark, train, tune, evaluate, predict, fetch, info  # isort: skip
+
+__all__ = [
+    "app",
+    "benchmark",
+    "evaluate",
+    "fetch",
+    "info",
+    "main",
+    "predict",
+    "train",
+    "tune",
+]

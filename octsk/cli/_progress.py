@@ -4,7 +4,10 @@ import time
 from datetime import datetime
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from octsk.utils.untrusted import printable
 
 # What Keras calls its figures, and their names here.
 _FIGURES = {
@@ -59,11 +62,12 @@ class TrainingDisplay:
     def watch(self, net, title: str) -> None:
         """Show the next fit of `net` until `leave`."""
         # Here, since it loads TensorFlow.
-        from octsk.training._fitting import ProgressCallback
+        from octsk.training._callbacks import ProgressCallback
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None
-        self._bar.reset(self._task, total=None, description=title, words="starting")
+        description = escape(printable(title))
+        self._bar.reset(self._task, total=None, description=description, words="starting")
         net.set_params(callbacks=ProgressCallback(self))
 
     def leave(self, net) -> None:
@@ -127,16 +131,18 @@ class TrainingDisplay:
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 
     def _say(self, line: str) -> None:
-        self._bar.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self._bar.console.print(
+            printable(line), soft_wrap=True, markup=False, highlight=False
+        )
 
 
 class _SearchProgress:
     """What is new in the study of a search that began at some time."""
 
     def __init__(self, search, begun: datetime):
-        from octsk.model_selection import _study
+        from octsk.model_selection import study as studies
 
-        self._optuna_side = _study
+        self._studies = studies
         self._search = search
         self._begun = begun
         self._told: set[int] = set()
@@ -145,7 +151,7 @@ class _SearchProgress:
 
     def news(self):
         """Yield a line on what was there before, and on each trial that ended since."""
-        ended = self._optuna_side.ended_trials(self._search.study_)
+        ended = self._studies.ended_trials(self._search.study_)
         before = [trial for trial in ended if trial.datetime_complete < self._begun]
         if before and not self._told:
             for trial in before:
@@ -167,7 +173,7 @@ class _SearchProgress:
 
     def _count(self, trial):
         self._told.add(trial.number)
-        self.n_done += self._optuna_side.counts(trial)
+        self.n_done += self._studies.counts(trial)
         score = _score(trial)
         if score is not None and (self._best is None or score > self._best[0]):
             self._best = (score, trial.number)
@@ -179,7 +185,7 @@ class _SearchProgress:
             return f"{name} {score:.3f}"
         if trial.state.name == "PRUNED":
             return f"pruned after epoch {trial.last_step}"
-        error = trial.user_attrs.get(self._optuna_side.ERROR, "its process was ended")
+        error = trial.user_attrs.get(self._studies.ERROR, "its process was ended")
         return f"failed: {error}"
 
     def _state(self) -> str:

@@ -40,6 +40,8 @@ def _brief(value) -> str:
         return f"{value.dtype} {value.shape}{mapped}"
     if isinstance(value, Bunch):
         return f"{len(value.target):,} images"
+    if isinstance(value, dict):  # shared_groups
+        return ", ".join(f"{len(both)} in {' and '.join(k)}" for k, both in value.items())
     return repr(value)
 
 

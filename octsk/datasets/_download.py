@@ -1,20 +1,22 @@
 """Download one file whose MD5 is known, from the first address that gives it."""
 
 import hashlib
+import itertools
 import logging
+import os
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from octsk.utils.files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.file_kinds import begins_like_web_page
+from octsk.utils.files import lock_beside, only_one_at, partial_file, resumable_write
+from octsk.utils.untrusted import printable
 
 # Seconds to wait for a connection, and for the next piece of a file.
 _TIMEOUT = (10, 60)
-
-# Seconds after which a temporary file is a killed process's, no download under way.
-_STALE = 24 * 60 * 60
 
 logger = logging.getLogger("octsk")
 
@@ -27,6 +29,10 @@ class _WrongFileError(ValueError):
     """A server sent something else than the file."""
 
 
+class _CannotResumeError(ValueError):
+    """A server did not send the rest of a file."""
+
+
 def download(
     urls: Sequence[str], path: Path, md5: str, n_retries: int, delay: float, advice: str
 ) -> None:
@@ -34,7 +40,8 @@ def download(
 
     The file appears at `path` when it is whole and has the MD5, and not before. Where
     another process is downloading it, its file is waited for. An address that answers
-    that it has no such file is not asked again.
+    that it has no such file is not asked again. What a broken connection left is kept,
+    for the next attempt and for the next call.
 
     Raises
     ------
@@ -48,26 +55,51 @@ def download(
 
 def _download(urls, path, md5, n_retries, delay, advice) -> None:
     from requests import RequestException
+    from urllib3.exceptions import HTTPError
 
-    _remove_stale_temporaries(path)
     left = list(urls)
     failures: dict[str, str] = {}
+    validators: dict[str, str] = {}
     for attempt in range(n_retries + 1):
         if attempt and left:
             time.sleep(delay)
         for url in tuple(left):
             try:
-                return _download_once(url, path, md5)
-            except (RequestException, _WrongFileError) as error:
-                failures[url] = _reason(error)
-                logger.warning("%s: %s", url, failures[url])
+                return _download_once(url, path, md5, validators)
+            except (RequestException, HTTPError, _WrongFileError) as error:
+                shown = hide_secrets(url)
+                failures[shown] = _reason(error)
+                logger.warning("%s: %s", shown, failures[shown])
                 if _is_final(error):
                     left.remove(url)
     tried = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
+    part = partial_file(path)
+    kept = (
+        f"{part.stat().st_size:,} bytes are kept in {part}, and the next attempt goes on "
+        "from there. "
+        if part.exists()
+        else ""
+    )
     # Without the chain: it is some hundred lines of urllib3, told here in one.
     raise DownloadError(
-        f"{path.name} could not be downloaded ({tried}). {advice}"
+        f"{path.name} could not be downloaded ({tried}). {kept}{advice}"
     ) from None
+
+
+def remove_partial(path: Path) -> None:
+    """Remove what a broken download left of a file that has come in another way since."""
+    part = partial_file(path)
+    # Unless the folder is read-only, or another process still downloads.
+    with suppress(OSError):
+        if part.exists():
+            with only_one_at(path):
+                part.unlink(missing_ok=True)
+
+
+def hide_secrets(url: str) -> str:
+    """Return an address without user name, password and query, which may be secret."""
+    address = re.sub(r"^(\w+://)?.*@", r"\1***@", url)
+    return printable(re.split(r"[?#]", address, maxsplit=1)[0])
 
 
 def digests(path: Path) -> tuple[str, str]:
@@ -76,39 +108,93 @@ def digests(path: Path) -> tuple[str, str]:
     return _compute_digests(path, status.st_size, status.st_mtime_ns)
 
 
-def begins_like_web_page(path: Path) -> bool:
-    """Whether a file holds HTML, as a server's error or login page does."""
-    with open(path, "rb") as stream:
-        start = stream.read(256).lstrip().lower()
-    return start.startswith((b"<!doctype", b"<html", b"<?xml"))
+def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -> None:
+    """Receive the file, or the rest of it where a part is there.
+
+    `validators` holds for each address by what its server tells that its file is still
+    the same one.
+    """
+    with resumable_write(path) as part:
+        begin = part.stat().st_size
+        # If it cannot resume, perhaps nothing is missing.
+        with suppress(_CannotResumeError):
+            begin = _receive(url, part, path.name, validators)
+        received = _hash_file(part)[0]
+        if received != md5 and begin:
+            os.truncate(part, 0)
+            _receive(url, part, path.name, validators)
+            received = _hash_file(part)[0]
+        if received != md5:
+            os.truncate(part, 0)
+            raise _WrongFileError(f"sent another file (MD5 {received}, expected {md5})")
 
 
-def _remove_stale_temporaries(path: Path) -> None:
-    for file in temporaries_of(path):
-        # Another process may remove it at the same time.
-        with suppress(OSError):
-            if time.time() - file.stat().st_mtime > _STALE:
-                file.unlink()
+def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int:
+    """Append to a file what a server has more of it, or write it anew.
 
+    Returns the number of bytes from which the server went on.
 
-def _download_once(url: str, path: Path, md5: str) -> None:
-    import pooch
+    Raises
+    ------
+    _CannotResumeError
+        If the server does not send what is missing.
+    _WrongFileError
+        If it sends a web page.
+    """
+    import requests
     from tqdm.auto import tqdm
 
+    begin = part.stat().st_size
+    # Compressed on the way, positions would be those of other bytes.
+    headers = {"Accept-Encoding": "identity"}
+    if begin:
+        headers["Range"] = f"bytes={begin}-"
+        if url in validators:
+            headers["If-Range"] = validators[url]
     with (
-        atomic_write(path) as temporary,
-        # pooch sets the true total; a bar that has none counts as no bar. The delay keeps
-        # it away from an attempt that fails at once.
-        tqdm(
-            desc=path.name, total=1, unit="B", unit_scale=True, leave=False, delay=1
-        ) as bar,
+        requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response,
+        open(part, "ab") as file,
     ):
-        get = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**18, timeout=_TIMEOUT)
-        get(url, str(temporary), None)
-        received = digests(temporary)[0]
-        if received != md5:
-            what = "a web page" if begins_like_web_page(temporary) else "another file"
-            raise _WrongFileError(f"sent {what} (MD5 {received}, expected {md5})")
+        if begin and response.status_code == 416:
+            raise _CannotResumeError
+        response.raise_for_status()
+        if begin and response.status_code == 206:
+            if not response.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
+                raise _CannotResumeError
+        else:
+            begin = 0
+        # Of a piece that does not come whole, nothing is had.
+        pieces = response.iter_content(2**13)
+        first = next(pieces, b"")
+        if begins_like_web_page(first) and not begin:
+            raise _WrongFileError("sent a web page")
+        file.truncate(begin)
+        validators.pop(url, None)
+        if validator := _validator(response.headers):
+            validators[url] = validator
+        length = response.headers.get("Content-Length", "")
+        total = begin + int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+        # The delay keeps the bar away from an attempt that fails at once.
+        with tqdm(
+            desc=name,
+            initial=begin,
+            total=total,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            delay=1,
+        ) as bar:
+            for piece in itertools.chain([first], pieces):
+                file.write(piece)
+                bar.update(len(piece))
+    return begin
+
+
+def _validator(headers) -> str | None:
+    """Return what tells this version of a file from others, for the header If-Range."""
+    etag = headers.get("ETag")
+    # A weak one does not stand for the same bytes (RFC 9110, 13.1.5).
+    return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
 
 def _reason(error: Exception) -> str:
@@ -119,7 +205,8 @@ def _reason(error: Exception) -> str:
         return str(error)
     response = getattr(error, "response", None)
     if response is not None:
-        return f"HTTP error {response.status_code} {response.reason}"
+        # http.client allows 64 KiB of reason.
+        return f"HTTP error {response.status_code} {printable(response.reason):.80}"
     if isinstance(error, Timeout):
         return "no answer in time"
     if isinstance(error, ChunkedEncodingError):
@@ -135,6 +222,10 @@ def _is_final(error: Exception) -> bool:
 
 @lru_cache(maxsize=64)
 def _compute_digests(path: Path, size: int, mtime_ns: int) -> tuple[str, str]:
+    return _hash_file(path)
+
+
+def _hash_file(path: Path) -> tuple[str, str]:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     with open(path, "rb") as stream:
         while piece := stream.read(2**20):

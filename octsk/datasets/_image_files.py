@@ -1,31 +1,38 @@
 """Image files, of any size, into arrays as MedMNIST makes them."""
 
-import math
+import errno
 import os
+import warnings
 from collections.abc import Iterable
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from octsk.datasets._decode import Deep, read_square
+from octsk.utils.file_kinds import IMAGE_SUFFIXES, describe_subfolders
+from octsk.utils.untrusted import printable
 
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+# What can be told from the highest value of 16-bit pixels.
+_DEPTHS = (8, 10, 12, 14, 16)
 
-# 8192 x 8192: some fifty times a scan. Pillow's own limit is greater, and can be lifted
-# for the whole process.
-_MAX_PIXELS = 2**26
+# Files that an error or a warning names.
+_N_NAMED = 10
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
 
 
 def load_image_files(
-    paths: Paths, *, size: int = 28, channels: Literal[1, 3] = 1
-) -> np.ndarray:
-    """Load PNG, JPEG, TIFF or BMP files of any size as one array of small images.
+    paths,
+    *,
+    size: int = 28,
+    channels: Literal[1, 3] = 1,
+    bit_depth: int | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    return_files: bool = False,
+):
+    """Load PNG, JPEG, TIFF or BMP images of any size as one array of small images.
 
     Each image is turned upright (EXIF), made grey or RGB, cropped to the square in its
     middle, and resized by antialiased bilinear interpolation. OCTMNIST's own tiles are
@@ -34,32 +41,57 @@ def load_image_files(
 
     Parameters
     ----------
-    paths : path, sequence of paths, or folder
+    paths : path, image in memory, sequence of these, or folder
         One file, several files, or a folder whose image files are taken in the order
-        of their names; :func:`~octsk.datasets.list_image_files` tells which.
+        of their names; :func:`~octsk.datasets.list_image_files` tells which. In the place
+        of a path there may be an image in memory: the bytes of a file, an open binary
+        file such as :class:`io.BytesIO`, a Pillow image, or an array of shape (h, w),
+        (h, w, 3) or (h, w, 4).
     size : int, default=28
         Height and width of the result, in pixels.
     channels : {1, 3}, default=1
         1 for grey, as OCT scans are, 3 for RGB.
+    bit_depth : int, default=None
+        Number of bits that grey 16-bit images use, 16 for all of them. If None, it is what
+        the file says or what all images together suggest (see Notes).
+    on_error : {"raise", "skip"}, default="raise"
+        What to do where images cannot be read: raise one error that names them all, or
+        leave them out and warn of them.
+    return_files : bool, default=False
+        Whether to return which files the images are from, too.
 
     Returns
     -------
     images : ndarray of shape (n_files, size, size) or (n_files, size, size, 3)
-        Dtype uint8, 0 black to 255 white. Row ``i`` is file ``i``.
+        Dtype uint8, 0 black to 255 white. Row ``i`` is file ``i``, not counting those
+        left out.
+    files : list
+        The path of each row's file as a :class:`pathlib.Path`, or the image in memory as
+        it was given. Only with ``return_files=True``.
+
+    Warns
+    -----
+    UserWarning
+        If images are left out, or if a depth below 16 bits is assumed.
 
     Raises
     ------
     FileNotFoundError
-        If a file does not exist.
+        If files do not exist, and all others can be read.
     ValueError
-        If there is no file at all, or if one is not an image, is broken off, has
-        several pages, has pixels without a defined range (32-bit integers, floats), or
-        has more than 2**26 pixels.
+        If there is no image at all or none can be read; or if one is not an image, is
+        broken off, has several pages, has pixels without a defined range (32-bit integers,
+        floats), has colours of 16 bits that use 14 at most, or has more than 2**26 pixels;
+        or if pixels do not fit `bit_depth`.
 
     Notes
     -----
-    16-bit grey images are scaled from 0..65535 to 0..255. Transparent parts become
-    black, as the background of an OCT scan.
+    Grey 16-bit images are scaled to 8 bits by the depth that their file tells: in TIFF
+    files BitsPerSample below 16, or MaxSampleValue; in PNG files the chunk sBIT; unless a
+    pixel is above that. All others of a call are taken for images of one depth, the lowest
+    of 8, 10, 12, 14 and 16 bits that holds their highest pixel, so that their brightness
+    stays comparable. Below 16 bits a warning says so. Transparent parts become black, as
+    the background of an OCT scan.
 
     For a scan of which both the JPEG of Kermany et al. [2]_ and OCTMNIST's tile [1]_
     are at hand, the two differ by 1.7 grey levels on average after bilinear resizing,
@@ -87,12 +119,98 @@ def load_image_files(
         raise ValueError(f"size must be a whole number of pixels, at least 1; got {size!r}")
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB); got {channels!r}")
-    files = list_image_files(paths)
-    shape = (len(files), size, size) if channels == 1 else (len(files), size, size, 3)
-    images = np.empty(shape, np.uint8)
-    for image, file in zip(images, files, strict=True):
-        image[...] = _load_one(file, int(size), "L" if channels == 1 else "RGB")
-    return images
+    if bit_depth is not None and bit_depth not in range(1, 17):
+        raise ValueError(f"bit_depth must be None or 1 to 16; got {bit_depth!r}")
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error must be 'raise' or 'skip'; got {on_error!r}")
+    images, files, errors = read_images(paths, int(size), channels, bit_depth)
+    if errors:
+        if on_error == "raise" or not len(images):
+            raise combined_error(errors, len(images) + len(errors))
+        warnings.warn(
+            f"{len(errors)} of {len(images) + len(errors)} images are left out: "
+            f"{_first_of(errors)}",
+            stacklevel=2,
+        )
+    return (images, files) if return_files else images
+
+
+def read_images(
+    paths, size: int, channels: int, bit_depth: int | None = None
+) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
+    """Return the images that can be read, where each is from, and errors of the others.
+
+    An error stands beside the path or image in memory that it is of.
+    """
+    sources = _sources(paths)
+    shape = (size, size) if channels == 1 else (size, size, 3)
+    images = np.empty((len(sources), *shape), np.uint8)
+    deep: dict[int, Deep] = {}
+    kept: list[int] = []
+    errors: list[tuple[Any, Exception]] = []
+    for i, source in enumerate(sources):
+        name = printable(source) if isinstance(source, Path) else f"image {i}"
+        try:
+            image = read_square(source, name, size, channels, bit_depth)
+        except (OSError, ValueError) as error:
+            errors.append((source, error))
+            continue
+        kept.append(i)
+        if isinstance(image, Deep):
+            deep[i] = image
+        else:
+            images[i] = image
+    _fill_in(images, deep, bit_depth)
+    return images[kept] if errors else images, [sources[i] for i in kept], errors
+
+
+def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
+    """Return one error that tells of all; `n` is the number of images."""
+    if len(errors) == 1:
+        return errors[0][1]
+    kinds = {type(error) for _, error in errors}
+    kind = kinds.pop() if len(kinds) == 1 else ValueError
+    return kind(
+        f"{len(errors)} of {n} image files cannot be read, which on_error='skip' leaves "
+        f"out: {_first_of(errors)}"
+    )
+
+
+def error_words(error: Exception) -> str:
+    """Return what an error of one file says, with the file's name first."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{printable(error.filename)}: {error.strerror}"
+    return str(error)
+
+
+def _first_of(errors) -> str:
+    words = [error_words(error) for _, error in errors[:_N_NAMED]]
+    if len(errors) > _N_NAMED:
+        words.append(f"and {len(errors) - _N_NAMED:,} more")
+    return "; ".join(words)
+
+
+def _fill_in(images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None) -> None:
+    """Scale images of more than 8 bits and put them in their places."""
+    others = [image.highest for image in deep.values() if image.bits is None]
+    highest = max(others, default=0)
+    if others and bit_depth is not None:
+        raise ValueError(
+            f"bit_depth={bit_depth} does not fit images with pixels up to {highest:,}"
+        )
+    assumed = next(bits for bits in _DEPTHS if highest < 2**bits)
+    for i, image in deep.items():
+        top = 2 ** (image.bits or assumed) - 1
+        grey = np.rint(image.pixels * (255 / top))
+        images[i] = grey if images.ndim == 3 else grey[..., np.newaxis]
+    if highest and assumed < 16:
+        warnings.warn(
+            f"{len(others)} of {len(images)} images have 16-bit pixels of which none is "
+            f"above {highest:,}: they are taken for {assumed}-bit images, and "
+            f"0..{2**assumed - 1:,} is scaled to 0..255. Give bit_depth=16 if they use the "
+            "whole range",
+            stacklevel=4,
+        )
 
 
 def list_image_files(paths: Paths) -> list[Path]:
@@ -127,87 +245,71 @@ def list_image_files(paths: Paths) -> list[Path]:
     ...     [file.name for file in list_image_files(folder)]
     ['a.PNG', 'b.jpeg']
     """
+    files = _sources(paths)
+    if not all(isinstance(file, Path) for file in files):
+        raise TypeError("paths must be paths here; images in memory have no file")
+    if errors := [(file, error) for file in files if (error := _why_no_file(file))]:
+        raise combined_error(errors, len(files))
+    return files
+
+
+def _why_no_file(path: Path) -> Exception | None:
+    if path.is_dir():
+        return ValueError(
+            f"{printable(path)} is a folder; give it alone, or name its files"
+        )
+    if not path.exists():
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return None
+
+
+def _sources(paths) -> list:
+    """Return the paths and images in memory that `paths` stands for; none is opened."""
     if isinstance(paths, str | os.PathLike):
         path = Path(paths).expanduser()
-        return _images_in(path) if path.is_dir() else [_existing(path)]
+        return _images_in(path) if path.is_dir() else [path]
+    if _is_image(paths):
+        return [paths]
     try:
-        files = [_existing(Path(path).expanduser()) for path in paths]
+        sources = [one if _is_image(one) else Path(one).expanduser() for one in paths]
     except TypeError as error:
         raise TypeError(
-            f"paths must be a path, a sequence of paths or a folder; got {paths!r:.60}"
+            "paths must be a path, a folder, an image in memory (bytes, an open binary "
+            f"file, a Pillow image, an array), or a sequence of these; got {paths!r:.60}"
         ) from error
-    if not files:
+    if not sources:
         raise ValueError("paths names no file at all")
-    return files
+    return sources
+
+
+def _is_image(source: Any) -> bool:
+    from PIL import Image
+
+    if isinstance(source, Image.Image | bytes | bytearray | memoryview):
+        return True
+    if hasattr(source, "__array__"):
+        # More axes are those of several images.
+        shape = tuple(getattr(source, "shape", ()))
+        return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    return hasattr(source, "read")
 
 
 def _images_in(folder: Path) -> list[Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
+        if file.suffix.lower() in IMAGE_SUFFIXES
+        and not file.name.startswith(".")
+        and not file.is_dir()
     )
-    if not files:
-        raise ValueError(f"no image file in {folder}: looked for {', '.join(_SUFFIXES)}")
-    return files
-
-
-def _existing(path: Path) -> Path:
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give it alone, or name its files")
-    if not path.exists():
-        raise FileNotFoundError(f"no such image file: {path}")
-    return path
-
-
-def _load_one(file: Path, size: int, mode: str) -> "Image":
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file, formats=_FORMATS) as image:
-            if math.prod(image.size) > _MAX_PIXELS:
-                raise ValueError(
-                    f"it claims {image.width} x {image.height} pixels, more than "
-                    f"{_MAX_PIXELS:,}; make it smaller first"
-                )
-            pages = getattr(image, "n_frames", 1)
-            # An MPO is a camera's JPEG that has previews behind the image itself.
-            if pages > 1 and image.format != "MPO":
-                raise ValueError(f"it has {pages} pages; save each as a file of its own")
-            upright = ImageOps.exif_transpose(image)
-            square = _crop_square(_to_mode(upright, mode))
-        return square.resize((size, size), Image.Resampling.BILINEAR)
-    except (PermissionError, MemoryError):
-        raise
-    except Image.UnidentifiedImageError as error:
-        raise ValueError(
-            f"{file} is not an image in {', '.join(_FORMATS)} format"
-        ) from error
-    # Pillow's decoders raise errors of many kinds on a broken file.
-    except Exception as error:
-        raise ValueError(f"{file} cannot be read as an image: {error}") from error
-
-
-def _to_mode(image: "Image", mode: str) -> "Image":
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        # 257 takes 65535 to 255; half of it rounds to nearest.
-        grey = (np.asarray(image).astype(np.uint32) + 128) // 257
-        image = Image.fromarray(grey.astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        raise ValueError(
-            "its 32-bit pixels have no defined range; save it with 8 or 16 bits"
+    if files:
+        return files
+    message = (
+        f"no image file in {printable(folder)}: looked for {', '.join(IMAGE_SUFFIXES)}"
+    )
+    if subfolders := describe_subfolders(folder):
+        message += (
+            f". There are images in its subfolders, {subfolders}: give one of these, or a "
+            "list of the files of all"
         )
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
-    return image.convert(mode)
-
-
-def _crop_square(image: "Image") -> "Image":
-    width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+    raise ValueError(message)

@@ -10,10 +10,11 @@ import numpy as np
 
 from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
-from octsk.datasets._download import digests, download
+from octsk.datasets._download import digests, download, hide_secrets, remove_partial
 from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
-
-SPLITS = ("train", "val", "test")
+from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
+from octsk.utils.columns import check_groups
+from octsk.utils.untrusted import printable
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
@@ -44,6 +45,11 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     folder : pathlib.Path
         The folder; it may not exist yet.
 
+    Raises
+    ------
+    OSError
+        If no folder is named and the home directory is not known, as in some containers.
+
     Examples
     --------
     >>> from octsk.datasets import get_data_home
@@ -52,9 +58,15 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     """
     import pooch
 
-    return Path(
-        data_home or os.environ.get("OCTSK_DATA") or pooch.os_cache("octsk")
-    ).expanduser()
+    try:
+        return Path(
+            data_home or os.environ.get("OCTSK_DATA") or pooch.os_cache("octsk")
+        ).expanduser()
+    except RuntimeError as error:
+        raise OSError(
+            "there is no folder for data sets, because the home directory is not known; "
+            "name one by data_home (--data-home) or the environment variable OCTSK_DATA"
+        ) from error
 
 
 def load_medmnist(
@@ -70,12 +82,13 @@ def load_medmnist(
 
     - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
-    - optionally ``{split}_groups``, shape (n,): which images belong together (one
-      patient's, for instance), for group-wise cross-validation;
+    - optionally ``{split}_groups``, numbers or text of shape (n,): the group of each
+      image, such as its patient, for group-wise cross-validation; none may be missing;
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
-    header that the file's size contradicts.
+    header that the file's size contradicts. A warning names groups that have images in
+    more than one split.
 
     Parameters
     ----------
@@ -101,7 +114,8 @@ def load_medmnist(
         - target_names : list of str, by label; None where the file is none of
           MedMNIST's and has no ``class_names``
         - groups : ndarray of shape (n,), or None where the file has none
-        - name : str, such as ``"octmnist"``; for a file of your own, its stem
+        - name : str, such as ``"octmnist"``; for a file of your own, its stem, in which
+          characters that cannot be printed are escaped
         - size : int, the height and width in pixels, or (height, width)
         - split : str
         - filename : str
@@ -109,6 +123,8 @@ def load_medmnist(
         - official : bool, whether the file is byte for byte the published one: only
           then may results stand beside published ones
         - synthetic : bool, always False
+        - shared_groups : dict, only where splits of the file share groups (patients):
+          the groups in both, by pairs of splits such as ``("train", "test")``
         - DESCR : str
 
         Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
@@ -121,9 +137,11 @@ def load_medmnist(
     ------
     FileNotFoundError
         If there is no such file.
+    IsADirectoryError
+        If it is a folder.
     ValueError
         If the file is broken or foreign, has another layout, several labels per image
-        (ChestMNIST) or volumes (MedMNIST's 3-D sets), or lacks `split`.
+        (ChestMNIST) or volumes (MedMNIST's 3-D sets), misses a group, or lacks `split`.
 
     See Also
     --------
@@ -147,7 +165,8 @@ def load_medmnist(
     ((3, 28, 28), array([0, 1, 1]))
     """
     _check_choices(split, return_X_y, mmap)
-    dataset = _load(Path(path).expanduser(), split, mmap, get_data_home())
+    dataset = _load(Path(path).expanduser(), split, mmap)
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -175,6 +194,9 @@ def fetch_medmnist(
     size and classes, and where its MD5 is not the published one a warning says so and
     ``dataset.official`` is False.
 
+    A download that broke off, in this call or an earlier one, goes on where it broke off if
+    the server can send a part of a file.
+
     Parameters
     ----------
     name : str or path, default="octmnist"
@@ -198,7 +220,8 @@ def fetch_medmnist(
     mirror : str or sequence of str, default=None
         Addresses of folders that hold the same files, tried in this order before
         Zenodo. If None, those in the environment variable ``OCTSK_MIRROR``, separated
-        by spaces. The MD5 is checked whoever sends the file.
+        by spaces. The MD5 is checked whoever sends the file. An address may hold a user
+        name, a password and a query; messages leave these out.
     n_retries : int, default=3
         How many more times to go through the addresses after a failure. An address
         that says the file is not there is not asked again.
@@ -216,10 +239,13 @@ def fetch_medmnist(
     Raises
     ------
     DownloadError
-        If no address gives the right file. An :class:`OSError`. Nothing is left
-        behind in `data_home`.
+        If no address gives the right file. An :class:`OSError`. What was received before
+        a connection broke off stays in `data_home` as a hidden file, and the next call
+        goes on from there.
     FileNotFoundError
         If the file is missing and `download_if_missing` is False.
+    OSError
+        If there is no folder for data sets, or none can be made.
     ValueError
         If an argument is not one of those accepted, or the file is broken or is
         another set's.
@@ -248,19 +274,23 @@ def fetch_medmnist(
     ... )  # doctest: +SKIP
     """
     _check_choices(split, return_X_y, mmap)
-    home = get_data_home(data_home)
     if _is_path(name):
-        dataset = _load(Path(name).expanduser(), split, mmap, home)
+        dataset = _load(Path(name).expanduser(), split, mmap, data_home)
     else:
         known = _check_set(name, size)
-        path = home / file_name(*known)
-        if not path.exists():
-            if not download_if_missing:
-                raise FileNotFoundError(
-                    f"{path} does not exist. {_how_to_get(path, known)}"
-                )
+        path = get_data_home(data_home) / file_name(*known)
+        if path.exists():
+            remove_partial(path)
+        elif download_if_missing:
             _download_set(path, known, mirror, n_retries, delay)
-        dataset = _load(path, split, mmap, home, known)
+        else:
+            raise FileNotFoundError(f"{path} does not exist. {_how_to_get(path, known)}")
+        try:
+            dataset = _load(path, split, mmap, data_home, known)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}. Remove or rename the file to have the published one downloaded"
+            ) from error
         if not dataset.official:
             warnings.warn(
                 f"{path} is used as it is, but it is not the published file: it has MD5 "
@@ -268,6 +298,7 @@ def fetch_medmnist(
                 "downloaded, remove yours",
                 stacklevel=2,
             )
+    warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
 
@@ -353,9 +384,9 @@ def _check_choices(split, return_X_y, mmap) -> None:
 
 
 def _is_path(name: str | os.PathLike) -> bool:
-    if not isinstance(name, str):
+    if not isinstance(name, str) or name in REGISTRY:
         return isinstance(name, os.PathLike)
-    return name.endswith(".npz") or Path(name).name != name
+    return name.endswith(".npz") or Path(name).name != name or Path(name).exists()
 
 
 def _check_set(name, size) -> tuple[str, int]:
@@ -377,8 +408,17 @@ def _mirrors(mirror: str | Iterable[str] | None) -> list[str]:
     bases = [mirror] if isinstance(mirror, str) else list(mirror)
     for base in bases:
         if not str(base).startswith(("https://", "http://")):
-            raise ValueError(f"mirror must be an https:// or http:// address; got {base!r}")
-    return [base.rstrip("/") for base in bases]
+            shown = hide_secrets(base) if isinstance(base, str) else base
+            raise ValueError(
+                f"mirror must be an https:// or http:// address; got {shown!r}"
+            )
+    return bases
+
+
+def _url_in(folder: str, file: str) -> str:
+    """Return the address of a file in a folder whose address may end in a query."""
+    address, mark, query = folder.partition("?")
+    return f"{address.rstrip('/')}/{file}{mark}{query}"
 
 
 def _download_set(path: Path, known: tuple[str, int], mirror, n_retries, delay) -> None:
@@ -386,15 +426,22 @@ def _download_set(path: Path, known: tuple[str, int], mirror, n_retries, delay) 
         raise ValueError(f"n_retries must be a whole number, 0 or more; got {n_retries!r}")
     if delay < 0:
         raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
-    urls = [f"{base}/{path.name}" for base in _mirrors(mirror)] + [_zenodo_url(path.name)]
+    urls = [_url_in(base, path.name) for base in _mirrors(mirror)]
+    urls.append(_zenodo_url(path.name))
+    _make_folder(path.parent)
+    download(urls, path, _md5(known), int(n_retries), delay, _how_to_get(path, known))
+
+
+def _make_folder(folder: Path) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(
             error.errno,
-            f"data_home: {path.parent} cannot be made a folder ({error.strerror})",
+            f"data_home: {folder} cannot be made a folder ({error.strerror}); name another "
+            "by data_home or by the environment variable OCTSK_DATA",
         ) from error
-    download(urls, path, _md5(known), int(n_retries), delay, _how_to_get(path, known))
+    return folder
 
 
 def _zenodo_url(file: str) -> str:
@@ -420,13 +467,11 @@ def _load(
     path: Path,
     split: str | None,
     mmap: bool | None,
-    home: Path,
+    data_home: str | os.PathLike | None = None,
     known: tuple[str, int] | None = None,
 ) -> DataBunch:
     """Load a file; `known` is the set it must be, None where the file itself tells."""
-    if not path.is_file():
-        what = "is a folder, not an npz file" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{path} {what}")
+    _npz.check_is_npz(path)
     layout = _read_layout(path)
     if split is not None and split not in layout:
         raise ValueError(f"{path} has no {split!r} split; it has {', '.join(layout)}")
@@ -436,19 +481,28 @@ def _load(
     if about["target_names"] is None:
         about["target_names"] = _read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
+    # Those of all splits, since the other ones matter to one that is loaded alone, too.
+    groups = {
+        part: {"groups": _npz.read_array(path, members["groups"])}
+        for part, members in layout.items()
+        if "groups" in members
+    }
+    if shared := shared_groups(groups):
+        about["shared_groups"] = shared
+
+    def make_folder() -> Path:
+        return _make_folder(get_data_home(data_home) / "unpacked" / sha256[:16])
 
     def load_split(part: str) -> DataBunch:
         members = layout[part]
         images = members["images"]
         mapped = images.nbytes > _MMAP_ABOVE if mmap is None else mmap
         return DataBunch(
-            data=_npz.map_array(path, images, home / "unpacked" / sha256[:16])
+            data=_npz.map_array(path, images, make_folder)
             if mapped
             else _npz.read_array(path, images),
             target=labels[part],
-            groups=_npz.read_array(path, members["groups"])
-            if "groups" in members
-            else None,
+            groups=_read_groups(path, members.get("groups")),
             split=part,
             **about,
         )
@@ -524,6 +578,14 @@ def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
     return _npz.read_array(path, member).astype(np.int64).ravel()
 
 
+def _read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
+    if member is None:
+        return None
+    groups = _npz.read_array(path, member)
+    check_groups(groups, len(groups), f"{path}: {member.key}")
+    return groups
+
+
 def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:
     """Give the lowest and the highest label of all splits."""
     return min(y.min() for y in labels.values()), max(y.max() for y in labels.values())
@@ -571,20 +633,18 @@ def _describe(
     identity = known or set_of_file(path.name, md5)
     if identity and (mismatch := _mismatch(identity, shape, labels)):
         if known:
-            raise ValueError(
-                f"{path} is not {known[0]} at {known[1]} pixels: {mismatch}. Remove or "
-                "rename it"
-            )
+            raise ValueError(f"{path} is not {known[0]} at {known[1]} pixels: {mismatch}")
         identity = None
     counts = ", ".join(f"{part} {len(y):,}" for part, y in labels.items())
     if identity is None:
         height, width = shape[:2]
+        name, file = printable(path.stem), printable(path.name)
         return {
-            "name": path.stem,
+            "name": name,
             "size": height if height == width else (height, width),
             "target_names": None,
             "official": False,
-            "DESCR": f"{path.stem}: images of shape {shape} from {path.name} ({counts})",
+            "DESCR": f"{name}: images of shape {shape} from {file} ({counts})",
         }
     name, size = identity
     entry = REGISTRY[name]

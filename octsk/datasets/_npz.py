@@ -6,16 +6,16 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from octsk.datasets._download import begins_like_web_page
-from octsk.utils.files import atomic_write
-from octsk.utils.untrusted import check_zip_member
+from octsk.utils.file_kinds import CHECKPOINT, NPZ, check_is_file, recognise
+from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
+from octsk.utils.untrusted import check_zip_member, printable
 
 _SIGNS_OF_BREAKAGE = (
     zipfile.BadZipFile,
@@ -47,6 +47,22 @@ class Member:
     def nbytes(self) -> int:
         """Size of the data in memory."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+
+def check_is_npz(path: Path) -> None:
+    """See that a file is an npz file, as far as its beginning and its list of names tell.
+
+    Raises
+    ------
+    OSError
+        If it does not exist, or is a folder.
+    ValueError
+        If it is something else that is known, of which the message says what reads it.
+    """
+    check_is_file(path, "an npz file")
+    kind = recognise(path)
+    if kind not in (None, NPZ, CHECKPOINT):
+        raise ValueError(f"{printable(path)} is not a whole npz file: {kind}")
 
 
 def read_headers(path: Path, keys: set[str]) -> dict[str, Member]:
@@ -87,12 +103,12 @@ def read_array(path: Path, member: Member) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def map_array(path: Path, member: Member, folder: Path) -> np.memmap:
+def map_array(path: Path, member: Member, make_folder: Callable[[], Path]) -> np.memmap:
     """Map one array read-only, without reading it to memory.
 
     An array that the file holds uncompressed is mapped where it lies. A compressed
-    one is first unpacked, piece by piece, to ``<folder>/<key>.npy``, unless an earlier
-    call did so.
+    one is first unpacked, piece by piece, to ``<key>.npy`` in the folder that
+    `make_folder` returns, unless an earlier call did so.
     """
     if member.fortran_order:
         raise ValueError(
@@ -102,9 +118,13 @@ def map_array(path: Path, member: Member, folder: Path) -> np.memmap:
     if member.info.compress_type == zipfile.ZIP_STORED:
         offset = _data_offset(path, member) + member.header_size
         return np.memmap(path, member.dtype, "r", offset=offset, shape=member.shape)
-    unpacked = folder / f"{member.key}.npy"
-    if not (unpacked.is_file() and unpacked.stat().st_size == member.info.file_size):
-        _unpack(path, member, unpacked)
+    unpacked = make_folder() / f"{member.key}.npy"
+    if not _is_unpacked(member, unpacked):
+        with lock_beside(unpacked):
+            # Another process may have unpacked it meanwhile.
+            if not _is_unpacked(member, unpacked):
+                remove_temporaries(unpacked)
+                _unpack(path, member, unpacked)
     return np.load(unpacked, mmap_mode="r", allow_pickle=False)
 
 
@@ -118,9 +138,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except (*_SIGNS_OF_BREAKAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
-        reason = "it is a web page" if begins_like_web_page(path) else error
         raise ValueError(
-            f"{path} is not a whole npz file ({reason}); remove it and get it again"
+            f"{printable(path)} is not a whole npz file ({printable(error)}); it is cut "
+            "off or damaged"
         ) from error
 
 
@@ -164,10 +184,13 @@ def _data_offset(path: Path, member: Member) -> int:
     return member.info.header_offset + 30 + name_length + extra_length
 
 
+def _is_unpacked(member: Member, unpacked: Path) -> bool:
+    return unpacked.is_file() and unpacked.stat().st_size == member.info.file_size
+
+
 def _unpack(path: Path, member: Member, unpacked: Path) -> None:
     from tqdm.auto import tqdm
 
-    unpacked.parent.mkdir(parents=True, exist_ok=True)
     needed, free = member.info.file_size, shutil.disk_usage(unpacked.parent).free
     if needed > free:
         raise OSError(

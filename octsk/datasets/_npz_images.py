@@ -27,12 +27,13 @@ def load_npz_images(path: str | os.PathLike, *, split: str = "test") -> np.ndarr
     ------
     FileNotFoundError
         If there is no such file.
+    IsADirectoryError
+        If it is a folder.
     ValueError
         If the file is broken or foreign or has neither array.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+    _npz.check_is_npz(path)
     wanted = ("images", f"{split}_images")
     members = _npz.read_headers(path, set(wanted))
     for key in wanted:

@@ -1,13 +1,13 @@
 """Synthetic retinal B-scans of the four classes of OCTMNIST."""
 
-from math import ceil
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state, check_scalar
+from sklearn.utils import check_random_state, check_scalar
 from threadpoolctl import threadpool_limits
 
 from octsk.datasets._bunch import DataBunch
+from octsk.datasets._phantom_drawing import draw_group
 from octsk.datasets._registry import REGISTRY
 
 _TARGET_NAMES = REGISTRY["octmnist"].classes
@@ -18,40 +18,16 @@ OCT phantoms
 Synthetic retinal B-scans in the four classes of OCTMNIST, drawn by
 `octsk.datasets.make_oct_phantoms` from a simple geometric model of the retina.
 
-No image here was taken from an eye. The phantoms are for trying out, testing and timing
-software where no real data can be had. They are not for clinical use, and no accuracy
-reached on them says anything about real scans or may be compared with published results.
+No image was taken from an eye. The phantoms are meant for trying out, testing and timing
+software where no real data are available. They are not for clinical use. An accuracy on
+phantoms says nothing about real scans and must not be compared with published results.
 
-`lesion_mask` marks where each lesion was drawn; it is False everywhere in normal eyes.
+`lesion_mask` marks where each lesion was drawn. It is False everywhere in normal eyes.
 """
 
-# Images are drawn in groups of this many, each group with a random stream of its own.
-# The number is part of what a seed means: another one would give other images.
+# Images are drawn in groups of this size, each with its own random stream. Changing the
+# size would change the images that a seed gives.
 _GROUP = 16
-
-# The square that a tile shows, in micrometres: 496 of the 512 columns of a scan of 6 mm
-# by 1.9 mm. All lengths below are micrometres, x from the left and y from the top.
-_WIDTH, _DEPTH = 5800.0, 1900.0
-
-# Layers from the vitreous down to Bruch's membrane with their grey level above the
-# background. The order of brightness is the anatomy's; the levels are fitted to tiles.
-_GREY = {
-    "nerve fibre": 82.0,
-    "ganglion cell and inner plexiform": 66.0,
-    "inner nuclear": 44.0,
-    "outer plexiform": 60.0,
-    "outer nuclear": 30.0,
-    "ellipsoid": 115.0,
-    "interdigitation": 90.0,
-    "subretinal fluid": 2.0,
-    "hyperreflective material": 105.0,
-    "pigment epithelium": 165.0,
-    "below the epithelium": 58.0,
-}
-_PHOTORECEPTORS_AND_EPITHELIUM = ("ellipsoid", "interdigitation", "pigment epithelium")
-_LESION_LAYERS = ("subretinal fluid", "hyperreflective material", "below the epithelium")
-_LESION_BEGINS = ("subretinal fluid", "below the epithelium")
-_LESION_ENDS = ("pigment epithelium", "choroid")
 
 
 def make_oct_phantoms(
@@ -59,31 +35,31 @@ def make_oct_phantoms(
 ):
     """Draw synthetic retinal B-scans of OCTMNIST's four classes.
 
-    Each phantom is a cross-section of a retina drawn from a geometric model: the layers
-    from the nerve fibres to the pigment epithelium, a choroid that fades with depth, in
-    most eyes a foveal pit, and the lesion of its class. Position, tilt, curvature,
-    thickness, gain, shadows of vessels, speckle and the white fill at the edges of turned
-    scans vary between images. Lesions run from plain to too slight to see, so that no
-    classifier can name every image.
+    Each phantom is a cross-section of a retina, drawn from a geometric model. It shows the
+    layers from the nerve fibres to the pigment epithelium, a choroid that fades with depth,
+    a foveal pit in most eyes, and the lesion of its class. Position, tilt, curvature,
+    thickness, gain, shadows of vessels, speckle and the white fill at the edges of rotated
+    scans vary between images. Lesions range from obvious to invisible, so that no
+    classifier can be right for every image.
 
-    The phantoms are synthetic: for trying out, testing and timing software without real
-    data. They are not for clinical use, and an accuracy reached on them must not be set
-    beside one reached on real scans.
+    The phantoms are synthetic and meant for trying out, testing and timing software
+    without real data. They are not for clinical use, and an accuracy on phantoms must not
+    be compared with an accuracy on real scans.
 
     Parameters
     ----------
     n_samples : int, default=1000
         Number of images, at least 1.
     size : int, default=28
-        Height and width of the images in pixels, at least 8. The same seed and number of
-        images draw the same eyes at every size.
+        Height and width of the images in pixels, at least 8. For the same seed and
+        `n_samples`, the same eyes are drawn at every size.
     weights : sequence of 4 floats, default=None
-        Share of each class, not negative; they are divided by their sum. Each class gets
+        Non-negative shares of the classes, which are divided by their sum. Each class gets
         its share of `n_samples`, rounded. None means equal shares.
     random_state : int, RandomState instance or None, default=None
-        Seed of what is drawn; pass an int to draw the same images each time.
+        Controls the random drawing. Pass an int for reproducible images.
     return_X_y : bool, default=False
-        Return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -93,41 +69,44 @@ def make_oct_phantoms(
         data : ndarray of shape (n_samples, size, size), uint8
             The images.
         target : ndarray of shape (n_samples,), int64
-            Class of each image, an index into `target_names`, in shuffled order.
+            Class of each image as an index into `target_names`, in shuffled order.
         target_names : list of 4 str
             Names of the classes.
         lesion_mask : ndarray of shape (n_samples, size, size), bool
-            Where the lesion was drawn: cysts, bright foci, fluid below the retina,
-            material above and below the pigment epithelium. All False in normal eyes.
+            Pixels where the lesion was drawn: cysts, bright foci, fluid below the retina,
+            or material above and below the pigment epithelium. The mask is False
+            everywhere in normal eyes.
         name, size, split, groups, filename, sha256, DESCR
-            As in the other data sets of this module; None where phantoms have no such
-            thing.
+            The same attributes as those of the other data sets of this module. Attributes
+            that do not apply to phantoms are None.
         synthetic : bool
-            True.
+            Always True.
     (data, target) : tuple
-        The first two of these, if `return_X_y` is True.
+        The images and their classes, if `return_X_y` is True.
 
     Raises
     ------
     TypeError
         If `n_samples` or `size` is not an integer.
     ValueError
-        If `n_samples` or `size` is too small, or `weights` is not 4 shares.
+        If `n_samples` or `size` is too small, or if `weights` does not hold 4 shares.
 
     Notes
     -----
-    A tile stands for 5.8 mm by 1.9 mm of retina, the square that MedMNIST [2]_ cuts from
-    the scans of 512 x 496 pixels that most of the source [1]_ consists of. The layers and
-    their order are those of the IN-OCT consensus [3]_. The retina is about 300
-    micrometres thick, more around the fovea and less in it, as measured thicknesses are
-    (on average 270 micrometres over the central millimetre [4]_). Drusen are from 60
-    micrometres across, where small ones end, to several times the 125 micrometres where
-    large ones begin [5]_. Speckle is gamma distributed, as the mean of many independent
-    grains of exponentially distributed intensity is [6]_. Grey levels, noise, positions
-    and the share of images with white fill were fitted to tiles of OCTMNIST.
+    An image shows 5.8 mm by 1.9 mm of retina, which is the square that MedMNIST [2]_ cuts
+    from the scans of 512 x 496 pixels that most of the source [1]_ consists of. The layers
+    and their order follow the IN-OCT consensus [3]_. The retina is about 300 micrometres
+    thick, more around the fovea and less within it, in agreement with measured thicknesses
+    (270 micrometres on average over the central millimetre [4]_). Drusen have diameters
+    from 60 micrometres, the upper limit of small drusen, to several times 125 micrometres,
+    the lower limit of large drusen [5]_. Speckle follows a gamma distribution, as does the
+    mean of many independent grains of exponentially distributed intensity [6]_. Grey
+    levels, noise, positions and the share of images with white fill were fitted to images
+    of OCTMNIST.
 
-    Images are drawn at a multiple of `size`, at least twice and at least 84 pixels, and
-    brought to `size` by the antialiased bilinear resize that comes closest to MedMNIST's.
+    Images are drawn at a multiple of `size`, at least twice as large and at least 84
+    pixels, and then reduced to `size` by the antialiased bilinear resize that comes
+    closest to that of MedMNIST.
 
     References
     ----------
@@ -166,11 +145,11 @@ def make_oct_phantoms(
     seeds = rng.randint(np.iinfo(np.int32).max, size=len(starts), dtype=np.int64)
     data = np.empty((n_samples, size, size), dtype=np.uint8)
     lesion_mask = np.empty(data.shape, dtype=bool)
-    # Matrix products as small as these lose more to waiting for threads than they gain.
+    # For such small matrix products, threads cost more time than they save.
     with threadpool_limits(limits=1, user_api="blas"):
         for start, seed in zip(starts, seeds, strict=True):
             group = slice(start, start + _GROUP)
-            data[group], lesion_mask[group] = _draw_group(target[group], size, seed)
+            data[group], lesion_mask[group] = draw_group(target[group], size, seed)
     if return_X_y:
         return data, target
     return DataBunch(
@@ -190,21 +169,23 @@ def make_oct_phantoms(
 
 
 def draw_splits(n_samples, *, size=28, weights=None):
-    """Draw a data set in splits that share no image, each the same drawn alone.
+    """Draw a data set in disjoint splits, each of which does not depend on the others.
 
     Parameters
     ----------
     n_samples : dict of int
-        Images of each split, of ``"train"``, ``"val"`` and ``"test"``.
+        Number of images of the splits ``"train"``, ``"val"`` and ``"test"``. A missing
+        split is not drawn.
     size : int, default=28
-        Side of the images in pixels.
+        Height and width of the images in pixels.
     weights : dict of array-like, default=None
-        Class shares of splits; those not named are balanced.
+        Class shares of the splits. Splits without an entry have equal shares.
 
     Returns
     -------
     DataBunch
-        Made like that of `load_medmnist`; a split not asked for is None.
+        Data set with the attributes of one from `load_medmnist`. Splits that are not drawn
+        are None.
     """
     weights = weights or {}
     splits = {
@@ -223,7 +204,7 @@ def draw_splits(n_samples, *, size=28, weights=None):
 
 
 def _class_counts(n_samples, weights):
-    """Whole images of each class, by the largest remainders."""
+    """Return the number of images of each class by the largest remainder method."""
     try:
         shares = np.asarray([1, 1, 1, 1] if weights is None else weights, dtype=float)
     except (TypeError, ValueError):
@@ -231,311 +212,11 @@ def _class_counts(n_samples, weights):
     total = shares.sum()
     if shares.shape != (4,) or (shares < 0).any() or not 0 < total < np.inf:
         raise ValueError(
-            "weights must be None or 4 numbers, not negative and not all 0, the shares of "
-            f"{', '.join(_TARGET_NAMES)}; got {weights!r}."
+            "weights must be None or 4 non-negative numbers that are not all 0, the shares "
+            f"of {', '.join(_TARGET_NAMES)}; got {weights!r}."
         )
     exact = n_samples * shares / total
     counts = np.floor(exact).astype(int)
     left_over = n_samples - counts.sum()
     counts[np.argsort(counts - exact, kind="stable")[:left_over]] += 1
     return counts
-
-
-# Arrays below are float32: curves (n, x), one row an image; scenes (y, n, x), so that a
-# curve lies on a scene by broadcasting and averaging down is one matrix product an axis.
-
-
-class _Dice:
-    """Random numbers, one row an image."""
-
-    def __init__(self, rng, n):
-        self.rng, self.n = rng, n
-
-    def uniform(self, low, high, k=1):
-        return self.rng.uniform(low, high, (self.n, k)).astype(np.float32)
-
-    def normal(self, mean, spread, k=1):
-        return self.rng.normal(mean, spread, (self.n, k)).astype(np.float32)
-
-    def lognormal(self, median, spread, k=1):
-        return self.rng.lognormal(np.log(median), spread, (self.n, k)).astype(np.float32)
-
-    def gamma(self, shape, scale):
-        return self.rng.gamma(shape, scale, (self.n, 1)).astype(np.float32)
-
-    def chance(self, share, k=1):
-        return self.rng.uniform(size=(self.n, k)) < share
-
-    def waves(self, x, length, amplitude):
-        """Add up three cosines along x, of about this length and any phase."""
-        length = self.lognormal(length, 0.35, 3)[..., None]
-        phase = self.uniform(0, 2 * np.pi, 3)[..., None]
-        share = self.uniform(0.2, 0.8, 3)[..., None]
-        return amplitude * (share * np.cos(2 * np.pi / length * x + phase)).sum(axis=1)
-
-
-def _draw_group(target, size, seed):
-    """Draw images finer than asked for, then average them down as MedMNIST does."""
-    dice = _Dice(np.random.RandomState(seed), len(target))
-    fine = size * max(2, ceil(84 / size))
-    centres = ((np.arange(fine) + 0.5) / fine).astype(np.float32)
-    x, y = _WIDTH * centres, _DEPTH * centres[:, None, None]
-
-    lesion = _draw_lesion(dice, x, target[:, None])
-    edges, grey = _draw_retina(dice, x, lesion)
-    white = _draw_fill(dice, x, y, edges)
-    scene, drawn, behind = _paint_layers(y, edges, grey)
-    _paint_choroid(dice, y, scene, behind, edges, lesion)
-    _paint_spots(dice, x, y, scene, drawn, edges, lesion)
-    _shine(dice, x, y, scene, behind)
-
-    average = _averaging(fine, size)
-    image, drawn, white = (_average_down(average, a) for a in (scene, drawn, white))
-    image += _speckle(dice, image, size)
-    image += white * (255 - image)
-    drawn *= 1 - white
-    threshold = 0.3 * drawn.max(axis=(1, 2), keepdims=True)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8), drawn > threshold
-
-
-def _draw_lesion(dice, x, target):
-    """Size up what is wrong with each eye: curves in micrometres, zero where not."""
-    cnv, dme, drusen = (target == k for k in range(3))
-    severity = dice.rng.beta(2.4, 1.1, target.shape).astype(np.float32)
-    centre = _WIDTH * np.clip(dice.normal(0.5, 0.14), 0.1, 0.9)
-    width = dice.uniform(400, 1200)
-    extent = _bump(x, centre, width, dice.uniform(1.5, 4))
-    bumps = drusen * _draw_drusen(dice, x, centre, severity)
-
-    dome = (40 + 380 * severity * dice.uniform(0, 1)) * extent * cnv
-    clump = (60 + 180 * severity * dice.uniform(0, 1)) * cnv
-    clump = clump * _bump(x, centre + dice.normal(0, 250), width * dice.uniform(0.6, 1.1))
-    ragged_dome = dome * (1 + dice.waves(x, 370, dice.uniform(0.02, 0.3)))
-    ragged_clump = clump * (1 + dice.waves(x, 370, dice.uniform(0.05, 0.4)))
-
-    aside = width * dice.uniform(0.5, 1.2)
-    aside = np.where(dice.chance(0.5), aside, -aside)
-    pool = (x - centre - aside) / dice.uniform(300, 900)
-    fluid = dice.uniform(20, 120) * (0.3 + severity) * np.maximum(1 - pool**2, 0)
-    fluid = fluid * ((cnv & dice.chance(0.6)) | (dme & dice.chance(0.15)))
-
-    swelling = np.where(
-        dme,
-        60 + 240 * severity * dice.uniform(0.3, 1),
-        dice.uniform(0, 60) * dice.chance(0.1),
-    ) * _bump(x, centre, dice.uniform(500, 1700), dice.uniform(2, 4))
-    return Bunch(
-        severity=severity,
-        centre=centre,
-        elevation=bumps + ragged_dome,
-        material=ragged_clump,
-        fluid=fluid,
-        # What is small or ragged dents the photoreceptors; what is large lifts the retina.
-        dent=0.8 * bumps + ragged_dome + ragged_clump - 0.8 * (dome + clump),
-        swelling=swelling,
-        damage=cnv * dice.uniform(0.1, 0.8) * extent + 0.7 * bumps / (bumps + 50),
-        transmission=1 + cnv * extent * (np.clip(dice.lognormal(1, 0.5), 0.3, 2.2) - 1),
-        pit_left=1 - severity * (dme * dice.uniform(0.3, 1) + cnv * dice.uniform(0, 0.8)),
-        n_cysts=(dme | (cnv & dice.chance(0.25)))
-        * (1 + np.floor(7 * dice.uniform(0, 1) ** 2 * (0.3 + severity))),
-        n_foci=dme * np.floor(dice.uniform(0, 7)),
-    )
-
-
-def _draw_drusen(dice, x, centre, severity):
-    """Heights of 3 to 12 drusen scattered about a centre, the tallest where they meet."""
-    at = centre + dice.normal(0, 1100, 12)
-    half_width = dice.uniform(30, 320, 12)
-    height = half_width * dice.uniform(0.5, 1, 12) * (0.2 + 0.45 * severity)
-    height *= np.arange(12) < 3 + np.floor(10 * dice.uniform(0, 1))
-    return (height[..., None] * _bump(x, at[..., None], half_width[..., None])).max(axis=1)
-
-
-def _draw_retina(dice, x, lesion):
-    """Lay out the layers: the upper edge of each, and its grey level."""
-    place = x / _WIDTH - 0.5
-    slope = dice.rng.laplace(0, 0.085 * _DEPTH, (dice.n, 1)).astype(np.float32)
-    base = slope * place + dice.normal(-0.22, 0.32) * _DEPTH * place**2
-    base += dice.waves(x, 3500, dice.lognormal(10, 0.9))
-    base += dice.waves(x, 850, dice.lognormal(1.2, 0.5))
-    # The lesion lies in the frame, however steep the retina.
-    level = np.clip(dice.normal(0.49, 0.075), 0.3, 0.8) * _DEPTH
-    base += level - _at(base, x, lesion.centre)
-
-    fovea = _WIDTH * dice.normal(0.5, 0.06)
-    pit = np.where(dice.chance(0.9), dice.uniform(0.7, 0.97), dice.uniform(0, 0.4))
-    pit = pit * lesion.pit_left * _bump(x, fovea, dice.uniform(400, 800))
-    inner = dice.normal(160, 16) + 70 * _bump(x, fovea, dice.uniform(900, 1600))
-    inner = inner * (1 - pit) + lesion.swelling / 2
-    inner = np.maximum(inner + dice.waves(x, 1300, dice.lognormal(2.5, 0.7)), 12)
-    outer = dice.normal(75, 8) + 40 * pit + lesion.swelling / 2 - lesion.dent
-    nasal = np.where(dice.chance(0.5), place, -place)
-    fibres = inner * np.clip(0.22 + 0.3 * nasal, 0.1, 0.4)
-    rest = inner - fibres
-    flat = np.ones_like(base)
-    thickness = {
-        "nerve fibre": fibres,
-        "ganglion cell and inner plexiform": 0.52 * rest,
-        "inner nuclear": 0.26 * rest,
-        "outer plexiform": 0.22 * rest,
-        "outer nuclear": np.maximum(outer, 20),
-        "ellipsoid": 20 * flat,
-        "interdigitation": 16 * flat,
-        "subretinal fluid": lesion.fluid,
-        "hyperreflective material": lesion.material,
-        "pigment epithelium": 28 * flat,
-        "below the epithelium": lesion.elevation,
-    }
-    edges = {"choroid": base}
-    for name in reversed(thickness):
-        edges[name] = base = base - thickness[name]
-    edges = dict(reversed(edges.items()))
-
-    grey = {name: level * dice.uniform(0.9, 1.1) for name, level in _GREY.items()}
-    for name in _PHOTORECEPTORS_AND_EPITHELIUM:
-        grey[name] = grey[name] * (1 - lesion.damage)
-    for name in _LESION_LAYERS:
-        grey[name] = grey[name] * dice.uniform(0.5, 1.3)
-    return edges, grey | {"choroid": 0.0}
-
-
-def _draw_fill(dice, x, y, edges):
-    """Cover what is white because the scan was turned level: above, below or both."""
-    place = x / _WIDTH - 0.5
-    room = edges["nerve fibre"].min(axis=1, keepdims=True) - 60
-    above = np.minimum(dice.gamma(0.8, 125), room) + dice.normal(0, 130) * place
-    below = np.minimum(dice.gamma(0.8, 95), 600) + dice.normal(0, 130) * place
-    above = np.where(dice.chance(0.26), above, -_DEPTH)
-    below = np.where(dice.chance(0.195), below, -_DEPTH)
-    sharp = _DEPTH / len(y)
-    return _below(above, y, sharp) + _below(y, _DEPTH - below, sharp)
-
-
-def _paint_layers(y, edges, grey):
-    """Paint the layers; also what of them is lesion, and what lies behind the retina."""
-    softness = max(_DEPTH / len(y), 8)
-    scene = np.zeros((len(y), *edges["choroid"].shape), dtype=np.float32)
-    drawn, cover, ink = np.zeros_like(scene), np.empty_like(scene), np.empty_like(scene)
-    level = 0.0
-    for name, edge in edges.items():
-        _below(y, edge, softness, out=cover)
-        np.multiply(cover, grey[name] - level, out=ink)
-        scene += ink
-        level = grey[name]
-        if name in _LESION_BEGINS:
-            drawn += cover
-        elif name in _LESION_ENDS:
-            drawn -= cover
-    return scene, drawn, cover
-
-
-def _paint_choroid(dice, y, scene, behind, edges, lesion):
-    """Add a glow that fades with depth, in streaks."""
-    reach = np.clip(dice.lognormal(225, 0.35), 80, 800)
-    level = dice.lognormal(84, 0.28) * lesion.transmission
-    choroid = np.exp(-y / reach) * (level * np.exp(edges["choroid"] / reach))
-    choroid *= 1 + 0.1 * _smooth_field(dice, len(y), 10, 40)
-    choroid *= behind
-    scene += choroid
-
-
-def _paint_spots(dice, x, y, scene, drawn, edges, lesion):
-    """Paint dark cysts and bright foci into the inner retina."""
-    at, depth, room = _places(dice, x, edges, lesion.centre, 7, spread=520)
-    half_height = 20 + 130 * lesion.severity * dice.uniform(0, 1, 7)
-    half_height = np.minimum(half_height, 0.42 * room)
-    half_width = half_height * dice.uniform(1.8, 4.5, 7)
-    darkness = dice.uniform(0.7, 1)
-    sick = np.flatnonzero(lesion.n_cysts)
-    spots = (at, depth, half_width, half_height, lesion.n_cysts)
-    cysts = _ellipses(x, y, *(a[sick] for a in spots))
-    at, depth, _ = _places(dice, x, edges, lesion.centre, 6, spread=900)
-    radius = dice.uniform(10, 24, 6)
-    spots = (at, depth, 3 * radius, radius, lesion.n_foci)
-    foci = _ellipses(x, y, *(a[sick] for a in spots))
-
-    part = scene[:, sick]
-    part += foci * (95 - part)
-    part += darkness[sick] * cysts * (3 - part)
-    scene[:, sick] = part
-    drawn[:, sick] = np.maximum(drawn[:, sick], np.maximum(cysts, foci))
-
-
-def _places(dice, x, edges, centre, k, spread):
-    """Choose k places (x, y) in the retina of each eye; also its thickness there."""
-    at = np.clip(centre + dice.normal(0, spread, k), 200, _WIDTH - 200)
-    top, bottom = (_at(edges[name], x, at) for name in ("nerve fibre", "ellipsoid"))
-    return at, top + (bottom - top) * dice.uniform(0.25, 0.8, k), bottom - top
-
-
-def _ellipses(x, y, at, depth, half_width, half_height, count):
-    """Cover the first `count` ellipses of each image, with soft edges."""
-    nearest = np.full((len(y), len(at), len(x)), 9, dtype=np.float32)
-    for k in range(at.shape[1]):
-        across = ((x - at[:, [k]]) / half_width[:, [k]]) ** 2 + 9 * (k >= count)
-        down = ((y - depth[:, [k]]) / half_height[:, [k]]) ** 2
-        np.minimum(nearest, across.astype(np.float32) + down, out=nearest)
-    return np.clip(2 - 1.5 * nearest, 0, 1)
-
-
-def _shine(dice, x, y, scene, behind):
-    """Light the scene: gain, vessel shadows, background, a dark rim at one side."""
-    shade = dice.chance(0.25, 4) * dice.uniform(0.1, 0.6, 4)
-    at, half = dice.uniform(0, _WIDTH, 4), dice.uniform(25, 110, 4)
-    shade = shade[..., None] * _bump(x, at[..., None], half[..., None])
-    light = dice.lognormal(1, 0.2) * (1 - shade).prod(axis=1, dtype=np.float32)
-    light *= np.exp(dice.waves(x, 5000, dice.uniform(0, 0.25)))
-    light *= np.exp(dice.waves(x, 300, dice.uniform(0, 0.02)))
-    scene *= light
-    haze = dice.lognormal(22, 0.27) * (1.15 - 0.35 / _DEPTH * y)
-    scene += haze
-    scene += (dice.lognormal(8.5, 0.4) - haze) * behind
-    from_side = np.where(dice.chance(0.5), x, _WIDTH - x)
-    rim = from_side < dice.uniform(100, 400) * dice.chance(0.04)
-    scene *= np.where(rim, np.float32(0.15), np.float32(1))
-
-
-def _speckle(dice, image, size):
-    """Noise of the mean of as many independent grains of speckle as a pixel holds."""
-    grains = max((496 / size) ** 2 / 2, 1)
-    noise = (dice.rng.standard_gamma(grains, image.shape) - grains) / np.sqrt(grains)
-    noise[:, 1:] += 0.25 * noise[:, :-1]
-    noise[:, :, 1:] += 0.25 * noise[:, :, :-1]
-    noise = noise.astype(np.float32) * dice.lognormal(1, 0.4)[..., None]
-    return noise * (0.027 * image + size / 65 * np.exp(-image / 50))
-
-
-def _below(y, edge, softness, out=None):
-    """Cover what lies below an edge, softly."""
-    cover = np.subtract(y / softness, edge / softness - 0.5, out=out)
-    return np.clip(cover, 0, 1, out=cover)
-
-
-def _bump(x, centre, width, power=2):
-    return np.exp(-(np.abs((x - centre) / width) ** power))
-
-
-def _at(curve, x, places):
-    """Values of curves (n, x) at places (n, k)."""
-    columns = np.clip(places / _WIDTH * len(x), 0, len(x) - 1).astype(int)
-    return np.take_along_axis(curve, columns, axis=1)
-
-
-def _smooth_field(dice, fine, rows, columns):
-    """Draw noise that is smooth over the spacing of a coarse grid."""
-    nodes = dice.normal(0, 1, rows * columns).reshape(dice.n, rows, columns)
-    down, across = (_averaging(k, fine).astype(np.float32) for k in (rows, columns))
-    return np.tensordot(down, nodes, axes=(1, 1)) @ across.T
-
-
-def _averaging(fine, size):
-    """Weights (size, fine) of an antialiased bilinear resize."""
-    scale = max(fine / size, 1)
-    centre = (np.arange(size)[:, None] + 0.5) * fine / size
-    weights = np.maximum(1 - np.abs(np.arange(fine) + 0.5 - centre) / scale, 0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _average_down(weights, scene):
-    """Bring a scene (y, n, x) to images (n, size, size)."""
-    return (np.tensordot(weights, scene, axes=1) @ weights.T).transpose(1, 0, 2)

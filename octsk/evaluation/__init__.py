@@ -1,1 +1,6 @@
 """The figures of one classifier on one set of images."""
+
+from octsk.evaluation._evaluate import evaluate
+from octsk.evaluation._report import BenchmarkReport
+
+__all__ = ["BenchmarkReport", "evaluate"]

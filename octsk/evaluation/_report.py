@@ -4,22 +4,30 @@ import csv
 import dataclasses
 import math
 import os
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 
-from octsk.metrics import TITLES
+from octsk.metrics import TITLES, medmnist_accuracy, medmnist_auc
 from octsk.published import published_results
 from octsk.utils.files import atomic_write
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.untrusted import printable
 
-# The percentile bootstrap does not suit the calibration error: see bootstrap_interval.
+# No interval suits the calibration error: see bootstrap_interval.
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 REPORT_FORMAT = 1
+# The name of an evaluation file in MedMNIST's format, as to_medmnist_csv gives it.
+EVALUATION_FILE = re.compile(
+    r"[^_]+(_\w+)?_(train|val|test)_\[AUC\](nan|[01]\.\d{3})_\[ACC\][01]\.\d{3}@[^_]+\.csv"
+)
 # The scores of 100,000 images of ten classes take a third of it.
 MAX_BYTES = 64 * 2**20
 # What a balanced error on corrupted images is kept with.
@@ -65,13 +73,17 @@ class BenchmarkReport:
         Number of images.
     data : dict
         ``name``, ``size`` (pixels), ``split``, ``synthetic``, ``sha256`` of the file
-        (None without one) and ``arrays_sha256`` of the images and classes evaluated.
+        (None without one), ``arrays_sha256`` of the images and classes evaluated, and
+        ``shared_groups``: how many of the split's patients each other split has, too.
     not_comparable : str or None
         Why published results may not stand beside this one; None when they may.
     estimator : str
         Class of the classifier.
     params : dict
         Its ``get_params()``, as far as JSON can say it.
+    resolved_params : dict
+        What None and "auto" in `params` stood for, where octsk knows it: the learning rate
+        and weight decay of the optimizer, and the epochs that were trained.
     seed : int or None
         Seed it was trained with, if told.
     history : dict of list, or None
@@ -89,6 +101,15 @@ class BenchmarkReport:
     corruptions : list of dict or None
         Of ``run_benchmark(corruptions=True)``: its balanced error on the images as they
         are and corrupted, rows that `octsk.CorruptionDisplay` takes.
+    interval_caveat : str or None
+        What `octsk.metrics.interval_caveat` says of the test set.
+    trained_on : dict of int or None
+        Images of each class that the classifier was trained on, without those that had
+        no weight or were held out. None where it does not tell, as after loading it.
+    label_columns : list of (int or None), or None
+        For each label of the data set, 0 to n - 1, its column in `y_score`; None for a
+        class that the classifier does not know. None as a whole where the classes are
+        neither labels of the data set nor named in its ``target_names``.
 
     Examples
     --------
@@ -125,6 +146,15 @@ class BenchmarkReport:
     y_true: np.ndarray
     y_score: np.ndarray
     corruptions: list[dict[str, Any]] | None = None
+    interval_caveat: str | None = None
+    label_columns: list[int | None] | None = None
+    resolved_params: dict[str, Any] = dataclasses.field(default_factory=dict)
+    trained_on: dict[str, int] | None = None
+
+    @property
+    def shown_params(self) -> dict[str, Any]:
+        """The parameters with the values that None and "auto" stood for, for people."""
+        return resolve(self.params, self.resolved_params)
 
     @property
     def run_name(self) -> str:
@@ -133,7 +163,7 @@ class BenchmarkReport:
 
     def __repr__(self):
         return (
-            f"<BenchmarkReport of {self.name} on {data_words(self.data)}: "
+            f"<BenchmarkReport of {printable(self.name)} on {data_words(self.data)}: "
             f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
         )
 
@@ -197,7 +227,10 @@ class BenchmarkReport:
         return jsonable(values)
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Write everything to a JSON file, from which `from_json` reads it back."""
+        """Write everything to a JSON file, from which `from_json` reads it back.
+
+        An existing file is replaced.
+        """
         write_json(path, {"octsk_report": REPORT_FORMAT, **self.to_dict()})
 
     @classmethod
@@ -244,13 +277,16 @@ class BenchmarkReport:
         """Write the scores as MedMNIST's evaluation file.
 
         Its name is ``{flag}{_size}_{split}_[AUC]x.xxx_[ACC]x.xxx@{run}.csv`` (no size
-        at 28 pixels); it has no header, the image's index in column 0 and then one
-        score a class. MedMNIST's ``Evaluator.parse_and_evaluate`` reads it.
+        at 28 pixels). It has no header. Column 0 is the image's index, and a column for
+        each class of the data set follows, in the order of its labels; classes that the
+        classifier does not know have scores of 0. MedMNIST's
+        ``Evaluator.parse_and_evaluate`` reads it and computes the two figures of the name
+        from it. (The AUC is nan where a class of the data set has no image.)
 
         Parameters
         ----------
         folder : path-like
-            Where to write; made if it is not there.
+            Where to write; made if it is not there. A file of the same name is replaced.
         run : str, default=None
             Name of the run; None for `run_name`.
 
@@ -261,24 +297,48 @@ class BenchmarkReport:
 
         Raises
         ------
+        ValueError
+            If the labels that the data set has for the classes are not known
+            (`label_columns` is None).
         OSError
             If `folder` cannot be made or written to.
         """
+        y_true, y_score = self._by_label()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            auc = medmnist_auc(y_true, y_score)
+        acc = medmnist_accuracy(y_true, y_score)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         # The evaluator splits the name at underscores, and the run at a full stop.
-        flag = (self.data["name"] or "unnamed").replace("_", "-")
+        flag = as_word(self.data["name"] or "unnamed")
         size = self.data["size"]
         if size not in (28, None):
             flag += f"_{_size_word(size)}"
         path = folder / (
-            f"{flag}_{self.data['split']}_[AUC]{self.metrics['auc']:.3f}"
-            f"_[ACC]{self.metrics['acc']:.3f}@{as_word(run or self.run_name)}.csv"
+            f"{flag}_{self.data['split']}_[AUC]{auc:.3f}_[ACC]{acc:.3f}"
+            f"@{as_word(run or self.run_name)}.csv"
         )
         with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([i, *row] for i, row in enumerate(self.y_score.tolist()))
+            writer.writerows([i, *row] for i, row in enumerate(y_score.tolist()))
         return path
+
+    def _by_label(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the true labels, and the scores in the order of the data set's labels."""
+        if self.label_columns is None:
+            raise ValueError(
+                f"the classes {self.class_names} are not labels of the data set, 0 to n - "
+                "1, by which MedMNIST's evaluator tells them apart: give evaluate a "
+                "dataset whose target_names name them."
+            )
+        labels = np.empty(len(self.class_names), dtype=int)
+        y_score = np.zeros((len(self.y_score), len(self.label_columns)))
+        for label, column in enumerate(self.label_columns):
+            if column is not None:
+                labels[column] = label
+                y_score[:, label] = self.y_score[:, column]
+        return labels[self.y_true], y_score
 
     def _tables(self) -> list[Table]:
         about = [self.estimator] if self.estimator != self.name else []
@@ -307,7 +367,7 @@ class BenchmarkReport:
             (title, decimals(self.metrics[name]), interval_words(self.intervals.get(name)))
             for name, title in TITLES.items()
         ]
-        notes = [interval_note(self)]
+        notes = [interval_note(self), *leak_notes(self)]
         if math.isnan(self.metrics["auc"]):
             empty = [name for name, value in self.recall.items() if math.isnan(value)]
             notes.append(f"AUC is not defined: no image of {', '.join(empty)}.")
@@ -399,7 +459,8 @@ def synthetic_banner(data) -> list[Table]:
 def data_words(data) -> str:
     size = f", {_size_word(data['size'])} px" if data["size"] else ""
     synthetic = " (SYNTHETIC)" if data["synthetic"] else ""
-    return f"{data['name'] or 'unnamed data'}{synthetic}, {data['split']} split{size}"
+    name = printable(data["name"] or "unnamed data")
+    return f"{name}{synthetic}, {data['split']} split{size}"
 
 
 def _size_word(size) -> str:
@@ -408,15 +469,63 @@ def _size_word(size) -> str:
 
 def interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
-    return (
+    note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
         "set; the spread between trainings is not in them."
     )
+    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
+
+
+def leak_notes(report) -> list[str]:
+    """Say in how far the patients measured on are in other splits, too."""
+    split = report.data["split"]
+    # Reports of older versions say nothing of it.
+    return [
+        f"NOT INDEPENDENT: {n} of the patients in the {split} split have images in the "
+        f"{other} split, too. The figures and their intervals are too optimistic for new "
+        "patients."
+        for other, n in (report.data.get("shared_groups") or {}).items()
+    ]
 
 
 def _time_words(fit_seconds, predict_seconds) -> str:
     training = "" if fit_seconds is None else f"training {fit_seconds:.1f} s, "
     return f"{training}prediction {predict_seconds:.1f} s"
+
+
+def resolved_params(estimator) -> dict[str, Any]:
+    """Return what None and "auto" among the parameters of nets in an estimator stand for.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A net of octsk, or an estimator that has some among its parameters.
+
+    Returns
+    -------
+    dict
+        By the names that ``estimator.get_params()`` has for them.
+    """
+    parts = {"": estimator}
+    parts |= {f"{name}__": part for name, part in estimator.get_params().items()}
+    return {
+        prefix + name: jsonable(value)
+        for prefix, part in parts.items()
+        if hasattr(part, "_resolved_params")
+        for name, value in part._resolved_params().items()
+    }
+
+
+def resolve(params, resolved) -> dict[str, Any]:
+    """Put the values that None and "auto" stand for into parameters, to be shown."""
+    return {
+        name: value
+        if name not in resolved
+        else f"auto ({resolved[name]})"
+        if value == "auto"
+        else resolved[name]
+        for name, value in params.items()
+    }
 
 
 def _parsed(values) -> dict[str, Any]:
@@ -435,7 +544,19 @@ def _parsed(values) -> dict[str, Any]:
         **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
         # Reports of older versions have none.
         "corruptions": checked_rows(values.get("corruptions")),
+        "label_columns": _checked_columns(
+            values.get("label_columns"), len(values["class_names"])
+        ),
     }
+
+
+def _checked_columns(columns, n_classes) -> list[int | None] | None:
+    """Return `label_columns` as a file held them, once looked through."""
+    if columns is not None:
+        known = [column for column in columns if column is not None]
+        if sorted(known) != list(range(n_classes)):
+            raise ValueError("its label_columns do not hold each column once")
+    return columns
 
 
 def checked_rows(rows) -> list[dict[str, Any]] | None:

@@ -1,9 +1,11 @@
-"""Which image regions drive a prediction: Grad-CAM and occlusion maps."""
+"""Which image regions drive a prediction: Grad-CAM and occlusion maps.
 
-from octsk.inspection._inspection import (
-    ExplanationDisplay,
-    grad_cam,
-    occlusion_sensitivity,
-)
+The maps help to understand what a network has learned. They do not locate lesions: see
+the user guide.
+"""
+
+from octsk.inspection._display import ExplanationDisplay
+from octsk.inspection._grad_cam import grad_cam
+from octsk.inspection._occlusion import occlusion_sensitivity
 
 __all__ = ["ExplanationDisplay", "grad_cam", "occlusion_sensitivity"]

@@ -1,8 +1,15 @@
 """Search for settings: the report's grid, search spaces and Optuna studies."""
 
-from octsk.model_selection._search import (
-    OCTSearchCV,
-    plot_pareto_front,
+import warnings
+
+with warnings.catch_warnings():
+    # Optuna warns in notebooks without ipywidgets, whose progress bar octsk does not use.
+    warnings.filterwarnings("ignore", "IProgress not found")
+    import optuna  # noqa: F401
+
+from octsk.model_selection._pareto import plot_pareto_front
+from octsk.model_selection._search import OCTSearchCV
+from octsk.model_selection._spaces import (
     read_search_space,
     report_grid_search,
     search_space,

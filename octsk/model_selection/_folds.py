@@ -1,7 +1,8 @@
-"""The folds of a search: what candidates are fitted and scored on."""
+"""Fit and score a candidate on the folds of a cross-validation."""
 
 import numpy as np
 from sklearn.model_selection._validation import _fit_and_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
@@ -63,3 +64,28 @@ def fit_fold(estimator, *, X, y, train, test, cost, **settings):
     elif cost is not None:
         result["cost"] = np.nan if failed else float(cost(estimator))
     return result
+
+
+def count_parameters(estimator):
+    """Return the number of weights of the network in a fitted estimator."""
+    _, net = find_net(estimator)
+    if net is None:
+        raise ValueError(
+            "cost='n_parameters' needs an octsk net, or a pipeline that ends in one; got "
+            f"{estimator!r}."
+        )
+    return net.model_.count_params()
+
+
+def find_net(estimator):
+    """Return the octsk net at the end of an estimator and what its parameters begin with.
+
+    The net is None where there is none.
+    """
+    from octsk.classifiers._base import BaseOCTNet
+
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix, estimator if isinstance(estimator, BaseOCTNet) else None

@@ -1,6 +1,5 @@
 """Search for settings: the report's grid, search spaces and Optuna studies."""
 
-import json
 import os
 import signal
 import time
@@ -12,252 +11,47 @@ from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import joblib
 import numpy as np
 from filelock import FileLock
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import GridSearchCV, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
-from octsk.model_selection._folds import Folds, fit_fold
-from octsk.utils.json import describe, read_json
+from octsk.model_selection._distributions import Space
+from octsk.model_selection._folds import Folds, count_parameters, find_net, fit_fold
+from octsk.model_selection._samplers_and_pruners import TrialSeededSampler, make_pruner
+from octsk.model_selection._spaces import search_space
+from octsk.model_selection.storage import open_study, secrets_hidden
+from octsk.model_selection.study import (
+    ERROR,
+    FOLDS,
+    check_question,
+    check_space,
+    end_with,
+    fail_ended,
+    is_evaluated,
+    is_shared,
+    n_taken,
+    optimize,
+    quiet,
+    report_scores,
+)
+from octsk.utils.columns import check_groups
+from octsk.utils.json import describe
 from octsk.utils.processes import starting_processes
 from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.urls import Address
 
-# The epochs of the report's list of results, net by net.
-_REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
-
-# Sizes beside a net's own, as factors.
-_SIZES = (0.25, 0.5, 1, 2)
-
-# People write search spaces by hand.
-_MAX_SPACE_BYTES = 2**20
-
-_COST_WORDS = {"n_parameters": "parameters", "fit_time": "time of a fit (s)"}
-
-# Of Okabe and Ito's colours, which the colour-blind tell apart.
-_TRIALS, _FRONT = "#0072B2", "#D55E00"
-
 # Parameters that change no score, and one that holds others.
 _IDLE = {"verbose", "callbacks", "checkpoint_dir", "n_jobs", "steps"}
-
-
-def report_grid_search(*, random_state=None, **params):
-    """Make the search over the report's grid: nets, optimizers, epochs and augmentation.
-
-    Small with 5 or 10 epochs and Medium with 5 or 7, each with Adam or Nadam and with or
-    without augmentation: 16 candidates, among them the 12 of the report's list of
-    results.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None, default=None
-        Seed of the nets.
-    **params : dict
-        Parameters of :class:`~sklearn.model_selection.GridSearchCV`, such as `cv` and
-        `n_jobs`. `scoring` is "balanced_accuracy" if not given.
-
-    Returns
-    -------
-    sklearn.model_selection.GridSearchCV
-        The search, not fitted. Its estimator is a pipeline with one step, "net".
-
-    References
-    ----------
-    L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
-    Benchmark", University College Freiburg, 2021.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import ParameterGrid
-    >>> from octsk import report_grid_search
-    >>> search = report_grid_search(cv=3, random_state=0)
-    >>> len(ParameterGrid(search.param_grid))
-    16
-    """
-    from octsk import classifiers
-
-    grid = [
-        {
-            "net": [getattr(classifiers, net)(random_state=random_state)],
-            "net__optimizer": ["adam", "nadam"],
-            "net__epochs": epochs,
-            "net__augmentation": [True, None],
-        }
-        for net, epochs in _REPORT_EPOCHS.items()
-    ]
-    pipeline = Pipeline([("net", classifiers.SmallOCTNet(random_state=random_state))])
-    return GridSearchCV(pipeline, grid, **{"scoring": "balanced_accuracy"} | params)
-
-
-def search_space(estimator, *, sizes=False):
-    """Return what to vary of an estimator, as Optuna distributions.
-
-    Of each octsk net in it: the learning rate, the optimizer, the batch size, half to
-    twice its epochs (unless they are "auto"), the dropout, the label smoothing, the class
-    weights, and the ranges of its augmentation if it has any. Of each
-    :class:`~octsk.OCTAugmenter` in it: the ranges.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        A net, or a pipeline or other estimator that holds nets or augmenters.
-    sizes : bool, default=False
-        Whether to vary `filters` and `dense_units` as well, from a quarter to twice the
-        net's own. Each size of a network is compiled anew, which takes seconds.
-
-    Returns
-    -------
-    dict of str to optuna distribution or list
-        By name of parameter; a list holds values to choose from. To change one, put
-        another in its place: ``search_space(net) | {"epochs": [4, 8]}``.
-
-    Raises
-    ------
-    ValueError
-        If there is no net and no augmenter in the estimator.
-
-    Examples
-    --------
-    >>> from octsk import SmallOCTNet, search_space
-    >>> space = search_space(SmallOCTNet())
-    >>> space["learning_rate"]
-    FloatDistribution(high=0.01, log=True, low=0.0001, step=None)
-    >>> space["augmentation__rotation_range"].high
-    15.0
-    """
-    _import_study()
-    from octsk.augmentation import OCTAugmenter
-    from octsk.classifiers._base import BaseOCTNet
-
-    space: dict[str, Any] = {}
-    for name, part in {"": estimator, **estimator.get_params(deep=True)}.items():
-        prefix = f"{name}__" if name else ""
-        if isinstance(part, BaseOCTNet):
-            space |= _prefixed(prefix, _net_space(part, sizes))
-            if part.augmentation is True:
-                space |= _prefixed(f"{prefix}augmentation__", _augmenter_space())
-        elif isinstance(part, OCTAugmenter):
-            space |= _prefixed(prefix, _augmenter_space())
-    if not space:
-        raise ValueError(f"no octsk net or augmenter to vary in estimator={estimator!r}.")
-    return space
-
-
-def _prefixed(prefix, space):
-    return {prefix + name: drawn_from for name, drawn_from in space.items()}
-
-
-def _net_space(net, sizes):
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-
-    space: dict[str, Any] = {
-        "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
-        # Of a kind: their learning rates can be compared.
-        "optimizer": CategoricalDistribution(("adam", "adamw", "nadam")),
-        "batch_size": IntDistribution(16, 128, log=True),
-        # In steps, since the network is compiled anew for each value of these two.
-        "dropout": FloatDistribution(0.0, 0.5, step=0.125),
-        "label_smoothing": FloatDistribution(0.0, 0.1, step=0.05),
-        "class_weight": CategoricalDistribution((None, "balanced")),
-    }
-    if net.epochs != "auto":
-        space["epochs"] = IntDistribution(max(1, net.epochs // 2), 2 * net.epochs)
-    for name in ("filters", "dense_units") if sizes else ():
-        own = getattr(net, name)
-        if len(own):
-            space[name] = [tuple(max(1, int(n * size)) for n in own) for size in _SIZES]
-    return space
-
-
-def _augmenter_space():
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    highest = {
-        "rotation_range": 15.0,
-        "width_shift_range": 0.3,
-        "height_shift_range": 0.3,
-        "shear_range": 10.0,
-        "zoom_range": 0.3,
-        "brightness_range": 0.2,
-        "contrast_range": 0.3,
-    }
-    ranges = {name: FloatDistribution(0.0, high) for name, high in highest.items()}
-    return ranges | {"horizontal_flip": CategoricalDistribution((False, True))}
-
-
-def read_search_space(path):
-    """Read a search space from a JSON file.
-
-    The file holds an object with one entry for each parameter: a list of values to
-    choose from, or a distribution in Optuna's short form, an object of "type" ("float"
-    or "int"), "low", "high" and if need be "log" and "step".
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    dict of str to optuna distribution or list
-        The space, as :class:`~octsk.OCTSearchCV` takes it.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it holds no search space.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from octsk.model_selection import read_search_space
-    >>> text = '''{
-    ...     "optimizer": ["adam", "sgd"],
-    ...     "learning_rate": {"type": "float", "low": 0.0001, "high": 0.1, "log": true}
-    ... }'''
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "space.json")
-    ...     _ = path.write_text(text)
-    ...     space = read_search_space(path)
-    >>> space["optimizer"], space["learning_rate"].high
-    (['adam', 'sgd'], 0.1)
-    """
-    _import_study()
-    from optuna.distributions import json_to_distribution
-
-    try:
-        entries = read_json(path, _MAX_SPACE_BYTES)
-        if not entries:
-            raise ValueError("it is empty")
-        return {
-            name: entry
-            if isinstance(entry, list)
-            else json_to_distribution(json.dumps(entry))
-            for name, entry in entries.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise ValueError(
-            f"{str(path)!r} holds no search space ({type(error).__name__}: {error}). It is "
-            "a JSON object of lists of values and of objects such as "
-            '{"type": "float", "low": 0.0001, "high": 0.01, "log": true}.'
-        ) from error
 
 
 class OCTSearchCV(BaseSearchCV):
@@ -504,9 +298,6 @@ class OCTSearchCV(BaseSearchCV):
             one, or if no trial got a score.
         """
         self._validate_params()
-        optuna_side = _import_study()
-        from octsk.model_selection._space import Space
-
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
                 f"y is None, but {type(self.estimator).__name__} learns from labels: pass "
@@ -514,6 +305,8 @@ class OCTSearchCV(BaseSearchCV):
             )
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
+        if params.get("groups") is not None:
+            check_groups(params["groups"], _num_samples(X))
         routed = self._get_routed_params_for_fit(params)
         scorer, refit_metric = self._get_scorers()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
@@ -521,7 +314,7 @@ class OCTSearchCV(BaseSearchCV):
             X,
             y,
             splits=list(cv.split(X, y, **routed.splitter.split)),
-            cost=_n_parameters if self.cost == "n_parameters" else self.cost,
+            cost=count_parameters if self.cost == "n_parameters" else self.cost,
             scorer=scorer,
             fit_params=routed.estimator.fit,
             score_params=routed.scorer.score,
@@ -546,9 +339,9 @@ class OCTSearchCV(BaseSearchCV):
         )
         # Unknown parameters are found before the study begins.
         clone(self.estimator).set_params(**clone(space.example(), safe=False))
-        with optuna_side.quiet(silent=not self.verbose):
+        with quiet(silent=not self.verbose):
             self.study_ = self._open_study(space)
-            with optuna_side.secrets_hidden(self.study_._storage):
+            with secrets_hidden(self.study_._storage):
                 self._run_study(space, folds)
                 results = self._read_results(space)
         self._select_best(results, refit_metric)
@@ -559,10 +352,9 @@ class OCTSearchCV(BaseSearchCV):
         return self
 
     def _open_study(self, space):
-        optuna_side = _import_study()
         max_epochs = None
         if self.pruner is not None:
-            prefix, net = _final_net(self.estimator)
+            prefix, net = find_net(self.estimator)
             if net is None:
                 raise ValueError(
                     "pruner needs an octsk net, or a pipeline that ends in one, to see its "
@@ -582,15 +374,15 @@ class OCTSearchCV(BaseSearchCV):
         sampler = self.sampler
         if sampler is None and self.random_state is not None:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
-            sampler = optuna_side.TrialSeededSampler(int(seed))
-        study = optuna_side.open_study(
+            sampler = TrialSeededSampler(int(seed))
+        study = open_study(
             self.storage,
             self.study_name,
             sampler=sampler,
-            pruner=optuna_side.make_pruner(self.pruner, max_epochs),
+            pruner=make_pruner(self.pruner, max_epochs),
             directions=["maximize"] if self.cost is None else ["maximize", "minimize"],
         )
-        if self.n_workers > 1 and not optuna_side.is_shared(study):
+        if self.n_workers > 1 and not is_shared(study):
             raise ValueError(
                 f"n_workers={self.n_workers} need a study that they can share: give a "
                 "storage or a study_name."
@@ -620,10 +412,9 @@ class OCTSearchCV(BaseSearchCV):
         return question
 
     def _run_study(self, space, folds):
-        optuna_side = _import_study()
-        optuna_side.check_question(self.study_, self._question(space, folds))
-        optuna_side.check_space(self.study_, space)
-        left = self.n_trials - optuna_side.n_taken(self.study_)
+        check_question(self.study_, self._question(space, folds))
+        check_space(self.study_, space)
+        left = self.n_trials - n_taken(self.study_)
         if left < 1:
             return
         n_workers = min(self.n_workers, left)
@@ -635,7 +426,7 @@ class OCTSearchCV(BaseSearchCV):
                 else:
                     self._run_workers(n_workers, space, folds)
         except BrokenProcessPool:
-            optuna_side.fail_ended(self.study_)
+            fail_ended(self.study_)
             raise ChildProcessError(
                 "a process of the search was killed, perhaps for want of memory. The "
                 "finished trials are in study_; where it has a storage, the same search, "
@@ -643,8 +434,8 @@ class OCTSearchCV(BaseSearchCV):
             ) from None
         except KeyboardInterrupt:
             # By now the workers are killed.
-            optuna_side.fail_ended(self.study_)
-            if not any(map(optuna_side.is_evaluated, self.study_.get_trials())):
+            fail_ended(self.study_)
+            if not any(map(is_evaluated, self.study_.get_trials())):
                 raise
             warnings.warn(
                 "the search was interrupted; it goes on with the best trial so far.",
@@ -665,7 +456,6 @@ class OCTSearchCV(BaseSearchCV):
 
     def _work(self, space, folds, turn):
         """Try parameters until the study has its trials."""
-        optuna_side = _import_study()
 
         def objective(trial):
             params = space.suggest(trial)
@@ -673,24 +463,22 @@ class OCTSearchCV(BaseSearchCV):
             results = self._evaluate(trial, candidate, folds, parallel)
             scores = [float(self._objective(one["test_scores"])) for one in results]
             score = np.mean(scores)
-            trial.set_user_attr(optuna_side.FOLDS, results)
+            trial.set_user_attr(FOLDS, results)
             if not np.isnan(score):
-                optuna_side.report_scores(trial, scores)
+                report_scores(trial, scores)
             else:
                 errors = [one["fit_error"] for one in results if one["fit_error"]]
-                trial.set_user_attr(
-                    optuna_side.ERROR, (errors or ["its score is nan on a fold"])[0]
-                )
+                trial.set_user_attr(ERROR, (errors or ["its score is nan on a fold"])[0])
             if self.cost is None:
                 return score
             cost = np.mean([one["cost"] for one in results])
             if np.isnan(cost) and not np.isnan(score):
                 # Optuna fails it; it counts as one that failed by itself.
-                trial.set_user_attr(optuna_side.ERROR, "its cost is nan")
+                trial.set_user_attr(ERROR, "its cost is nan")
             return score, cost
 
         with Parallel(n_jobs=self.n_jobs) as parallel:
-            optuna_side.optimize(
+            optimize(
                 self.study_,
                 objective,
                 n_trials=self.n_trials,
@@ -722,7 +510,7 @@ class OCTSearchCV(BaseSearchCV):
         """Fit the first fold, stopping as soon as Optuna says so."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        from octsk.training._fitting import EpochCallback
+        from octsk.training._callbacks import EpochCallback
 
         stops: list[Exception] = []
 
@@ -737,7 +525,7 @@ class OCTSearchCV(BaseSearchCV):
                 stops.append(error)
             return bool(stops)
 
-        _, net = _final_net(candidate)
+        _, net = find_net(candidate)
         net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
         result = fit_fold(candidate, **folds.arguments(0))
         if stops:
@@ -760,13 +548,12 @@ class OCTSearchCV(BaseSearchCV):
 
     def _read_results(self, space):
         """Return `cv_results_` of all trials in the study that were fitted on all folds."""
-        optuna_side = _import_study()
-        trials = [t for t in self.study_.get_trials() if optuna_side.is_evaluated(t)]
-        outcomes = [fold for t in trials for fold in t.user_attrs[optuna_side.FOLDS]]
+        trials = [t for t in self.study_.get_trials() if is_evaluated(t)]
+        outcomes = [fold for t in trials for fold in t.user_attrs[FOLDS]]
         if callable(self.scoring):
             _insert_error_scores(outcomes, self.error_score)
         if not any(trial.values for trial in trials):
-            errors = [trial.user_attrs[optuna_side.ERROR] for trial in trials]
+            errors = [trial.user_attrs[ERROR] for trial in trials]
             raise ValueError(
                 f"no trial of the study {self.study_.study_name!r} got a score; "
                 + (f"the first failed: {errors[0]}" if errors else "none was finished.")
@@ -809,7 +596,7 @@ def _start_worker(parent):
     """Prepare a worker process, before it is given a search."""
     # Ctrl-C reaches all processes of a terminal; what follows is for the parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _import_study().end_with(parent)
+    end_with(parent)
     start_tensorflow()
 
 
@@ -817,98 +604,8 @@ def _work_apart(search, space, folds, lock):
     """Work at the study of a search in a worker process."""
     # Or samplers without a seed for each trial would all suggest the same.
     search.study_.sampler.reseed_rng()
-    optuna_side = _import_study()
     with (
-        optuna_side.quiet(silent=not search.verbose),
-        optuna_side.secrets_hidden(search.study_._storage),
+        quiet(silent=not search.verbose),
+        secrets_hidden(search.study_._storage),
     ):
         search._work(space, folds, turn=FileLock(lock))
-
-
-def _n_parameters(estimator):
-    """Return the number of weights of the network in a fitted estimator."""
-    _, net = _final_net(estimator)
-    if net is None:
-        raise ValueError(
-            "cost='n_parameters' needs an octsk net, or a pipeline that ends in one; got "
-            f"{estimator!r}."
-        )
-    return net.model_.count_params()
-
-
-def _final_net(estimator):
-    """Return the octsk net at the end of an estimator and what its parameters begin with.
-
-    The net is None where there is none.
-    """
-    from octsk.classifiers._base import BaseOCTNet
-
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator if isinstance(estimator, BaseOCTNet) else None
-
-
-def _import_study():
-    with warnings.catch_warnings():
-        # Of Optuna's own bar, in notebooks without ipywidgets; it is not used here.
-        warnings.filterwarnings("ignore", "IProgress not found")
-        from octsk.model_selection import _study
-    return _study
-
-
-def plot_pareto_front(search, *, ax=None):
-    """Plot the scores of a search against their costs, and the Pareto front.
-
-    Parameters
-    ----------
-    search : OCTSearchCV
-        Fitted search with a `cost`.
-    ax : matplotlib.axes.Axes, default=None
-        Where to plot; None makes a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
-
-    Raises
-    ------
-    ValueError
-        If the search has no cost.
-    """
-    if not hasattr(search, "pareto_front_"):
-        raise ValueError(
-            "search must be a fitted OCTSearchCV with a cost, such as cost='n_parameters'; "
-            f"got {search!r}."
-        )
-    from matplotlib import pyplot
-
-    ax = pyplot.subplots()[1] if ax is None else ax
-    results, front, metric = search.cv_results_, search.pareto_front_, search._metric()
-    cost, score = results["cost"], results[f"mean_test_{metric}"]
-    spread = results[f"std_test_{metric}"]
-    ax.errorbar(
-        *(cost, score, spread),
-        fmt="o",
-        color=_TRIALS,
-        elinewidth=0.8,
-        label="trial, ± SD of its folds",
-    )
-    ax.step(
-        *(cost[front], score[front], "D-"),
-        where="post",
-        color=_FRONT,
-        zorder=3,
-        label="Pareto front",
-    )
-    if np.nanmax(cost) > 30 * np.nanmin(cost) > 0:
-        ax.set_xscale("log")
-    scoring = search.scoring if isinstance(search.scoring, str) else metric
-    ax.set(
-        xlabel=_COST_WORDS.get(search.cost, "cost"),
-        ylabel=f"mean test {scoring.replace('_', ' ')}",
-    )
-    ax.legend(loc="lower right")
-    return ax

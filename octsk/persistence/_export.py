@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from octsk.utils.files import FULL, atomic_folder, atomic_write, temporary_folder
-from octsk.utils.tensorflow import keras, tf
+from octsk.utils.tensorflow import check_eager, keras, tf
 from octsk.utils.validation import to_unit
 
 # The name of the networks' input and output in the exported graph.
@@ -28,6 +28,7 @@ def export(model, path, format, *, mirrored, log_prior_ratio):
     log_prior_ratio : ndarray of shape (n_classes,) or None
         What to add to the logits.
     """
+    check_eager()
     signature = [tf.TensorSpec(model.input_shape, tf.uint8, name=_IMAGES)]
 
     @tf.function(input_signature=signature)
@@ -61,7 +62,7 @@ def _write_onnx(model, probabilities, path):
 
 def _write_tflite(model, probabilities, path):
     # The converter finds a Keras 3 model's variables in a SavedModel only.
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         with _errors_of_the_system(path):
             _save(model, probabilities, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))

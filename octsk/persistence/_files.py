@@ -13,16 +13,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from sklearn.preprocessing import FunctionTransformer, LabelEncoder
 
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training._fitting import check_not_forked, seeded_layers
+from octsk.training._settings import check_settings, seeded_layers
+from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
 from octsk.utils.tensorflow import keras
-from octsk.utils.untrusted import check_h5, check_zip_names
+from octsk.utils.untrusted import check_h5, check_zip_names, printable
 
 _FORMAT = 1
 _STATE = "estimator.json"
@@ -104,11 +104,12 @@ def save(estimator, path, class_names):
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "seed": estimator._random_state,
         "history": estimator.history_,
+        "interrupted": estimator.interrupted_,
         "class_prior": None
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
     }
-    with atomic_write(path) as temporary, temporary_folder(path) as folder:
+    with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         model_file = folder / _MODEL
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -119,26 +120,24 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
-    check_not_forked()
+    check_settings()
     path = Path(path)
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                check_zip_names(archive, (_STATE, _MODEL))
-                state = _read_state(archive)
-                model = _read_model(archive)
-            return _restore(state, model, known)
-        except Exception as error:
-            if h5py.is_hdf5(path):
-                raise ValueError(
-                    f"{str(path)!r} cannot be loaded as an octsk model: it is an HDF5 "
-                    "file; from_h5 of its net reads Keras 2's"
-                ) from error
-            # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
-            raise ValueError(
-                f"{str(path)!r} cannot be loaded as an octsk model "
-                f"({type(error).__name__}: {error})"
-            ) from error
+    check_is_file(path, "an octsk model")
+    kind = recognise(path)
+    if kind not in (None, MODEL):
+        raise ValueError(f"{printable(path)!r} cannot be loaded as an octsk model ({kind})")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_zip_names(archive, (_STATE, _MODEL))
+            state = _read_state(archive)
+            model = _read_model(archive)
+        return _restore(state, model, known)
+    except Exception as error:
+        # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
+        raise ValueError(
+            f"{printable(path)!r} cannot be loaded as an octsk model "
+            f"({type(error).__name__}: {printable(error)})"
+        ) from error
 
 
 def _read_state(archive):
@@ -273,8 +272,8 @@ def _restore(state, model, known):
     params = decode_params(state["params"]) | {"checkpoint_dir": None}
     estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
-    estimator.target_encoder_ = LabelEncoder().fit(classes)
-    estimator.feature_encoder_ = FunctionTransformer().set_output(transform="default")
+    estimator.target_encoder_ = estimator.target_encoder.fit(classes)
+    estimator.feature_encoder_ = estimator.feature_encoder
     estimator.classes_ = classes
     estimator.class_names_ = state["class_names"]
     estimator.image_shape_ = tuple(state["image_shape"])
@@ -284,6 +283,7 @@ def _restore(state, model, known):
     estimator._random_state = state["seed"]
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
+    estimator.interrupted_ = bool(state.get("interrupted", False))
     prior = state.get("class_prior")
     estimator.class_prior_ = None if prior is None else np.array(prior)
     if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
@@ -381,8 +381,10 @@ def read_h5_weights(path):
         The arrays, kernels before biases.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
+    check_is_file(path, "a Keras .h5 file")
+    kind = recognise(path)
+    if kind not in (None, HDF5):
+        raise ValueError(f"{printable(path)!r} is not a Keras .h5 file: {kind}")
     try:
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
@@ -399,8 +401,9 @@ def read_h5_weights(path):
         ValueError,
         RuntimeError,
     ) as error:
-        hint = " octsk.load reads octsk's own." if zipfile.is_zipfile(path) else ""
-        raise ValueError(f"{str(path)!r} is not a Keras .h5 file: {error}{hint}") from error
+        raise ValueError(
+            f"{printable(path)!r} is not a Keras .h5 file: {printable(error)}"
+        ) from error
     if not all(np.isfinite(w).all() for w in weights):
         raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:

@@ -54,6 +54,7 @@ def read_h5_names(path):
         raise ValueError(f"its names cannot be read in {_MAX_SECONDS} seconds") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        said = said.removeprefix("ValueError: ")
         raise ValueError(f"it cannot be read: {said or 'the reader died'}")
     return [tuple(place) for place in json.loads(done.stdout)]
 
@@ -94,9 +95,16 @@ def _names(group, attribute):
     else:
         numbered = [a for a in group.attrs if a.startswith(attribute)]
         if not numbered and "layers" in group:
-            raise ValueError("it is of Keras 3's own layout, not of Keras 2's")
+            raise ValueError(
+                "it holds weights in Keras 3's own layout, not in Keras 2's: make a net of "
+                "the same layers by its initialize(X, y), and give the file to its "
+                "model_.load_weights"
+            )
         if not numbered:
-            raise KeyError(f"no attribute {attribute!r} in {group.name!r}")
+            raise ValueError(
+                f"its {group.name!r} has no {attribute!r}, as if Keras had not written it; "
+                f"there are {list(group)[:8]}"
+            )
         parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
     return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
 

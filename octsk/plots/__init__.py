@@ -1,8 +1,8 @@
-"""Plots of images, predictions and results, in the manner of scikit-learn's displays.
+"""Displays of images, predictions and results, which follow scikit-learn's displays.
 
-Each class has class methods such as ``from_estimator`` that compute what to show and
-draw it. ``plot(ax=None)`` draws it again, and what was drawn on is kept in ``figure_``
-and ``ax_``. Matplotlib is loaded when something is drawn.
+Each display has class methods such as ``from_estimator``, which compute the data to show
+and draw them. ``plot(ax=None)`` draws the display again, and the attributes ``figure_``
+and ``ax_`` hold the figure and the axes. Matplotlib is imported at the first drawing.
 """
 
 import lazy_loader

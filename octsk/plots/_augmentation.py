@@ -1,4 +1,4 @@
-"""Display of what augmentation does to an image."""
+"""Display of an image and its augmented variants."""
 
 import numpy as np
 from sklearn.base import clone
@@ -8,33 +8,39 @@ from octsk.plots.drawing import (
     COLUMN,
     check_one_image,
     grid_of_axes,
-    head,
     show_image,
+    write_title,
 )
 from octsk.utils.validation import check_images
 
 
 class AugmentationDisplay(Display):
-    """An image above random variants of it: what augmentation does.
+    """An image above random variants of it, which show the effect of an augmenter.
 
     Parameters
     ----------
     image : array-like of shape (h, w) or (h, w, c)
-        The original, integers 0 to 255 or floats 0 to 1.
+        The original image, as integers from 0 to 255 or floats from 0 to 1.
     variants : array-like of shape (n_variants, h, w) or (n_variants, h, w, c)
-        Its variants.
+        The variants of the image.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2, n_variants), of matplotlib.axes.Axes
-        The axes: above the original, in the middle, below the variants.
+        The axes. The first row shows the original in the middle, the second row the
+        variants.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
+
+    See Also
+    --------
+    octsk.OCTAugmenter : Generates the variants.
+    ImageGridDisplay : Images of a data set without augmentation.
 
     References
     ----------
     L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
-    Benchmark", University College Freiburg, 2021, section 6: an original above three
+    Benchmark", University College Freiburg, 2021. Section 6 shows an original above three
     generated images.
 
     Examples
@@ -54,20 +60,21 @@ class AugmentationDisplay(Display):
 
     @classmethod
     def from_augmenter(cls, augmenter, image, *, n_variants=3, random_state=None, ax=None):
-        """Vary an image and show it above its variants.
+        """Augment an image and show it above its variants.
 
         Parameters
         ----------
         augmenter : OCTAugmenter
-            What varies it; neither fitted nor changed.
+            Augmenter to apply. It is neither fitted nor modified.
         image : array-like of shape (h, w) or (h, w, c)
-            The original, integers 0 to 255 or floats 0 to 1.
+            The original image, as integers from 0 to 255 or floats from 0 to 1.
         n_variants : int, default=3
             Number of variants.
         random_state : int, RandomState instance or None, default=None
-            Seed of the variants.
+            Controls the random variants. Pass an int for reproducible results.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -77,7 +84,8 @@ class AugmentationDisplay(Display):
         Raises
         ------
         ValueError
-            If `image` is not one image, or a parameter of the augmenter is wrong.
+            If `image` is not a single image, or if a parameter of the augmenter is
+            invalid.
 
         Examples
         --------
@@ -90,7 +98,7 @@ class AugmentationDisplay(Display):
         (5, 28, 28, 1)
         """
         image = check_one_image(image)
-        # A sampler varies images too, but only behind the originals.
+        # An augmenter that resamples returns the originals first, so the clone does not.
         varier = clone(augmenter).set_params(
             n_copies=None, sampling_strategy=None, random_state=random_state
         )
@@ -106,9 +114,9 @@ class AugmentationDisplay(Display):
             cell.set_axis_off()
         middle = self.ax_[0, (n_columns - 1) // 2]
         show_image(middle, self.image)
-        head(middle, "original", 1)
+        write_title(middle, "original", 1)
         for number, (cell, variant) in enumerate(
             zip(self.ax_[1], self.variants, strict=True), start=1
         ):
             show_image(cell, variant)
-            head(cell, f"variant {number}", n_columns)
+            write_title(cell, f"variant {number}", n_columns)

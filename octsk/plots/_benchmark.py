@@ -1,4 +1,4 @@
-"""Display of measured figures beside published ones."""
+"""Display of measured results beside published results."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ from octsk.metrics import TITLES
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLOURS,
-    one_axes,
-    plain_axes,
-    wrapped,
+    drawable,
+    new_axes,
+    style_axes,
+    wrap,
 )
 from octsk.published import published_results
 
@@ -16,35 +17,38 @@ _MEASURED, _V2, _V1 = COLOURS[0], COLOURS[1], COLOURS[4]
 
 
 class BenchmarkDisplay(Display):
-    """Measured accuracies with their intervals beside the published ones.
+    """Measured accuracies with confidence intervals beside published accuracies.
 
-    One line a classifier, each seed a dot with its interval; below, MedMNIST's rows, but
-    only where they may stand beside the measured ones, else the reason why not.
+    Each classifier has one line, on which each seed is a dot with its interval. MedMNIST's
+    rows follow below if the results are comparable with them; otherwise a note gives the
+    reason why they are not.
 
     Parameters
     ----------
     measured : dict of list of (value, low, high)
-        Under the name of each classifier, each seed's figure and the ends of its
-        interval.
+        For each name of a classifier, the value of each seed with the lower and the upper
+        bound of its interval.
     published : sequence of (method, v1, v2), default=()
-        Rows of MedMNIST's benchmark with the figures of its two editions.
+        Rows of MedMNIST's benchmark with the values of its two editions.
     metric : {"acc", "auc"}, default="acc"
-        What the figures are.
+        Metric of the values: accuracy or area under the ROC curve.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     note : str, default=""
-        Text below.
+        Text below the axes.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes.
+        Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    octsk.benchmark.BenchmarkRun.save : Writes it with the tables.
+    octsk.benchmark.BenchmarkRun.save : Saves this figure with the tables of a run.
+    ConfusionDisplay : Confusion matrix of a single report.
+    HistoryDisplay : Learning curves of several reports.
 
     Examples
     --------
@@ -70,16 +74,16 @@ class BenchmarkDisplay(Display):
 
     @classmethod
     def from_run(cls, run, *, metric="acc", ax=None):
-        """Show a benchmark run beside the published rows.
+        """Draw the results of a benchmark run beside published results.
 
         Parameters
         ----------
         run : octsk.benchmark.BenchmarkRun
-            What `octsk.benchmark.run_benchmark` returned.
+            Run that `octsk.benchmark.run_benchmark` returned.
         metric : {"acc", "auc"}, default="acc"
-            Accuracy or AUC.
+            Metric to show: accuracy or area under the ROC curve.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -89,7 +93,7 @@ class BenchmarkDisplay(Display):
         Raises
         ------
         ValueError
-            If `metric` is another one.
+            If `metric` is neither ``"acc"`` nor ``"auc"``.
 
         Examples
         --------
@@ -129,23 +133,23 @@ class BenchmarkDisplay(Display):
 
     def _draw(self, ax):
         n_rows = len(self.measured) + len(self.published)
-        self.ax_ = one_axes(ax, self._height())
+        self.ax_ = new_axes(ax, self._height())
         self.figure_ = self.ax_.figure
         self._draw_measured()
         for row, (_, v1, v2) in enumerate(self.published, start=len(self.measured)):
             self.ax_.plot(v1, row, "D", color=_V1, ms=5, mfc="none", mew=1.3)
             self.ax_.plot(v2, row, "s", color=_V2, ms=5)
         names = [*self.measured, *(method for method, _, _ in self.published)]
-        self.ax_.set_yticks(range(n_rows), names)
-        # A lone net should not fill the whole height.
+        self.ax_.set_yticks(range(n_rows), [drawable(name) for name in names])
+        # Margins keep a single classifier from filling the whole height.
         margin = max(0.5, (4 - n_rows) / 2)
         self.ax_.set_ylim(n_rows - 1 + margin, -margin)
         if self.published:
             self.ax_.axhline(len(self.measured) - 0.5, color="grey", lw=0.8, ls="--")
-        plain_axes(self.ax_)
+        style_axes(self.ax_)
         self.ax_.grid(visible=False, axis="y")
         label = TITLES[self.metric]
-        note = f"\n{wrapped(self.note, 38)}" if self.note else ""
+        note = f"\n{wrap(self.note, 38)}" if self.note else ""
         self.ax_.set_xlabel(f"{label}{note}", fontsize=7)
         self._legend()
 
@@ -153,13 +157,13 @@ class BenchmarkDisplay(Display):
         return max(map(len, self.measured.values()), default=1)
 
     def _height(self):
-        """Inches: room for every seed of every net, and for the published rows."""
+        """Return the height in inches that all seeds and published rows need."""
         nets = len(self.measured) * (0.2 + 0.05 * self._n_seeds())
         return max(2.2, 1.4 + nets + 0.2 * len(self.published))
 
     def _draw_measured(self):
         for row, seeds in enumerate(self.measured.values()):
-            # Seeds stand one above the other within their net's line.
+            # The seeds of a classifier are spread vertically within its line.
             offsets = np.linspace(-0.25, 0.25, len(seeds)) if len(seeds) > 1 else [0]
             for offset, (value, low, high) in zip(offsets, seeds, strict=True):
                 height = row + offset
@@ -187,7 +191,7 @@ class BenchmarkDisplay(Display):
             ]
         self.ax_.legend(
             handles=handles,
-            # It is wider than the axes: to the left, above the names, is room.
+            # The legend is wider than the axes and extends to the left, above the names.
             loc="lower right",
             bbox_to_anchor=(1.0, 1.0),
             ncols=2,

@@ -7,47 +7,48 @@ from sklearn.metrics import (
 )
 from sklearn.utils.multiclass import unique_labels
 
-from octsk.metrics import (
-    _classes_of,
-)
+from octsk.metrics.scores import get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     check_names,
-    one_axes,
-    wrapped,
+    new_axes,
+    wrap,
 )
 
 
 class ConfusionDisplay(Display, ConfusionMatrixDisplay):
-    """Confusion matrix with the share and the number of each true class.
+    """Confusion matrix with shares of each true class and numbers of images.
 
-    scikit-learn's display with what it lacks: shares and numbers in one, and a colour
-    that stands for the share, so that a rare class is seen as well as a frequent one.
+    In contrast to scikit-learn's display, each cell shows both a share and a number, and
+    its colour encodes the share, so that rare classes are as visible as frequent ones.
 
     Parameters
     ----------
     counts : array-like of shape (n_classes, n_classes), int
-        Images of each true class (rows) predicted as each class (columns).
+        Number of images of each true class (rows) that were predicted as each class
+        (columns).
     display_labels : sequence of n_classes str
-        What the classes are called.
+        Human-readable names of the classes.
 
     Attributes
     ----------
     confusion_matrix : ndarray of shape (n_classes, n_classes), float
-        Share of each true class predicted as each class; nan in the row of a class
-        without images.
+        Share of each true class that was predicted as each class. The row of a class
+        without images is nan.
     text_ : ndarray of shape (n_classes, n_classes), of matplotlib.text.Text
         Text of each cell.
     im_ : matplotlib.image.AxesImage
-        The matrix.
+        Image of the matrix.
     ax_ : matplotlib.axes.Axes
-        The axes.
+        Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : With shares or numbers.
+    MistakesDisplay : Images that were misclassified.
+    RocCurvesDisplay : ROC curves of the scores.
+    sklearn.metrics.ConfusionMatrixDisplay : Matrix of either shares or numbers.
 
     Examples
     --------
@@ -68,21 +69,21 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, class_names=None, ax=None):
-        """Predict images and compare with their true classes.
+        """Draw the confusion matrix of a fitted classifier on test images.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted.
+            A fitted classifier.
         X : array-like
-            Images, in any layout that the classifier takes.
+            Images in any layout that the classifier accepts.
         y : array-like of shape (n,)
-            Their true classes.
+            True class of each image.
         class_names : sequence of str, default=None
-            What to call the classes, in the order of ``classes_``; None takes what the
-            net knows, else the labels.
+            Human-readable names of the classes, in the order of ``classes_``. None uses
+            the names that the estimator knows, otherwise the labels.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -94,7 +95,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If there are not as many names as classes.
+            If the number of names differs from the number of classes.
 
         Examples
         --------
@@ -108,7 +109,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         >>> display.counts.sum(axis=1)
         array([16, 16, 16, 16])
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             y,
             estimator.predict(X),
@@ -119,18 +120,20 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, class_names=None, ax=None):
-        """Compare predicted classes with true ones.
+        """Draw the confusion matrix of predicted classes.
 
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n,)
             True and predicted classes.
         labels : array-like of shape (n_classes,), default=None
-            The classes in the order to show them; None: all that occur, sorted.
+            Classes in the order of the rows and columns. None uses all classes that occur
+            in `y_true` or `y_pred`, sorted.
         class_names : sequence of str, default=None
-            What to call them; None takes the labels.
+            Human-readable names of the classes, in the order of `labels`. None uses the
+            labels.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -140,7 +143,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         Raises
         ------
         ValueError
-            If the arguments do not fit each other.
+            If the arguments are not consistent with each other.
 
         Examples
         --------
@@ -155,14 +158,14 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
 
     @classmethod
     def from_report(cls, report, *, ax=None):
-        """Show the confusion matrix of a report.
+        """Draw the confusion matrix of a report.
 
         Parameters
         ----------
         report : octsk.benchmark.BenchmarkReport
-            What `octsk.evaluate` returned.
+            Report that `octsk.evaluate` returned.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -182,9 +185,9 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         return cls(report.confusion_matrix, report.class_names).plot(ax=ax)
 
     def _draw(self, ax):
-        # Numbers below the shares, and broken names, where there is room for them.
+        # Numbers and wrapped names are shown only if the cells are large enough for them.
         few = len(self.counts) <= 6
-        ax = one_axes(ax, 3.3)
+        ax = new_axes(ax, 3.3)
         ConfusionMatrixDisplay.plot(
             self,
             ax=ax,
@@ -199,7 +202,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
             text.set_color("white" if share > 0.6 else "black")
             words = "-" if np.isnan(share) else text.get_text()
             text.set_text(f"{words}\n({self.counts[row, column]})" if few else words)
-        names = [wrapped(name, 12) if few else name for name in self.display_labels]
+        names = [wrap(name, 12) if few else name for name in self.display_labels]
         places = range(len(names))
         ax.set_xticks(
             places,

@@ -10,10 +10,11 @@ from octsk.plots.drawing import (
     COLUMN,
     LEGEND_BELOW,
     LINES,
+    drawable,
     grid_of_axes,
     grid_with_legend,
-    plain_axes,
-    wrapped,
+    style_axes,
+    wrap,
 )
 
 _MARKERS = "os^Dv<>"
@@ -23,33 +24,40 @@ _COLUMNS = ("net", "corruption", "severity", "balanced_error")
 
 
 class CorruptionDisplay(Display):
-    """Balanced error of nets on corrupted images, by corruption and severity.
+    """Balanced error of networks on corrupted images, by corruption and severity.
 
-    One axes a corruption, a line a net. Where a net has several rows of a corruption and
-    severity, as of several seeds, the line is their mean and a bar runs from the least to
-    the greatest.
+    Each corruption has its own axes, with one line for each network. If the table holds
+    several rows for a network, corruption and severity, such as one for each seed, the
+    line shows their mean and an error bar spans their range.
 
     Parameters
     ----------
     table : pandas.DataFrame or iterable of dict or tuple
-        Rows with ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to 1);
-        tuples in this order. Severity 0 is the images as they are: such rows, whatever
-        they call the corruption, begin the line of their net in every axes.
+        Rows of ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to 1).
+        Tuples hold them in this order. Rows of severity 0 are measured on the original
+        images: they start the line of their network in all axes, and their
+        ``corruption`` is ignored.
 
     Attributes
     ----------
     errors : dict
-        Under (net, corruption, severity) the list of errors; of severity 0 under
+        List of errors for each key (net, corruption, severity). The key of severity 0 is
         (net, None, 0).
     ax_ : ndarray of matplotlib.axes.Axes
-        The axes, in rows; those left over are empty.
+        The axes, in the order of the corruptions, row by row. Axes without a corruption
+        are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
+
+    See Also
+    --------
+    octsk.corrupt : Corrupts images.
+    octsk.benchmark.run_benchmark : Measures networks on corrupted images.
 
     References
     ----------
     D. Hendrycks, T. Dietterich, Benchmarking neural network robustness to common
-    corruptions and perturbations, ICLR 2019: corruptions at severities 1 to 5.
+    corruptions and perturbations, ICLR 2019, for corruptions at severities 1 to 5.
 
     Examples
     --------
@@ -65,24 +73,27 @@ class CorruptionDisplay(Display):
         for net, corruption, severity, error in map(_corruption_row, _rows(table)):
             key = (net, corruption if severity else None, severity)
             self.errors.setdefault(key, []).append(error)
-        # In the order in which they come.
+        # Networks and corruptions keep the order in which they first occur.
         self.nets = list(dict.fromkeys(net for net, _, _ in self.errors))
         found = dict.fromkeys(corruption for _, corruption, _ in self.errors)
         self.corruptions = [corruption for corruption in found if corruption is not None]
         if not self.corruptions:
-            raise ValueError("table must hold a row of severity 1 or more, got none.")
+            raise ValueError(
+                "table must hold at least one row of severity 1 or more, got none."
+            )
 
     @classmethod
     def from_table(cls, table, *, ax=None):
-        """Draw a table.
+        """Draw a table of errors.
 
         Parameters
         ----------
         table : pandas.DataFrame or iterable of dict or tuple
-            Rows with ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to
-            1); tuples in this order.
+            Rows of ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to 1).
+            Tuples hold them in this order.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -92,7 +103,7 @@ class CorruptionDisplay(Display):
         Raises
         ------
         ValueError
-            If a row lacks something, or none has a severity of 1 or more.
+            If a row is incomplete, or if no row has a severity of 1 or more.
 
         Examples
         --------
@@ -119,11 +130,11 @@ class CorruptionDisplay(Display):
                 axes.set_axis_off()
                 continue
             self._draw_corruption(axes, self.corruptions[k])
-            axes.set_title(wrapped(self.corruptions[k].replace("_", " "), 18), fontsize=7)
+            axes.set_title(wrap(self.corruptions[k].replace("_", " "), 18), fontsize=7)
             axes.set(ylim=(0, 1.05 * top), xlim=(-0.3, last + 0.3))
             axes.set_xticks(range(last + 1))
             axes.yaxis.set_major_locator(MaxNLocator(4))
-            plain_axes(axes)
+            style_axes(axes)
             axes.tick_params(labelleft=k % n_columns == 0)
             if k + n_columns >= len(self.corruptions):
                 axes.set_xlabel("severity")
@@ -133,7 +144,7 @@ class CorruptionDisplay(Display):
 
     def _draw_corruption(self, axes, corruption):
         for k, net in enumerate(self.nets):
-            # Severity 0 is the same images for every corruption.
+            # The original images, of severity 0, belong to every corruption.
             points = {
                 severity: errors
                 for (name, kind, severity), errors in sorted(
@@ -146,24 +157,25 @@ class CorruptionDisplay(Display):
             axes.errorbar(
                 list(points),
                 mean,
-                # Lists, since NumPy warns of what matplotlib 3.10 does to short arrays.
+                # Matplotlib 3.10 triggers a NumPy warning for short arrays, so lists are
+                # passed.
                 yerr=[(mean - least).tolist(), (greatest - mean).tolist()],
                 color=COLOURS[k % len(COLOURS)],
                 ls=LINES[k % len(LINES)],
                 marker=_MARKERS[k % len(_MARKERS)],
                 ms=2.5,
                 elinewidth=0.8,
-                label=net,
+                label=drawable(net),
             )
 
 
 def _rows(table):
-    """Rows of a data frame or of what holds rows."""
+    """Return the rows of a data frame, or the iterable of rows itself."""
     return table.to_dict("records") if hasattr(table, "to_dict") else table
 
 
 def _corruption_row(row):
-    """Net, corruption, severity and error of a row."""
+    """Return the network, corruption, severity and error of a row."""
     try:
         if isinstance(row, Mapping):
             row = [row[name] for name in _COLUMNS]

@@ -12,40 +12,37 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from octsk.metrics import (
-    _check,
-    _n_classes,
-)
+from octsk.metrics.scores import check_scores, count_classes
 from octsk.plots._scores import ScoresDisplay
 from octsk.plots.drawing import (
     COLOURS,
     LINES,
     check_names,
-    one_axes,
-    plain_axes,
-    wrapped,
+    new_axes,
+    style_axes,
+    wrap,
 )
 
 _FIFTHS = np.linspace(0, 1, 6)
 
 
 class _CurvesDisplay(ScoresDisplay):
-    """One curve for each class against the rest, each one of scikit-learn's displays.
+    """One-vs-rest curves of all classes, each of which is a display of scikit-learn.
 
     Parameters
     ----------
     curves : list of display
-        scikit-learn's displays, one for each class that has a curve.
+        Displays of scikit-learn, one for each class that has a curve.
     names : list of str
-        What their classes are called.
+        Name of the class of each curve.
     values : list of float
-        Area of each.
+        Area under each curve.
     empty : sequence of str, default=()
-        Classes without a curve: they have no image, or all.
+        Names of the classes without a curve, to which no image or every image belongs.
     """
 
-    # Of each class of displays: what the area is called, a curve and its area from the
-    # scores of one class, and what is drawn besides the curves.
+    # Subclasses define the name of the area, a function that returns the curve of one
+    # class and its area, and a method that draws everything else.
     _AREA: str
     _curve: Callable
     _finish: Callable
@@ -58,21 +55,22 @@ class _CurvesDisplay(ScoresDisplay):
 
     @classmethod
     def from_predictions(cls, y_true, y_score, *, labels=None, class_names=None, ax=None):
-        """Draw a curve for each class against the rest; of two classes, the second.
+        """Draw the one-vs-rest curve of each class, or of the second of two classes.
 
         Parameters
         ----------
         y_true : array-like of shape (n,)
             True classes.
         y_score : array-like of shape (n, n_classes) or (n,)
-            Scores, such as probabilities; a single column is that of the second of two
-            classes.
+            Scores of the classes, such as probabilities. A single column holds the scores
+            of the second of two classes.
         labels : array-like of shape (n_classes,), default=None
-            The class of each column of `y_score`; None: 0, 1, 2, ...
+            Class of each column of `y_score`. None stands for 0, 1, 2, ...
         class_names : sequence of str, default=None
-            What to call the classes; None takes the labels.
+            Human-readable names of the classes, in the order of `labels`. None uses the
+            labels.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -82,7 +80,7 @@ class _CurvesDisplay(ScoresDisplay):
         Raises
         ------
         ValueError
-            If the arguments do not fit each other.
+            If the arguments are not consistent with each other.
 
         Examples
         --------
@@ -93,8 +91,8 @@ class _CurvesDisplay(ScoresDisplay):
         >>> print(display.names, display.values)
         ['DME'] [0.75]
         """
-        codes, score = _check(y_true, y_score, labels)
-        n_classes = _n_classes(score)
+        codes, score = check_scores(y_true, y_score, labels)
+        n_classes = count_classes(score)
         labels = np.arange(n_classes) if labels is None else np.asarray(labels)
         names = check_names(class_names, labels)
         curves, drawn, values, empty = [], [], [], []
@@ -111,20 +109,21 @@ class _CurvesDisplay(ScoresDisplay):
         return cls(curves, drawn, values, empty=empty).plot(ax)
 
     def _draw(self, ax):
-        self.ax_ = one_axes(ax, 3.9)
+        self.ax_ = new_axes(ax, 3.9)
         self.figure_ = self.ax_.figure
         for k, curve in enumerate(self.curves):
             curve.plot(ax=self.ax_)
-            # Set on the line, since scikit-learn 1.8 and 1.9 take styles by other names.
+            # The style is set on the line, since scikit-learn 1.8 and 1.9 name the
+            # parameters for it differently.
             curve.line_.set(
                 color=COLOURS[k % len(COLOURS)],
                 linestyle=LINES[k % len(LINES)],
-                label=f"{wrapped(self.names[k], 20)}: {self.values[k]:.3f}",
+                label=f"{wrap(self.names[k], 20)}: {self.values[k]:.3f}",
             )
         for name in self.empty:
             self.ax_.plot([], [], " ", label=f"{name}: not defined")
         self._finish()
-        # Below, where it hides no curve.
+        # The legend is below the axes, where it hides no curve.
         self.ax_.legend(
             title=self._legend_title(),
             loc="upper center",
@@ -133,7 +132,7 @@ class _CurvesDisplay(ScoresDisplay):
             frameon=False,
         )
         self.ax_.set(xticks=_FIFTHS, yticks=_FIFTHS)
-        plain_axes(self.ax_)
+        style_axes(self.ax_)
 
     def _legend_title(self):
         mean = f" (mean {np.mean(self.values):.3f})" if len(self.values) > 1 else ""
@@ -141,33 +140,35 @@ class _CurvesDisplay(ScoresDisplay):
 
 
 class RocCurvesDisplay(_CurvesDisplay):
-    """ROC curve of each class against the rest, in one axes.
+    """One-vs-rest ROC curves of all classes in one axes.
 
-    Each curve is scikit-learn's `RocCurveDisplay`; their mean area is
+    Each curve is a `RocCurveDisplay` of scikit-learn. The mean of their areas is
     :func:`~octsk.metrics.medmnist_auc`.
 
     Parameters
     ----------
     curves : list of sklearn.metrics.RocCurveDisplay
-        One for each class that has a curve.
+        Curves, one for each class that has a curve.
     names : list of str
-        What their classes are called.
+        Name of the class of each curve.
     values : list of float
-        Area under each.
+        Area under each curve.
     empty : sequence of str, default=()
-        Classes without a curve: they have no image, or all.
+        Names of the classes without a curve, to which no image or every image belongs.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes.
+        Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    PrecisionRecallCurvesDisplay : Better for rare classes.
-    sklearn.metrics.RocCurveDisplay : One curve.
+    PrecisionRecallCurvesDisplay : Curves that are more informative for rare classes.
+    ReliabilityDisplay : Calibration of the probabilities.
+    ConfusionDisplay : Confusion matrix of the predicted classes.
+    sklearn.metrics.RocCurveDisplay : A single ROC curve.
 
     Examples
     --------
@@ -192,33 +193,35 @@ class RocCurvesDisplay(_CurvesDisplay):
 
 
 class PrecisionRecallCurvesDisplay(_CurvesDisplay):
-    """Precision and recall of each class against the rest, in one axes.
+    """One-vs-rest precision-recall curves of all classes in one axes.
 
-    Each curve is scikit-learn's `PrecisionRecallDisplay`. A dotted line in the colour of
-    a curve is the share of its class, the precision of guessing.
+    Each curve is a `PrecisionRecallDisplay` of scikit-learn. A dotted line in the colour of
+    a curve marks the share of its class, which is the precision of a random classifier.
 
     Parameters
     ----------
     curves : list of sklearn.metrics.PrecisionRecallDisplay
-        One for each class that has a curve.
+        Curves, one for each class that has a curve.
     names : list of str
-        What their classes are called.
+        Name of the class of each curve.
     values : list of float
-        Average precision of each.
+        Average precision of each curve.
     empty : sequence of str, default=()
-        Classes without a curve: they have no image, or all.
+        Names of the classes without a curve, to which no image or every image belongs.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes.
+        Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    RocCurvesDisplay : Does not depend on the shares of the classes.
-    sklearn.metrics.PrecisionRecallDisplay : One curve.
+    RocCurvesDisplay : Curves that do not depend on the shares of the classes.
+    ReliabilityDisplay : Calibration of the probabilities.
+    ConfusionDisplay : Confusion matrix of the predicted classes.
+    sklearn.metrics.PrecisionRecallDisplay : A single precision-recall curve.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Display of the loss and the accuracy during training."""
+"""Display of loss and accuracy during training."""
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -8,30 +8,36 @@ from octsk.plots.drawing import (
     COLOURS,
     COLUMN,
     LEGEND_BELOW,
+    drawable,
     grid_of_axes,
     grid_with_legend,
-    plain_axes,
+    style_axes,
 )
 
 
 class HistoryDisplay(Display):
-    """Loss and accuracy of a training, epoch by epoch.
+    """Loss and accuracy of each epoch of training.
 
-    A colour for each net; training solid, validation dashed.
+    Each network has a colour. Lines of training data are solid, those of validation data
+    dashed.
 
     Parameters
     ----------
     histories : dict of dict
-        Under the name of each net its ``history_``: ``loss`` and ``accuracy``, and, if
-        there were validation images, ``val_loss`` and ``val_accuracy``; one value each
-        epoch.
+        ``history_`` of each network, by name. It holds ``loss`` and ``accuracy`` and, if
+        there were validation images, ``val_loss`` and ``val_accuracy``, with one value for
+        each epoch.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
         The axes of the loss and of the accuracy.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
+
+    See Also
+    --------
+    BenchmarkDisplay : Results of several networks after training.
 
     Examples
     --------
@@ -49,16 +55,17 @@ class HistoryDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, *, name=None, ax=None):
-        """Show how a net was trained.
+        """Draw the training history of a fitted network.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted net, or a pipeline that ends in one.
+            A fitted network, or a pipeline whose last step is one.
         name : str, default=None
-            What to call it; None takes its class.
+            Name of the network. None uses the name of its class.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -70,7 +77,7 @@ class HistoryDisplay(Display):
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it keeps no history.
+            If the estimator has no ``history_``.
 
         Examples
         --------
@@ -86,22 +93,23 @@ class HistoryDisplay(Display):
         history = getattr(estimator, "history_", None)
         if not isinstance(history, dict):
             raise TypeError(
-                "estimator must be a net with a history_, or a pipeline that ends in one, "
-                f"got {type(estimator).__name__}."
+                "estimator must be a network with a history_, or a pipeline whose last "
+                f"step is one, got {type(estimator).__name__}."
             )
         return cls({name or type(estimator).__name__: history}).plot(ax)
 
     @classmethod
     def from_reports(cls, reports, *, ax=None):
-        """Show how the nets of several reports were trained.
+        """Draw the training histories of the networks of several reports.
 
         Parameters
         ----------
         reports : iterable of octsk.benchmark.BenchmarkReport
-            What `octsk.evaluate` returned, with different names; those without a
-            history are left out.
+            Reports that `octsk.evaluate` returned, with different names. Reports without
+            a history are left out.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -135,9 +143,9 @@ class HistoryDisplay(Display):
                         epochs = range(1, len(values) + 1)
                         axes.plot(epochs, values, style, color=colour)
             axes.set(xlabel="epoch", title=metric)
-            # The one tick of a single epoch would be split into fractions.
+            # Without min_n_ticks the axis of a single epoch would have fractional ticks.
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-            plain_axes(axes)
+            style_axes(axes)
         below.legend(handles=self._handles(), **LEGEND_BELOW)
 
     def _handles(self):
@@ -152,7 +160,7 @@ class HistoryDisplay(Display):
             )
         if not one:
             handles += [
-                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=name)
+                Line2D([], [], color=COLOURS[k % len(COLOURS)], lw=3, label=drawable(name))
                 for k, name in enumerate(self.histories)
             ]
         return handles

@@ -1,42 +1,44 @@
-"""Displays of images in a grid: a sample of a data set, and a classifier's mistakes."""
+"""Displays of images in a grid: a sample of a data set, or a classifier's mistakes."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
-from octsk.metrics import _check, _classes_of, _predict
+from octsk.metrics.scores import check_scores, get_classes, predict_indices
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
     check_names,
+    class_name,
+    drawable,
     grid_of_axes,
-    head,
-    head_all,
-    height_of_heads,
     show_image,
+    title_height,
+    write_figure_title,
+    write_title,
 )
 from octsk.utils.validation import check_images
 
 
 class _ImageGrid(Display):
-    """Images with a line of text above each."""
+    """Images in a grid, each with a title."""
 
     _N_COLUMNS = 4
 
     def __init__(self, images, titles, *, heading=""):
-        # There may be no mistakes to show.
+        # A classifier without mistakes leaves no images to check.
         self.images = check_images(images, name="images") if len(images) else images
         self.titles = [str(title) for title in titles]
         self.heading = heading
         if len(self.titles) != len(self.images):
             raise ValueError(
-                f"titles must be {len(self.images)}, one for each image, got "
-                f"{len(self.titles)}."
+                f"titles must hold one title for each of the {len(self.images)} images, "
+                f"got {len(self.titles)}."
             )
 
     def _draw(self, ax):
         n_columns = self._N_COLUMNS
         n_rows = max(1, -(-len(self.images) // n_columns))
-        height = COLUMN / n_columns + height_of_heads(self.titles, n_columns)
+        height = COLUMN / n_columns + title_height(self.titles, n_columns)
         size = (COLUMN, n_rows * height + 0.25)
         self.ax_ = grid_of_axes(ax, n_rows, n_columns, size=size)
         self.figure_ = self.ax_[0, 0].figure
@@ -46,42 +48,44 @@ class _ImageGrid(Display):
             self.ax_.flat, self.images, self.titles, strict=False
         ):
             show_image(cell, image)
-            head(cell, title, n_columns)
+            write_title(cell, title, n_columns)
         if self.heading:
-            head_all(ax, self.figure_, self.heading)
+            write_figure_title(ax, self.figure_, self.heading)
 
 
 class ImageGridDisplay(_ImageGrid):
-    """Grid of images, each with a line of text: what a data set looks like.
+    """Images of a data set in a grid, each with a title.
 
-    Grey images are shown in grey from 0, black, to 255, white, whatever values they
-    hold, so that a dark scan looks dark.
+    Grey levels are not stretched to the values of an image: 0 is always black and 255 (or
+    1.0) is always white, so that a dark scan looks dark.
 
     Parameters
     ----------
     images : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-        Images, integers 0 to 255 or floats 0 to 1.
+        Images, as integers from 0 to 255 or floats from 0 to 1.
     titles : sequence of n str
-        Text above each image.
+        Title of each image.
     heading : str, default=""
-        Text above the grid.
+        Title of the grid.
 
     Attributes
     ----------
     ax_ : ndarray of shape (n_rows, 4), of matplotlib.axes.Axes
-        The axes, in the order of the images; those left over are empty.
+        The axes, in the order of the images. Axes without an image are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    MistakesDisplay : Those that a classifier got wrong.
+    MistakesDisplay : Images that a classifier misclassified.
+    AugmentationDisplay : Augmented variants of an image.
+    PredictionDisplay : Prediction for a single image.
 
     References
     ----------
     L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
-    Benchmark", University College Freiburg, 2021, section 5: a grid of 16 random training
-    images, which it shows with grey inverted.
+    Benchmark", University College Freiburg, 2021. Section 5 shows a grid of 16 random
+    training images with inverted grey levels.
 
     Examples
     --------
@@ -96,21 +100,22 @@ class ImageGridDisplay(_ImageGrid):
     def from_dataset(
         cls, dataset, *, class_names=None, n_images=16, random_state=None, ax=None
     ):
-        """Show images of a data set, drawn at random, with their class names.
+        """Show randomly chosen images of a data set with their class names.
 
         Parameters
         ----------
         dataset : Bunch
             One split of a data set of `octsk.datasets`, with ``data`` and ``target``.
         class_names : sequence of str, default=None
-            What to call the classes 0, 1, ...; None takes the data set's ``target_names``,
-            else the numbers.
+            Human-readable names of the classes 0, 1, ... None uses the ``target_names`` of
+            the data set, otherwise the numbers.
         n_images : int, default=16
-            Number of images; all, where there are fewer.
+            Number of images to show. A data set with fewer images is shown whole.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draw.
+            Controls which images are chosen. Pass an int for reproducible results.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -120,7 +125,7 @@ class ImageGridDisplay(_ImageGrid):
         Raises
         ------
         ValueError
-            If `dataset` is no split with images and classes.
+            If `dataset` is not a split with images and classes.
 
         Examples
         --------
@@ -132,44 +137,50 @@ class ImageGridDisplay(_ImageGrid):
         """
         if dataset.get("data") is None or dataset.get("target") is None:
             raise ValueError(
-                "dataset must be one split, with data and target, such as the train of "
-                f"octsk.load_medmnist; it holds {sorted(dataset)}."
+                "dataset must be one split with data and target, such as the train split "
+                f"of octsk.load_medmnist, got keys {sorted(dataset)}."
             )
         rng = check_random_state(random_state)
         n_all = len(dataset["data"])
         chosen = rng.choice(n_all, size=min(n_images, n_all), replace=False)
         target = np.asarray(dataset["target"])[chosen]
         names = dataset.get("target_names") if class_names is None else class_names
-        titles = [str(k) if names is None else str(names[k]) for k in target]
+        titles = [class_name(label, names) for label in target]
         synthetic = "synthetic" if dataset.get("synthetic") else ""
         parts = [dataset.get("name"), dataset.get("split"), synthetic]
-        heading = ": ".join(part for part in parts if part)
+        heading = ": ".join(drawable(part) for part in parts if part)
         return cls(dataset["data"][chosen], titles, heading=heading).plot(ax)
 
 
 class MistakesDisplay(_ImageGrid):
-    """The images a classifier got wrong, those it was surest of first.
+    """Misclassified images in a grid, the most confident predictions first.
 
-    What a classifier says with confidence and wrongly is where to look first: for a
-    wrong label, a bad scan, or something it has not learned.
+    Confident mistakes often point to wrong labels, poor scans, or features that the
+    classifier has not learned.
 
     Parameters
     ----------
     images : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-        The images shown.
+        Misclassified images.
     titles : sequence of n str
-        True and predicted class of each.
+        Title of each image: its true and its predicted class.
     heading : str, default=""
-        Text above the grid.
+        Title of the grid.
 
     Attributes
     ----------
     indices : ndarray of int
-        Where the images shown stand among those given.
+        Indices of the shown images in the images passed to a class method.
     ax_ : ndarray of shape (n_rows, 3), of matplotlib.axes.Axes
-        The axes, in the order of the images; those left over are empty.
+        The axes, in the order of the images. Axes without an image are empty.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
+
+    See Also
+    --------
+    PredictionDisplay : Prediction for a single image.
+    ConfusionDisplay : Number of mistakes for each pair of classes.
+    octsk.ExplanationDisplay : Image regions that drive predictions.
 
     Examples
     --------
@@ -182,29 +193,30 @@ class MistakesDisplay(_ImageGrid):
     False
     """
 
-    # Fewer, for longer lines.
+    # Three columns leave room for the longer titles.
     _N_COLUMNS = 3
     indices: np.ndarray
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, class_names=None, n_images=12, ax=None):
-        """Show the mistakes of a fitted classifier.
+        """Show the mistakes of a fitted classifier on test images.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba``.
+            A fitted classifier with ``predict_proba``.
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-            Images.
+            Images to predict.
         y : array-like of shape (n,)
-            Their true classes.
+            True class of each image.
         class_names : sequence of str, default=None
-            What to call the classes, in the order of ``classes_``; None takes what the
-            net knows, else the labels.
+            Human-readable names of the classes, in the order of ``classes_``. None uses
+            the names that the estimator knows, otherwise the labels.
         n_images : int, default=12
-            The most images shown.
+            Maximum number of images to show.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -216,7 +228,7 @@ class MistakesDisplay(_ImageGrid):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If the images or classes are not as described.
+            If the images or classes are invalid.
 
         Examples
         --------
@@ -230,7 +242,7 @@ class MistakesDisplay(_ImageGrid):
         >>> len(display.indices)
         4
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             X,
             y,
@@ -245,24 +257,26 @@ class MistakesDisplay(_ImageGrid):
     def from_predictions(
         cls, X, y_true, y_prob, *, labels=None, class_names=None, n_images=12, ax=None
     ):
-        r"""Show the mistakes among predictions.
+        r"""Show the mistakes among predicted probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-            Images.
+            Images to predict.
         y_true : array-like of shape (n,)
-            Their true classes.
+            True class of each image.
         y_prob : array-like of shape (n, n_classes)
-            Probabilities of the classes.
+            Predicted probability of each class.
         labels : array-like of shape (n_classes,), default=None
-            The class of each column of `y_prob`; None: 0, 1, 2, ...
+            Class of each column of `y_prob`. None stands for 0, 1, 2, ...
         class_names : sequence of str, default=None
-            What to call the classes; None takes the labels.
+            Human-readable names of the classes, in the order of `labels`. None uses the
+            labels.
         n_images : int, default=12
-            The most images shown.
+            Maximum number of images to show.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -272,7 +286,7 @@ class MistakesDisplay(_ImageGrid):
         Raises
         ------
         ValueError
-            If the arguments do not fit each other.
+            If the arguments are not consistent with each other.
 
         Examples
         --------
@@ -283,14 +297,14 @@ class MistakesDisplay(_ImageGrid):
         ['true: 0\npredicted: 1 (90%)']
         """
         images = check_images(X)
-        codes, prob = _check(y_true, y_prob, labels)
+        codes, prob = check_scores(y_true, y_prob, labels)
         check_consistent_length(images, codes)
         labels = np.arange(prob.shape[1]) if labels is None else np.asarray(labels)
         names = check_names(class_names, labels)
-        predicted = _predict(prob)
+        predicted = predict_indices(prob)
         confidence = prob[np.arange(len(prob)), predicted]
         wrong = np.flatnonzero(predicted != codes)
-        # Of equal ones the first.
+        # Ties are broken by position.
         chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_images]
         titles = [
             f"true: {names[codes[i]]}\npredicted: {names[predicted[i]]} "
@@ -299,7 +313,7 @@ class MistakesDisplay(_ImageGrid):
         ]
         heading = f"{len(wrong)} mistakes among {len(codes)} images"
         if len(chosen) < len(wrong):
-            heading += f", the {len(chosen)} surest"
+            heading += f", the {len(chosen)} most confident"
         display = cls(images[chosen], titles, heading=heading)
         display.indices = chosen
         return display.plot(ax)

@@ -1,9 +1,9 @@
-"""Display of the prediction for one image."""
+"""Display of the prediction for a single image."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from octsk.metrics import _classes_of, _encode
+from octsk.metrics.scores import encode_labels, get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     COLUMN,
@@ -12,39 +12,44 @@ from octsk.plots.drawing import (
     check_names,
     check_one_image,
     grid_of_axes,
-    head_all,
-    plain_axes,
     show_image,
-    wrapped,
+    style_axes,
+    wrap,
+    write_figure_title,
 )
 
 
 class PredictionDisplay(Display):
-    """One image with its true and predicted class and the probabilities of all.
+    """An image with its true and predicted class and the probabilities of all classes.
 
     Parameters
     ----------
     image : array-like of shape (h, w) or (h, w, c)
-        The image, integers 0 to 255 or floats 0 to 1.
+        The image, as integers from 0 to 255 or floats from 0 to 1.
     probabilities : array-like of shape (n_classes,)
         Probability of each class.
     class_names : sequence of n_classes str
-        What the classes are called.
+        Human-readable names of the classes.
     true_class : int, default=None
-        Which of them the image is; None where that is not known.
+        Index of the true class. None means that the true class is unknown.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
-        The axes of the image and of the bars.
+        The axes of the image and of the bar chart.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
+
+    See Also
+    --------
+    MistakesDisplay : Images that a classifier misclassified.
+    octsk.ExplanationDisplay : Image regions that drive predictions.
 
     References
     ----------
     L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
-    Benchmark", University College Freiburg, 2021: a test image with its correct and its
-    predicted label.
+    Benchmark", University College Freiburg, 2021, which shows a test image with its true
+    and its predicted label.
 
     Examples
     --------
@@ -69,21 +74,22 @@ class PredictionDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator, image, y=None, *, class_names=None, ax=None):
-        """Predict one image and show what comes out.
+        """Predict the class of an image and show the result.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba``.
+            A fitted classifier with ``predict_proba``.
         image : array-like of shape (h, w) or (h, w, c)
-            One image.
+            Image to predict.
         y : label, default=None
-            Its true class; None where that is not known.
+            True class of the image. None means that the true class is unknown.
         class_names : sequence of str, default=None
-            What to call the classes, in the order of ``classes_``; None takes what the
-            net knows, else the labels.
+            Human-readable names of the classes, in the order of ``classes_``. None uses
+            the names that the estimator knows, otherwise the labels.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -95,7 +101,7 @@ class PredictionDisplay(Display):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If `image` is not one image, or the classifier does not know `y`.
+            If `image` is not a single image, or if `y` is not a class of the classifier.
 
         Examples
         --------
@@ -109,26 +115,26 @@ class PredictionDisplay(Display):
         >>> display.probabilities.shape
         (4,)
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         image = check_one_image(image)
         names = check_names(class_names, classes, estimator)
         true_class = None
         if y is not None:
-            true_class = _encode(np.asarray([y]), len(classes), classes)[0]
+            true_class = encode_labels(np.asarray([y]), len(classes), classes)[0]
         probabilities = np.asarray(estimator.predict_proba(image[np.newaxis]))[0]
         return cls(image, probabilities, names, true_class=true_class).plot(ax)
 
     def _draw(self, ax):
-        names = [wrapped(name, 18) for name in self.class_names]
+        names = [wrap(name, 18) for name in self.class_names]
         title = f"predicted: {self.class_names[self.predicted_class]}"
         if self.true_class is not None:
             title = f"true: {self.class_names[self.true_class]}\n{title}"
-        # Inches: the title and the axis below, and the lines of all names.
+        # Inches that the title, the axis labels and all lines of the names need.
         height = 0.9 + 0.16 * sum(name.count("\n") + 1 for name in names)
         self.ax_ = grid_of_axes(ax, 1, 2, size=(COLUMN, max(1.8, height))).ravel()
         self.figure_ = self.ax_[0].figure
         show_image(self.ax_[0], self.image)
-        head_all(ax, self.figure_, title)
+        write_figure_title(ax, self.figure_, title)
         self._draw_bars(self.ax_[1], names)
 
     def _draw_bars(self, ax, names):
@@ -141,9 +147,9 @@ class PredictionDisplay(Display):
         ax.bar_label(bars, [f"{p:.0%}" for p in self.probabilities], padding=2, fontsize=7)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
-        # Room for "100%" behind a full bar.
+        # The limit leaves room for "100%" beside a full bar.
         ax.set_xlim(0, 1.3)
         ax.set_xticks([0, 0.5, 1])
         ax.set_xlabel("probability")
-        plain_axes(ax)
+        style_axes(ax)
         ax.grid(visible=False)

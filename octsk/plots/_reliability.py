@@ -3,58 +3,59 @@
 import numpy as np
 from sklearn.calibration import CalibrationDisplay, calibration_curve
 
-from octsk.metrics import (
-    _check,
-    _predict,
-    expected_calibration_error,
-)
+from octsk.metrics import expected_calibration_error
+from octsk.metrics.scores import check_scores, predict_indices
 from octsk.plots._scores import ScoresDisplay
 from octsk.plots.drawing import (
     COLOURS,
     COLUMN,
     grid_of_axes,
-    plain_axes,
+    style_axes,
 )
 
 
 class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
-    """Reliability diagram: how often a classifier is right when it is how sure.
+    """Reliability diagram of the predicted class.
 
-    Images are put into bins by the probability of their predicted class, the confidence.
-    Above, the share of right predictions in each bin against the mean confidence, as
-    scikit-learn's `CalibrationDisplay` draws it: below the diagonal the classifier is too
-    sure of itself. Below, how many images are in each bin; a point of few says little.
+    The confidence of a prediction is the probability of the predicted class. Images are
+    divided into bins by their confidence. The upper axes show the share of correct
+    predictions in each bin against the mean confidence, as scikit-learn's
+    `CalibrationDisplay` draws it: points below the diagonal indicate overconfidence. The
+    lower axes show the number of images in each bin, since points of few images are
+    unreliable.
 
     Parameters
     ----------
     prob_true : array-like of shape (n_points,)
-        Share of right predictions in each bin that is not empty.
+        Share of correct predictions in each bin that is not empty.
     prob_pred : array-like of shape (n_points,)
-        Mean confidence in each of them.
+        Mean confidence in each bin that is not empty.
     y_prob : array-like of shape (n,)
         Confidence of each image.
     error : float
         Expected calibration error.
     n_bins : int, default=15
-        Number of bins, of equal width.
+        Number of bins of equal width.
 
     Attributes
     ----------
     line_ : matplotlib.lines.Line2D
-        The curve.
+        Line of the reliability curve.
     ax_ : ndarray of shape (2,), of matplotlib.axes.Axes
-        The axes of the curve and of the numbers.
+        The axes of the curve and of the histogram.
     figure_ : matplotlib.figure.Figure or SubFigure
-        The figure.
+        Figure that contains the axes.
 
     See Also
     --------
-    sklearn.calibration.CalibrationDisplay : Of the probability of one of two classes.
+    RocCurvesDisplay : ROC curves of the scores.
+    PrecisionRecallCurvesDisplay : Precision-recall curves of the scores.
+    sklearn.calibration.CalibrationDisplay : Curve for one of two classes.
 
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural
-    networks, ICML 2017: reliability diagrams of the predicted class, 15 bins.
+    networks, ICML 2017, for reliability diagrams of the predicted class with 15 bins.
 
     Examples
     --------
@@ -75,22 +76,24 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
     def from_predictions(
         cls, y_true, y_prob, *, labels=None, class_names=None, n_bins=15, ax=None
     ):
-        """Compare the probabilities of predictions with how many are right.
+        """Draw the reliability diagram of predicted probabilities.
 
         Parameters
         ----------
         y_true : array-like of shape (n,)
             True classes.
         y_prob : array-like of shape (n, n_classes) or (n,)
-            Probabilities; a single column is that of the second of two classes.
+            Predicted probability of each class. A single column holds the probabilities of
+            the second of two classes.
         labels : array-like of shape (n_classes,), default=None
-            The class of each column of `y_prob`; None: 0, 1, 2, ...
+            Class of each column of `y_prob`. None stands for 0, 1, 2, ...
         class_names : None
-            Not shown; there because the other displays of scores have it.
+            Ignored. The parameter exists for consistency with the other displays.
         n_bins : int, default=15
-            Number of bins, of equal width.
+            Number of bins of equal width.
         ax : matplotlib.axes.Axes, default=None
-            Subplot to draw in; None makes a new figure.
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
 
         Returns
         -------
@@ -100,7 +103,8 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         Raises
         ------
         ValueError
-            If the arguments do not fit each other, or `y_prob` holds no probabilities.
+            If the arguments are not consistent with each other, or if `y_prob` does not
+            hold probabilities.
 
         Examples
         --------
@@ -109,11 +113,11 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         >>> octsk.ReliabilityDisplay.from_predictions([0, 1], y_prob).y_prob
         array([0.9, 0.7])
         """
-        codes, prob = _check(y_true, y_prob, labels)
+        codes, prob = check_scores(y_true, y_prob, labels)
         if prob.shape[1] == 1:
             prob = np.hstack([1 - prob, prob])
         error = expected_calibration_error(codes, prob, n_bins)
-        predicted = _predict(prob)
+        predicted = predict_indices(prob)
         confidence = prob[np.arange(len(prob)), predicted]
         prob_true, prob_pred = calibration_curve(
             predicted == codes, confidence, n_bins=n_bins
@@ -127,7 +131,7 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         CalibrationDisplay.plot(
             self, ax=above, color=COLOURS[0], marker="o", label="this classifier"
         )
-        above.set(xlabel="", ylabel="share of right predictions", xlim=(0, 1))
+        above.set(xlabel="", ylabel="share of correct predictions", xlim=(0, 1))
         above.set_ylim(-0.02, 1.02)
         above.set_title(f"calibration error {self.error:.3f} ({self.n_bins} bins)")
         above.tick_params(labelbottom=False)
@@ -141,4 +145,4 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         below.set(xlabel="confidence", ylabel="images", xlim=(0, 1))
         self.ax_, self.figure_ = both, above.figure
         for axes in both:
-            plain_axes(axes)
+            style_axes(axes)

@@ -1,10 +1,8 @@
-"""The base of the displays of scores: from an estimator, or from a report."""
+"""Base class of the displays that are drawn from the scores of a classifier."""
 
 from typing import Any
 
-from octsk.metrics import (
-    _classes_of,
-)
+from octsk.metrics.scores import get_classes
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
     check_names,
@@ -12,27 +10,27 @@ from octsk.plots.drawing import (
 
 
 class ScoresDisplay(Display):
-    """The ways to a display of scores: ``from_predictions`` is each one's own."""
+    """Base class of the displays of scores; subclasses define ``from_predictions``."""
 
     from_predictions: Any
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, class_names=None, ax=None):
-        """Let a fitted classifier score images, and draw.
+        """Draw the display from a fitted classifier and test images.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba``.
+            A fitted classifier with ``predict_proba``.
         X : array-like
-            Images, in any layout that the classifier takes.
+            Images in any layout that the classifier accepts.
         y : array-like of shape (n,)
-            Their true classes.
+            True class of each image.
         class_names : sequence of str, default=None
-            What to call the classes, in the order of ``classes_``; None takes what the
-            net knows, else the labels.
+            Human-readable names of the classes, in the order of ``classes_``. None uses
+            the names that the estimator knows, otherwise the labels.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -44,7 +42,7 @@ class ScoresDisplay(Display):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If the arguments do not fit each other.
+            If the arguments are not consistent with each other.
 
         Examples
         --------
@@ -55,7 +53,7 @@ class ScoresDisplay(Display):
         >>> octsk.RocCurvesDisplay.from_estimator(net, scans.data, scans.target)
         <octsk.plots._curves.RocCurvesDisplay object at ...>
         """
-        classes = _classes_of(estimator)
+        classes = get_classes(estimator)
         return cls.from_predictions(
             y,
             estimator.predict_proba(X),
@@ -66,14 +64,14 @@ class ScoresDisplay(Display):
 
     @classmethod
     def from_report(cls, report, *, ax=None):
-        """Draw the scores of a report.
+        """Draw the display from the scores of a report.
 
         Parameters
         ----------
         report : octsk.benchmark.BenchmarkReport
-            What `octsk.evaluate` returned.
+            Report that `octsk.evaluate` returned.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in; None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------

@@ -1,13 +1,13 @@
-"""The base of the displays: how each of them is drawn."""
+"""Base class of the displays."""
 
 from octsk.plots.drawing import styled
 
 
 class Display:
-    """Base of octsk's displays, in the manner of scikit-learn's.
+    """Base class of octsk's displays, which follow those of scikit-learn.
 
-    The class methods of a display compute what it shows and draw it. The constructor
-    only stores what to show, and :meth:`plot` draws it, as often as it is called.
+    The constructor of a display stores the data to show, and :meth:`plot` draws them. The
+    class methods, such as ``from_estimator``, compute the data and draw them at once.
     """
 
     @styled
@@ -17,18 +17,18 @@ class Display:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw in. A display that consists of several axes divides it, so it
-            must be a subplot. None makes a new figure.
+            Axes to draw in. A display of several axes divides `ax`, which must be a
+            subplot. None creates a new figure.
 
         Returns
         -------
         display
-            The display itself. What was drawn on is kept in ``ax_`` and ``figure_``.
+            The display itself. Its axes and figure are in ``ax_`` and ``figure_``.
 
         Raises
         ------
         ValueError
-            If the display consists of several axes and `ax` is not a subplot.
+            If the display has several axes and `ax` is not a subplot.
 
         Examples
         --------
@@ -42,5 +42,5 @@ class Display:
         return self
 
     def _draw(self, ax):
-        """Draw on `ax`, or in a new figure, and set ``ax_`` and ``figure_``."""
+        """Draw in `ax` or in a new figure, and set ``ax_`` and ``figure_``."""
         raise NotImplementedError

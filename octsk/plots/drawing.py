@@ -1,4 +1,4 @@
-"""How octsk's pictures look: sizes, colours, axes and images."""
+"""Shared style of the displays: sizes, colours, axes and images."""
 
 import functools
 import textwrap
@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
-# Okabe and Ito's colours, which the colour-blind tell apart (Color Universal Design,
-# 2008), less yellow, too pale for a line. Line styles say the same again in grey print.
+# The palette of Okabe and Ito, which is safe for colour-blind readers (Color Universal
+# Design, 2008), without yellow, which is too pale for lines. The line styles distinguish
+# the same lines in greyscale print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
 RIGHT, WRONG = COLOURS[:2]
 
 LEGEND_BELOW = {"loc": "upper center", "ncols": 3, "frameon": False}
 
-# Inches: a column of a journal page, at whose size all text is to be readable.
+# Width in inches of a journal column, in which all text must be legible.
 COLUMN = 3.5
-# Characters of small text that fit into it.
+# Number of characters of small text that fit into a column.
 _CHARACTERS = 66
 
 _STYLE: dict[Any, Any] = {
@@ -33,7 +35,7 @@ _STYLE: dict[Any, Any] = {
     "legend.fontsize": 7,
     "lines.linewidth": 1.4,
     "lines.markersize": 3.5,
-    # A dollar sign in the name of a class is one.
+    # Dollar signs in the names of classes are not the start of a formula.
     "text.parse_math": False,
 }
 
@@ -42,7 +44,7 @@ _known_to_pyplot: ContextVar[bool] = ContextVar("_known_to_pyplot", default=True
 
 @contextmanager
 def unseen_figures():
-    """Let new figures be unknown to pyplot: no window opens, no notebook shows them."""
+    """Keep new figures out of pyplot, so that no window and no notebook shows them."""
     token = _known_to_pyplot.set(False)
     try:
         yield
@@ -51,7 +53,7 @@ def unseen_figures():
 
 
 def styled(plot):
-    """Make a method draw in octsk's sizes."""
+    """Decorate a function so that it draws with octsk's font and line sizes."""
 
     @functools.wraps(plot)
     def styled_plot(*args, **kwargs):
@@ -63,8 +65,8 @@ def styled(plot):
     return styled_plot
 
 
-def one_axes(ax, height):
-    """Return `ax`, or the axes of a new figure one column wide and so many inches high."""
+def new_axes(ax, height):
+    """Return `ax`, or new axes in a figure of column width and `height` inches."""
     return _new_figure((COLUMN, height)).subplots() if ax is None else ax
 
 
@@ -79,23 +81,23 @@ def _new_figure(size):
 
 
 def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
-    """Return an array of new axes, in the place of `ax` or in a new figure.
+    """Return an array of new axes, which replace `ax` or lie in a new figure.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes or None
-        The subplot to divide; None makes a figure.
+        Subplot to divide. None creates a new figure.
     n_rows, n_columns : int
-        Rows and columns of axes.
+        Number of rows and columns of axes.
     size : tuple of (width, height), default=None
-        Inches of the new figure.
+        Size of the new figure in inches.
     **spec : dict
-        Arguments of the grid, such as `width_ratios`.
+        Further arguments of the grid, such as `width_ratios`.
 
     Returns
     -------
     ndarray of shape (n_rows, n_columns), of matplotlib.axes.Axes
-        The axes.
+        The new axes.
     """
     if ax is None:
         figure = _new_figure(size)
@@ -104,8 +106,8 @@ def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
         place = ax.get_subplotspec()
         if place is None:
             raise ValueError(
-                "ax must be a subplot, as pyplot.subplots makes them, for it is divided; "
-                f"got {ax!r}."
+                "ax must be a subplot, such as pyplot.subplots creates, because it is "
+                f"divided into several axes; got {ax!r}."
             )
         ax.set_axis_off()
         figure, grid = ax.figure, place.subgridspec(n_rows, n_columns, **spec)
@@ -114,17 +116,17 @@ def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
 
 
 def grid_with_legend(ax, *, size):
-    """Return axes to be divided, and empty ones below for a legend of all of them."""
+    """Return a subplot to divide, and empty axes below it for a shared legend."""
     above, below = grid_of_axes(ax, 2, 1, size=size, height_ratios=[1, 0.01]).ravel()
     below.set_axis_off()
     return above, below
 
 
 def show_image(ax, image):
-    """Show one checked image: grey from 0 to 255 whatever it holds, RGB as it is."""
+    """Show one checked image, without stretching its grey levels or colours."""
     unit = to_unit_float(image)
     if image.shape[2] != 3:
-        # Stacks of two or four maps have no colours: their mean.
+        # Images of two or four channels have no colours, so their mean is shown.
         unit = unit.mean(axis=2)
     ax.imshow(unit, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()
@@ -146,61 +148,73 @@ def check_one_image(image):
 
 
 def check_names(class_names, classes, estimator=None):
-    """Return what people call the classes: as given, as the net knows them, or labels.
+    """Return human-readable class names: given, known to the estimator, or the labels.
 
     Parameters
     ----------
     class_names : sequence of str or None
-        One for each of `classes`.
+        Names to check, one for each of `classes`.
     classes : ndarray of shape (n_classes,)
-        The labels.
+        Labels of the classes.
     estimator : object, default=None
-        A fitted net, which may know the names.
+        A fitted classifier, whose ``class_names_`` are used if it has any.
 
     Returns
     -------
     list of str
-        The names.
+        Human-readable names of the classes.
     """
     if class_names is None:
         known = getattr(estimator, "class_names_", None)
-        return [str(name) for name in (classes.tolist() if known is None else known)]
+        return [printable(name) for name in (classes.tolist() if known is None else known)]
     if isinstance(class_names, str) or len(class_names) != len(classes):
         raise ValueError(
             f"class_names must be {len(classes)} names, one for each of the classes "
             f"{classes.tolist()}; got {class_names!r}."
         )
-    return [str(name) for name in class_names]
+    return [printable(name) for name in class_names]
 
 
-def head(ax, text, n_columns):
-    """Write small text above one of so many images side by side."""
-    ax.set_title(wrapped(text, _CHARACTERS // n_columns), fontsize=6, pad=2)
+def drawable(name):
+    """Return the name of a classifier or data set without characters that fonts lack."""
+    return "\n".join(map(printable, str(name).split("\n")))
 
 
-def head_all(ax, figure, text):
-    """Write text above a figure, or above the subplot `ax` that was divided."""
+def class_name(label, names):
+    """Return the name of a class, given its label and the names of all labels, if any."""
+    # Labels may be the names themselves.
+    is_index = names is not None and not isinstance(label, str)
+    return printable(names[label] if is_index else label)
+
+
+def write_title(ax, text, n_columns):
+    """Write a small title above one of `n_columns` adjacent images."""
+    ax.set_title(wrap(text, _CHARACTERS // n_columns), fontsize=6, pad=2)
+
+
+def write_figure_title(ax, figure, text):
+    """Write a title above a figure, or above the subplot `ax` that was divided."""
     if ax is None:
         figure.suptitle(text, fontsize=8)
     else:
         ax.set_title(text)
 
 
-def height_of_heads(texts, n_columns):
-    """Return the inches that such texts need."""
-    lines = [wrapped(text, _CHARACTERS // n_columns).count("\n") + 1 for text in texts]
+def title_height(texts, n_columns):
+    """Return the height in inches that the titles of a row of images need."""
+    lines = [wrap(text, _CHARACTERS // n_columns).count("\n") + 1 for text in texts]
     return 0.1 * max(lines, default=0)
 
 
-def wrapped(text, width):
-    """Break long lines, between words only."""
+def wrap(text, width):
+    """Wrap long lines between words."""
     return "\n".join(
         textwrap.fill(line, width, break_long_words=False) for line in text.splitlines()
     )
 
 
-def plain_axes(ax):
-    """Give axes a light grid behind what is drawn and leave their frame half open."""
+def style_axes(ax):
+    """Draw a light grid behind the data and hide the upper and right spines."""
     ax.grid(color="0.9")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

@@ -2,7 +2,7 @@
 
 from octsk.evaluation._report import data_words
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
-from octsk.plots.drawing import COLOURS, COLUMN, WRONG, styled
+from octsk.plots.drawing import COLOURS, COLUMN, WRONG, drawable, styled
 
 
 @styled
@@ -35,7 +35,7 @@ def benchmark_figure(run):
     accuracies.plot(left)
     ConfusionDisplay.from_report(run.first, ax=right)
     seed = "" if run.first.seed is None else f", seed {run.first.seed}"
-    right.set_title(f"{run.first.name}{seed}\n{right.get_title()}")
+    right.set_title(f"{drawable(run.first.name)}{seed}\n{right.get_title()}")
     for subfigure in bottom:
         # As many nets as there are colours.
         shown = trained[: len(COLOURS)]

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from octsk._version import __version__
-from octsk.evaluation._report import data_words
+from octsk.evaluation._report import data_words, leak_notes
 from octsk.metrics import TITLES
 from octsk.reporting._content import (
     check_alone,
@@ -18,7 +18,6 @@ from octsk.reporting._content import (
     parameter_rows,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
-from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
@@ -108,9 +107,9 @@ def _facts_of_benchmark(run, net):
         "n_train": run.training["n_train"],
         "environment": first.environment,
         "estimator": first.estimator,
-        "params": _params_table(first.params),
+        "params": _params_table(first.shown_params),
         **_facts(estimator, first.data, run.dataset, first.class_names),
-        "counts": _counts_table(run.dataset, first.class_names),
+        **_training(run.dataset, first.class_names, net, run._trained_on()),
         **_measured(reports),
     }
 
@@ -125,9 +124,10 @@ def _facts_of_report(report, estimator, dataset, file):
         "n_train": None,
         "environment": report.environment,
         "estimator": report.estimator,
-        "params": _params_table(report.params),
+        "params": _params_table(report.shown_params),
         **_facts(estimator, report.data, dataset, report.class_names),
         "counts": None,
+        "n_trained": None,
         **_measured([report]),
     }
 
@@ -148,9 +148,9 @@ def _facts_of_search(run):
         "n_train": run.data["n_train"],
         "environment": run.to_dict()["environment"],
         "estimator": estimator,
-        "params": _params_table(jsonable(run.estimator.get_params())),
+        "params": _params_table(run.shown_params),
         **_facts(run.estimator, run._split(), run.dataset, run.class_names),
-        "counts": _counts_table(run.dataset, run.class_names),
+        **_training(run.dataset, run.class_names, "tuned", run._trained_on()),
         **_measured(reports[:1]),
     }
 
@@ -172,8 +172,11 @@ def _facts(estimator, data, dataset, class_names):
     }
 
 
-def _counts_table(dataset, class_names):
-    return None if dataset is None else _table(class_counts(dataset, class_names))
+def _training(dataset, class_names, net, trained_on):
+    """Return the images of each class, and how many of them trained the net if it tells."""
+    own = {name: counts for name, counts in trained_on.items() if name == net}
+    counts = None if dataset is None else _table(class_counts(dataset, class_names, own))
+    return {"counts": counts, "n_trained": sum(own[net].values()) if own else None}
 
 
 def _params_table(params):
@@ -183,7 +186,8 @@ def _params_table(params):
 def _measured(reports):
     """Return the figures of each training, and the first one's recalls."""
     if not reports:
-        return {"reports": [], "results": None, "recall": [], "seconds": None}
+        none = {"results": None, "seconds": None}
+        return {"reports": [], "recall": [], "leaks": [], **none}
     first = reports[0]
     rows = [
         ("not known" if report.seed is None else str(report.seed), *_figures(report))
@@ -203,7 +207,9 @@ def _measured(reports):
             for report in reports
         ],
         "results": _table(Table("", ("seed", *TITLES.values()), rows)),
-        "level": f"{first.confidence_level:.0%}",
+        "leaks": leak_notes(first),
+        "brackets": f"{first.confidence_level:.0%} bootstrap intervals of this test set. "
+        + (first.interval_caveat or ""),
         "measured": f"{first.n_samples} images: {data_words(first.data)}",
         "seconds": first.fit_seconds,
         "recall": [f"{name} {decimals(value)}" for name, value in first.recall.items()],

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from octsk.plots.drawing import class_name
 from octsk.utils.tables import Table
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -59,7 +60,7 @@ def description(dataset) -> list[str]:
     return [*words, "The data's licence and makers are not known to octsk: name them."]
 
 
-def class_counts(dataset, class_names=None) -> Table:
+def class_counts(dataset, class_names=None, trained_on=None) -> Table:
     """Count the images of each class in each split.
 
     Parameters
@@ -68,6 +69,9 @@ def class_counts(dataset, class_names=None) -> Table:
         The whole data set.
     class_names : list of str, default=None
         What to call the classes where the data set does not say.
+    trained_on : dict of dict of int, default=None
+        For each net, images of each class that it was trained on. Nets that left out some
+        of the training split, since they had no weight or were held out, get a column.
 
     Returns
     -------
@@ -83,15 +87,17 @@ def class_counts(dataset, class_names=None) -> Table:
     names = dataset.get("target_names")
     if names is None and len(labels) == len(class_names or ()):
         names = dict(zip(labels, class_names, strict=True))
-    rows = [
-        (
-            str(label if names is None else names[label]),
-            *(f"{count.get(label, 0):,}" for count in counts.values()),
-        )
-        for label in labels
-    ]
-    header = ("class", *(SPLITS[split] for split in splits))
-    return Table("Images of each class", header, rows)
+    words = [class_name(label, names) for label in labels]
+    columns = {
+        SPLITS[split]: [of_split.get(label, 0) for label in labels]
+        for split, of_split in counts.items()
+    }
+    for net, of_net in (trained_on or {}).items():
+        column = [of_net.get(word, 0) for word in words]
+        if column != columns[SPLITS["train"]]:
+            columns[f"trained {net}"] = column
+    rows = zip(words, *([f"{n:,}" for n in one] for one in columns.values()), strict=True)
+    return Table("Images of each class", ("class", *columns), list(rows))
 
 
 def parameter_rows(params) -> list[tuple[str, ...]]:

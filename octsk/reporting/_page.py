@@ -309,15 +309,17 @@ def _data_section(run) -> Section:
         rows.append(("SHA-256 of the arrays trained on", training["sha256"]))
     tables, pictures = [Table("Data set", rows=rows)], []
     if run.dataset is not None:
-        tables.append(class_counts(run.dataset, run.first.class_names))
+        names, trained_on = run.first.class_names, run._trained_on()
+        tables.append(class_counts(run.dataset, names, trained_on))
         pictures = _training_pictures(run.dataset, run.estimators)
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
 
 
 def _training_pictures(dataset, nets) -> list[Picture]:
     train = dataset["train"]
-    names = train.get("target_names") or dataset.get("target_names")
-    return _pictures.of_data({**train, "target_names": names}, "train", nets)
+    names = {"target_names": dataset.get("target_names")}
+    own = {name: value for name, value in train.items() if value is not None}
+    return _pictures.of_data({**names, **own}, "train", nets)
 
 
 def _measured_rows(report) -> list[tuple[str, str]]:
@@ -346,7 +348,7 @@ def _settings_of(reports, words) -> Section:
         words,
         [report.name for report in reports],
         [report.estimator for report in reports],
-        [report.params for report in reports],
+        [report.shown_params for report in reports],
     )
 
 
@@ -372,7 +374,7 @@ def _search_section(run) -> Section:
 
 
 def _search_settings(run) -> Section:
-    params = jsonable(run.estimator.get_params())
+    params = run.shown_params
     seeds = jsonable([params.get("random_state"), run.search.random_state])
     words = "Seed of the training: {}; of the search: {}.".format(*seeds)
     return _settings_section(words, ["tuned"], [type(run.estimator).__name__], [params])
@@ -389,6 +391,9 @@ def _search_data(run) -> Section:
     return Section(
         "Data",
         words=description(run.dataset),
-        tables=[Table("Data set", rows=rows), class_counts(run.dataset, run.class_names)],
+        tables=[
+            Table("Data set", rows=rows),
+            class_counts(run.dataset, run.class_names, run._trained_on()),
+        ],
         pictures=_training_pictures(run.dataset, nets),
     )

@@ -225,7 +225,7 @@ def of_explanations(net, report, images) -> list[Picture]:
     if not hasattr(net, "image_shape_"):
         return []
     from octsk.inspection import ExplanationDisplay
-    from octsk.inspection._inspection import _has_convolutions
+    from octsk.inspection._grad_cam import _has_convolutions
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
     drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"

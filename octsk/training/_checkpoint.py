@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from octsk._version import __version__
-from octsk.utils.files import atomic_write, lock_beside, temporaries_of
+from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
 from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
@@ -136,8 +136,7 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _file_name(name, question)
     with lock_beside(path):
-        for temporary in temporaries_of(path):
-            temporary.unlink()
+        remove_temporaries(path)
         yield Checkpoint(path, question, seed)
 
 
@@ -201,6 +200,11 @@ class Checkpoint(keras.callbacks.Callback):
             The callback that shows averages at the end of an epoch.
         early_stopping : keras.callbacks.EarlyStopping or None
             The callback that ends the fit.
+
+        Raises
+        ------
+        ValueError
+            If the arrays in the file are not those of the network and its optimizer.
         """
         self._first_epoch = first_epoch
         self._averages, self._stopping = averages, early_stopping
@@ -210,6 +214,10 @@ class Checkpoint(keras.callbacks.Callback):
         # That at the beginning of the fit, from which CosineDecay computes all others.
         rate = optimizer.learning_rate
         first = rate.numpy()
+        self._check_fits("weight", model.weights)
+        self._check_fits("optimizer", optimizer.variables)
+        if self._early_stopping is not None:
+            self._check_fits("best", model.weights)
         _assign(model.weights, self._arrays["weight"])
         _assign(optimizer.variables, self._arrays["optimizer"])
         if isinstance(rate, keras.Variable):
@@ -244,6 +252,19 @@ class Checkpoint(keras.callbacks.Callback):
     def remove(self):
         """Remove the file of a fit that has ended."""
         self._path.unlink(missing_ok=True)
+
+    def _check_fits(self, kind, variables):
+        arrays = self._arrays.get(kind, [])
+        found = {
+            f"{kind}_{i}": list(array.shape) if array.dtype.kind in "biuf" else "no number"
+            for i, array in enumerate(arrays)
+        }
+        needed = {f"{kind}_{i}": list(one.shape) for i, one in enumerate(variables)}
+        if lines := differences(needed, found):
+            raise ValueError(
+                f"checkpoint_dir: {self._path} is damaged: its arrays do not fit the "
+                f"network (the shape of {lines[0]}). Remove it to begin anew."
+            )
 
     def _write(self):
         state = {

@@ -22,22 +22,27 @@ from sklearn.model_selection import (
 )
 
 from octsk.augmentation import OCTAugmenter
-from octsk.benchmark._benchmark import (
-    BenchmarkRun,
-    _check_mapping,
+from octsk.benchmark._run import BenchmarkRun
+from octsk.benchmark._runner import (
     _check_test_corruptible,
-    _describe,
     _fit,
     _seeded,
     run_benchmark,
 )
-from octsk.benchmark._record import environment
-from octsk.evaluation._report import data_words, synthetic_banner
+from octsk.datasets._splits import warn_of_shared_groups
+from octsk.evaluation._evaluate import _check_mapping, _class_names, _describe, trained_on
+from octsk.evaluation._report import (
+    data_words,
+    resolve,
+    resolved_params,
+    synthetic_banner,
+)
 from octsk.model_selection import OCTSearchCV, search_space
+from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
 from octsk.utils.formatting import decimals, shortened
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, spreadsheet_cell, tables_to_html, tables_to_text
 
 TUNING_FORMAT = 1
 
@@ -252,6 +257,12 @@ class TuningRun:
             write_text(new / "report.html", html_report(self))
         return Path(folder)
 
+    @property
+    def shown_params(self) -> dict[str, Any]:
+        """Parameters of the tuned estimator, with what None and "auto" stand for."""
+        params = jsonable(self.estimator.get_params())
+        return resolve(params, resolved_params(self.estimator))
+
     def metric_words(self) -> str:
         """Name of the score that trials are judged by."""
         scoring = self.search.scoring
@@ -281,8 +292,10 @@ class TuningRun:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*figures, *params])
             for trial in trials:
-                values = [jsonable(trial["params"].get(name)) for name in params]
-                writer.writerow([*(trial[name] for name in figures), *values])
+                shown = self._shown(trial["params"])
+                values = [jsonable(shown.get(name)) for name in params]
+                cells = [*(trial[name] for name in figures), *values]
+                writer.writerow(map(spreadsheet_cell, cells))
 
     def _save_figures(self, folder) -> None:
         from octsk.reporting._tuning_figures import tuning_figures
@@ -303,6 +316,11 @@ class TuningRun:
         """Return the names of the parameters that had several values to choose from."""
         drawn_from = self.search.study_.best_trials[0].distributions
         return [name for name, one in drawn_from.items() if not one.single()]
+
+    def _trained_on(self):
+        names = _class_names(self.estimator, self.estimator.classes_, self.class_names)
+        counts = trained_on(self.estimator, names)
+        return {} if counts is None else {TUNED: counts}
 
     def _split(self):
         return self.data | {"split": "train"}
@@ -358,16 +376,28 @@ class TuningRun:
         augmenter = OCTAugmenter.from_preset(params[net.removesuffix("__")]._preset)
         return augmenter.get_params()[parameter]
 
+    def _shown(self, params):
+        """Return the parameters of a trial, with what None stands for."""
+        if not any(value is None for value in params.values()):
+            return params
+        tried = clone(self.search.estimator).set_params(**clone(params, safe=False))
+        return resolve(params, resolved_params(tried))
+
     def _params_table(self) -> Table:
         importances, best = self.importances(), self.search.best_params_
+        # What None and "auto" stand for, of nets whose fits may tell.
+        default = resolved_params(self.search.estimator)
+        if self.benchmark is not None:
+            default = self.benchmark.reports[DEFAULT][0].resolved_params
+        shown = resolve(best, resolved_params(self.estimator))
         rows = []
         for name in sorted(best, key=lambda name: -importances.get(name, 0)):
             share = importances.get(name)
             rows.append(
                 (
                     name,
-                    _value_words(best[name]),
-                    _value_words(self._default(name)),
+                    _value_words(shown[name]),
+                    _value_words(resolve({name: self._default(name)}, default)[name]),
                     "-" if share is None else f"{share:.2f}",
                 )
             )
@@ -390,9 +420,9 @@ class TuningRun:
                 _score_words(trial),
                 *[_value_words(trial["cost"])][:with_cost],
                 f"{trial['fit_seconds']:.1f} s",
-                *(_value_words(trial["params"].get(name)) for name in params),
+                *(_value_words(shown.get(name)) for name in params),
             )
-            for trial in best
+            for trial, shown in ((t, self._shown(t["params"])) for t in best)
         ]
         names = [name.rpartition("__")[2] for name in params]
         title = "Best trial" if len(rows) == 1 else f"Best {len(rows)} trials"
@@ -425,7 +455,8 @@ def tune(
     dataset : Bunch
         With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
         ``data``, ``target`` and possibly ``groups``: what
-        `octsk.datasets.load_medmnist` returns.
+        `octsk.datasets.load_medmnist` returns. A warning names patients (``groups``)
+        that have images in more than one split.
     seeds : sequence of int, default=(0,)
         Seeds of the trainings after the search, one each of the default and the tuned
         estimator. The tuned one of the first is kept.
@@ -475,6 +506,7 @@ def tune(
         _check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
+    warn_of_shared_groups(dataset)
     groups = train.get("groups")
     params = search.get_params(deep=False)
     params |= {"refit": False, "cv": _splitter(search.cv, groups)}

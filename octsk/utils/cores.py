@@ -1,26 +1,27 @@
-"""A share of the cores for each process of a parallel search."""
+"""Division of the CPU cores among the processes of a parallel search."""
 
 import multiprocessing
 import os
 import socket
 
-# A name that is no file, one process's alone and free again when it ends.
+# Abstract socket name that claims a core. The system releases it when the process ends.
 _CLAIM = "\0octsk-core-{}"
 _claims: list[socket.socket] = []
 
 
 def share_cores() -> None:
-    """Keep a worker process of joblib to its share of the cores.
+    """Bind a worker process of joblib to its share of the cores.
 
-    joblib limits the threads of NumPy and scikit-learn in its workers, but not
-    TensorFlow's: n workers on n cores run n x n threads. Fewer threads would be no way
-    out. TensorFlow sums the gradient of a convolution's weights in as many parts as it
-    has threads, so that a parallel search would give other scores than a serial one.
+    joblib limits the threads of NumPy and scikit-learn in its workers, but not those of
+    TensorFlow, so that n workers on n cores run n x n threads. Limiting TensorFlow's
+    threads is not a solution: it sums the gradient of the weights of a convolution in as
+    many parts as it has threads, so a parallel search would give other scores than a serial
+    one.
 
-    So a worker keeps the number of threads of a serial search and is bound to as many
-    cores as joblib grants it, which no other worker has. To be called before TensorFlow
-    starts its threads. Where a process cannot be bound to cores (macOS, Windows), the
-    system shares them out.
+    A worker therefore keeps the number of threads of a serial search, but is bound to as
+    many cores as joblib grants it, which no other worker uses. This function must be called
+    before TensorFlow starts its threads. On systems that cannot bind a process to cores
+    (macOS and Windows), the operating system distributes them.
     """
     worker = multiprocessing.current_process().name.startswith("LokyProcess")
     granted = os.environ.get("OMP_NUM_THREADS", "")
@@ -29,7 +30,7 @@ def share_cores() -> None:
 
 
 def is_bound() -> bool:
-    """Say whether this process has claimed its cores."""
+    """Return whether this process has claimed its cores."""
     return bool(_claims)
 
 
@@ -44,8 +45,8 @@ def claim_cores(n: int) -> bool:
     Returns
     -------
     bool
-        Whether it is bound now. It is not where `n` cores are all there are or fewer
-        are free, or where the system knows no such thing.
+        Whether the process is now bound. It is not bound if the system has no more than
+        `n` cores, if fewer than `n` cores are free, or if the system cannot bind processes.
     """
     if not hasattr(os, "sched_setaffinity"):
         return False
@@ -61,7 +62,7 @@ def claim_cores(n: int) -> bool:
         _claims.append(claim)
         free.append(core)
         if len(free) == n:
-            # As many as TensorFlow takes by itself where no process is bound.
+            # TensorFlow uses this number of threads by default in an unbound process.
             os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(len(cores)))
             os.sched_setaffinity(0, free)
             return True

@@ -1,11 +1,14 @@
 """Writing files and folders so that they are whole or absent."""
 
 import errno
+import glob
 import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,14 +27,17 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     The temporary file stands in the same folder (so that the rename is atomic)
     and keeps the suffix, since some writers choose the format by it. It is removed
     when the block fails. Its bytes are on the disk before it takes the name, so that a
-    power cut does not leave an empty file.
+    power cut does not leave an empty file. Where `path` is a stream, such as a pipe or
+    ``/dev/stdout``, the bytes are sent to it at the end of the block.
     """
+    if is_stream(path):
+        with _sent_to(Path(path)) as temporary:
+            yield temporary
+        return
     # A link stays, and what it points to is replaced.
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
     temporary = _temporary_name(path)
     with _errors_of(path, temporary):
         # With the mode that an ordinary open() gives.
@@ -42,6 +48,126 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def is_stream(path: str | os.PathLike) -> bool:
+    """Say whether a path is a pipe, a device or an open descriptor.
+
+    Writing to one replaces no file.
+    """
+    if descriptor_of(path) is not None:
+        return True
+    path = Path(path)
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def descriptor_of(path: str | os.PathLike) -> int | None:
+    """Return the number of the open descriptor that a path such as /dev/stdout names."""
+    path = os.path.abspath(path)
+    folders = {"/dev/fd", os.path.realpath("/proc/self/fd")}
+    for _ in range(40):  # as many links in a row as Linux follows
+        folder, name = os.path.split(path)
+        if name.isdecimal() and os.path.realpath(folder) in folders:
+            return int(name)
+        if not os.path.islink(path):
+            break
+        path = os.path.join(folder, os.readlink(path))
+    return None
+
+
+@contextmanager
+def _sent_to(path: Path) -> Iterator[Path]:
+    """Give a temporary path whose bytes go to a stream when the block ends without error.
+
+    Some writers, of zip files for instance, need a file in which they can go back.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder, f"contents{path.suffix}")
+        temporary.touch()
+        with _errors_of(path, temporary):
+            yield temporary
+            with open(temporary, "rb") as source, _opened_stream(path) as target:
+                shutil.copyfileobj(source, target)
+
+
+def _opened_stream(path: Path):
+    number = descriptor_of(path)
+    if number is None:
+        return open(path, "wb")
+    # Opened anew, a file that the shell has redirected to would be written from its start.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    try:
+        return os.fdopen(os.dup(number), "wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_output(
+    path: str | os.PathLike,
+    inputs: Iterable[str | os.PathLike | None] = (),
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Refuse to write a file that is read, or that exists and is not to be replaced.
+
+    Parameters
+    ----------
+    path : path-like
+        The output file. A stream replaces nothing and is always accepted.
+    inputs : iterable of (path-like or None)
+        Files that are read, under whatever name or link.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If the output is one of the inputs, or it exists and `overwrite` is False.
+    """
+    # As it will be written: "absent/../name" exists once its folder has been made.
+    real = os.path.realpath(path)
+    if is_stream(path) or not os.path.exists(real):
+        return
+    for given in inputs:
+        if given is not None and os.path.exists(given) and os.path.samefile(real, given):
+            raise FileExistsError(
+                f"the output {path} is the input {given}, which is never replaced; name "
+                "another file"
+            )
+    if not overwrite:
+        raise FileExistsError(
+            f"the output {path} exists; name another file, or replace it with --overwrite"
+        )
+
+
+@contextmanager
+def resumable_write(path: Path) -> Iterator[Path]:
+    """Give the path of what was written before; it becomes `path` when the block ends.
+
+    If the block fails, what it has written stays for the next try, unless there is no
+    room for more of it. Needs `lock_beside`, since all processes have the same file.
+    """
+    part = partial_file(path)
+    with _errors_of(path, part):
+        part.touch()
+        try:
+            yield part
+            _flush_to_disk(part)
+            os.replace(part, path)
+        except OSError as error:
+            if error.errno in FULL:
+                part.unlink(missing_ok=True)
+            raise
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()
+
+
+def partial_file(path: Path) -> Path:
+    """Return the path at which `resumable_write` keeps a file that is not whole yet."""
+    return path.with_name(f".{path.name}.part")
 
 
 @contextmanager
@@ -61,11 +187,21 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
-    """Give the temporary files that processes killed in `atomic_write` left of a path.
+    """Give the temporary files and folders that killed writers of a path left beside it.
 
-    Those of processes that are at it, too.
+    Those of writers that are still at work are among them.
     """
-    yield from path.parent.glob(f".{path.stem}-{'?' * 8}{path.suffix}")
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    yield from path.parent.glob(f".{stem}-{'[0-9a-f]' * 8}{suffix}")
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what killed writers left of a path that no other process writes now."""
+    for left in temporaries_of(path):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> Path:
@@ -170,23 +306,39 @@ def _acquired(lock: FileLock, path: Path) -> bool:
     return True
 
 
-def check_new_folder(path: str | os.PathLike) -> Path:
-    """Return the path of a folder that does not exist or is empty; refuse any other."""
+def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Path:
+    """Return the path of a folder that does not exist or holds at most the `old` files.
+
+    Raises
+    ------
+    FileExistsError
+        If it holds other files, or is not a folder.
+    """
     path = Path(path)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise FileExistsError(f"{path} holds files already; name a new or empty folder.")
+    if path.is_dir():
+        if others := sorted(file.name for file in {*path.iterdir()} - {*old}):
+            first = ", ".join([*others[:3], *(["..."] if others[3:] else [])])
+            raise FileExistsError(
+                f"{path} holds files already ({first}); name a new or empty folder."
+            )
+    elif path.exists():
+        raise FileExistsError(f"{path} is not a folder; name a new or empty folder.")
     return path
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary folder that becomes `path` when the block ends without error.
+def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
+    """Give a temporary folder whose files are those of `path` once the block has ended.
 
-    `path` must not exist, or be empty. If it is a link, what it points to is meant.
+    If the block fails, nothing has changed. `path` must not exist, or be empty but for the
+    `old` files, which are replaced. If it is a link, what it points to is meant. A folder
+    that exists stays the same one: it may be a mount point, or a shell's working folder.
     """
-    path = check_new_folder(os.path.realpath(path))
+    path = Path(os.path.realpath(path))
+    old = {path / file.name for file in old}
+    check_new_folder(path, old)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
+    temporary = _temporary_name(path / path.name if path.is_dir() else path)
     with _errors_of(path, temporary):
         temporary.mkdir()
         try:
@@ -194,14 +346,29 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 if file.is_file():
                     _flush_to_disk(file)
-            if path.is_dir():
-                path.rmdir()  # Windows renames to no name that is there
-            os.replace(temporary, path)
+            _move_into_place(temporary, path, old)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
+    """Make a temporary folder, or its files, those of `path`, and remove the `old` ones."""
+    if temporary.parent != path:
+        os.replace(temporary, path)
+        return
+    # Another process may have been as fast.
+    check_new_folder(path, {*old, temporary})
+    new = {path / entry.name for entry in temporary.iterdir()}
+    for target in new:
+        os.replace(temporary / target.name, target)
+    for file in old - new:
+        file.unlink()
+
+
 def write_text(path, text) -> None:
-    """Write a text file in UTF-8 that is whole or absent."""
+    """Write a text file in UTF-8 that is whole or absent.
+
+    Surrogates, as in file names that are not UTF-8, have no place in it and are escaped.
+    """
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -18,7 +18,9 @@ def interval_words(ends) -> str:
 
 def as_word(name) -> str:
     """Turn a name into one that every file system and MedMNIST's evaluator take."""
-    return re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-") or "unnamed"
+    word = re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-")
+    # With what is added to it, it must fit into the 255 bytes of a file name.
+    return word[:100].strip("-") or "unnamed"
 
 
 def shortened(words, n):

@@ -1,5 +1,6 @@
 """Hashes by which a later process knows the same data again."""
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -37,3 +38,12 @@ def _plain(value):
     # Of pandas, polars and pyarrow.
     names = getattr(value, "column_names", getattr(value, "columns", None))
     return array if names is None else [list(map(str, names)), array]
+
+
+def arrays_sha256(X, y) -> str:
+    """Hash of the arrays' shapes, types and values."""
+    digest = hashlib.sha256()
+    for array in (np.asarray(X), np.asarray(y)):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,13 +1,16 @@
-"""The same tables as plain text and as HTML."""
+"""Conversion of tables to plain text and HTML."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from octsk.utils.untrusted import printable
+
 
 class Table(NamedTuple):
-    """A titled table: a row's first cell says what it is, the others are figures."""
+    """Table with a title, in which the first cell of each row is its label."""
 
     title: str
     header: Sequence[str] = ()
@@ -15,40 +18,69 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
+# Characters that a spreadsheet interprets as the start of a formula, also in full width.
+_FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Return a cell of a CSV file that a spreadsheet does not evaluate as a formula.
+
+    Text that looks like a formula is prefixed with an apostrophe. Numbers are unchanged.
+
+    Examples
+    --------
+    >>> spreadsheet_cell("=cmd()"), spreadsheet_cell("-1.5"), spreadsheet_cell(-1)
+    ("'=cmd()", '-1.5', -1)
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
 def tables_to_text(tables: Sequence[Table]) -> str:
-    """Write tables one below the other, figures right-aligned under their heads."""
-    return "\n\n".join(_to_text(table) for table in tables)
+    """Convert tables to plain text, with numbers aligned right under their headers."""
+    return "\n\n".join(_format_text(table) for table in tables)
 
 
-def _to_text(table: Table) -> str:
-    lines = [table.header, *table.rows] if table.header else list(table.rows)
+def _format_text(table: Table) -> str:
+    rows = [table.header, *table.rows] if table.header else table.rows
+    lines = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [table.title]
+    text = [printable(table.title)]
     for line in lines:
         first, *figures = (
-            # A table without a head holds words, not figures.
+            # Tables without a header hold text, which is aligned left.
             cell.rjust(width) if index and table.header else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         text.append("  ".join(["", first, *figures]).rstrip())
     notes = [
-        textwrap.fill(note, 88, initial_indent="  ", subsequent_indent="    ")
+        textwrap.fill(
+            printable(" ".join(note.split())),
+            88,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
         for note in table.notes
     ]
     return "\n".join([*text, *notes])
 
 
-# Notebooks have styles of their own, other places have none.
+# Inline style, since notebooks and other pages style tables differently or not at all.
 _STYLE = 'style="text-align:{};padding:.1em .6em"'
 
 
 def tables_to_html(tables: Sequence[Table]) -> str:
-    """Write tables as one HTML element that needs no style sheet."""
-    return "<div>" + "".join(_to_html(table) for table in tables) + "</div>"
+    """Convert tables to a single HTML element that needs no style sheet."""
+    return "<div>" + "".join(_format_html(table) for table in tables) + "</div>"
 
 
-def _to_html(table: Table) -> str:
-    # A table without a head holds words, not figures.
+def _format_html(table: Table) -> str:
+    # Tables without a header hold text, which is aligned left.
     words = _STYLE.format("left")
     others = _STYLE.format("right") if table.header else words
     head = "".join(

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "silent_about_retracing", "start_tensorflow", "tf"]
+__all__ = [
+    "check_eager",
+    "float32_layers",
+    "keras",
+    "silent_about_retracing",
+    "start_tensorflow",
+    "tf",
+]
 
 # Informations, as TensorFlow 2.21 and 2.20 mark them, with what follows two of them.
 _INFORMATION = re.compile(
@@ -37,11 +44,57 @@ def __getattr__(name):
     if name not in ("keras", "tf"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     start_tensorflow()
-    import keras
     import tensorflow as tf
 
-    globals().update(keras=keras, tf=tf)
+    globals()["tf"] = tf
+    if name == "keras":
+        import keras
+
+        if keras.config.backend() != "tensorflow":
+            raise _no_tensorflow(f"Keras has the backend {keras.config.backend()!r}")
+        globals()["keras"] = keras
     return globals()[name]
+
+
+def _no_tensorflow(what) -> ImportError:
+    return ImportError(
+        f"octsk needs TensorFlow as the backend of Keras: {what}. Keras takes its backend "
+        "from the environment variable KERAS_BACKEND, else from ~/.keras/keras.json; set "
+        "KERAS_BACKEND=tensorflow before anything imports Keras."
+    )
+
+
+def check_eager() -> None:
+    """Refuse to compute where TensorFlow only writes down what is to be computed later.
+
+    Raises
+    ------
+    ValueError
+        If eager execution is off.
+    """
+    start_tensorflow()
+    import tensorflow as tf
+
+    if not tf.executing_eagerly():
+        raise ValueError(
+            "octsk needs TensorFlow's eager execution. Call it outside of tf.function and "
+            "of tf.Graph, and without tf.compat.v1.disable_eager_execution."
+        )
+
+
+@contextmanager
+def float32_layers() -> Iterator[None]:
+    """Make the layers that are created inside, in this thread, compute in float32.
+
+    Without it they take Keras's global dtype policy, such as "mixed_bfloat16". Keras keeps
+    a policy for each thread, so other threads are not affected.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def start_tensorflow() -> None:
@@ -50,12 +103,21 @@ def start_tensorflow() -> None:
     TensorFlow 2.21 writes before its own log level counts. So stderr is set aside, unless
     the log level asks for everything. Without a log level, TensorFlow is to show warnings
     and errors from now on.
+
+    Raises
+    ------
+    ImportError
+        If TensorFlow cannot be imported.
     """
     _share_cores()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     silently = level != "0" and "tensorflow" not in sys.modules
     with _stderr_sifted() if silently else nullcontext():
-        import tensorflow as tf
+        try:
+            import tensorflow as tf
+        except (ImportError, ValueError) as error:
+            # It imports Keras, which may have been told to use what is not installed.
+            raise _no_tensorflow(error) from error
 
         if is_bound():
             _let_threads_sleep()
@@ -110,7 +172,7 @@ def _stderr_sifted() -> Iterator[None]:
             yield
             failed = False
         finally:
-            if sys.stderr is not None:
+            if not getattr(sys.stderr, "closed", True):
                 sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)

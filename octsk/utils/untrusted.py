@@ -1,5 +1,6 @@
-"""What is checked in files from strangers before a library reads them."""
+"""Checks of files from strangers before a library reads them, and of their words."""
 
+import re
 import zipfile
 
 # A deflate stream cannot unpack to more than 1032 times its length
@@ -13,6 +14,37 @@ _BOMB_BYTES = 256 * 2**20
 # Groups and arrays in an HDF5 file: a network of 10,000 layers has some 50,000. Each takes
 # time to open, and a link to one that is there already few bytes.
 _MAX_H5_ENTRIES = 100_000
+
+# Control characters (C0, DEL, C1), line separators, marks that change the direction of
+# text, and surrogates, which stand for the bytes of names that are not UTF-8.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(words):
+    r"""Return text from outside in which nothing can act on a terminal.
+
+    Parameters
+    ----------
+    words : object
+        Text such as a file name or a server's reason phrase; anything else is taken as
+        ``str`` gives it.
+
+    Returns
+    -------
+    str
+        The text, with control characters, bidirectional marks and surrogates escaped as
+        in Python's string literals.
+
+    Examples
+    --------
+    >>> print(printable("scan\x1b[2J.png"))
+    scan\x1b[2J.png
+    """
+    return _UNPRINTABLE.sub(
+        lambda found: found[0].encode("unicode_escape").decode("ascii"), str(words)
+    )
 
 
 def check_zip_member(info):

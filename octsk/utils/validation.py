@@ -1,17 +1,32 @@
-"""What images, and labels beside them, may look like: checked and laid out here only."""
+"""What images may look like: checked and laid out here only."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isqrt
 from os import PathLike
 
 import numpy as np
 import scipy.sparse
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.validation import _num_samples, validate_data
+from sklearn.utils import check_array
+from sklearn.utils.validation import _get_feature_names, _num_samples, validate_data
 
 # Networks for grey (1) and colour (3) scans, and stacks of up to four en-face maps.
 MAX_CHANNELS = 4
+# How to make arrays of what is no array, by the module of its class or a base of it. They
+# are not told apart by isinstance, since their libraries need not be installed.
+_RECIPES = {
+    "medmnist": "Pass {name}.imgs as images and {name}.labels.ravel() as labels.",
+    "torch.utils.data.dataloader": "Make arrays of its batches: X, y = map(np.concatenate, "
+    "zip(*{name})).",
+    "torch.utils.data": "Make arrays of its items: X, y = map(np.stack, zip(*("
+    "(np.asarray(image), np.ravel(label)[0]) for image, label in {name}))).",
+    "tensorflow.python.data": "Make arrays of its batches: X, y = map(np.concatenate, "
+    "zip(*{name}.as_numpy_iterator())). Where it has no batches, use np.stack.",
+    "keras": "Make arrays of its batches: X, y = map(np.concatenate, zip(*({name}[i] for i "
+    "in range(len({name}))))).",
+    "polars.lazyframe": "Pass {name}.collect().",
+    "PIL": "Pass a list of images, [{name}].",
+}
 # Rounding in resizing code leaves floats a hair outside [0, 1].
 _TOLERANCE = 1e-6
 
@@ -57,7 +72,7 @@ def check_images(X, *, name="X", image_shape=None, estimator=None):
     return images
 
 
-def validate_images(estimator, X, *, reset):
+def validate_images(estimator, X, *, reset, name="X"):
     """Check the images given to `estimator`, as scikit-learn's ``validate_data`` does X.
 
     Parameters
@@ -70,26 +85,30 @@ def validate_images(estimator, X, *, reset):
         Images, see :func:`check_images`.
     reset : bool
         Whether this is `fit`.
+    name : str, default="X"
+        Name of the argument in error messages.
 
     Returns
     -------
     ndarray of shape (n, h, w, c)
         The images, not copied.
     """
-    X = as_array(X, "X")
-    if not reset and getattr(X, "shape", None) in _shapes_of_one(estimator.image_shape_):
+    X = as_array(X, name)
+    shape = getattr(X, "shape", ())
+    if not reset and shape in _shapes_of_one(estimator.image_shape_):
         raise ValueError(
-            f"X has shape {X.shape}, that of one image; pass a set of one, X[np.newaxis]."
+            f"{name} has shape {shape}, that of one image; pass a set of one, "
+            f"{name}[np.newaxis]."
         )
-    if getattr(X, "ndim", None) == 2:
-        # Column names and their number, in scikit-learn's words.
-        X = validate_data(
-            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
-        )
+    if len(shape) == 2:
+        X = _validate_rows(estimator, X, reset, name)
     elif reset and hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
     images = check_images(
-        X, image_shape=None if reset else estimator.image_shape_, estimator=estimator
+        X,
+        name=name,
+        image_shape=None if reset else estimator.image_shape_,
+        estimator=estimator,
     )
     if reset:
         estimator.image_shape_ = images.shape[1:]
@@ -99,43 +118,34 @@ def validate_images(estimator, X, *, reset):
     return images
 
 
-def check_column(y, name="y", *, warn=True):
-    """Check that labels are one for each image, and return them as (n,)."""
-    shape = getattr(y, "shape", None)
-    if shape is not None and len(shape) == 2 and shape[1] > 1:
+def _validate_rows(estimator, X, reset, name):
+    """Check the column names of a data frame and their number, in scikit-learn's words."""
+    names = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    is_known = _get_feature_names(X) is not None
+    if names and all(isinstance(column, str) for column in names) and not is_known:
         raise ValueError(
-            f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
-            f"One-hot rows become labels by {name}.argmax(axis=1)."
+            f"{name} is a {type(X).__module__}.{type(X).__name__}, whose column names "
+            "scikit-learn does not check. Pass a pandas or polars DataFrame, a pyarrow "
+            f"Table, or np.asarray({name}) to go without names."
         )
-    # numpy.iscomplexobj asks array-likes for more than numpy.asarray does.
-    kind = getattr(getattr(y, "dtype", None), "kind", None)
-    in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
-    if kind == "c" or in_list:
-        raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
-    column = column_or_1d(y, warn=warn)
-    if _mixes_kinds(y, column):
-        raise ValueError(
-            f"{name} mixes labels of several kinds, such as numbers, text and None; make "
-            "them of one kind, e.g. all text."
-        )
-    return column
-
-
-def _mixes_kinds(y, column):
-    # NumPy turns the numbers of a list that has text too into text.
-    if isinstance(y, list | tuple) and column.dtype.kind in "US":
-        return not all(isinstance(label, str | bytes) for label in y)
-    if column.dtype != object:
-        return False
+    kinds = {getattr(dtype, "kind", None) for dtype in getattr(X, "dtypes", ())}
     try:
-        np.unique(column)  # sorts, which labels of one kind can be
-    except TypeError:
-        return True
-    return False
+        rows = validate_data(
+            estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False
+        )
+    except ValueError as error:
+        if name == "X":
+            raise
+        raise ValueError(f"{name} does not fit X. {error}") from error
+    # scikit-learn makes floats of the integers in pandas's nullable columns.
+    if kinds and kinds <= {"i", "u"} and rows.dtype.kind == "f" and np.isfinite(rows).all():
+        rows = rows.astype(np.int64)
+    return rows
 
 
 def check_lengths(X, y, name="X", y_name="y"):
     """Check that there is a label for each image."""
+    _check_is_array(X, name)
     if isinstance(X, str | PathLike | Mapping) or not hasattr(X, "__len__"):
         raise ValueError(f"{name} must be an array of images; got {_what(X)}")
     n, n_labels = _num_samples(X), _num_samples(y)
@@ -145,8 +155,36 @@ def check_lengths(X, y, name="X", y_name="y"):
         )
 
 
+def _check_is_array(X, name):
+    """Refuse what other libraries have in the place of arrays, and say what to do."""
+    if hasattr(X, "__array__"):
+        return
+    modules = [cls.__module__ for cls in type(X).__mro__]
+    for start, recipe in _RECIPES.items():
+        if any(module.startswith(start) for module in modules):
+            raise ValueError(
+                f"{name} must be an array of images; got a {modules[0]}."
+                f"{type(X).__name__}. {recipe.format(name=name)}"
+            )
+
+
+def _check_pictures(images, name):
+    """Refuse Pillow's images whose numbers are neither grey levels nor colours."""
+    for i, image in enumerate(images):
+        mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
+        # I and F are of more levels; their range is checked like that of arrays.
+        if mode not in ("L", "RGB") and mode[0] not in "IF":
+            raise ValueError(
+                f"{name}[{i}] is an image of Pillow's mode {mode!r}. Convert the images: "
+                "image.convert('L') makes them grey, image.convert('RGB') colour."
+            )
+
+
 def as_array(X, name):
     """Return X as an array of numbers; data frames and sparse matrices as they are."""
+    _check_is_array(X, name)
+    if hasattr(X, "to_native"):
+        X = X.to_native()  # the data frame in one of narwhals
     if scipy.sparse.issparse(X) or isinstance(X, np.matrix) or hasattr(X, "columns"):
         return X  # scikit-learn knows what to do with them, or to say
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
@@ -154,12 +192,16 @@ def as_array(X, name):
             f"{name} is a masked array, and a network knows no masks; give the pixels "
             f"behind the mask a value, as {name}.filled(0) does."
         )
+    if isinstance(X, list | tuple) or getattr(getattr(X, "dtype", 0), "hasobject", False):
+        _check_pictures(X, name)
     try:
         array = np.asarray(X)
         if array.dtype == object and array.ndim:
             # So that integers stay integers, and arrays in it become its axes.
             numbers = np.asarray(array.tolist())
             array = numbers if numbers.dtype.kind in "iuf" else array
+    except (TypeError, RuntimeError) as error:  # such as PyTorch's
+        raise ValueError(f"{name} cannot be made an array: {error}") from error
     except ValueError as error:
         raise ValueError(
             f"{name} cannot be made one array ({error}); all images must have one shape, "
@@ -191,6 +233,8 @@ def _what(X):
         return f"a {type(X).__name__}; pass its 'data'."
     if isinstance(X, str | PathLike):
         return f"the path {str(X)!r}; octsk.load_image_files reads image files."
+    if isinstance(X, Iterator):
+        return f"a {type(X).__name__}; pass a list of its images."
     return f"{X!r:.60}."
 
 
@@ -246,7 +290,10 @@ def _square_shape(n_features, name):
             return side, side, channels
     raise ValueError(
         f"{name} has {n_features} features, which is no flattened square image (h * w or "
-        "h * w * 3 values); pass images that are not square as (n, h, w) or (n, h, w, c)."
+        "h * w * 3 values); pass images that are not square as (n, h, w) or (n, h, w, c). "
+        "Where a tool takes two axes only, a pipeline gives them their shape back: "
+        "make_pipeline(FunctionTransformer(np.reshape, kw_args={'shape': (-1, h, w)}), "
+        "net)."
     )
 
 
@@ -267,7 +314,8 @@ def _check_values(images, name):
 def _check_integers(low, high, dtype, name):
     if low < 0 or high > 255:
         hint = (
-            f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8')."
+            f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8') "
+            f"and 12-bit ones by ({name} // 16).astype('uint8')."
             if low >= 0
             else f"If bytes were read with a sign, {name}.view('uint8') mends it."
             if dtype == np.int8

@@ -1,4 +1,4 @@
-"""What a search varies, in the terms of Optuna's storages."""
+"""The distributions that a study draws parameters from."""
 
 from collections.abc import Sequence
 from numbers import Real

@@ -1,4 +1,4 @@
-"""Where studies live: journal files and databases."""
+"""Where a study is kept: in memory, in a journal file or in a database."""
 
 import os
 import shlex
@@ -7,8 +7,13 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages import (
+    InMemoryStorage,
+    JournalStorage,
+    RDBStorage,
+)
 from optuna.storages.journal import (
     JournalFileBackend,
     JournalFileOpenLock,
@@ -28,15 +33,64 @@ from octsk.utils.urls import hide_secrets, hide_secrets_in
 # 60), by which other machines tell that a process was killed.
 _HEARTBEAT = 60
 
+
 # Seconds to wait when several processes make the tables of an empty database at once.
 _WAITS = (0.5, 1.0, 2.0)
+
+
+_DEFAULT_NAME = "octsk"
+
 
 # How each record of a journal begins.
 _RECORD = b'{"op_code":'
 
 
-def open_storage(storage, name):
-    """Return an Optuna storage for what `OCTSearchCV` takes as one, for a study's name."""
+def open_study(storage, name, *, sampler, pruner, directions):
+    """Return the study of that name in a storage, a new one if there is none.
+
+    Parameters
+    ----------
+    storage : None, path, str or optuna.storages.BaseStorage
+        None for the memory of this process, or for a journal file of octsk's own where
+        the study has a name; the path of a journal file; the URL of a database; or a
+        storage.
+    name : str or None
+        Name of the study.
+    sampler, pruner : optuna sampler and pruner
+        Not kept by the storage.
+    directions : list of {"maximize", "minimize"}
+        One for each objective.
+
+    Returns
+    -------
+    optuna.Study
+        The study.
+
+    Raises
+    ------
+    ValueError
+        If the storage is none, or the study has other objectives.
+    """
+    storage = _storage(storage, name)
+    with secrets_hidden(storage):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name or _DEFAULT_NAME,
+            sampler=sampler,
+            pruner=pruner,
+            directions=directions,
+            load_if_exists=True,
+        )
+    found = [direction.name.lower() for direction in study.directions]
+    if found != directions:
+        raise ValueError(
+            f"the study {study.study_name!r} has the directions {found}, this search "
+            f"{directions}: give another study_name or storage."
+        )
+    return study
+
+
+def _storage(storage, name):
     if storage is None and name is None:
         return InMemoryStorage()
     if storage is None:

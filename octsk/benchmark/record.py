@@ -1,27 +1,19 @@
 """What a run is to do, as plain data: to go on with it, and to repeat it."""
 
-import hashlib
-import os
-import platform
 import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from octsk._version import __version__
 from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
+from octsk.utils.environment import environment
 from octsk.utils.files import only_one_at
 from octsk.utils.formatting import shortened
+from octsk.utils.hashing import arrays_sha256
 from octsk.utils.json import differences, jsonable, read_json, write_json
-
-PACKAGES = ("numpy", "scikit-learn", "scikeras", "keras", "tensorflow")
 
 # What of a report is the same where a run is repeated to the last bit.
 _FIGURES = ("n_samples", "metrics", "intervals", "recall", "confusion_matrix", "history")
@@ -129,17 +121,6 @@ def _check_goes_on(path, now) -> None:
             f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what it was "
             "begun with, or name another place."
         )
-
-
-def environment() -> dict[str, Any]:
-    """Versions, read without importing the packages, and the machine."""
-    versions = {"python": platform.python_version(), "octsk": __version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = package_version(package)
-        except PackageNotFoundError:
-            continue
-    return {**versions, "platform": platform.platform(), "cpu_count": os.cpu_count()}
 
 
 def _versions(environment) -> dict[str, str]:
@@ -313,15 +294,6 @@ def _describe_estimator(estimator) -> dict[str, Any]:
             if name.split("__")[-1] not in _LEFT_OUT
         },
     }
-
-
-def arrays_sha256(X, y) -> str:
-    """Hash of the arrays' shapes, types and values."""
-    digest = hashlib.sha256()
-    for array in (np.asarray(X), np.asarray(y)):
-        digest.update(f"{array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _hash_splits(dataset) -> dict[str, str]:

@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import NoneType
 
-import numpy as np
 import optuna
 from optuna.distributions import (
     check_distribution_compatibility,
@@ -25,7 +24,7 @@ from optuna.storages import (
 )
 from optuna.trial import TrialState
 
-from octsk.model_selection._storage import open_storage, secrets_hidden
+from octsk.model_selection.storage import secrets_hidden
 from octsk.utils.files import is_locked, only_one_at
 
 # What a trial keeps beside Optuna's own record.
@@ -33,104 +32,6 @@ FOLDS = "folds"
 ERROR = "error"
 _PROCESS = "process"
 _QUESTION = "question"
-
-_DEFAULT_NAME = "octsk"
-
-
-class TrialSeededSampler(optuna.samplers.BaseSampler):
-    """Optuna's TPE with a seed for each trial.
-
-    A sampler with one seed begins anew with each process: a continued search, or a
-    second process at the same one, would try what has been tried already.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the search.
-    """
-
-    def __init__(self, seed):
-        self._seed = seed
-        self._sampler = optuna.samplers.TPESampler(seed=seed)
-
-    def before_trial(self, study, trial):
-        """Take up the trial's own random numbers."""
-        seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
-        self._sampler = optuna.samplers.TPESampler(seed=int(seed))
-
-    def infer_relative_search_space(self, study, trial):
-        """Return what is drawn together."""
-        return self._sampler.infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study, trial, search_space):
-        """Draw parameters together."""
-        return self._sampler.sample_relative(study, trial, search_space)
-
-    def sample_independent(self, study, trial, param_name, param_distribution):
-        """Draw one parameter by itself."""
-        return self._sampler.sample_independent(
-            study, trial, param_name, param_distribution
-        )
-
-
-def make_pruner(pruner, max_epochs):
-    """Return an Optuna pruner for None, "median", "hyperband" or a pruner.
-
-    With `max_epochs` "auto" Hyperband waits for the first completed trial to know them.
-    """
-    if pruner is None:
-        return optuna.pruners.NopPruner()
-    if pruner == "median":
-        # The first epoch says little of the last.
-        return optuna.pruners.MedianPruner(n_warmup_steps=2)
-    if pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=max_epochs)
-    return pruner
-
-
-def open_study(storage, name, *, sampler, pruner, directions):
-    """Return the study of that name in a storage, a new one if there is none.
-
-    Parameters
-    ----------
-    storage : None, path, str or optuna.storages.BaseStorage
-        None for the memory of this process, or for a journal file of octsk's own where
-        the study has a name; the path of a journal file; the URL of a database; or a
-        storage.
-    name : str or None
-        Name of the study.
-    sampler, pruner : optuna sampler and pruner
-        Not kept by the storage.
-    directions : list of {"maximize", "minimize"}
-        One for each objective.
-
-    Returns
-    -------
-    optuna.Study
-        The study.
-
-    Raises
-    ------
-    ValueError
-        If the storage is none, or the study has other objectives.
-    """
-    storage = open_storage(storage, name)
-    with secrets_hidden(storage):
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name or _DEFAULT_NAME,
-            sampler=sampler,
-            pruner=pruner,
-            directions=directions,
-            load_if_exists=True,
-        )
-    found = [direction.name.lower() for direction in study.directions]
-    if found != directions:
-        raise ValueError(
-            f"the study {study.study_name!r} has the directions {found}, this search "
-            f"{directions}: give another study_name or storage."
-        )
-    return study
 
 
 def check_question(study, question):

@@ -1,0 +1,316 @@
+"""Measure classifiers on a test set, and hold them beside published results.
+
+Everything here uses estimators through scikit-learn's interface alone, so it works
+with any classifier that has ``predict_proba``. Models are never chosen by test
+score: every training run is reported.
+"""
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import clone
+
+from octsk.benchmark._run import (
+    BenchmarkRun,
+    _holds_only,
+    _new_folder,
+    _save_model,
+    _save_report,
+    _takes,
+)
+from octsk.benchmark.record import begun, make_plan, set_checkpoint_dir
+from octsk.datasets._splits import warn_of_shared_groups
+from octsk.evaluation._evaluate import _check_mapping, _evaluate
+from octsk.evaluation._report import (
+    BenchmarkReport,
+)
+from octsk.utils.columns import check_groups
+from octsk.utils.files import (
+    leftovers_of,
+    remove_temporaries,
+)
+from octsk.utils.formatting import as_word
+from octsk.utils.hashing import arrays_sha256
+
+# --------------------------------------------------------------------------------------
+# Several classifiers over several seeds
+# --------------------------------------------------------------------------------------
+
+
+def run_benchmark(
+    estimators: Mapping[str, Any],
+    dataset: Mapping,
+    *,
+    seeds: Sequence[int] = (0,),
+    corruptions: bool = False,
+    output_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    on_event: Callable[..., None] | None = None,
+) -> BenchmarkRun:
+    """Train each classifier with each seed, and measure it on the test split.
+
+    Each training starts from a clone whose ``random_state`` parameters (nested ones
+    too) are all set to the seed. The validation split goes to ``fit`` as ``X_val`` and
+    ``y_val`` where it takes them. The test split is only ever predicted.
+
+    Parameters
+    ----------
+    estimators : dict of classifier
+        Classifiers by name; they are cloned, not fitted.
+    dataset : Bunch
+        With ``train``, ``test`` and, if there is one, ``val``, each a Bunch with
+        ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns. A warning
+        names patients (``groups``) that have images in more than one split.
+    seeds : sequence of int, default=(0,)
+        One training of each classifier for each. Several show the spread between
+        trainings, which is large for small nets.
+    corruptions : bool, default=False
+        Whether to measure the balanced error under each corruption and severity of
+        `octsk.corrupt` too: 50 more predictions of the test split after each training.
+        Nothing is chosen by it. Needs scikit-image (``octsk[corruptions]``) and uint8
+        images.
+    output_dir : path-like, default=None
+        New or empty folder. Each training's report, scores and model are written when
+        it ends, so that they outlast an interruption; see `BenchmarkRun.save` for the
+        rest. octsk's nets without callbacks keep a checkpoint of the training under way.
+    resume : bool, default=False
+        Whether `output_dir` may hold the same run, not finished: trainings that are done
+        are not repeated, and that under way goes on from its last epoch.
+    on_event : callable, default=None
+        Called as ``on_event(kind, net=..., seed=..., index=..., total=..., ...)`` for
+        a progress display. ``index`` counts trainings from 0 to ``total`` - 1. Kinds:
+        ``"fit_start"`` and ``"fit_end"`` (with ``estimator``, which may be given a
+        callback at the first and must lose it at the second to keep it out of the
+        record) and ``"evaluated"`` (with ``report``), the only one for trainings that
+        had been done.
+
+    Returns
+    -------
+    BenchmarkRun
+        The reports and the classifiers fitted with the first seed; of those resumed,
+        octsk's alone.
+
+    Raises
+    ------
+    ImportError
+        If scikit-image is not installed, with `corruptions`.
+    TypeError
+        If `dataset` is not a Bunch.
+    ValueError
+        If there is no classifier or seed, one comes twice, two names give the same
+        file name, `dataset` lacks its training or test split, a group of the test split
+        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        classifiers, seeds or data.
+    FileExistsError
+        If `output_dir` holds files already, with `resume` other than those of a run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.utils import Bunch
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.arange(120) % 2
+    >>> X = rng.normal(size=(120, 5)) + y[:, None]
+    >>> dataset = Bunch(
+    ...     name="two blobs", size=None, synthetic=True,
+    ...     train=Bunch(data=X[:80], target=y[:80]),
+    ...     val=None,
+    ...     test=Bunch(data=X[80:], target=y[80:]),
+    ... )
+    >>> run = run_benchmark(
+    ...     {"linear": SGDClassifier(loss="log_loss")}, dataset, seeds=[0, 1, 2]
+    ... )
+    >>> run
+    <BenchmarkRun of linear on two blobs (SYNTHETIC), test split, seeds 0, 1, 2>
+    >>> [row] = run.summary()
+    >>> print(row["n_seeds"], 0 < row["acc_std"] < 0.1)
+    3 True
+    """
+    seeds = tuple(int(seed) for seed in seeds)
+    _check_run(estimators, dataset, seeds)
+    warn_of_shared_groups(dataset)
+    if corruptions:
+        _check_test_corruptible(dataset)
+    run = BenchmarkRun(
+        seeds=seeds,
+        training=_training_info(dataset),
+        dataset=dataset,
+        plan=make_plan(estimators, dataset, seeds, corruptions=corruptions),
+    )
+    if output_dir is None:
+        _train_all(run, estimators, dataset, None, on_event)
+        return run
+    folder = Path(output_dir)
+    record, checkpoints = folder / "run.json", folder / "checkpoints"
+    if not (resume and record.exists()) and not _holds_only(folder, leftovers_of(record)):
+        _new_folder(folder)
+    with begun(record, run.plan, checkpoints, resume=resume):
+        _train_all(run, estimators, dataset, folder, on_event)
+        run._save_overview(folder)
+        run._save_page(folder)
+        for file in [path for path in folder.rglob("*") if path.is_file()]:
+            # Of processes that were killed while they wrote it.
+            remove_temporaries(file)
+    return run
+
+
+def _train_all(run, estimators, dataset, folder, on_event) -> None:
+    """Put the report of each training into the run, and into the folder if there is one."""
+    trainings = [(net, seed) for net in estimators for seed in run.seeds]
+    corruptions = run.plan.get("corruptions", False)
+    for index, (net, seed) in enumerate(trainings):
+        tell = partial(
+            on_event or _ignore, net=net, seed=seed, index=index, total=len(trainings)
+        )
+        report, estimator = _done_before(folder, net, seed, corruptions)
+        if report is None:
+            report, estimator = _train(
+                _seeded(estimators[net], seed),
+                net,
+                seed,
+                dataset,
+                folder,
+                tell,
+                corruptions,
+            )
+        run.reports.setdefault(net, []).append(report)
+        if estimator is not None:
+            run.estimators.setdefault(net, estimator)
+        tell("evaluated", report=report)
+
+
+def _train(estimator, net, seed, dataset, folder, tell, corruptions):
+    tell("fit_start", estimator=estimator)
+    checkpointed = []
+    if folder is not None:
+        checkpointed = set_checkpoint_dir(estimator, folder / "checkpoints")
+    fit_seconds = _fit(estimator, dataset)
+    for one in checkpointed:
+        one.set_params(checkpoint_dir=None)
+        fit_seconds += getattr(one, "_seconds_before", 0.0)
+    tell("fit_end", estimator=estimator)
+    test = dataset["test"]
+    report = _evaluate(estimator, test["data"], test["target"], dataset, seed=seed)
+    rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
+    report = dataclasses.replace(
+        report, name=net, fit_seconds=fit_seconds, corruptions=rows
+    )
+    if folder is not None:
+        _save_model(folder, report, estimator)
+        # Last, since it says that this training is done.
+        _save_report(folder, report)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return report, estimator
+
+
+def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
+    from octsk.corruptions import error_rows, image_sets
+
+    return error_rows(net, seed, estimator, image_sets(test["data"], test["target"]))
+
+
+def _done_before(folder, net, seed, corruptions):
+    """Give report and net of a training that a run did before it was ended, or None."""
+    if folder is None:
+        return None, None
+    name = f"{as_word(net)}-seed{seed}"
+    path = folder / "reports" / f"{name}.json"
+    if not path.exists():
+        return None, None
+    model = folder / "models" / f"{name}.octsk"
+    estimator = None
+    if model.exists():
+        from octsk.classifiers import load
+
+        estimator = load(model)
+    report = BenchmarkReport.from_json(path)
+    if corruptions:
+        _check_whole(report.corruptions or [], net, seed, path)
+    return report, estimator
+
+
+def _check_whole(rows, net, seed, path) -> None:
+    from octsk.corruptions import CLEAN, CORRUPTIONS, SEVERITIES
+
+    kinds = [(CLEAN, 0), *((name, k) for name in CORRUPTIONS for k in SEVERITIES)]
+    found = [(r["net"], r["seed"], r["corruption"], r["severity"]) for r in rows]
+    if found != [(net, seed, *kind) for kind in kinds]:
+        raise ValueError(
+            f"{path} lacks errors on corrupted images, or has others than octsk writes: "
+            "remove it, and that training is done again."
+        )
+
+
+def _ignore(kind, **info) -> None:
+    """Stand in for an absent `on_event`."""
+
+
+def _check_run(estimators, dataset, seeds) -> None:
+    _check_mapping(dataset)
+    if not estimators:
+        raise ValueError("estimators must name at least one classifier, got none.")
+    words = [as_word(net) for net in estimators]
+    if len(set(words)) < len(words):
+        raise ValueError(
+            f"estimators must have names that differ as file names, got {list(estimators)}."
+        )
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be one or more different integers, got {seeds!r}.")
+    for split in ("train", "test"):
+        if dataset.get(split) is None:
+            raise ValueError(
+                f"dataset must have a {split} split, and {dataset.get('name')!r} has none."
+            )
+    test = dataset["test"]
+    if test.get("groups") is not None:
+        # Now, not when the first training has ended.
+        check_groups(test["groups"], len(test["target"]), "groups of the test split")
+
+
+def _check_test_corruptible(dataset) -> None:
+    if dataset.get("test") is None:
+        raise ValueError(
+            f"corruptions=True needs a test split, and {dataset.get('name')!r} has none."
+        )
+    from octsk.corruptions import check_corruptible
+
+    check_corruptible(dataset["test"]["data"], "dataset.test.data")
+
+
+def _seeded(estimator, seed):
+    """Clone, with every random_state in it set to the seed."""
+    estimator = clone(estimator)
+    names = [
+        name for name in estimator.get_params() if name.split("__")[-1] == "random_state"
+    ]
+    return estimator.set_params(**dict.fromkeys(names, seed))
+
+
+def _fit(estimator, dataset) -> float:
+    """Fit on the training split; the seconds it took."""
+    train, val = dataset["train"], dataset.get("val")
+    validation = {}
+    if val is not None and _takes(estimator.fit, "X_val"):
+        validation = {"X_val": val["data"], "y_val": val["target"]}
+    start = time.perf_counter()
+    estimator.fit(train["data"], train["target"], **validation)
+    return time.perf_counter() - start
+
+
+def _training_info(dataset) -> dict[str, Any]:
+    train, val = dataset["train"], dataset.get("val")
+    return {
+        "n_train": len(train["target"]),
+        "n_val": 0 if val is None else len(val["target"]),
+        # A file's hash covers all its splits.
+        "sha256": None
+        if dataset.get("sha256")
+        else arrays_sha256(train["data"], train["target"]),
+    }

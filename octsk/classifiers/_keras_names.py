@@ -1,0 +1,63 @@
+"""Names that Keras, scikeras and similar libraries use, and what octsk has instead."""
+
+_INSTEAD = {
+    "validation_data": "Pass X_val and y_val to fit.",
+    "eval_set": "Pass X_val and y_val to fit.",
+    "validation_split": "Set early_stopping=True and validation_fraction.",
+    "patience": "Set early_stopping=True and n_iter_no_change.",
+    "restore_best_weights": "early_stopping=True does so.",
+    "shuffle": "Each epoch takes the images in another random order.",
+    "initial_epoch": "Use warm_start=True or partial_fit to train further.",
+    "lr": "The parameter is called learning_rate.",
+    "seed": "The parameter is called random_state.",
+    "loss": "The loss is the cross-entropy, which class_weight, sample_weight, mixup and "
+    "label_smoothing change.",
+    "metrics": "history_ holds the loss and the accuracy; octsk.metrics has others, and "
+    "searches take `scoring`.",
+    "model": "Define a subclass of octsk.classifiers.BaseOCTNet with an architecture.",
+    "build_fn": "Define a subclass of octsk.classifiers.BaseOCTNet with an architecture.",
+}
+
+# What a subclass of a scikeras classifier may define and octsk does not use.
+_HOOKS = {
+    "target_encoder": "labels are numbered in sorted order; encode them before fit",
+    "feature_encoder": "change images in a step of a Pipeline before the classifier",
+    "scorer": "define score, or give a search another scoring",
+    "_keras_build_fn": "give the function as architecture= in the class statement",
+}
+
+
+def instead_of(name, parameters):
+    """Return a sentence that says what to use instead of a name, or "" if none is known.
+
+    Parameters
+    ----------
+    name : str
+        Name of an argument or a parameter that does not exist, possibly with prefixes as
+        in ``optimizer__learning_rate``.
+    parameters : collection of str
+        Names of the estimator's parameters.
+    """
+    owner, _, inner = name.rpartition("__")
+    if inner in parameters:
+        return f"Set the parameter {inner!r}, in the constructor or by set_params."
+    if owner in ("optimizer", "callbacks"):
+        return f"Give as {owner} a Keras object made with {inner}=..."
+    return _INSTEAD.get(inner, "")
+
+
+def refuse_arguments(estimator, method, arguments):
+    """Raise a TypeError for arguments that a method does not have, if there are any."""
+    for name in arguments:
+        message = f"{type(estimator).__name__}.{method}() has no argument {name!r}."
+        instead = instead_of(name, estimator._get_param_names())
+        raise TypeError(f"{message} {instead}".rstrip())
+
+
+def refuse_hooks(cls):
+    """Raise a TypeError for a class that defines what scikeras would use and octsk not."""
+    for name in _HOOKS.keys() & vars(cls).keys():
+        raise TypeError(
+            f"{cls.__name__} defines {name}, which octsk's estimators do not use, unlike "
+            f"scikeras: {_HOOKS[name]}."
+        )

@@ -1,0 +1,188 @@
+"""The options that several commands share, each declared once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Net(StrEnum):
+    """The networks by their short names."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    RESIDUAL = "residual"
+
+
+class Pruner(StrEnum):
+    """What can end bad trials early."""
+
+    MEDIAN = "median"
+    HYPERBAND = "hyperband"
+
+
+class Cost(StrEnum):
+    """What a search can keep low beside its score."""
+
+    N_PARAMETERS = "n_parameters"
+    FIT_TIME = "fit_time"
+
+
+class Split(StrEnum):
+    """The splits of a data set."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class ClassWeight(StrEnum):
+    """What `class_weight` can be on a command line."""
+
+    BALANCED = "balanced"
+
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="An npz file in MedMNIST's layout."),
+]
+
+
+DatasetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help="A MedMNIST set, such as octmnist or pneumoniamnist; downloaded if missing.",
+    ),
+]
+
+
+PhantomsOption = Annotated[
+    bool, typer.Option("--phantoms", help="Synthetic scans, drawn on the spot.")
+]
+
+
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="PIXELS",
+        help="Side of the images of --dataset (28, 64, 128, 224) or --phantoms.",
+        show_default="28",
+    ),
+]
+
+
+DataHomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-home",
+        metavar="FOLDER",
+        envvar="OCTSK_DATA",
+        help="Where downloaded sets are kept.",
+        show_default="the platform's cache",
+    ),
+]
+
+
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, metavar="S", help="Seed of the training.")
+]
+
+
+def _check_epochs(epochs: str | None) -> str | None:
+    if epochs in (None, "auto") or (epochs.isdecimal() and int(epochs) > 0):
+        return epochs
+    raise typer.BadParameter(f"{epochs!r} is neither a number from 1 up nor 'auto'")
+
+
+EpochsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--epochs",
+        metavar="N|auto",
+        help="Passes over the training images; auto: fewer, the more images there are.",
+        callback=_check_epochs,
+        show_default="the net's own",
+    ),
+]
+
+
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Images in a training step.",
+        show_default="32",
+    ),
+]
+
+
+OptimizerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        metavar="NAME",
+        help="Keras optimizer, such as adam, nadam or sgd.",
+        show_default="the net's own",
+    ),
+]
+
+
+AugmentationOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--augmentation/--no-augmentation",
+        help="Whether to vary the training images at random.",
+        show_default="augmentation",
+    ),
+]
+
+
+ClassWeightOption = Annotated[
+    ClassWeight | None,
+    typer.Option(
+        "--class-weight",
+        metavar="balanced",
+        help="Let each class count the same in training, however rare it is.",
+    ),
+]
+
+
+CorruptionsOption = Annotated[
+    bool,
+    typer.Option(
+        "--corruptions",
+        help="Measure the nets on test images with noise, blur and the like, too.",
+    ),
+]
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON, and all else on stderr."),
+]
+
+
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only the result, warnings and errors."),
+]
+
+
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace --output where it exists. An input is never replaced."
+    ),
+]
+
+
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
+]

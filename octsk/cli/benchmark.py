@@ -1,0 +1,246 @@
+"""octsk benchmark."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from octsk.cli._app import app
+from octsk.cli._inputs import (
+    draw_phantoms,
+    load_data,
+    make_net,
+)
+from octsk.cli._options import (
+    AugmentationOption,
+    BatchSizeOption,
+    ClassWeightOption,
+    CorruptionsOption,
+    DataHomeOption,
+    DataOption,
+    DatasetOption,
+    EpochsOption,
+    JsonOption,
+    Net,
+    OptimizerOption,
+    PhantomsOption,
+    QuietOption,
+    SeedOption,
+    SizeOption,
+)
+from octsk.cli._output import (
+    SYNTHETIC,
+    Output,
+    count_training_images,
+    format_data,
+    format_net,
+    print_facts,
+    print_message,
+    print_report,
+)
+from octsk.cli._run_folder import make_run_folder
+from octsk.utils.tensorflow import start_tensorflow
+
+# Pixels; the largest of MedMNIST's sets. Those of a run that is repeated.
+MAX_REPEATED_SIZE = 224
+
+
+@app.command(
+    epilog="\b\nExamples:\n"
+    "  octsk benchmark\n"
+    "  octsk benchmark --net small --net medium --seeds 5\n"
+    "  octsk benchmark --data clinic.npz --class-weight balanced\n"
+    "  octsk benchmark --net small --net residual --corruptions",
+)
+def benchmark(
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        list[Net] | None,
+        typer.Option(
+            metavar="small|medium|large|residual",
+            help="Net to train; repeat it for several.",
+            show_default="small",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Trainings of each net, from seed S up."),
+    ] = 1,
+    seed: SeedOption = 0,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    optimizer: OptimizerOption = None,
+    augmentation: AugmentationOption = None,
+    class_weight: ClassWeightOption = None,
+    corruptions: CorruptionsOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="New folder for models, reports and the figure.",
+            show_default="octsk-runs/<date>-<data>",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --output; no training is repeated."
+        ),
+    ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN.JSON",
+            dir_okay=False,
+            help="Repeat a run, nets and seeds, and say whether its figures come again.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train nets and print them beside published results.
+
+    Without options: Small, once, on OCTMNIST, which is downloaded (55 MB) if it is not
+    there. Where it cannot be had, synthetic scans take its place, and no published
+    result is shown.
+    """
+    from octsk.benchmark import run_benchmark
+    from octsk.benchmark.record import read_record
+    from octsk.cli._progress import TrainingDisplay
+    from octsk.datasets import DownloadError
+    from octsk.utils.files import check_output
+
+    out = Output(as_json, quiet)
+    if resume and output is None:
+        raise typer.BadParameter("--resume needs --output, the folder of the run")
+    if output is not None:
+        check_output(output / "run.json", [from_run], overwrite=True)
+    record = None
+    if from_run is not None:
+        own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
+        if seeds != 1 or seed or corruptions or any(value is not None for value in own):
+            raise typer.BadParameter("--from takes nets, options and seeds from a run")
+        record = read_record(from_run, ended=True)
+        if not (data or dataset or phantoms):
+            phantoms, dataset, size = _source_of(record, from_run)
+    try:
+        images = load_data(data, dataset, phantoms, size, data_home, out)
+    except DownloadError as error:
+        if dataset is not None:
+            raise
+        print_message("warning", error)
+        print_message("warning", "OCTMNIST cannot be had: synthetic scans take its place")
+        images = draw_phantoms(size or 28, out)
+    if images.synthetic:
+        print_report(SYNTHETIC, out.notes)
+    all_seeds = list(range(seed, seed + seeds))
+    if record is None:
+        nets = {
+            str(name): make_net(
+                name,
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                augmentation=augmentation,
+                class_weight=class_weight,
+            )
+            for name in net or [Net.SMALL]
+        }
+    else:
+        nets, all_seeds = _nets_of(record, images)
+        corruptions = record["plan"].get("corruptions", False)
+    words = "what is done is in {0}; --resume --output {0} goes on"
+    with make_run_folder(output, images.name, words) as folder:
+        print_facts(
+            {
+                "data": format_data(images),
+                **{
+                    name: format_net(each, count_training_images(images))
+                    for name, each in nets.items()
+                },
+                "seeds": ", ".join(map(str, all_seeds)),
+                "results": folder,
+            },
+            out.notes,
+        )
+        if len(all_seeds) == 1 and record is None:
+            _print_what_more_would_show(nets, out.notes)
+        with TrainingDisplay(out.progress) as display:
+            run = run_benchmark(
+                nets,
+                images,
+                seeds=all_seeds,
+                corruptions=corruptions,
+                output_dir=folder,
+                resume=resume,
+                on_event=display.on_event,
+            )
+    document = {**run.to_dict(), "folder": str(folder)}
+    if record is not None:
+        from octsk.benchmark.record import compare
+
+        document["differences"] = compare(record, run)
+    out.note()
+    out.result(document, lambda: print_report(run.to_text()))
+    out.note(f"\nPage with all of it: {folder / 'report.html'}")
+    out.note(f"Models, reports, scores and figure: {folder}")
+    if record is not None:
+        print_whether_equal(document["differences"], from_run, out)
+
+
+def _source_of(record, path):
+    """Say by which data options a run's images can be had."""
+    from octsk.datasets._registry import REGISTRY
+
+    data = record["plan"]["data"]
+    if data["synthetic"] and not data["file"]:
+        # A stranger's record is not to fill the memory.
+        if not isinstance(data["size"], int) or data["size"] > MAX_REPEATED_SIZE:
+            raise ValueError(
+                f"the run of {path} was on synthetic scans of {data['size']} pixels, and "
+                f"up to {MAX_REPEATED_SIZE} are drawn unasked: name them by --data"
+            )
+        return True, None, data["size"]
+    if data["name"] in REGISTRY:
+        return False, data["name"], data["size"]
+    raise ValueError(
+        f"the run of {path} was on {data['file'] or data['name']} (SHA-256 "
+        f"{data['sha256']}): say by --data where it is"
+    )
+
+
+def _nets_of(record, images):
+    """Make the nets of a run, once it is sure that it was on these images."""
+    from octsk.benchmark.record import check_data, make_estimators
+
+    check_data(record, images)
+    start_tensorflow()
+    return make_estimators(record), record["plan"]["seeds"]
+
+
+def print_whether_equal(differences, path, out) -> None:
+    """Print whether the figures of a repeated run are those of the record at `path`."""
+    if not differences:
+        out.note(f"All figures are equal to those of {path}, to the last digit.")
+        return
+    print_message("warning", f"{len(differences)} figures are not those of {path}")
+    for line in differences:
+        out.note(line)
+    raise typer.Exit(1)
+
+
+def _print_what_more_would_show(nets, console) -> None:
+    words = (
+        "One training of a net says little: with another seed it may end several points "
+        "away. --seeds 5 shows mean and spread, in five times the time."
+    )
+    if list(nets) == [Net.SMALL]:
+        words += " --net medium is the report's best net, and takes many times as long."
+    console.print(words)

@@ -1,0 +1,116 @@
+"""octsk evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from octsk.cli._app import app
+from octsk.cli._inputs import (
+    load_data,
+    load_model,
+)
+from octsk.cli._options import (
+    DataHomeOption,
+    DataOption,
+    DatasetOption,
+    JsonOption,
+    ModelArgument,
+    OverwriteOption,
+    PhantomsOption,
+    QuietOption,
+    SizeOption,
+    Split,
+)
+from octsk.cli._output import (
+    Output,
+    print_report,
+)
+
+
+@app.command(
+    epilog="\b\nExample:\n  octsk evaluate small.octsk --data clinic.npz --output report",
+)
+def evaluate(
+    model: ModelArgument,
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    split: Annotated[
+        Split, typer.Option(metavar="train|val|test", help="Images to measure on.")
+    ] = Split.TEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            file_okay=False,
+            help="New folder for the page, the report and the scores of each image.",
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a saved net on a data set.
+
+    Without data options, on OCTMNIST. Published results are shown only beside figures
+    that they can be compared with.
+    """
+    import octsk
+
+    out = Output(as_json, quiet)
+    old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
+    images = load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
+    classifier = load_model(model)
+    report = octsk.evaluate(
+        classifier,
+        images.data,
+        images.target,
+        dataset=images,
+        split=str(split),
+        seed=classifier.random_state,
+    )
+    if output is not None:
+        _write_evaluation(output, report, classifier, images, model.name, old)
+    out.result(report.to_dict(scores=False), lambda: print_report(report.to_text()))
+    if output is not None:
+        out.note(f"\nPage with all of it: {output / 'report.html'}")
+        out.note(f"Report, scores and model card: {output}")
+
+
+def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
+    """Return the files of an earlier evaluation in a folder, which are to be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If there are some and `overwrite` is False, or the folder holds other files.
+    """
+    from octsk.evaluation._report import EVALUATION_FILE
+    from octsk.utils.files import check_new_folder, check_output
+
+    files = [*folder.iterdir()] if folder.is_dir() else []
+    fixed = ("report.html", "report.txt", "report.json", "model_card.md")
+    old = [f for f in files if f.name in fixed or EVALUATION_FILE.fullmatch(f.name)]
+    check_new_folder(folder, old)
+    for file in old:
+        check_output(file, inputs, overwrite=overwrite)
+    return old
+
+
+def _write_evaluation(folder, report, classifier, images, file, old=()):
+    from octsk.reporting import html_report, model_card
+    from octsk.utils.files import atomic_folder, write_text
+
+    with atomic_folder(folder, old) as new:
+        report.to_json(new / "report.json")
+        if report.label_columns is not None:
+            report.to_medmnist_csv(new)
+        write_text(new / "report.txt", f"{report}\n")
+        about = {"estimator": classifier, "dataset": images}
+        write_text(new / "report.html", html_report(report, **about))
+        write_text(new / "model_card.md", model_card(report, **about, file=file))

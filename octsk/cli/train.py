@@ -1,0 +1,171 @@
+"""octsk train."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from octsk.cli._app import app
+from octsk.cli._inputs import (
+    load_data,
+    make_net,
+)
+from octsk.cli._options import (
+    AugmentationOption,
+    BatchSizeOption,
+    ClassWeightOption,
+    DataHomeOption,
+    DataOption,
+    DatasetOption,
+    EpochsOption,
+    JsonOption,
+    Net,
+    OptimizerOption,
+    OverwriteOption,
+    PhantomsOption,
+    QuietOption,
+    SeedOption,
+    SizeOption,
+    Split,
+)
+from octsk.cli._output import (
+    Output,
+    count_training_images,
+    describe_data,
+    format_data,
+    format_net,
+    print_facts,
+)
+
+
+@app.command(
+    epilog="\b\nExample:\n"
+    "  octsk train --data clinic.npz --net medium --output medium.octsk",
+)
+def train(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL",
+            dir_okay=False,
+            help="File for the trained net.",
+        ),
+    ],
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        Net, typer.Option(metavar="small|medium|large|residual", help="Net to train.")
+    ] = Net.SMALL,
+    seed: SeedOption = 0,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    optimizer: OptimizerOption = None,
+    augmentation: AugmentationOption = None,
+    class_weight: ClassWeightOption = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a training that was ended, if any."),
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train one net and save it.
+
+    It is trained on the train split (without data options, OCTMNIST's) and watched on
+    the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
+    what --resume goes on from.
+    """
+    from octsk.benchmark.record import begun, make_plan
+    from octsk.cli._progress import TrainingDisplay
+    from octsk.evaluation._report import resolved_params
+    from octsk.utils.files import check_output, remove_temporaries
+
+    out = Output(as_json, quiet, output)
+    check_output(output, [data], overwrite=overwrite)
+    images = load_data(data, dataset, phantoms, size, data_home, out)
+    check_output(output, [images.get("filename")], overwrite=overwrite)
+    if images.train is None:
+        splits = ", ".join(split for split in Split if images[split] is not None)
+        raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
+    classifier = make_net(
+        net,
+        random_state=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        augmentation=augmentation,
+        class_weight=class_weight,
+    )
+    # Now: that it cannot be made should not be found out after the training.
+    output.parent.mkdir(parents=True, exist_ok=True)
+    print_facts(
+        {
+            "data": format_data(images),
+            str(net): format_net(classifier, count_training_images(images)),
+            "seed": seed,
+        },
+        out.notes,
+    )
+    names = images.target_names
+    plan = make_plan({str(net): classifier}, images, [seed])
+    with (
+        _checkpoints_of(output, resume) as checkpoints,
+        begun(checkpoints / "plan.json", plan, checkpoints, resume=resume),
+    ):
+        with TrainingDisplay(out.progress) as display:
+            display.train(
+                classifier.set_params(checkpoint_dir=checkpoints),
+                images,
+                f"{net}, seed {seed}",
+            )
+        classifier.set_params(checkpoint_dir=None).save(
+            output, class_names=names and [names[label] for label in classifier.classes_]
+        )
+        remove_temporaries(output)
+    out.result(
+        {
+            "model": str(output),
+            "estimator": type(classifier).__name__,
+            "params": classifier.get_params(),
+            "resolved_params": resolved_params(classifier),
+            "data": describe_data(images),
+            "classes": classifier.classes_,
+            "history": classifier.history_,
+        },
+        lambda: out.note(f"Model: {output}"),
+    )
+
+
+@contextmanager
+def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
+    """Give the folder in which a training keeps what --resume goes on from."""
+    from octsk.utils.files import is_stream
+
+    if is_stream(output):
+        # Nothing stands beside a pipe or a device.
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    checkpoints = output.with_name(f"{output.name}.checkpoint")
+    held = {path.name for path in checkpoints.glob("[!.]*")}
+    if held and "plan.json" not in held:
+        # It goes when the training is done.
+        raise FileExistsError(
+            f"{checkpoints} holds files that no training wrote ({min(held)}): name another "
+            "--output, or move them"
+        )
+    if any(checkpoints.glob("*.npz")) and not resume:
+        raise FileExistsError(
+            f"{checkpoints} holds a training that was ended: go on with --resume, or "
+            "remove the folder to begin anew"
+        )
+    yield checkpoints

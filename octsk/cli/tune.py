@@ -1,0 +1,200 @@
+"""octsk tune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from octsk.cli._app import app
+from octsk.cli._inputs import (
+    load_data,
+    make_net,
+)
+from octsk.cli._options import (
+    CorruptionsOption,
+    Cost,
+    DataHomeOption,
+    DataOption,
+    DatasetOption,
+    JsonOption,
+    Net,
+    PhantomsOption,
+    Pruner,
+    QuietOption,
+    SeedOption,
+    SizeOption,
+)
+from octsk.cli._output import (
+    SYNTHETIC,
+    Output,
+    format_data,
+    print_facts,
+    print_report,
+)
+from octsk.cli._run_folder import make_run_folder
+from octsk.utils.urls import hide_secrets
+
+
+@app.command(
+    epilog="\b\nExamples:\n"
+    "  octsk tune --data clinic.npz --trials 30\n"
+    "  octsk tune --data clinic.npz --net medium --workers 2 --pruner median\n"
+    "  octsk tune --data clinic.npz --storage postgresql+psycopg://me@server/studies",
+)
+def tune(
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    phantoms: PhantomsOption = False,
+    size: SizeOption = None,
+    data_home: DataHomeOption = None,
+    net: Annotated[
+        Net, typer.Option(metavar="small|medium|large|residual", help="Net to tune.")
+    ] = Net.SMALL,
+    trials: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Trials in the study when the search ends."),
+    ] = 30,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1, metavar="SECONDS", help="Begin no trial after this time of searching."
+        ),
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=2, metavar="N", help="Folds of the train split that a trial is scored on."
+        ),
+    ] = 5,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Processes at the study, each with its share of cores."
+        ),
+    ] = 1,
+    space_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--search-space",
+            metavar="FILE",
+            dir_okay=False,
+            help="JSON file of what to vary, such as search_space.json of a report.",
+            show_default="what octsk.search_space gives",
+        ),
+    ] = None,
+    pruner: Annotated[
+        Pruner | None,
+        typer.Option(metavar="median|hyperband", help="End bad trials after a few epochs."),
+    ] = None,
+    cost: Annotated[
+        Cost | None,
+        typer.Option(
+            metavar="n_parameters|fit_time",
+            help="Keep this low too, and plot the Pareto front. Not with --pruner.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Where the study lives: a journal file, or the URL of a database.",
+            show_default="<data home>/studies/<study>.journal",
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the study.", show_default="<net>-<data>-<size>"
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    corruptions: CorruptionsOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="New folder for the report.",
+            show_default="octsk-runs/<date>-tune-<study>",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search for the settings of a net, and measure what was found.
+
+    Trials are cross-validated on the train split, patients kept together where the file
+    says who they are. The best is trained on the whole split and, where there is a test
+    split, measured on it beside the net's defaults. Killed at any moment and started
+    again, the same command goes on. Ctrl-C ends the search and keeps the best so far.
+    """
+    import octsk
+    from octsk.cli._progress import TrainingDisplay
+    from octsk.datasets import get_data_home
+    from octsk.utils.files import check_output
+    from octsk.utils.formatting import as_word
+
+    out = Output(as_json, quiet)
+    if storage is not None:
+        # A study is continued, so that its file may exist.
+        check_output(storage, [data, space_file], overwrite=True)
+    images = load_data(data, dataset, phantoms, size, data_home, out)
+    space = space_file and octsk.model_selection.read_search_space(space_file)
+    estimator = make_net(net, random_state=seed)
+    if space is None:
+        # Only sizes change the number of parameters, and much of the time.
+        space = octsk.search_space(estimator, sizes=cost is not None)
+    if study is None:
+        # A study with a cost is another one.
+        name = [str(net), images.name, str(images.size), *([str(cost)] if cost else [])]
+        study = as_word("-".join(name))
+    storage = storage or str(get_data_home(data_home) / "studies" / f"{study}.journal")
+    search = octsk.OCTSearchCV(
+        estimator,
+        space,
+        n_trials=trials,
+        timeout=timeout,
+        n_workers=workers,
+        cv=folds,
+        random_state=seed,
+        pruner=pruner and str(pruner),
+        cost=cost and str(cost),
+        storage=storage,
+        study_name=study,
+    )
+    # Here, since it loads Optuna.
+    from octsk.model_selection.storage import dashboard_command
+
+    if images.synthetic:
+        print_report(SYNTHETIC, out.notes)
+    with make_run_folder(output, f"tune-{study}") as folder:
+        print_facts(
+            {
+                "data": format_data(images),
+                "net": net,
+                "trials": f"{trials}, {folds} folds each",
+                "study": f"{study} in {hide_secrets(storage)}",
+                "dashboard": dashboard_command(storage),
+                "results": folder,
+            },
+            out.notes,
+        )
+        with TrainingDisplay(out.progress) as display:
+            run = octsk.tuning.tune(
+                search,
+                images,
+                seeds=[seed],
+                corruptions=corruptions,
+                output_dir=folder,
+                on_trials=display.on_trials,
+                on_event=display.on_event,
+            )
+    out.note()
+    out.result(
+        {**run.to_dict(), "folder": str(folder)}, lambda: print_report(run.to_text())
+    )
+    out.note(f"\nPage with all of it: {folder / 'report.html'}")
+    out.note(f"Report, figures and model: {folder}")
+    out.note("Look at the trials, with pip install optuna-dashboard:")
+    out.note(f"  {dashboard_command(storage)}")

@@ -1,0 +1,72 @@
+"""Checks of the splits of a data set."""
+
+import warnings
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from octsk.utils.columns import MISSING_TEXT, is_missing
+from octsk.utils.untrusted import printable
+
+SPLITS = ("train", "val", "test")
+
+# Groups that a warning names of each pair of splits.
+_N_NAMED = 5
+
+
+def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
+    """Find the groups (patients) that have images in more than one split.
+
+    Unknown groups (None, NaN) are never the same.
+
+    Parameters
+    ----------
+    dataset : Bunch or None
+        A data set with its splits, or one split, which knows of the others what
+        `load_medmnist` found in the file (`shared_groups`).
+
+    Returns
+    -------
+    dict of list
+        The groups in both splits, for each pair of splits that share any; empty where
+        there are none, or nothing is known of them.
+    """
+    dataset = {} if dataset is None else dataset
+    groups = {}
+    for split in SPLITS:
+        part = dataset.get(split)
+        column = part.get("groups") if isinstance(part, Mapping) else None
+        if column is not None and np.ndim(column) == 1:
+            groups[split] = dict.fromkeys(
+                one
+                for one in np.asarray(column).tolist()
+                if not is_missing(one, MISSING_TEXT)
+            )
+    if len(groups) < 2:
+        return dataset.get("shared_groups") or {}
+    pairs = combinations(groups, 2)
+    shared = {(a, b): [one for one in groups[a] if one in groups[b]] for a, b in pairs}
+    return {pair: both for pair, both in shared.items() if both}
+
+
+def warn_of_shared_groups(dataset: Mapping | None, stacklevel: int = 3) -> None:
+    """Warn of groups (patients) that have images in more than one split."""
+    words = [
+        f"{a} and {b} share {len(both)} ({_first(both)})"
+        for (a, b), both in shared_groups(dataset).items()
+    ]
+    if words:
+        name = printable((dataset or {}).get("name") or "the data set")
+        warnings.warn(
+            f"{name} has images of the same patients (groups) in several splits: "
+            f"{'; '.join(words)}. Figures measured on such patients are too good for new "
+            "ones; split the images by patient.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def _first(groups: list) -> str:
+    named = [printable(group) for group in groups[:_N_NAMED]]
+    return ", ".join(named + (["..."] if len(groups) > _N_NAMED else []))

@@ -1,0 +1,166 @@
+"""Uncertainty of a metric from its values on resamples, and intervals made of it.
+
+The method and its sources are described in `octsk.metrics.bootstrap_interval`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit, stdtr, stdtrit
+
+from octsk.metrics._resampled import draw_counts
+
+
+class Scale(NamedTuple):
+    """Range of a metric, and how its variance depends on its value.
+
+    Attributes
+    ----------
+    low, high : float
+        Least and greatest possible value.
+    kind : {'plain', 'rate', 'logit', 'loss'}
+        The variance is constant, or varies like that of a rate between `low` and
+        `high`, or is constant on the logit scale between them, or is proportional to
+        the distance from `low`.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    kind: str = "plain"
+
+
+class Estimate(NamedTuple):
+    """Value of a metric on a sample, and what is known of its uncertainty.
+
+    Attributes
+    ----------
+    value, variance : float
+        The metric, and its variance between samples like this one.
+    df : float
+        Degrees of freedom of the variance.
+    kish : float
+        ``1 / kish`` is Kish's effective number of the units that are drawn (images or
+        groups): a rate p has a variance of ``p * (1 - p) * kish`` when all images of a
+        group are right or wrong together.
+    scale : Scale
+        That of the metric.
+    """
+
+    value: float
+    variance: float
+    df: float
+    kish: float
+    scale: Scale
+
+
+def estimate(
+    metric: Callable, codes, groups, n_resamples, random_state, *, by_class, scale
+) -> Estimate:
+    """Bootstrap a metric.
+
+    Parameters
+    ----------
+    metric : callable
+        Takes counts of shape (n_resamples, n_samples), returns (n_resamples,) values.
+    codes : ndarray of shape (n_samples,), int
+        Class of each sample.
+    groups : ndarray of shape (n_samples,), int, or None
+        Group of each sample, 0 to n_groups - 1.
+    n_resamples : int
+        Number of resamples, 2 at least.
+    random_state : RandomState
+        What to draw with.
+    by_class : bool
+        Whether the metric gives each class the same weight, rather than each sample.
+    scale : Scale
+        That of the metric.
+    """
+    value = float(metric(np.ones((1, len(codes))))[0])
+    if math.isnan(value):
+        return Estimate(value, math.nan, math.nan, math.nan, scale)
+    blocks, products = [], np.zeros(len(codes))
+    for counts in draw_counts(codes, groups, n_resamples, random_state):
+        blocks.append(metric(counts) - value)
+        products += blocks[-1] @ counts
+    deviations = np.concatenate(blocks)
+    variance = float(deviations.var())
+    # Covariance of each count, which is 1 on average, with the metric.
+    influence = (products - deviations.sum()) / n_resamples
+    units = np.arange(len(codes))
+    if groups is not None:
+        influence, units = influence[np.unique(groups, return_index=True)[1]], groups
+    strata = codes if by_class or groups is None else np.zeros_like(codes)
+    leverage, df, kish = _design(units, strata, by_class)
+    if variance > 0:
+        if scale.kind != "rate":
+            df = 1 / (1 / df + _excess(influence, variance, n_resamples) / 2)
+        squares = influence**2
+        variance *= float((squares / (1 - leverage)).sum() / squares.sum())
+    return Estimate(value, variance, df, kish, scale)
+
+
+def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
+    """Leverage of each unit, Satterthwaite's degrees of freedom, and `Estimate.kish`."""
+    strata = np.unique(strata, return_inverse=True)[1]
+    sizes = np.zeros((units.max() + 1, strata.max() + 1))
+    np.add.at(sizes, (units, strata), 1)
+    n_units = (sizes > 0).sum(axis=0)
+    weights = np.ones(len(n_units)) if by_class else sizes.sum(axis=0)
+    weights /= weights.sum()
+    shares = sizes / sizes.sum(axis=0)
+    # A unit that is alone in a stratum (leverage 1) tells nothing about the spread there.
+    leverage = np.minimum((shares**2).sum(axis=1) / shares.sum(axis=1), 0.5)
+    parts = weights**2 / n_units
+    df = parts.sum() ** 2 / (parts**2 / np.maximum(n_units - 1, 1)).sum()
+    kish = ((shares @ weights) ** 2).sum()
+    return leverage, float(max(1, min(df, len(sizes) - 1))), float(kish)
+
+
+def _excess(influence, variance, n_resamples) -> float:
+    """Relative variance of a variance to which few units may contribute most."""
+    # That of a sum of squares, without what the finite number of resamples adds to the
+    # fourth powers on average.
+    noise = (3 * len(influence) / n_resamples + 6) / n_resamples
+    kurtosis = float((influence**4).sum()) / variance**2
+    return max(0.0, kurtosis - noise - 1 / len(influence))
+
+
+def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
+    """Return the ends of the interval."""
+    value, variance, df, kish, (low, high, kind) = estimate
+    if math.isnan(variance):
+        return math.nan, math.nan
+    t = float(-stdtrit(df, (1 - confidence_level) / 2))
+    if kind == "plain":
+        half = t * math.sqrt(variance)
+        return max(low, value - half), min(high, value + half)
+    if kind == "loss":
+        above = value - low
+        x = t**2 * variance / above if variance > 0 else 0.0
+        half = math.sqrt(x * above + x**2 / 4)
+        return value + x / 2 - half, value + x / 2 + half
+    width = high - low
+    p = (value - low) / width
+    if kind == "logit" and 0 < p < 1:
+        half = t * math.sqrt(variance) / width / (p * (1 - p))
+        left, right = float(expit(logit(p) - half)), float(expit(logit(p) + half))
+    else:
+        # At its bounds, the value is the same in all resamples.
+        x = t**2 * (variance / width**2 / (p * (1 - p)) if 0 < p < 1 else kish)
+        half = math.sqrt(x * p * (1 - p) + x**2 / 4)
+        # Each end by its distance from a bound, which is then met exactly.
+        left, right = (max(0.0, (q + x / 2 - half) / (1 + x)) for q in (p, 1 - p))
+        right = 1 - right
+    # Rounding must not exclude the value itself.
+    return low + width * min(left, p), low + width * max(right, p)
+
+
+def p_value(estimate: Estimate) -> float:
+    """Two-sided p-value of the hypothesis that a metric of a plain scale is 0."""
+    if estimate.value == 0:
+        return 1.0
+    with np.errstate(divide="ignore"):
+        t = np.abs(estimate.value) / np.sqrt(estimate.variance)
+    return float(2 * stdtr(estimate.df, -t))

@@ -1,0 +1,171 @@
+"""Batches of images for training: gathered, scaled, varied and mixed epoch by epoch."""
+
+import weakref
+
+import numpy as np
+
+from octsk.utils.tensorflow import tf
+from octsk.utils.validation import to_batch, to_unit
+
+# Pixels gathered, scaled and warped at a time: 32 batches of 32 images of 28 x 28, and
+# of larger images fewer, so that the memory in use does not depend on their size.
+_PART_PIXELS = 32 * 32 * 28 * 28
+
+
+class Batches:
+    """The batches of one set of images, epoch for epoch, for ``keras.Model.fit``.
+
+    The images stay as they are, uint8 or memory-mapped; a few batches at a time are
+    gathered, scaled and warped, in a thread of their own while the model trains.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, h, w, c)
+        Checked images.
+    y : ndarray of shape (n,), int
+        Class indices.
+    sample_weight : ndarray of shape (n,) or None
+        Weights in the loss.
+    index : ndarray of int
+        Which of the n images to use.
+    batch_size : int
+        Images in a batch.
+    seed : int or None, default=None
+        Seed of the order and of the augmentation, which both depend on the epoch too;
+        None keeps the order of `index`.
+    augmenter : OCTAugmenter or None, default=None
+        What varies the images.
+    n_classes : int or None, default=None
+        Number of classes, for labels as shares of the classes; None for class indices.
+    mixup : float, default=0.0
+        Both parameters of the beta distribution that the shares of two mixed images are
+        drawn from (Zhang et al. 2018); 0 mixes none. Needs `n_classes`.
+    """
+
+    def __init__(
+        self,
+        images,
+        y,
+        sample_weight,
+        *,
+        index,
+        batch_size,
+        seed=None,
+        augmenter=None,
+        n_classes=None,
+        mixup=0.0,
+    ):
+        self.images = images
+        self.y = y
+        self.sample_weight = sample_weight
+        self.index = index
+        # tf.data takes no NumPy numbers.
+        self.batch_size = int(batch_size)
+        self.seed = seed
+        self.augmenter = augmenter
+        self.n_classes = n_classes
+        self.mixup = mixup
+        self.epoch = 0
+        self._order, self._draws, self._share = index, None, None
+        pixels = self.batch_size * images.shape[1] * images.shape[2]
+        self._batches_per_part = max(1, _PART_PIXELS // pixels)
+
+    @property
+    def n_steps(self):
+        """Number of batches in an epoch."""
+        return -(-len(self.index) // self.batch_size)
+
+    def dataset(self):
+        """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
+
+        Each iteration over it is one epoch, the one that `epoch` says as the first batch
+        is taken; one iteration at a time.
+        """
+        # TensorFlow keeps the function for as long as the process lives (2.21), and must
+        # not keep the images with it; the data set does.
+        this = weakref.proxy(self)
+        specs = self._specs()
+
+        def part(i):
+            # TensorFlow optimises this graph anew for each epoch, so it is a small one,
+            # and what prepares the images is called from Python.
+            values = tf.numpy_function(
+                lambda i: this._part(i), [i], [spec.dtype for spec in specs]
+            )
+            for value, spec in zip(values, specs, strict=True):
+                value.set_shape(spec.shape)
+            return tuple(values)
+
+        # There is nothing to tune, and the end of an epoch would wait for the thread that
+        # tunes, which sleeps for longer and longer: up to half of an epoch (2.21).
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = (
+            tf.data.Dataset.range(-(-self.n_steps // self._batches_per_part))
+            .map(part)
+            .rebatch(self.batch_size)
+            .apply(tf.data.experimental.assert_cardinality(self.n_steps))
+            .prefetch(2 * self._batches_per_part)
+            .with_options(options)
+        )
+        dataset.batches = self
+        return dataset
+
+    def _specs(self):
+        """Return what a batch consists of."""
+        specs = [
+            tf.TensorSpec((None, *self.images.shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.int64)
+            if self.n_classes is None
+            else tf.TensorSpec((None, self.n_classes), tf.float32),
+        ]
+        if self.sample_weight is not None:
+            specs.append(tf.TensorSpec((None,), tf.float32))
+        return specs
+
+    def _part(self, i):
+        """Return the `i`-th part of an epoch, some batches of it in one."""
+        if i == 0:
+            self._begin()
+        size = self.batch_size * self._batches_per_part
+        part = slice(i * size, (i + 1) * size)
+        chosen = self._order[part]
+        y = self.y[chosen]
+        weight = None if self.sample_weight is None else self.sample_weight[chosen]
+        # As graphs of data sets do, whatever else there is.
+        with tf.device("CPU:0"):
+            x = to_unit(to_batch(self.images[chosen]))
+            if self._draws is not None:
+                x = self.augmenter.warp(x, self._draws[part])
+            if self.n_classes is not None:
+                y = tf.one_hot(y, self.n_classes)
+            if self._share is not None:
+                x, y, weight = _mix(x, y, weight, self._share[part])
+        return (x, y) if weight is None else (x, y, weight)
+
+    def _begin(self):
+        """Draw the order and all else of an epoch."""
+        if self.seed is None:
+            return
+        # A stream of its own for each epoch, whichever epochs ran before.
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self._order = rng.permutation(self.index)
+        n = len(self._order)
+        if self.augmenter is not None:
+            self._draws = self.augmenter.draw(n, self.images.shape[1:], rng)
+        if self.mixup:
+            self._share = rng.beta(self.mixup, self.mixup, n).astype(np.float32)
+
+
+def _mix(x, y, weight, share):
+    """Mix each image with the one before it, in random order, and their labels too."""
+
+    def blend(values, share):
+        return values * share + tf.roll(values, 1, axis=0) * (1 - share)
+
+    x = blend(x, share[:, None, None, None])
+    if weight is None:
+        return x, blend(y, share[:, None]), None
+    # The loss is that of both images, each with its own weight.
+    mixed = blend(weight, share)
+    return x, blend(y * weight[:, None], share[:, None]) / mixed[:, None], mixed

@@ -1,0 +1,54 @@
+"""The compiled forward pass of a network."""
+
+import numpy as np
+
+from octsk.training._settings import check_not_forked
+from octsk.utils.tensorflow import check_eager, tf
+from octsk.utils.validation import to_batch, to_unit
+
+# A forward pass takes as many pixels at a time as 256 images of 28 x 28 have, so that
+# its memory depends neither on the number of images nor on their size.
+_FORWARD_PIXELS = 256 * 28 * 28
+
+
+class Forward:
+    """The forward pass of a model, compiled once for each dtype of its images."""
+
+    def __init__(self, model):
+        self._function = tf.function(lambda batch: model(to_unit(batch), training=False))
+        self._shape = model.input_shape
+        self._compiled = {}
+
+    def __call__(self, batch):
+        """Return the logits of a batch of uint8 or float32 pixels as a tensor."""
+        if batch.dtype not in self._compiled:
+            spec = tf.TensorSpec(self._shape, batch.dtype)
+            self._compiled[batch.dtype] = self._function.get_concrete_function(spec)
+        return self._compiled[batch.dtype](tf.constant(batch))
+
+
+def logits(forward, images):
+    """Return the logits of checked images, a bounded part of them at a time.
+
+    Parameters
+    ----------
+    forward : Forward
+        The model's forward pass.
+    images : ndarray of shape (n, h, w, c)
+        Checked images.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes), float32
+        The logits.
+    """
+    check_not_forked()
+    check_eager()
+    if len(images) == 1:
+        # Matrix products of one row are summed in another order than those of more; a
+        # pair makes an image's logits the same, bit for bit, alone and among others.
+        return logits(forward, np.repeat(images, 2, axis=0))[:1]
+    size = max(2, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
+    # Parts of nearly equal size, so that no part is a single image.
+    parts = np.array_split(images, -(-len(images) // size))
+    return np.concatenate([forward(to_batch(part)).numpy() for part in parts])

@@ -1,0 +1,80 @@
+"""A warning before a training that may need more memory than there is."""
+
+import warnings
+from pathlib import Path
+
+from octsk.utils.tensorflow import tf
+
+# Per number in the output of a layer with a kernel, measured on SmallOCTNet and
+# ResidualOCTNet at 512 and 1,024 pixels: 2.5 to 5 numbers at the peak of a step.
+_PEAK_FACTOR = 4
+
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")  # version 2: of a container or a service
+
+
+def warn_of_memory(model, image_shape, batch_size):
+    """Warn if training may need more than half of the memory that is available.
+
+    The estimate is rough. It counts four times the outputs of all layers with a kernel
+    for one batch, and the weights with the optimizer's state three times: in the network,
+    in its twin and in the copy that is kept of the last whole epoch. Nothing is said where
+    a GPU trains or where the system does not tell how much memory is available.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network, its optimizer built.
+    image_shape : tuple of (h, w, c)
+        Shape of an image.
+    batch_size : int
+        Images in a training step.
+    """
+    available = available_bytes()
+    if available is None or tf.config.list_physical_devices("GPU"):
+        return
+    needed = estimate_bytes(model, batch_size)
+    if needed > available / 2:
+        height, width, _ = image_shape
+        warnings.warn(
+            f"Training on images of {height} x {width} pixels in batches of {batch_size} "
+            f"needs roughly {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB "
+            "are available. Smaller images, a smaller batch_size, and fewer filters and "
+            "dense_units need less.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def estimate_bytes(model, batch_size):
+    """Return roughly how many bytes training takes; see `warn_of_memory`."""
+    outputs = sum(
+        _size(layer.output.shape[1:])
+        for layer in model.layers
+        if any("kernel" in weight.name for weight in layer.weights)
+    )
+    state = sum(_size(v.shape) for v in model.variables + model.optimizer.variables)
+    return 4 * (_PEAK_FACTOR * batch_size * outputs + 3 * state)
+
+
+def available_bytes():
+    """Return how much memory this process may still take, or None if unknown."""
+    try:
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        available = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):  # not on Linux
+        return None
+    try:
+        limit = int((_CGROUP / "memory.max").read_text(encoding="utf-8"))
+        used = int((_CGROUP / "memory.current").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no container, or "max" for no limit
+        return available
+    return min(available, max(0, limit - used))
+
+
+def _size(shape):
+    size = 1
+    for n in shape:
+        size *= n or 1  # None for what is not known
+    return size

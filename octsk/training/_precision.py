@@ -1,0 +1,41 @@
+"""Training in bfloat16: where it is faster, and the network that multiplies in it."""
+
+from pathlib import Path
+
+from octsk.utils.tensorflow import keras, tf
+
+
+def has_fast_bfloat16():
+    """Say whether this machine trains faster in bfloat16 than in float32.
+
+    x86 processors with AMX or AVX512-BF16 (which gains less) and ARM processors with the
+    bf16 extension, as Linux names them, and GPUs from NVIDIA's Ampere on.
+    ``python -m benchmarks.speed --parts precision`` measures it.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        if details.get("compute_capability", (0, 0)) >= (8, 0):
+            return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
+
+
+def in_bfloat16(model):
+    """Return a copy of an untrained model that multiplies in bfloat16.
+
+    Its convolutions and dense layers do, the logits excepted. All else stays float32:
+    TensorFlow's element-wise operations take longer in bfloat16 on CPUs, which is where
+    Keras's "mixed_bfloat16" loses what the products gain.
+    """
+    products = (keras.layers.Conv2D, keras.layers.Dense)
+
+    def copy(layer):
+        config = layer.get_config()
+        if isinstance(layer, products) and layer is not model.layers[-1]:
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(model, clone_function=copy)

@@ -1,0 +1,95 @@
+"""What a process has to be like for networks to be made and trained in it."""
+
+# This import comes first, since it loads TensorFlow without its messages.
+from octsk.utils.tensorflow import check_eager, float32_layers, keras, tf  # isort: split
+
+import os
+import random
+import threading
+from contextlib import contextmanager
+
+from tensorflow.python.eager import context
+
+_forked = False
+
+
+def _note_fork():
+    global _forked
+    # No public name of TensorFlow's tells whether it has started its threads, which a
+    # forked process has not: it would wait for them for ever.
+    _forked = context.context()._initialized
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def check_not_forked():
+    """Refuse to work in a process that was forked from one where TensorFlow had started.
+
+    Raises
+    ------
+    RuntimeError
+        If it was.
+    """
+    if _forked:
+        raise RuntimeError(
+            f"process {os.getpid()} was forked from one in which TensorFlow had started, "
+            "and TensorFlow would hang in it. Start processes by another method: "
+            'multiprocessing.get_context("spawn"), or joblib, whose own do well.'
+        )
+
+
+def check_settings():
+    """Refuse to make or train a network where it would not be the documented one.
+
+    Raises
+    ------
+    RuntimeError
+        If the process was forked from one in which TensorFlow had started.
+    ValueError
+        If a global setting of TensorFlow or Keras forbids it.
+    """
+    check_not_forked()
+    check_eager()
+    if tf.distribute.has_strategy():
+        raise ValueError(
+            "octsk trains on one device and cannot make or train a network in the scope of "
+            "a tf.distribute strategy. Call it outside of that scope."
+        )
+    if keras.config.floatx() != "float32":
+        raise ValueError(
+            "octsk computes in float32 and cannot make or train a network while Keras's "
+            f"floatx is {keras.config.floatx()!r}. Call keras.config.set_floatx('float32') "
+            "first."
+        )
+
+
+# Keras reads Python's global random state when it makes a layer without a seed (3.15).
+_random_lock = threading.Lock()
+
+
+@contextmanager
+def seeded_layers(seed):
+    """Let layers made inside, in this thread, take their seeds from `seed`, in float32.
+
+    Keras draws them by ``random.randint``, whose state all threads of a process share:
+    Dask's own thread, for one, would now and then draw a number in between. So the
+    function gives this thread numbers of its own meanwhile, and others what it always
+    gives.
+    """
+    check_settings()
+    own, here = random.Random(seed), threading.get_ident()
+    with _random_lock:
+        # Under the lock: before, it might be another thread's function.
+        shared = random.randint
+
+        def randint(a, b):
+            return (own.randint if threading.get_ident() == here else shared)(a, b)
+
+        random.randint = randint
+        try:
+            with float32_layers():
+                yield
+        finally:
+            random.randint = shared

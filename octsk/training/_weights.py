@@ -1,0 +1,79 @@
+"""Weights of the images in the loss, and the class shares that follow from them."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+
+
+def loss_weights(y, sample_weight, class_weight, classes):
+    """Return the weights that do not depend on which images train, or None for none.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), int
+        Class indices.
+    sample_weight : ndarray of shape (n,), float32, or None
+        Weights of the images.
+    class_weight : None, "balanced" or dict
+        A dict multiplies the weights; "balanced" is left to `balance`.
+    classes : ndarray of shape (n_classes,)
+        The labels, which are the keys of a dict.
+
+    Returns
+    -------
+    ndarray of shape (n,), float32, or None
+        One weight for each image.
+
+    Raises
+    ------
+    ValueError
+        If the dict holds anything but numbers of 0 or more for these classes.
+    """
+    if not isinstance(class_weight, dict):
+        return sample_weight
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= float(weight) < math.inf):
+            raise ValueError(
+                f"class_weight must hold a number of 0 or more for each class; got "
+                f"{weight!r} for {label!r}."
+            )
+    by_class = compute_class_weight(class_weight, classes=classes, y=classes)
+    weight = by_class.astype(np.float32)[y]
+    return weight if sample_weight is None else weight * sample_weight
+
+
+def balance(y, weight, index):
+    """Return weights that let all classes of the images in `index` count alike.
+
+    These are scikit-learn's "balanced" weights, computed from the images in `index` and
+    the weights that they have already, and multiplied with these.
+    """
+    present = np.unique(y[index])
+    by_class = np.zeros(present[-1] + 1, np.float32)
+    by_class[present] = compute_class_weight(
+        "balanced",
+        classes=present,
+        y=y[index],
+        sample_weight=None if weight is None else weight[index],
+    )
+    balanced = np.zeros(len(y), np.float32)
+    balanced[index] = by_class[y[index]]
+    return balanced if weight is None else balanced * weight
+
+
+def without_ones(weight, index):
+    """Return None where all images in `index` have weight 1, which is to have none.
+
+    So images of weight 0 and images that were never given train the same network, bit for
+    bit: without weights TensorFlow sums the loss in another order.
+    """
+    return None if weight is None or (weight[index] == 1).all() else weight
+
+
+def class_shares(y, weight, index, n_classes):
+    """Return the share of each class among the images in `index`, by their weights."""
+    weights = None if weight is None else weight[index]
+    counts = np.bincount(y[index], weights=weights, minlength=n_classes)
+    return counts / counts.sum()

@@ -1,0 +1,64 @@
+"""What the whole epochs of a training have come to, should it be interrupted."""
+
+import keras
+
+
+class WholeEpochs(keras.callbacks.Callback):
+    """Keeps the history of the whole epochs and the state after the last of them.
+
+    It has to be the last of the callbacks: an epoch is whole when all others are done
+    with it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network before the training, its optimizer built.
+    history : dict of str to list of float
+        Losses and metrics of the epochs that a checkpoint has brought along.
+    scheduled : bool
+        Whether a schedule sets the learning rate, which then is no part of the state.
+    stopping : keras.callbacks.EarlyStopping or None
+        The callback that keeps the weights of the best epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        Losses and metrics of the whole epochs.
+    """
+
+    def __init__(self, model, history, *, scheduled, stopping):
+        super().__init__()
+        self._stopping = stopping
+        self._rate = model.optimizer.learning_rate.numpy() if scheduled else None
+        self._kept = self._state(model), {name: list(v) for name, v in history.items()}
+
+    @property
+    def history(self):
+        return self._kept[1]
+
+    def on_epoch_end(self, epoch, logs=None):
+        history = {
+            name: [*self.history.get(name, []), float(value)]
+            for name, value in logs.items()
+        }
+        # One assignment, which an interruption comes before or after.
+        self._kept = self._state(self.model), history
+
+    def restore(self, model):
+        """Put the state after the last whole epoch into a network."""
+        (arrays, best_weights), _ = self._kept
+        for variable, array in zip(_variables(model), arrays, strict=True):
+            variable.assign(array)
+        if self._rate is not None:
+            model.optimizer.learning_rate.assign(self._rate)
+        if best_weights is not None:
+            model.set_weights(best_weights)
+
+    def _state(self, model):
+        # Keras makes a new list of arrays for each best epoch.
+        best_weights = self._stopping.best_weights if self._stopping else None
+        return [v.numpy() for v in _variables(model)], best_weights
+
+
+def _variables(model):
+    return model.variables + model.optimizer.variables

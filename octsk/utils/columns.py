@@ -1,0 +1,155 @@
+"""What stands beside images, one entry for each: labels, groups and weights."""
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+# What pandas and NumPy make of a missing value where they turn values into text.
+MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
+
+
+def check_column(y, name="y", *, warn=True):
+    """Check that labels are known and one for each image, and return them as (n,).
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, 1)
+        Labels of one kind: a list, an array or a column of any data frame library.
+    name : str, default="y"
+        Name of the argument in error messages.
+    warn : bool, default=True
+        Whether to warn of the shape (n, 1).
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, or the labels have another shape or are of several kinds.
+    """
+    shape = getattr(y, "shape", None)
+    if shape is not None and len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
+            f"One-hot rows become labels by {name}.argmax(axis=1)."
+        )
+    # numpy.iscomplexobj asks array-likes for more than numpy.asarray does.
+    kind = getattr(getattr(y, "dtype", None), "kind", None)
+    in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
+    if kind == "c" or in_list:
+        raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
+    check_known(y, name, "Leave these images out, or label them.")
+    # scikit-learn makes floats of the integers and booleans of pandas's nullable columns.
+    column = column_or_1d(np.asarray(y) if hasattr(y, "__array__") else y, warn=warn)
+    if _mixes_kinds(y, column):
+        raise ValueError(
+            f"{name} mixes labels of several kinds, such as numbers and text; make them of "
+            "one kind, e.g. all text."
+        )
+    return column
+
+
+def _mixes_kinds(y, column):
+    # NumPy turns the numbers of a list that has text too into text.
+    if isinstance(y, list | tuple) and column.dtype.kind in "US":
+        return not all(isinstance(label, str | bytes) for label in y)
+    if column.dtype != object:
+        return False
+    try:
+        np.unique(column)  # sorts, which labels of one kind can be
+    except TypeError:
+        return True
+    return False
+
+
+def check_groups(groups, n, name="groups") -> np.ndarray:
+    """Check that each of `n` images belongs to a known group.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,) or (n, 1)
+        The group (patient) of each image: numbers or text.
+    n : int
+        Number of images.
+    name : str, default="groups"
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        The groups, numbered from 0.
+
+    Raises
+    ------
+    ValueError
+        If a group is missing, or there is not one for each image.
+    """
+    if np.shape(groups) not in [(n,), (n, 1)]:
+        raise ValueError(
+            f"{name} must have shape ({n},), one group for each image; got "
+            f"{np.shape(groups)}."
+        )
+    # Text as well: in the file of a data set, which holds no objects, a missing group is.
+    hint = "Leave these images out, or give each of them a group of its own."
+    check_known(groups, name, hint, also=MISSING_TEXT)
+    try:
+        return np.unique(np.ravel(groups), return_inverse=True)[1]
+    except TypeError:
+        raise ValueError(
+            f"{name} mixes groups of several kinds, such as numbers and text; make them of "
+            "one kind, e.g. all text."
+        ) from None
+
+
+def check_known(values, name, hint, also=()):
+    """Refuse missing values: NaN, None, NaT, pandas.NA and masked ones.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, 1)
+        One value for each image.
+    name : str
+        Name of the argument in the error message.
+    hint : str
+        What to do about missing values, a sentence.
+    also : sequence of str, default=()
+        Text that stands for a missing value.
+
+    Raises
+    ------
+    ValueError
+        If there are missing values; it says how many and where the first are.
+    """
+    # As objects, since NumPy would turn the NaN of a list that holds text into text.
+    kind = object if isinstance(values, list | tuple) else None
+    array = np.asarray(values, kind).ravel()
+    if array.dtype.kind == "O":
+        missing = np.array([is_missing(value, also) for value in array], bool)
+    elif array.dtype.kind in "US":
+        missing = np.isin(array.astype(str), also)
+    elif array.dtype.kind in "mM":
+        missing = np.isnat(array)
+    else:
+        missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
+    if isinstance(values, np.ma.MaskedArray):
+        missing = missing | np.ma.getmaskarray(values).ravel()
+    if missing.any():
+        where = [*np.flatnonzero(missing)[:5].tolist(), "..."][: missing.sum()]
+        raise ValueError(
+            f"{name} has missing values (NaN, None or the like) at {missing.sum()} of "
+            f"{len(missing)} positions ({', '.join(map(str, where))}). {hint}"
+        )
+
+
+def is_missing(value, also=()):
+    """Say whether a value, or a text among `also`, stands for none."""
+    if isinstance(value, str):
+        return value in also
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA is neither equal nor unequal to anything
+        return True
+    except ValueError:  # an array
+        return False

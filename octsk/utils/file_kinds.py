@@ -1,0 +1,274 @@
+"""Which kind of file this is, told by its content, and which call reads it."""
+
+import bz2
+import errno
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from octsk.utils.untrusted import printable
+
+# Suffixes of the image files that octsk reads.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+# Bytes at the beginning of a file by which it is recognised.
+_HEAD = 4096
+
+# Files of a folder that are looked at.
+_MAX_FILES = 10_000
+
+
+class FileKind(NamedTuple):
+    """What a file is, and what to do with it; both are parts of a sentence."""
+
+    what: str
+    advice: str
+
+    def __str__(self):
+        return f"it is {self.what}; {self.advice}"
+
+
+# Of the images that octsk reads.
+IMAGE_ADVICE = "octsk.load_image_files and octsk predict read it"
+
+
+def _image(name):
+    return FileKind(f"a {name} image", IMAGE_ADVICE)
+
+
+def _other_image(name):
+    return FileKind(f"a {name} image", "save it as PNG for octsk.load_image_files")
+
+
+def _table(what, reader):
+    return FileKind(
+        what,
+        f"{reader} reads it, and numpy.savez writes images and labels to an npz file, "
+        "which octsk takes",
+    )
+
+
+_CAUTION = "but only from people you trust, since such a file can run any code"
+
+EMPTY = FileKind("empty", "copy or write it again")
+WEB_PAGE = FileKind(
+    "a web page", "a server may have sent an error or login page; download the file again"
+)
+NPZ = FileKind(
+    "an npz file of arrays",
+    "octsk.load_medmnist reads data sets, octsk predict also an array named 'images'",
+)
+MODEL = FileKind("a model that octsk saved", "octsk.load reads it")
+CHECKPOINT = FileKind(
+    "the checkpoint of a training",
+    "fit the same net with the same checkpoint_dir, or use octsk train --resume, to go on",
+)
+KERAS = FileKind(
+    "a Keras model",
+    "keras.saving.load_model reads it, and its save('model.h5') writes a file for from_h5 "
+    "of a net of the same layers, such as octsk.SmallOCTNet.from_h5",
+)
+HDF5 = FileKind(
+    "an HDF5 file",
+    "from_h5 of a net of the same layers, such as octsk.SmallOCTNet.from_h5, reads it if "
+    "Keras wrote it, h5py otherwise",
+)
+PICKLE = FileKind("a pickle file", f"joblib.load reads it, {_CAUTION}")
+TORCH = FileKind(
+    "a PyTorch file", f"torch.load reads it, {_CAUTION}. octsk has no use for its weights"
+)
+ZIP = FileKind("a zip archive", "unpack it, and give what is inside")
+DICOM = FileKind(
+    "a DICOM file",
+    "pydicom.dcmread(file).pixel_array gives pixels, which octsk.load_image_files takes",
+)
+NPY = FileKind("an npy file of one array", "numpy.load reads it, numpy.savez writes npz")
+MATLAB = FileKind(
+    "a MATLAB file",
+    "scipy.io.loadmat (h5py for version 7.3) reads it, numpy.savez writes npz",
+)
+EXPORTED = "octsk reads no exported networks, but the .octsk file that the net's save wrote"
+ONNX = FileKind("an ONNX network", EXPORTED)
+TEXT = FileKind("a text file", "octsk reads images, npz files and its own models")
+CSV = _table("a table of text (CSV)", "pandas.read_csv")
+
+# How files begin.
+_SIGNATURES = (
+    (rb"\x89PNG\r\n\x1a\n", _image("PNG")),
+    (rb"\xff\xd8\xff", _image("JPEG")),
+    (rb"II[*+]\0|MM\0[*+]", _image("TIFF")),
+    (rb"BM.{4}\0{4}", _image("BMP")),
+    (rb"GIF8", _other_image("GIF")),
+    (rb"RIFF.{4}WEBP", _other_image("WebP")),
+    (rb".{4}jP  \r\n\x87\n", _other_image("JPEG 2000")),
+    (rb".{4}ftyp", _other_image("HEIC, AVIF or video")),
+    (rb".{128}DICM", DICOM),
+    (rb"MATLAB \d\.\d MAT-file", MATLAB),
+    (rb"\x89HDF\r\n\x1a\n", HDF5),
+    (rb"\x93NUMPY", NPY),
+    (rb"PAR1\x15", _table("a Parquet table", "pandas.read_parquet")),
+    (rb"ARROW1\0\0", _table("an Arrow table", "pandas.read_feather")),
+    (rb"SQLite format 3\0", _table("an SQLite database", "sqlite3")),
+    (rb".{4}TFL3", FileKind("a TensorFlow Lite network", EXPORTED)),
+    (rb".{257}ustar", FileKind("a tar archive", ZIP.advice)),
+    # Protocols 2 to 5; 0 and 1 are as old as Python 1.
+    (rb"\x80[\x02-\x05]", PICKLE),
+    # A protocol buffer says no more than that it begins with a version from 3 on.
+    (rb"\x08[\x03-\x1f][\x12:B]", ONNX),
+)
+
+# How compressed files begin, joblib's among them, and what unpacks them; xz may ask for
+# gigabytes.
+_COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
+    (b"x", None, zlib.decompressobj),  # and text may begin like that
+    (b"\x1f\x8b", "gzip", partial(zlib.decompressobj, 31)),
+    (b"BZh", "bzip2", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\0", "xz", partial(lzma.LZMADecompressor, memlimit=2**26)),
+    (b"]\0\0", "LZMA", partial(lzma.LZMADecompressor, memlimit=2**26)),
+)
+
+
+def recognise(path: Path) -> FileKind | None:
+    """Say what a file or folder is, whatever it is called; None where nobody knows.
+
+    Nothing is unpacked beyond its first bytes, and nothing in it is run.
+
+    Raises
+    ------
+    OSError
+        If it does not exist or cannot be read.
+    """
+    if path.is_dir():
+        return _recognise_folder(path)
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return EMPTY
+    for pattern, kind in _SIGNATURES:
+        if re.match(pattern, head, re.DOTALL):
+            return kind
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _recognise_zip(path)
+    return _recognise_compressed(head) or _recognise_words(head, path.suffix.lower())
+
+
+def begins_like_web_page(head: bytes) -> bool:
+    """Say whether a file begins as HTML does, a server's error or login page."""
+    return head.lstrip()[:14].lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+
+
+def check_is_file(path: Path, wanted: str) -> None:
+    """See that a file exists, in the words that are the same for all of octsk.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : str
+        What it should be, with its article.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it does not exist.
+    IsADirectoryError
+        If it is a folder. The message says what the folder holds.
+    OSError
+        If it is neither file nor folder, such as a pipe.
+    """
+    path.stat()
+    if path.is_dir():
+        kind = recognise(path)
+        content = f": it holds {kind.what}; {kind.advice}" if kind else ""
+        raise IsADirectoryError(f"{printable(path)} is a folder, not {wanted}{content}")
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def describe_subfolders(folder: Path) -> str:
+    """Name the subfolders that hold images, with their numbers, as "CNV (37), ..."."""
+    counts = {
+        sub.name: sum(1 for _ in islice(_images_under(sub), _MAX_FILES))
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir() and not sub.name.startswith(".")
+    }
+    shown = [f"{printable(name)} ({n:,})" for name, n in counts.items() if n]
+    more = f" and {len(shown) - 10} more" if len(shown) > 10 else ""
+    return ", ".join(shown[:10]) + more
+
+
+def _images_under(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _recognise_folder(folder: Path) -> FileKind | None:
+    names = [file.name for file in islice(folder.iterdir(), _MAX_FILES)]
+    if "saved_model.pb" in names:
+        return FileKind("a TensorFlow SavedModel", EXPORTED)
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+        return FileKind("images", "octsk.load_image_files and octsk predict read them")
+    if subfolders := describe_subfolders(folder):
+        return FileKind(
+            f"folders of images, {subfolders}",
+            "octsk.load_image_files reads one of them at a time, and numpy.savez writes "
+            "images and labels to an npz file",
+        )
+    if "models" in names and "run.json" in names:
+        return FileKind("an octsk run", "octsk.load reads the files in its folder models")
+    return None
+
+
+def _recognise_zip(path: Path) -> FileKind | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        return None
+    if "estimator.json" in names:
+        return MODEL
+    if "config.json" in names and "model.weights.h5" in names:
+        return KERAS
+    if {"state.npy", "weight_0.npy"} <= names:
+        return CHECKPOINT
+    if any(name.endswith(".npy") for name in names):
+        return NPZ
+    if any(name.endswith("/data.pkl") for name in names):
+        return TORCH
+    if "xl/workbook.xml" in names:
+        return _table("an Excel workbook", "pandas.read_excel")
+    return ZIP
+
+
+def _recognise_compressed(head: bytes) -> FileKind | None:
+    for start, name, unpacker in _COMPRESSED:
+        if not head.startswith(start):
+            continue
+        try:
+            inside = unpacker().decompress(head, 2)
+        except (OSError, lzma.LZMAError, zlib.error):
+            return None
+        if inside[:1] == b"\x80":
+            return PICKLE
+        return FileKind(f"a file compressed by {name}", ZIP.advice) if name else None
+    return None
+
+
+def _recognise_words(head: bytes, suffix: str) -> FileKind | None:
+    is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if re.search(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]", head) and not is_utf16:
+        return None
+    if begins_like_web_page(head):
+        return WEB_PAGE
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"{", b"[")):
+        return FileKind("a JSON file", TEXT.advice)
+    first, second, *_ = [*head.splitlines(), b"", b""]
+    columns = any(
+        0 < first.count(mark) == second.count(mark) for mark in (b",", b";", b"\t")
+    )
+    return CSV if columns or suffix in (".csv", ".tsv") else TEXT
