@@ -1473,8 +1473,16 @@ def test_ctrl_c_ends_all_workers(workers, tmp_path):
 
 @pytest.mark.slow
 def test_killed_worker_ends_the_search_with_one_sentence(workers, tmp_path):
-    trial = next(t for t in load_study(tmp_path).trials if t.state.name == "RUNNING")
-    os.kill(trial.user_attrs["process"]["pid"], signal.SIGKILL)
+    # One that has just begun has not said yet whose it is.
+    while not (
+        pids := [
+            trial.user_attrs["process"]["pid"]
+            for trial in load_study(tmp_path).trials
+            if trial.state.name == "RUNNING" and trial.user_attrs
+        ]
+    ):
+        time.sleep(0.01)
+    os.kill(pids[0], signal.SIGKILL)
     _, errors = workers.communicate(timeout=100)
     assert workers.returncode == 1
     assert (
