@@ -18,7 +18,6 @@ from octsk.metrics._intervals import Scale, ends, estimate
 from octsk.metrics._resampled import resampled_accuracy
 from octsk.utils.tables import Table
 
-GOAL = (0.93, 0.97)
 # The lead of the true class is smaller by this in a second network for comparison.
 BEHIND = 0.4
 # Probability of the second class above which an image counts as positive.
