@@ -1437,9 +1437,10 @@ def _with_defaults(init, defaults):
     @functools.wraps(init)
     def constructor(self, **params):
         for name in params.keys() - signature.parameters.keys():
+            instead = instead_of(name, signature.parameters)
             raise TypeError(
                 f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                f"{name!r}. {instead_of(name, signature.parameters)}".rstrip()
+                f"{name!r}{instead and f'. {instead}'}"
             )
         init(self, **{**defaults, **params})
 
