@@ -143,7 +143,7 @@ def _describe_arithmetic(net, n, seconds) -> str:
 
 def precision(arguments, folder) -> dict[str, Any]:
     """Compare the time and the held-out loss and accuracy of bfloat16 and float32."""
-    fast = run_apart("octsk.training._fitting:has_fast_bfloat16")
+    fast = run_apart("octsk.training._precision:has_fast_bfloat16")
     why = "" if fast else "no fast bfloat16 products on this machine: octsk uses float32"
     if not (fast or arguments.any_bfloat16):
         return {"goals": _precision_goals(None, None, why)}
