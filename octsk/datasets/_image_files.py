@@ -45,7 +45,7 @@ def load_image_files(
         One file, several files, or a folder whose image files are taken in the order
         of their names; :func:`~octsk.datasets.list_image_files` tells which. In the place
         of a path there may be an image in memory: the bytes of a file, an open binary
-        file such as :class:`io.BytesIO`, a Pillow image, or an array of shape (h, w),
+        file such as ``io.BytesIO``, a Pillow image, or an array of shape (h, w),
         (h, w, 3) or (h, w, 4).
     size : int, default=28
         Height and width of the result, in pixels.
