@@ -697,7 +697,7 @@ def test_speed(tmp_path, capsys):
     tiny = ["--repeats", "1", "--n", "512", "--n-small", "32", "--fits", "5", "--nets"]
     tiny += ["small", "--single", "3", "--epochs", "1", "--n-set", "4096", "--seeds", "2"]
     # As many that half of them is more than a fit's own memory varies by.
-    tiny += ["--megabytes", "300"]
+    tiny += ["--megabytes", "600"]
     parts = [name for name in speed.PARTS if name not in ("scaling", "search")]
     result = speed.main(
         ["--parts", *parts, *tiny, "--output", str(path), "--plot", str(plot)]
