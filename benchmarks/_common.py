@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from sklearn.utils import Bunch
 
 from octsk.datasets._phantoms import draw_splits
-from octsk.evaluation._report import synthetic_banner
+from octsk.evaluation.wording import synthetic_banner
 from octsk.utils.environment import environment
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_text

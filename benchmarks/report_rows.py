@@ -26,7 +26,7 @@ from benchmarks._common import (
     stop,
 )
 from octsk.benchmark import PublishedResult, published_results, run_benchmark
-from octsk.evaluation._report import data_words
+from octsk.evaluation.wording import format_split
 from octsk.utils.formatting import decimals
 from octsk.utils.tables import Table, tables_to_text
 
@@ -251,7 +251,9 @@ def _accuracies(result) -> Table:
         if comparable:
             cells += [decimals(summary["reported"][name]) for name in ("acc", "loss")]
         rows.append(cells)
-    return Table(f"Measured on {data_words(result['data'])}", header, rows, _notes(result))
+    return Table(
+        f"Measured on {format_split(result['data'])}", header, rows, _notes(result)
+    )
 
 
 def _format_mean(values) -> str:

@@ -173,7 +173,7 @@ def test_report_folder_is_whole_or_not_there(run, tmp_path, monkeypatch):
     def broken(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("octsk.tuning._tuning.write_json", broken)
+    monkeypatch.setattr("octsk.tuning._run.write_json", broken)
     with pytest.raises(OSError, match="disk full"):
         run.save(tmp_path / "report")
     assert list(tmp_path.iterdir()) == []

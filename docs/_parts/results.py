@@ -7,7 +7,7 @@ from typing import Any
 
 from docs._parts.tables import plain, rows_to_markdown, table_to_markdown
 from octsk.benchmark import PublishedResult, published_results
-from octsk.evaluation._report import synthetic_banner
+from octsk.evaluation.wording import synthetic_banner
 from octsk.utils.formatting import decimals
 from octsk.utils.tables import Table
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from octsk.evaluation._report import (
-    REPORT_FORMAT,
-    BenchmarkReport,
-    data_words,
-    interval_note,
+from octsk.evaluation._report import REPORT_FORMAT, BenchmarkReport
+from octsk.evaluation.wording import (
+    format_interval_note,
+    format_split,
     leak_notes,
     published_tables,
     synthetic_banner,
@@ -85,7 +84,7 @@ class BenchmarkRun:
     def __repr__(self):
         nets = printable(", ".join(self.reports))
         return (
-            f"<BenchmarkRun of {nets} on {data_words(self.first.data)}, "
+            f"<BenchmarkRun of {nets} on {format_split(self.first.data)}, "
             f"seeds {', '.join(map(str, self.seeds))}>"
         )
 
@@ -247,12 +246,12 @@ class BenchmarkRun:
             notes += [
                 f"One seed ({seeds}): how far another would fall from it is not known.",
                 f"In brackets: {first.confidence_level:.0%} intervals. "
-                + interval_note(first),
+                + format_interval_note(first),
             ]
         else:
             notes += [f"Mean ± standard deviation over {len(self.seeds)} seeds ({seeds})."]
         notes += leak_notes(first)
-        return Table(f"Measured on {data_words(first.data)}", header, rows, notes)
+        return Table(f"Measured on {format_split(first.data)}", header, rows, notes)
 
     def _trained_words(self) -> str:
         n_train = self.training["n_train"]

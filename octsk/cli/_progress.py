@@ -195,7 +195,7 @@ class _SearchProgress:
         if not 0 < self.n_done < total or new < 1:
             return words
         seconds = (datetime.now() - self._begun).total_seconds() / new
-        return f"{words}; {_time_words(seconds * (total - self.n_done))} left"
+        return f"{words}; {format_seconds(seconds * (total - self.n_done))} left"
 
 
 def _score(trial) -> float | None:
@@ -203,5 +203,5 @@ def _score(trial) -> float | None:
     return trial.values[0] if trial.state.name == "COMPLETE" else None
 
 
-def _time_words(seconds) -> str:
+def format_seconds(seconds) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

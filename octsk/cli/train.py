@@ -86,7 +86,7 @@ def train(
     """
     from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
-    from octsk.evaluation._report import resolved_params
+    from octsk.evaluation.params import resolved_params
     from octsk.utils.files import check_output, remove_temporaries
 
     out = Output(as_json, quiet, output)

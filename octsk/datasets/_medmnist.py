@@ -3,25 +3,30 @@
 import os
 import warnings
 from collections.abc import Iterable
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
-from octsk.datasets._download import digests, download, hide_secrets, remove_partial
-from octsk.datasets._registry import REGISTRY, SIZES, ZENODO, file_name, set_of_file
+from octsk.datasets._data_home import get_data_home, make_unpack_folder
+from octsk.datasets._download import digests, remove_partial
+from octsk.datasets._layout import (
+    _range_of,
+    read_class_names,
+    read_groups,
+    read_labels,
+    read_layout,
+)
+from octsk.datasets._mirrors import _how_to_get, _md5, download_set
+from octsk.datasets._registry import REGISTRY, SIZES, file_name, set_of_file
 from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
-from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import printable
 
 # Images of a split that take more than this (bytes) are memory-mapped unless told
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
 _MMAP_ABOVE = 2**30
 
-# What a file of one's own calls its classes, and how much may be read of that.
-_CLASS_NAMES, _MAX_NAMES_BYTES = "class_names", 2**14
 
 _CITATIONS = (
     "Yang, Shi, Ni, MedMNIST Classification Decathlon, ISBI 2021, pp. 191-195",
@@ -29,44 +34,6 @@ _CITATIONS = (
 )
 _KERMANY = ("Kermany et al., Cell 172(5):1122-1131.e9, 2018",)
 _ORIGINS = {"octmnist": _KERMANY, "pneumoniamnist": _KERMANY}
-
-
-def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
-    """Folder in which data sets are kept.
-
-    Parameters
-    ----------
-    data_home : path, default=None
-        The folder to use. If None, the environment variable ``OCTSK_DATA`` names it,
-        or else it is the platform's cache folder for octsk.
-
-    Returns
-    -------
-    folder : pathlib.Path
-        The folder; it may not exist yet.
-
-    Raises
-    ------
-    OSError
-        If no folder is named and the home directory is not known, as in some containers.
-
-    Examples
-    --------
-    >>> from octsk.datasets import get_data_home
-    >>> get_data_home("scans").name
-    'scans'
-    """
-    import pooch
-
-    try:
-        return Path(
-            data_home or os.environ.get("OCTSK_DATA") or pooch.os_cache("octsk")
-        ).expanduser()
-    except RuntimeError as error:
-        raise OSError(
-            "there is no folder for data sets, because the home directory is not known; "
-            "name one by data_home (--data-home) or the environment variable OCTSK_DATA"
-        ) from error
 
 
 def load_medmnist(
@@ -282,7 +249,7 @@ def fetch_medmnist(
         if path.exists():
             remove_partial(path)
         elif download_if_missing:
-            _download_set(path, known, mirror, n_retries, delay)
+            download_set(path, known, mirror, n_retries, delay)
         else:
             raise FileNotFoundError(f"{path} does not exist. {_how_to_get(path, known)}")
         try:
@@ -402,64 +369,6 @@ def _check_set(name, size) -> tuple[str, int]:
     return name, int(size)
 
 
-def _mirrors(mirror: str | Iterable[str] | None) -> list[str]:
-    if mirror is None:
-        mirror = os.environ.get("OCTSK_MIRROR", "").split()
-    bases = [mirror] if isinstance(mirror, str) else list(mirror)
-    for base in bases:
-        if not str(base).startswith(("https://", "http://")):
-            shown = hide_secrets(base) if isinstance(base, str) else base
-            raise ValueError(
-                f"mirror must be an https:// or http:// address; got {shown!r}"
-            )
-    return bases
-
-
-def _url_in(folder: str, file: str) -> str:
-    """Return the address of a file in a folder whose address may end in a query."""
-    address, mark, query = folder.partition("?")
-    return f"{address.rstrip('/')}/{file}{mark}{query}"
-
-
-def _download_set(path: Path, known: tuple[str, int], mirror, n_retries, delay) -> None:
-    if not isinstance(n_retries, Integral) or n_retries < 0:
-        raise ValueError(f"n_retries must be a whole number, 0 or more; got {n_retries!r}")
-    if delay < 0:
-        raise ValueError(f"delay must be 0 or more seconds; got {delay!r}")
-    urls = [_url_in(base, path.name) for base in _mirrors(mirror)]
-    urls.append(_zenodo_url(path.name))
-    _make_folder(path.parent)
-    download(urls, path, _md5(known), int(n_retries), delay, _how_to_get(path, known))
-
-
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"data_home: {folder} cannot be made a folder ({error.strerror}); name another "
-            "by data_home or by the environment variable OCTSK_DATA",
-        ) from error
-    return folder
-
-
-def _zenodo_url(file: str) -> str:
-    return f"{ZENODO}/{file}?download=1"
-
-
-def _md5(known: tuple[str, int]) -> str:
-    name, size = known
-    return REGISTRY[name].md5[size]
-
-
-def _how_to_get(path: Path, known: tuple[str, int]) -> str:
-    return (
-        f"Download {_zenodo_url(path.name)} by hand (MD5 {_md5(known)}) and place it in "
-        f"{path.parent}, or name another address with mirror= or OCTSK_MIRROR"
-    )
-
-
 # -- layout ------------------------------------------------------------------------
 
 
@@ -472,14 +381,14 @@ def _load(
 ) -> DataBunch:
     """Load a file; `known` is the set it must be, None where the file itself tells."""
     _npz.check_is_npz(path)
-    layout = _read_layout(path)
+    layout = read_layout(path)
     if split is not None and split not in layout:
         raise ValueError(f"{path} has no {split!r} split; it has {', '.join(layout)}")
-    labels = {part: _read_labels(path, layout[part]["labels"]) for part in layout}
+    labels = {part: read_labels(path, layout[part]["labels"]) for part in layout}
     md5, sha256 = digests(path)
     about = _describe(path, layout, labels, md5, known)
     if about["target_names"] is None:
-        about["target_names"] = _read_class_names(path, labels)
+        about["target_names"] = read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
     # Those of all splits, since the other ones matter to one that is loaded alone, too.
     groups = {
@@ -491,7 +400,7 @@ def _load(
         about["shared_groups"] = shared
 
     def make_folder() -> Path:
-        return _make_folder(get_data_home(data_home) / "unpacked" / sha256[:16])
+        return make_unpack_folder(get_data_home(data_home) / "unpacked" / sha256[:16])
 
     def load_split(part: str) -> DataBunch:
         members = layout[part]
@@ -502,7 +411,7 @@ def _load(
             if mapped
             else _npz.read_array(path, images),
             target=labels[part],
-            groups=_read_groups(path, members.get("groups")),
+            groups=read_groups(path, members.get("groups")),
             split=part,
             **about,
         )
@@ -511,114 +420,6 @@ def _load(
         return load_split(split)
     parts = {part: load_split(part) if part in layout else None for part in SPLITS}
     return DataBunch(**parts, **about)
-
-
-def _read_layout(path: Path) -> dict[str, dict[str, _npz.Member]]:
-    """Check the headers and give the members of each split that the file has."""
-    kinds = ("images", "labels", "groups")
-    members = _npz.read_headers(
-        path, {f"{part}_{kind}" for part in SPLITS for kind in kinds}
-    )
-    layout = {}
-    for part in SPLITS:
-        found = {
-            kind: members[f"{part}_{kind}"] for kind in kinds if f"{part}_{kind}" in members
-        }
-        if found:
-            _check_members(path, part, found)
-            layout[part] = found
-    if not layout:
-        raise ValueError(
-            f"{path} has not MedMNIST's layout: no 'train_images', 'val_images' or "
-            f"'test_images' among {_npz.list_keys(path)}"
-        )
-    shapes = {part: found["images"].shape[1:] for part, found in layout.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"{path}: the splits have images of different shapes: {shapes}")
-    return layout
-
-
-def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> None:
-    for kind in ("images", "labels"):
-        if kind not in members:
-            raise ValueError(f"{path} has {', '.join(members)} but no {kind} for {part!r}")
-    images, labels = members["images"], members["labels"]
-    if images.dtype != np.uint8:
-        raise ValueError(
-            f"{path}: {images.key} must be uint8 (0 to 255); it is {images.dtype}"
-        )
-    if len(images.shape) not in (3, 4) or (len(images.shape) == 4 and images.shape[3] != 3):
-        raise ValueError(
-            f"{path}: {images.key} must have shape (n, h, w) or (n, h, w, 3); it has "
-            f"{images.shape}. Volumes are not supported"
-        )
-    if 0 in images.shape:
-        raise ValueError(f"{path}: {images.key} is empty, its shape is {images.shape}")
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"{path}: {labels.key} must be integers; it is {labels.dtype}")
-    n = images.shape[0]
-    if len(labels.shape) == 2 and labels.shape[1] > 1:
-        raise ValueError(
-            f"{path}: {labels.key} has {labels.shape[1]} labels per image; "
-            "multi-label sets are not supported, only one class per image"
-        )
-    if labels.shape not in ((n,), (n, 1)):
-        raise ValueError(
-            f"{path}: {labels.key} must have shape ({n},) or ({n}, 1), as "
-            f"{images.key} has {n} images; it has {labels.shape}"
-        )
-    if "groups" in members and members["groups"].shape != (n,):
-        raise ValueError(
-            f"{path}: {part}_groups must have shape ({n},), as {images.key} has "
-            f"{n} images; it has {members['groups'].shape}"
-        )
-
-
-def _read_labels(path: Path, member: _npz.Member) -> np.ndarray:
-    return _npz.read_array(path, member).astype(np.int64).ravel()
-
-
-def _read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
-    if member is None:
-        return None
-    groups = _npz.read_array(path, member)
-    check_groups(groups, len(groups), f"{path}: {member.key}")
-    return groups
-
-
-def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:
-    """Give the lowest and the highest label of all splits."""
-    return min(y.min() for y in labels.values()), max(y.max() for y in labels.values())
-
-
-def _read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | None:
-    """Read what a file of one's own calls its classes, if it does."""
-    member = _npz.read_headers(path, {_CLASS_NAMES}).get(_CLASS_NAMES)
-    if member is None:
-        return None
-    if len(member.shape) != 1 or member.dtype.kind != "U":
-        raise ValueError(
-            f"{path}: {_CLASS_NAMES} must be text (dtype str) of shape (k,); it is "
-            f"{member.dtype} of shape {member.shape}"
-        )
-    lowest, highest = _range_of(labels)
-    if member.nbytes > _MAX_NAMES_BYTES or not 0 <= lowest <= highest < member.shape[0]:
-        raise ValueError(
-            f"{path}: {_CLASS_NAMES} must name each class from 0 on, in {_MAX_NAMES_BYTES} "
-            f"bytes at most; the labels run from {lowest} to {highest}, and there are "
-            f"{member.shape[0]} names in {member.nbytes} bytes"
-        )
-    try:
-        names = _npz.read_array(path, member).tolist()
-    except SystemError:  # of numbers that are no characters
-        names = []
-    are_words = all(name.strip() and name.isprintable() for name in names)
-    if len(set(names)) < member.shape[0] or not are_words:
-        raise ValueError(
-            f"{path}: {_CLASS_NAMES} must be different words of printable characters; they "
-            f"are {names!r:.80}"
-        )
-    return names
 
 
 def _describe(

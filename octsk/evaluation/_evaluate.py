@@ -13,11 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from octsk.datasets._splits import shared_groups, warn_of_shared_groups
-from octsk.evaluation._report import (
-    WITH_INTERVAL,
-    BenchmarkReport,
-    resolved_params,
-)
+from octsk.evaluation._report import WITH_INTERVAL, BenchmarkReport
+from octsk.evaluation.params import resolved_params
 from octsk.metrics import (
     bootstrap_interval,
     expected_calibration_error,

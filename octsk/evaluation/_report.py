@@ -13,6 +13,16 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
+from octsk.evaluation.params import resolve
+from octsk.evaluation.wording import (
+    _format_size,
+    format_interval_note,
+    format_seconds,
+    format_split,
+    leak_notes,
+    published_tables,
+    synthetic_banner,
+)
 from octsk.metrics import TITLES, medmnist_accuracy, medmnist_auc
 from octsk.published import published_results
 from octsk.utils.files import atomic_write
@@ -163,7 +173,7 @@ class BenchmarkReport:
 
     def __repr__(self):
         return (
-            f"<BenchmarkReport of {printable(self.name)} on {data_words(self.data)}: "
+            f"<BenchmarkReport of {printable(self.name)} on {format_split(self.data)}: "
             f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
         )
 
@@ -314,7 +324,7 @@ class BenchmarkReport:
         flag = as_word(self.data["name"] or "unnamed")
         size = self.data["size"]
         if size not in (28, None):
-            flag += f"_{_size_word(size)}"
+            flag += f"_{_format_size(size)}"
         path = folder / (
             f"{flag}_{self.data['split']}_[AUC]{auc:.3f}_[ACC]{acc:.3f}"
             f"@{as_word(run or self.run_name)}.csv"
@@ -346,12 +356,12 @@ class BenchmarkReport:
         words = f" ({', '.join(about)})" if about else ""
         facts = [
             ("classifier", f"{self.name}{words}"),
-            ("data", f"{data_words(self.data)}, {self.n_samples} images"),
+            ("data", f"{format_split(self.data)}, {self.n_samples} images"),
             (
                 "sha256",
                 self.data["sha256"] or f"{self.data['arrays_sha256']} (of the arrays)",
             ),
-            ("time", _time_words(self.fit_seconds, self.predict_seconds)),
+            ("time", format_seconds(self.fit_seconds, self.predict_seconds)),
         ]
         return [
             *synthetic_banner(self.data),
@@ -367,7 +377,7 @@ class BenchmarkReport:
             (title, decimals(self.metrics[name]), interval_words(self.intervals.get(name)))
             for name, title in TITLES.items()
         ]
-        notes = [interval_note(self), *leak_notes(self)]
+        notes = [format_interval_note(self), *leak_notes(self)]
         if math.isnan(self.metrics["auc"]):
             empty = [name for name, value in self.recall.items() if math.isnan(value)]
             notes.append(f"AUC is not defined: no image of {', '.join(empty)}.")
@@ -414,142 +424,6 @@ class BenchmarkReport:
 # --------------------------------------------------------------------------------------
 
 
-def published_tables(data, not_comparable) -> list[Table]:
-    if not_comparable:
-        title = "Published results: none stand beside these"
-        return [Table(title, notes=[f"Reason: {not_comparable}."])]
-    tables = [_benchmark_table(data["name"])]
-    printed = [
-        row
-        for row in published_results(data["name"], kind="report")
-        if row.note == "printed run"
-    ]
-    if printed:
-        rows = [(row.method, decimals(row.acc), decimals(row.loss)) for row in printed]
-        notes = [f"{printed[0].source}. One run each."]
-        header = ("net", TITLES["acc"], TITLES["log_loss"])
-        tables.append(
-            Table("Published: the 2021 report's printed runs", header, rows, notes)
-        )
-    return tables
-
-
-def _benchmark_table(name) -> Table:
-    v1, v2 = (published_results(name, kind="benchmark", version=v) for v in ("v1", "v2"))
-    rows = [
-        (one.method, *map(decimals, (one.acc, one.auc, two.acc, two.auc)))
-        for one, two in zip(v1, v2, strict=True)
-    ]
-    notes = [
-        "(28), (224): side of the net's input; for 224 the 28-pixel images were enlarged.",
-        f"v1: {v1[0].source}.",
-        f"v2: {v2[0].source}.",
-    ]
-    header = ("method", "v1 ACC", "v1 AUC", "v2 ACC", "v2 AUC")
-    return Table(f"Published: MedMNIST's benchmark of {name}", header, rows, notes)
-
-
-def synthetic_banner(data) -> list[Table]:
-    if not data["synthetic"]:
-        return []
-    note = "Drawn by a program, not scanned: these figures say nothing about real images."
-    return [Table("*** SYNTHETIC DATA ***", notes=[note])]
-
-
-def data_words(data) -> str:
-    size = f", {_size_word(data['size'])} px" if data["size"] else ""
-    synthetic = " (SYNTHETIC)" if data["synthetic"] else ""
-    name = printable(data["name"] or "unnamed data")
-    return f"{name}{synthetic}, {data['split']} split{size}"
-
-
-def _size_word(size) -> str:
-    return "x".join(map(str, np.atleast_1d(size)))
-
-
-def interval_note(report) -> str:
-    drawn = "patients" if report.resampled == "groups" else "images within each class"
-    note = (
-        f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
-        "set; the spread between trainings is not in them."
-    )
-    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
-
-
-def leak_notes(report) -> list[str]:
-    """Say in how far the patients measured on are in other splits, too."""
-    split = report.data["split"]
-    # Reports of older versions say nothing of it.
-    return [
-        f"NOT INDEPENDENT: {n} of the patients in the {split} split have images in the "
-        f"{other} split, too. The figures and their intervals are too optimistic for new "
-        "patients."
-        for other, n in (report.data.get("shared_groups") or {}).items()
-    ]
-
-
-def _time_words(fit_seconds, predict_seconds) -> str:
-    training = "" if fit_seconds is None else f"training {fit_seconds:.1f} s, "
-    return f"{training}prediction {predict_seconds:.1f} s"
-
-
-def resolved_params(estimator) -> dict[str, Any]:
-    """Return what None and "auto" among the parameters of nets in an estimator stand for.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A net of octsk, or an estimator that has some among its parameters.
-
-    Returns
-    -------
-    dict
-        By the names that ``estimator.get_params()`` has for them.
-    """
-    parts = {"": estimator}
-    parts |= {f"{name}__": part for name, part in estimator.get_params().items()}
-    return {
-        prefix + name: jsonable(value)
-        for prefix, part in parts.items()
-        if hasattr(part, "_resolved_params")
-        for name, value in part._resolved_params().items()
-    }
-
-
-def resolve(params, resolved) -> dict[str, Any]:
-    """Put the values that None and "auto" stand for into parameters, to be shown."""
-    return {
-        name: value
-        if name not in resolved
-        else f"auto ({resolved[name]})"
-        if value == "auto"
-        else resolved[name]
-        for name, value in params.items()
-    }
-
-
-def _parsed(values) -> dict[str, Any]:
-    """Turn what JSON held of a report into its attributes."""
-    arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
-    return {
-        **values,
-        **{
-            name: {key: _or_nan(value) for key, value in values[name].items()}
-            for name in ("metrics", "recall")
-        },
-        "intervals": {
-            key: (_or_nan(low), _or_nan(high))
-            for key, (low, high) in values["intervals"].items()
-        },
-        **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
-        # Reports of older versions have none.
-        "corruptions": checked_rows(values.get("corruptions")),
-        "label_columns": _checked_columns(
-            values.get("label_columns"), len(values["class_names"])
-        ),
-    }
-
-
 def _checked_columns(columns, n_classes) -> list[int | None] | None:
     """Return `label_columns` as a file held them, once looked through."""
     if columns is not None:
@@ -584,3 +458,25 @@ def _is_row(row) -> bool:
 
 def _or_nan(value) -> float:
     return float("nan") if value is None else value
+
+
+def _parsed(values) -> dict[str, Any]:
+    """Turn what JSON held of a report into its attributes."""
+    arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
+    return {
+        **values,
+        **{
+            name: {key: _or_nan(value) for key, value in values[name].items()}
+            for name in ("metrics", "recall")
+        },
+        "intervals": {
+            key: (_or_nan(low), _or_nan(high))
+            for key, (low, high) in values["intervals"].items()
+        },
+        **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
+        # Reports of older versions have none.
+        "corruptions": checked_rows(values.get("corruptions")),
+        "label_columns": _checked_columns(
+            values.get("label_columns"), len(values["class_names"])
+        ),
+    }

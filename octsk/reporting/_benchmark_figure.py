@@ -1,6 +1,6 @@
 """The figure of a benchmark run, made of Displays."""
 
-from octsk.evaluation._report import data_words
+from octsk.evaluation.wording import format_split
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
 from octsk.plots.drawing import COLOURS, COLUMN, WRONG, drawable, styled
 
@@ -46,7 +46,7 @@ def benchmark_figure(run):
 
 
 def _title(run, synthetic) -> str:
-    title = f"{data_words(run.first.data)}: {run.first.n_samples} images"
+    title = f"{format_split(run.first.data)}: {run.first.n_samples} images"
     if synthetic:
         title += "\nSYNTHETIC DATA: these figures say nothing about real images"
     return title

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from octsk._version import __version__
-from octsk.evaluation._report import data_words, leak_notes
+from octsk.evaluation.wording import format_split, leak_notes
 from octsk.metrics import TITLES
 from octsk.reporting._content import (
     check_alone,
@@ -210,7 +210,7 @@ def _measured(reports):
         "leaks": leak_notes(first),
         "brackets": f"{first.confidence_level:.0%} bootstrap intervals of this test set. "
         + (first.interval_caveat or ""),
-        "measured": f"{first.n_samples} images: {data_words(first.data)}",
+        "measured": f"{first.n_samples} images: {format_split(first.data)}",
         "seconds": first.fit_seconds,
         "recall": [f"{name} {decimals(value)}" for name, value in first.recall.items()],
     }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader
 
 from octsk._version import __version__
-from octsk.evaluation._report import data_words, published_tables
+from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
 from octsk.plots.drawing import unseen_figures
 from octsk.reporting import _pictures
@@ -123,7 +123,7 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     title, data = _title_and_data(run)
     return _template().render(
         title=title,
-        subtitle=data_words(data),
+        subtitle=format_split(data),
         synthetic=bool(data["synthetic"]),
         not_clinical=_NOT_CLINICAL,
         sections=sections,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from octsk.evaluation._report import data_words
+from octsk.evaluation.wording import format_split
 from octsk.model_selection import plot_pareto_front
 from octsk.utils.formatting import shortened
 
@@ -43,8 +43,8 @@ def _figure(run, size):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    title = f"{type(run.search.estimator).__name__}, {data_words(run._split())}"
-    # data_words says it of synthetic images; the colour says it again.
+    title = f"{type(run.search.estimator).__name__}, {format_split(run._split())}"
+    # format_split says it of synthetic images; the colour says it again.
     colour = _BEST if run.data["synthetic"] else "black"
     figure.suptitle(title, fontsize=11, color=colour)
     return figure

@@ -2,44 +2,23 @@
 
 import csv
 import os
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    LeaveOneGroupOut,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
 
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark._run import BenchmarkRun
-from octsk.benchmark._runner import (
-    _check_test_corruptible,
-    _fit,
-    _seeded,
-    run_benchmark,
-)
-from octsk.datasets._splits import warn_of_shared_groups
-from octsk.evaluation._evaluate import _check_mapping, _class_names, _describe, trained_on
-from octsk.evaluation._report import (
-    data_words,
-    resolve,
-    resolved_params,
-    synthetic_banner,
-)
-from octsk.model_selection import OCTSearchCV, search_space
+from octsk.evaluation._evaluate import _class_names, trained_on
+from octsk.evaluation.params import resolve, resolved_params
+from octsk.evaluation.wording import format_split, synthetic_banner
+from octsk.model_selection import OCTSearchCV
+from octsk.tuning._tune import _GROUPED, _space_entries
 from octsk.utils.environment import environment
-from octsk.utils.files import atomic_folder, atomic_write, check_new_folder, write_text
+from octsk.utils.files import atomic_folder, atomic_write, write_text
 from octsk.utils.formatting import decimals, shortened
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, spreadsheet_cell, tables_to_html, tables_to_text
@@ -56,9 +35,6 @@ _FEW = 4
 
 # Optuna's words for how a trial ended, where ours are others.
 _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
-
-# Seconds between two looks at a study.
-_LOOK = 1.0
 
 
 @dataclass(eq=False, repr=False)
@@ -113,7 +89,7 @@ class TuningRun:
     def __repr__(self):
         name = type(self.search.estimator).__name__
         n = len(self.search.study_.trials)
-        return f"<TuningRun of {name} on {data_words(self._split())}: {n} trials>"
+        return f"<TuningRun of {name} on {format_split(self._split())}: {n} trials>"
 
     def __str__(self):
         return self.to_text()
@@ -364,7 +340,7 @@ class TuningRun:
             "± is the standard deviation over the folds. The best of many trials looks "
             "better on the folds that it was chosen by than it is."
         )
-        return Table(f"Search on {data_words(self._split())}", rows=rows, notes=[note])
+        return Table(f"Search on {format_split(self._split())}", rows=rows, notes=[note])
 
     def _default(self, name):
         """Return a parameter as the estimator has it before the search."""
@@ -427,183 +403,6 @@ class TuningRun:
         names = [name.rpartition("__")[2] for name in params]
         title = "Best trial" if len(rows) == 1 else f"Best {len(rows)} trials"
         return Table(title, [*header, *names], rows)
-
-
-def tune(
-    search: OCTSearchCV,
-    dataset: Mapping,
-    *,
-    seeds: Sequence[int] = (0,),
-    corruptions: bool = False,
-    output_dir: str | os.PathLike | None = None,
-    on_trials: Callable[[OCTSearchCV], None] | None = None,
-    on_event: Callable[..., None] | None = None,
-) -> TuningRun:
-    """Search on the training split, and measure what was found on the test split.
-
-    The search sees the training split alone. Its best parameters are then fitted on all
-    of it, and measured on the test split beside the estimator as it was given, as
-    `octsk.benchmark.run_benchmark` does it. Where the data set has groups (patients),
-    folds keep them together.
-
-    Parameters
-    ----------
-    search : OCTSearchCV
-        The search. It stays unfitted: another with the same parameters is fitted. With
-        `cv` a number or None (5) folds are stratified and shuffled, in one way always, and
-        keep groups together. A study with a storage is continued. `refit` is not used.
-    dataset : Bunch
-        With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
-        ``data``, ``target`` and possibly ``groups``: what
-        `octsk.datasets.load_medmnist` returns. A warning names patients (``groups``)
-        that have images in more than one split.
-    seeds : sequence of int, default=(0,)
-        Seeds of the trainings after the search, one each of the default and the tuned
-        estimator. The tuned one of the first is kept.
-    corruptions : bool, default=False
-        As in `octsk.benchmark.run_benchmark`, of these trainings.
-    output_dir : path-like, default=None
-        New or empty folder, to which `TuningRun.save` writes.
-    on_trials : callable, default=None
-        Called with the search now and then while its `study_` goes on, and when it has
-        ended. For a progress display; in a thread of its own.
-    on_event : callable, default=None
-        As in `octsk.benchmark.run_benchmark`, of the trainings after the search.
-
-    Returns
-    -------
-    TuningRun
-        The search, the tuned estimator and their figures.
-
-    Raises
-    ------
-    TypeError
-        If `dataset` is not a Bunch.
-    ValueError
-        If it has no training split, or `OCTSearchCV.fit` finds something wrong; with
-        `corruptions`, if it has no test split or one that cannot be corrupted.
-    ImportError
-        If scikit-image is not installed, with `corruptions`.
-    FileExistsError
-        If `output_dir` holds files already.
-
-    See Also
-    --------
-    octsk.OCTSearchCV : The search, with its storages, workers and pruners.
-
-    Notes
-    -----
-    Ctrl-C ends the search, and the run goes on with the best trial so far.
-    """
-    _check_mapping(dataset)
-    train = dataset.get("train")
-    if train is None:
-        raise ValueError(
-            f"dataset must have a train split, and {dataset.get('name')!r} has none."
-        )
-    if corruptions:
-        # Now: that it cannot be done should not be found out after the search.
-        _check_test_corruptible(dataset)
-    if output_dir is not None:
-        check_new_folder(output_dir)
-    warn_of_shared_groups(dataset)
-    groups = train.get("groups")
-    params = search.get_params(deep=False)
-    params |= {"refit": False, "cv": _splitter(search.cv, groups)}
-    search = type(search)(**params)
-    if isinstance(search.scoring, (list, tuple, set, dict)):
-        raise ValueError(f"search must have one metric, got scoring={search.scoring!r}.")
-    grouped = {} if groups is None else {"groups": groups}
-    with _looked_at(search, on_trials):
-        search.fit(train["data"], train["target"], **grouped)
-    given, seeds = search.estimator, tuple(seeds)
-    tuned = clone(given).set_params(**clone(search.best_params_, safe=False))
-    run, estimator = None, None
-    if dataset.get("test") is None:
-        estimator = _seeded(tuned, seeds[0])
-        _fit(estimator, dataset)
-    else:
-        run = run_benchmark(
-            {DEFAULT: given, TUNED: tuned},
-            dataset,
-            seeds=seeds,
-            corruptions=corruptions,
-            on_event=on_event,
-        )
-        estimator = run.estimators[TUNED]
-    info = _describe(dataset, "train")
-    names = info["target_names"]
-    result = TuningRun(
-        search=search,
-        estimator=estimator,
-        benchmark=run,
-        data={
-            **{name: info[name] for name in ("name", "size", "sha256")},
-            "synthetic": bool(info["synthetic"]),
-            "n_train": len(train["target"]),
-            "n_groups": None if groups is None else len(np.unique(groups)),
-        },
-        class_names=None if names is None else [str(name) for name in names],
-        dataset=dataset,
-    )
-    if output_dir is not None:
-        result.save(output_dir)
-    return result
-
-
-# Splitters that put no group into training and test images both.
-_GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
-
-
-def _splitter(cv, groups):
-    if cv is not None and not isinstance(cv, Integral):
-        # An iterator of folds can be used once only.
-        return cv if hasattr(cv, "split") else list(cv)
-    cls = StratifiedKFold if groups is None else StratifiedGroupKFold
-    # The same folds in each run, or a study could not go on.
-    return cls(cv or 5, shuffle=True, random_state=0)
-
-
-@contextmanager
-def _looked_at(search, on_trials) -> Iterator[None]:
-    """Tell of the trials of a search, those of other processes too, while it goes on."""
-    if on_trials is None:
-        yield
-        return
-    ended = threading.Event()
-
-    def look():
-        while not ended.wait(_LOOK):
-            if hasattr(search, "study_"):
-                on_trials(search)
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    on_trials(search)
-
-
-def _space_entries(search) -> dict[str, Any]:
-    """Return the space of a search as `read_search_space` reads it."""
-    space = search.param_distributions
-    if space is None:
-        space = search_space(search.estimator)
-    entries = {}
-    for name, given in space.items():
-        values = getattr(given, "choices", given)
-        if hasattr(given, "low"):
-            kind = "int" if isinstance(given.low, int) else "float"
-            entries[name] = {
-                "type": kind,
-                **{key: getattr(given, key) for key in ("low", "high", "log", "step")},
-            }
-        else:
-            entries[name] = jsonable(list(values))
-    return entries
 
 
 def _words(name) -> str:
