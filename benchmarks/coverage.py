@@ -22,6 +22,8 @@ from octsk.utils.tables import Table
 BEHIND = 0.4
 # Probability of the second class above which an image counts as positive.
 THRESHOLD = 0.3
+# What the documentation says that the result was measured on.
+MEASURED_ON = "simulated scores, without images"
 # Number of patients of a population whose metrics are taken as the true values.
 POPULATION = 100_000
 

@@ -35,6 +35,7 @@ def _section(path: Path) -> str:
     except Exception as error:
         raise ValueError(f"{path} is no result of a script of today: {error!r}") from error
     measured_on, *facts = _facts(result, tables)
+    measured_on = (measured_on[0], getattr(script, "MEASURED_ON", measured_on[1]))
     first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")
     return "\n\n".join(
         [
