@@ -1,4 +1,4 @@
-"""The estimators: one class for each network, with its defaults."""
+"""Estimators: one class for each network with its defaults."""
 
 from octsk.classifiers._base import BaseOCTNet
 from octsk.classifiers._nets import (

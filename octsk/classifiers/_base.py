@@ -1,4 +1,4 @@
-"""The estimator: what scikit-learn expects, on top of scikeras."""
+"""Base class of the estimators, on top of scikeras."""
 
 # First, since scikeras loads TensorFlow too, and aloud.
 from octsk.utils.tensorflow import keras  # isort: split
@@ -202,7 +202,7 @@ _PARAMETERS = """filters : sequence of int, default={filters}
 
 
 class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
-    """Base of the estimators: everything but the network and its defaults.
+    """Base class of the estimators, without a network and defaults.
 
     A subclass is a few lines: its architecture, a function of the input shape and the
     number of classes that returns a Keras model giving logits, and the defaults in which
@@ -339,7 +339,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return cloned
 
     def set_params(self, **params):
-        """Set parameters, those of the augmenter too (``augmentation__rotation_range``).
+        """Set parameters, including ``augmentation__...`` parameters of the augmenter.
 
         Parameters
         ----------
@@ -485,7 +485,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return self
 
     def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
-        """Train one epoch more, from where the network and its optimizer stand.
+        """Train one further epoch from the current state of network and optimizer.
 
         Parameters
         ----------
@@ -539,7 +539,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return self
 
     def initialize(self, X, y):
-        """Make the network, untrained: to look at it, or to put weights into it.
+        """Build the untrained network, to inspect it or to load weights into it.
 
         Parameters
         ----------
@@ -576,7 +576,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return X, y
 
     def _set_up(self, y):
-        """Make the untrained network for images of `image_shape_` and the labels in y."""
+        """Build the untrained network for images of `image_shape_` and the labels y."""
         check_known(y, "classes", "Each class needs a label.")
         # scikeras copies a RandomState, so that a second fit repeats the first;
         # scikit-learn draws from it.
@@ -613,7 +613,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return X, y
 
     def _check_goes_on(self, y):
-        """Check that the network there is can be trained further on labels `y`."""
+        """Check that the existing network can be trained further on labels `y`."""
         self._check_known_labels(y, "y")
         made_with, now = self._made_with, self._architecture_arguments()
         if made_with != now:
@@ -663,7 +663,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return model
 
     def _compiled_model(self, reduced=False, like=None):
-        """Return the network, compiled; with the optimizer of `like`, if that is given."""
+        """Return the compiled network, with the optimizer of `like` if given."""
         own = getattr(self._architecture, "__module__", None) == "octsk.architectures"
         if keras.config.image_data_format() != "channels_last" and not own:
             raise ValueError(
@@ -701,7 +701,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         )
 
     def _fresh_optimizer(self):
-        """Return a new optimizer: they keep state, so each network gets its own."""
+        """Return a new optimizer, since each network needs its own state."""
         optimizer = _optimizer(self.optimizer)
         config = optimizer.get_config()
         if self.learning_rate is not None:
@@ -719,7 +719,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return _copy(optimizer, config)
 
     def _resolved_params(self):
-        """Return what the parameters stand for that are None or "auto"."""
+        """Return the resolved values of parameters that are None or "auto"."""
         try:
             config = self._fresh_optimizer().get_config()
         except ValueError:  # set to what no fit would take
@@ -765,7 +765,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         }
 
     def _kind(self):
-        """Return what makes the TensorFlow graph of a training step; see ModelPool."""
+        """Return what determines the TensorFlow graph of a training step; see ModelPool."""
         optimizer = self._fresh_optimizer()
         config = optimizer.get_config()
         del config["name"]  # Keras numbers them
@@ -783,7 +783,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         )
 
     def _twin(self):
-        """Return what `fit_model` is to know of a twin that trains for `model_`."""
+        """Return the arguments of `fit_model` for a twin that trains for `model_`."""
         reduced = self._reduces_precision()
         # A callback of the user may change the network that it is given for good.
         watched = self._steps_per_execution() == 1
@@ -811,7 +811,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return True
 
     def _fit_keras_model(self, X, y, *, whole=False, goes_on=False, **kwargs):
-        """Train, from the checkpoint on if there is one; `whole` for `fit` alone."""
+        """Train from the checkpoint if there is one; `whole` is for `fit` only."""
         if not (whole and self.checkpoint_dir is not None):
             self._train(X, y, scheduled=whole, **kwargs)
             return
@@ -830,7 +830,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
             self._draw_again(checkpoint)
 
     def _draw_again(self, checkpoint):
-        """Let the same call draw another seed, where none is given."""
+        """Draw a new seed for each call if none is given."""
         if self.random_state is None:
             checkpoint.remove()
 
@@ -845,7 +845,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         groups,
         **_,
     ):
-        """Return all that the weights after a fit depend on, as plain data."""
+        """Return everything that determines the fitted weights, as plain data."""
         if not self._callbacks_look_on():
             raise ValueError(
                 "checkpoint_dir does not go with callbacks, whose state no checkpoint "
@@ -938,7 +938,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         self._record(whole.history, before, shares)
 
     def _image_sets(self, X, y, sample_weight, X_val, y_val, groups):
-        """Return the images to train on, and those to validate on or None."""
+        """Return the training images and the validation images, which may be None."""
         weight = self._loss_weights(y, sample_weight)
         index = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
         if not len(index):
@@ -965,7 +965,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return train, validation
 
     def _keep_whole_epochs(self, whole, before, shares, was_fitted):
-        """After an interruption, be fitted by the whole epochs alone."""
+        """After an interruption, set the fitted state to the complete epochs."""
         self.class_prior_ = before
         # A callback may have set it.
         self.__dict__.pop("n_iter_", None)
@@ -977,7 +977,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
             self.interrupted_ = True
 
     def _record(self, history, before, shares):
-        """Be fitted by a training with this history."""
+        """Set the fitted attributes after a training with this history."""
         if history:
             n_epochs = len(history["loss"])
             self.class_prior_ = self._class_prior_after(before, shares, n_epochs)
@@ -986,7 +986,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         self.n_iter_ = len(self.history_["loss"])
 
     def _augmenter(self):
-        """Return what varies the training images, checked, or None."""
+        """Return the checked augmenter of the training images, or None."""
         if not isinstance(self.augmentation, OCTAugmenter):
             # NumPy's booleans, of a grid's array say, are True without being it.
             return OCTAugmenter.from_preset(self._preset) if self.augmentation else None
@@ -999,7 +999,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return self.augmentation
 
     def _check_trained(self, losses):
-        """Refuse a network that predicts nothing but NaN."""
+        """Raise an error if the network predicts only NaN."""
         # Early stopping may have put back the weights from before it diverged.
         lost = not self.early_stopping and not np.isfinite(losses[-1])
         if lost or not self._is_finite():
@@ -1058,7 +1058,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         )
 
     def _split(self, index, y, groups):
-        """Hold a stratified share of the images out for early stopping."""
+        """Hold out a stratified share of the images for early stopping."""
         if groups is not None:
             groups = check_groups(groups, len(y))
         try:
@@ -1219,7 +1219,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         return z if self.class_prior is None else z + self._log_prior_ratio()
 
     def _log_prior_ratio(self):
-        """Return what moves logits from the shares in training to `class_prior`."""
+        """Return the shift of the logits from the training shares to `class_prior`."""
         if self.class_prior_ is None:
             raise ValueError(
                 "class_prior needs the shares of the classes in training, which are not "
@@ -1252,7 +1252,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
     # --- Files -------------------------------------------------------------------------
 
     def save(self, path, *, class_names=None):
-        """Write the fitted estimator to one file, which :func:`octsk.load` reads.
+        """Save the fitted estimator to a file that :func:`octsk.load` reads.
 
         The file is a zip archive of the Keras model and a JSON text: no pickle inside.
         Callbacks and `checkpoint_dir` do not come back.
@@ -1296,7 +1296,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
         _files.save(self, path, names)
 
     def export(self, path, format="onnx"):
-        """Write the fitted network for programs without octsk: pixels to probabilities.
+        """Export the fitted network, from pixels to probabilities, for use without octsk.
 
         The exported network takes a batch of any number of uint8 pixels, shape
         ``(n, h, w, c)``, as `images`, and gives what `predict_proba` does as
@@ -1351,7 +1351,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
 
     @classmethod
     def from_h5(cls, path, *, classes=None, image_shape=(28, 28, 1), **params):
-        """Make a fitted estimator from a Keras 2 ``.h5`` file of the same network.
+        """Create a fitted estimator from a Keras 2 ``.h5`` file of the same network.
 
         Only arrays are read from the file, by layer order, and nothing in it is run; so a
         whole model and a weights-only file will do, saved with or without a declared
@@ -1427,7 +1427,7 @@ class BaseOCTNet(KerasClassifier, metaclass=MixinFirst):
 
 
 def _with_defaults(init, defaults):
-    """Return a constructor with other defaults, which its signature shows."""
+    """Return a constructor with other defaults and a matching signature."""
     signature = inspect.signature(init)
     parameters = [
         p.replace(default=defaults.get(name, p.default))

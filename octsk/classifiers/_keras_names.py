@@ -1,4 +1,4 @@
-"""Names that Keras, scikeras and similar libraries use, and what octsk has instead."""
+"""Names that Keras, scikeras and similar libraries use, and octsk's counterparts."""
 
 _INSTEAD = {
     "validation_data": "Pass X_val and y_val to fit.",
@@ -55,7 +55,7 @@ def refuse_arguments(estimator, method, arguments):
 
 
 def refuse_hooks(cls):
-    """Raise a TypeError for a class that defines what scikeras would use and octsk not."""
+    """Raise a TypeError for a class that overrides scikeras methods that octsk ignores."""
     for name in _HOOKS.keys() & vars(cls).keys():
         raise TypeError(
             f"{cls.__name__} defines {name}, which octsk's estimators do not use, unlike "

@@ -1,4 +1,4 @@
-"""The estimators: for each network its documentation, architecture and defaults."""
+"""Estimators with the documentation, architecture and defaults of each network."""
 
 from octsk import architectures
 from octsk.classifiers._base import BaseOCTNet
@@ -10,7 +10,7 @@ class SmallOCTNet(
     architecture=architectures.small,
     defaults=dict(filters=(32, 32), dense_units=(64,), optimizer="adam", epochs=6),
 ):
-    """The report's Small network as a scikit-learn classifier.
+    """Small network of the 2021 report as a scikit-learn classifier.
 
     Two convolutions and one hidden dense layer, 257,700 parameters on 28 x 28 grey
     images of four classes. The defaults are those of the report's listing: Adam, 6
@@ -47,7 +47,7 @@ class MediumOCTNet(
         filters=(128, 512, 1024), dense_units=(256, 128), optimizer="nadam", epochs=5
     ),
 ):
-    """The report's Medium network, its winner, as a scikit-learn classifier.
+    """Medium network of the 2021 report, its best one, as a scikit-learn classifier.
 
     Three convolutions and two hidden dense layers, 7,704,196 parameters on 28 x 28 grey
     images of four classes. The defaults are the report's best run: Nadam, 5 epochs,
@@ -84,7 +84,7 @@ class LargeOCTNet(
         filters=(128, 512, 1024), dense_units=(256, 128), optimizer="adam", epochs=5
     ),
 ):
-    """The report's Large network, which as printed is Medium, as a classifier.
+    """Large network of the 2021 report, which is printed as Medium, as a classifier.
 
     The report's text calls Large bulkier and quicker to overfit than Medium, but the code
     and the summary it prints are Medium's, layer for layer. This estimator follows the
@@ -133,7 +133,7 @@ class ResidualOCTNet(
     ),
     preset="residual",
 ):
-    """A residual network with a recipe of today, as a scikit-learn classifier.
+    """Residual network with a modern training recipe as a scikit-learn classifier.
 
     Residual blocks with batch normalization and a mean over the image, 604,580 parameters
     and 52 million multiply-adds on 28 x 28 grey images of four classes, under half of
@@ -218,7 +218,7 @@ def load(path):
 
 
 def _subclasses(cls):
-    """Give all estimator classes there are, those defined by users too."""
+    """Return all estimator classes, including those defined by users."""
     for child in cls.__subclasses__():
         yield child
         yield from _subclasses(child)

@@ -1,4 +1,4 @@
-"""What scikeras 0.13 needs in order to work with today's scikit-learn."""
+"""Adaptation of scikeras 0.13 to current scikit-learn."""
 
 from scikeras.wrappers import BaseWrapper, KerasClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin

@@ -1,4 +1,4 @@
-"""Images to learn from: MedMNIST sets, image files, synthetic scans."""
+"""Loading of MedMNIST data sets and image files, and drawing of synthetic scans."""
 
 import lazy_loader
 

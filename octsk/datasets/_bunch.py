@@ -13,7 +13,7 @@ _N_SHOWN = 8
 
 
 class DataBunch(Bunch):
-    """A Bunch that prints what it holds: one line per entry, no pixels.
+    """Bunch whose ``repr`` describes each entry in one line, without pixels.
 
     In a notebook it is a table, with the first images of a split and its classes.
     """

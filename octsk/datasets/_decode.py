@@ -1,4 +1,4 @@
-"""One image of a file or in memory, of any size and mode, as a small square."""
+"""Conversion of one image, of any size and mode, to a small square array."""
 
 import io
 import math
@@ -30,7 +30,7 @@ _DARK = 63
 
 
 class Deep(NamedTuple):
-    """A grey image of more than 8 bits, the range of which other images may decide.
+    """Grey image of more than 8 bits, whose range may depend on other images.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ def read_square(
 
 
 def _opened(source):
-    """Return a context with the image; what the caller has opened is not closed."""
+    """Return a context with the image; an image that the caller opened is not closed."""
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -170,7 +170,7 @@ def _small(image: "Image", size: int, mode: str, bit_depth: int | None):
 
 
 def _declared_bits(image: "Image") -> int | None:
-    """Return the depth of 16-bit pixels that the file tells, None where it tells none."""
+    """Return the bit depth of 16-bit pixels that the file states, or None."""
     file = getattr(image, "fp", None)
     if image.format == "PNG" and file is not None:
         return _significant_bits(file)
@@ -201,7 +201,7 @@ def _significant_bits(png) -> int | None:
 
 
 def _check_upper_bits(image: "Image") -> None:
-    """See that the upper 8 of 16 bits, which are all that is left, hold the image."""
+    """Check that the upper 8 of 16 bits, which are kept, contain the image."""
     bands = image.getbands()
     highest = max(
         high

@@ -1,4 +1,4 @@
-"""Download one file whose MD5 is known, from the first address that gives it."""
+"""Download a file with a known MD5 from the first address that provides it."""
 
 import hashlib
 import itertools
@@ -22,21 +22,21 @@ logger = logging.getLogger("octsk")
 
 
 class DownloadError(OSError):
-    """No address gave the file: no connection, an error page, or other contents."""
+    """Raised if no address provides the file."""
 
 
 class _WrongFileError(ValueError):
-    """A server sent something else than the file."""
+    """Raised if a server sends something other than the file."""
 
 
 class _CannotResumeError(ValueError):
-    """A server did not send the rest of a file."""
+    """Raised if a server does not send the rest of a file."""
 
 
 def download(
     urls: Sequence[str], path: Path, md5: str, n_retries: int, delay: float, advice: str
 ) -> None:
-    """Go through the addresses, up to ``1 + n_retries`` times, until one gives the file.
+    """Try the addresses up to ``1 + n_retries`` times until one provides the file.
 
     The file appears at `path` when it is whole and has the MD5, and not before. Where
     another process is downloading it, its file is waited for. An address that answers
@@ -87,7 +87,7 @@ def _download(urls, path, md5, n_retries, delay, advice) -> None:
 
 
 def remove_partial(path: Path) -> None:
-    """Remove what a broken download left of a file that has come in another way since."""
+    """Remove the remains of a broken download of a file that exists by now."""
     part = partial_file(path)
     # Unless the folder is read-only, or another process still downloads.
     with suppress(OSError):
@@ -97,19 +97,19 @@ def remove_partial(path: Path) -> None:
 
 
 def hide_secrets(url: str) -> str:
-    """Return an address without user name, password and query, which may be secret."""
+    """Return a URL without user name, password and query, which may be secret."""
     address = re.sub(r"^(\w+://)?.*@", r"\1***@", url)
     return printable(re.split(r"[?#]", address, maxsplit=1)[0])
 
 
 def digests(path: Path) -> tuple[str, str]:
-    """MD5 and SHA-256 of a file, computed once while the file stays the same."""
+    """Return the MD5 and SHA-256 of a file, cached until the file changes."""
     status = path.stat()
     return _compute_digests(path, status.st_size, status.st_mtime_ns)
 
 
 def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -> None:
-    """Receive the file, or the rest of it where a part is there.
+    """Receive the file, or the rest of a partly downloaded one.
 
     `validators` holds for each address by what its server tells that its file is still
     the same one.
@@ -130,7 +130,7 @@ def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -
 
 
 def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int:
-    """Append to a file what a server has more of it, or write it anew.
+    """Append the rest of a file from a server, or write the file anew.
 
     Returns the number of bytes from which the server went on.
 
@@ -191,7 +191,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
 
 
 def _validator(headers) -> str | None:
-    """Return what tells this version of a file from others, for the header If-Range."""
+    """Return the validator of this version of a file for the header If-Range."""
     etag = headers.get("ETag")
     # A weak one does not stand for the same bytes (RFC 9110, 13.1.5).
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")

@@ -1,4 +1,4 @@
-"""Image files, of any size, into arrays as MedMNIST makes them."""
+"""Loading of image files of any size in the manner of MedMNIST."""
 
 import errno
 import os
@@ -138,7 +138,7 @@ def load_image_files(
 def read_images(
     paths, size: int, channels: int, bit_depth: int | None = None
 ) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
-    """Return the images that can be read, where each is from, and errors of the others.
+    """Return the readable images, their sources, and the errors of the others.
 
     An error stands beside the path or image in memory that it is of.
     """
@@ -165,7 +165,7 @@ def read_images(
 
 
 def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
-    """Return one error that tells of all; `n` is the number of images."""
+    """Return one error that lists all errors; `n` is the number of images."""
     if len(errors) == 1:
         return errors[0][1]
     kinds = {type(error) for _, error in errors}
@@ -177,7 +177,7 @@ def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
 
 
 def error_words(error: Exception) -> str:
-    """Return what an error of one file says, with the file's name first."""
+    """Return the message of an error of one file, which begins with the file name."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{printable(error.filename)}: {error.strerror}"
     return str(error)
@@ -191,7 +191,7 @@ def _first_of(errors) -> str:
 
 
 def _fill_in(images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None) -> None:
-    """Scale images of more than 8 bits and put them in their places."""
+    """Scale images of more than 8 bits and store them at their positions."""
     others = [image.highest for image in deep.values() if image.bits is None]
     highest = max(others, default=0)
     if others and bit_depth is not None:
@@ -214,7 +214,7 @@ def _fill_in(images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None) -
 
 
 def list_image_files(paths: Paths) -> list[Path]:
-    """List the image files that a path, a sequence of paths or a folder stands for.
+    """List the image files of a path, a sequence of paths or a folder.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _why_no_file(path: Path) -> Exception | None:
 
 
 def _sources(paths) -> list:
-    """Return the paths and images in memory that `paths` stands for; none is opened."""
+    """Return the paths and in-memory images of `paths` without opening them."""
     if isinstance(paths, str | os.PathLike):
         path = Path(paths).expanduser()
         return _images_in(path) if path.is_dir() else [path]

@@ -8,12 +8,12 @@ from octsk.datasets import _npz
 from octsk.datasets._splits import SPLITS
 from octsk.utils.columns import check_groups
 
-# What a file of one's own calls its classes, and how much may be read of that.
+# Key of the class names in a user's file, and the size limit of that array.
 _CLASS_NAMES, _MAX_NAMES_BYTES = "class_names", 2**14
 
 
 def read_layout(path: Path) -> dict[str, dict[str, _npz.Member]]:
-    """Check the headers and give the members of each split that the file has."""
+    """Check the headers and return the members of each split in the file."""
     kinds = ("images", "labels", "groups")
     members = _npz.read_headers(
         path, {f"{part}_{kind}" for part in SPLITS for kind in kinds}
@@ -86,12 +86,12 @@ def read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
 
 
 def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:
-    """Give the lowest and the highest label of all splits."""
+    """Return the lowest and the highest label of all splits."""
     return min(y.min() for y in labels.values()), max(y.max() for y in labels.values())
 
 
 def read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | None:
-    """Read what a file of one's own calls its classes, if it does."""
+    """Read the class names in a user's file, or return None if it has none."""
     member = _npz.read_headers(path, {_CLASS_NAMES}).get(_CLASS_NAMES)
     if member is None:
         return None

@@ -1,4 +1,4 @@
-"""MedMNIST's sets: find or download the file, check it, and load it."""
+"""Download and load MedMNIST data sets and files with the same layout."""
 
 import os
 import warnings
@@ -43,7 +43,7 @@ def load_medmnist(
     return_X_y: bool = False,
     mmap: bool | None = None,
 ):
-    """Load an npz file that has MedMNIST's layout, your own data included.
+    """Load an npz file in MedMNIST's layout, which may contain your own data.
 
     The file holds, for one or more of the splits ``train``, ``val`` and ``test``:
 
@@ -150,7 +150,7 @@ def fetch_medmnist(
     n_retries: int = 3,
     delay: float = 1.0,
 ):
-    """Load a MedMNIST set, downloading its file first if it is not there.
+    """Load a MedMNIST data set, and download its file if it is missing.
 
     Every two-dimensional set with one label per image, at each published size. The
     file is looked for in `data_home` under the name it has on Zenodo (``octmnist.npz``,
@@ -281,7 +281,7 @@ def fetch_octmnist(
     n_retries: int = 3,
     delay: float = 1.0,
 ):
-    """Load OCTMNIST, downloading its file first if it is not there.
+    """Load OCTMNIST, and download its file if it is missing.
 
     Retinal OCT scans in four classes: choroidal neovascularization, diabetic macular
     edema, drusen, normal; 97,477 to train on, 10,832 to validate, 1,000 to test.
@@ -379,7 +379,7 @@ def _load(
     data_home: str | os.PathLike | None = None,
     known: tuple[str, int] | None = None,
 ) -> DataBunch:
-    """Load a file; `known` is the set it must be, None where the file itself tells."""
+    """Load a file; `known` is the data set it must be, or None to detect it."""
     _npz.check_is_npz(path)
     layout = read_layout(path)
     if split is not None and split not in layout:
@@ -429,7 +429,7 @@ def _describe(
     md5: str,
     known: tuple[str, int] | None,
 ) -> dict:
-    """Tell what the file is: the set it must be, else one that it fits, else itself."""
+    """Describe a file as the given data set, as one that it matches, or by its own data."""
     shape = next(iter(layout.values()))["images"].shape[1:]
     identity = known or set_of_file(path.name, md5)
     if identity and (mismatch := _mismatch(identity, shape, labels)):
@@ -469,7 +469,7 @@ def _describe(
 def _mismatch(
     identity: tuple[str, int], shape: tuple[int, ...], labels: dict[str, np.ndarray]
 ) -> str | None:
-    """In what a file's images and labels cannot be those of a set; None if in nothing."""
+    """Return how a file differs from a MedMNIST data set, or None if it matches."""
     name, size = identity
     entry = REGISTRY[name]
     expected = (size, size) if entry.n_channels == 1 else (size, size, entry.n_channels)

@@ -24,7 +24,7 @@ def _mirrors(mirror: str | Iterable[str] | None) -> list[str]:
 
 
 def _url_in(folder: str, file: str) -> str:
-    """Return the address of a file in a folder whose address may end in a query."""
+    """Return the URL of a file in a folder whose URL may end with a query."""
     address, mark, query = folder.partition("?")
     return f"{address.rstrip('/')}/{file}{mark}{query}"
 

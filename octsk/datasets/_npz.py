@@ -1,4 +1,4 @@
-"""Arrays from an npz file that nobody vouches for: checked, never unpickled."""
+"""Reading of arrays from untrusted npz files without unpickling."""
 
 import errno
 import math
@@ -34,7 +34,7 @@ _HEADER_READERS = {
 
 @dataclass(frozen=True)
 class Member:
-    """One array of an npz file, as its headers describe it; its data are not read."""
+    """Description of an array in an npz file, from its headers."""
 
     key: str
     shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class Member:
 
 
 def check_is_npz(path: Path) -> None:
-    """See that a file is an npz file, as far as its beginning and its list of names tell.
+    """Check by its beginning and its list of members that a file is an npz file.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_headers(path: Path, keys: set[str]) -> dict[str, Member]:
 
 
 def list_keys(path: Path) -> list[str]:
-    """Names of all arrays in the file, sorted."""
+    """Return the sorted names of all arrays in the file."""
     with _opened(path) as archive:
         return sorted(name.removesuffix(".npy") for name in archive.namelist())
 
@@ -104,7 +104,7 @@ def read_array(path: Path, member: Member) -> np.ndarray:
 
 
 def map_array(path: Path, member: Member, make_folder: Callable[[], Path]) -> np.memmap:
-    """Map one array read-only, without reading it to memory.
+    """Map one array read-only without reading it into memory.
 
     An array that the file holds uncompressed is mapped where it lies. A compressed
     one is first unpacked, piece by piece, to ``<key>.npy`` in the folder that

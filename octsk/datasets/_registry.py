@@ -17,7 +17,7 @@ ZENODO = "https://zenodo.org/records/10519652/files"
 
 @dataclass(frozen=True)
 class MedMNISTSet:
-    """Facts about one set, the same at every size but for the MD5 sums."""
+    """Facts about a data set, which apart from the MD5 sums do not depend on the size."""
 
     content: str
     classes: tuple[str, ...]
@@ -242,12 +242,12 @@ REGISTRY = {
 
 
 def file_name(name: str, size: int) -> str:
-    """Name of a set's file in the Zenodo record."""
+    """Return the name of a data set's file in the Zenodo record."""
     return f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
 
 
 def set_of_file(file: str, md5: str) -> tuple[str, int] | None:
-    """Name and size of the set that a file is by its MD5, or else by its name."""
+    """Return the name and size of the data set in a file, by its MD5 or else its name."""
     names = {file_name(name, size): (name, size) for name in REGISTRY for size in SIZES}
     sums = {REGISTRY[name].md5[size]: (name, size) for name, size in names.values()}
     return sums.get(md5) or names.get(file)

@@ -1,4 +1,4 @@
-"""The figures of one classifier on one set of images."""
+"""Evaluation of a fitted classifier on a set of images."""
 
 from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._report import BenchmarkReport

@@ -1,4 +1,4 @@
-"""Measure one fitted classifier on one set of images."""
+"""Evaluate a fitted classifier on a set of images."""
 
 import time
 import warnings
@@ -45,7 +45,7 @@ def evaluate(
     n_resamples: int = 2000,
     random_state=0,
 ) -> BenchmarkReport:
-    """Measure a fitted classifier on images that it has not seen.
+    """Evaluate a fitted classifier on images that it was not trained on.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _groups_shared_with(split, dataset) -> dict[str, int]:
 
 
 def _describe(dataset, split) -> dict[str, Any]:
-    """Facts about the evaluated split, given it or the whole data set."""
+    """Return the description of the evaluated split from it or the whole data set."""
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
@@ -296,7 +296,7 @@ def _label_columns(dataset, info, classes) -> list[int | None] | None:
 
 
 def trained_on(estimator, class_names) -> dict[str, int] | None:
-    """Return how many images of each class trained an estimator, if it tells."""
+    """Return the number of training images of each class, if the estimator has it."""
     counts = getattr(_last_step(estimator), "_trained_on", None)
     return None if counts is None else dict(zip(class_names, counts.tolist(), strict=True))
 

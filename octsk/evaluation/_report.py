@@ -1,4 +1,4 @@
-"""What a benchmark says: the report of one classifier, its tables and files."""
+"""Report of the evaluation of one classifier, with its tables and files."""
 
 import csv
 import dataclasses
@@ -52,7 +52,7 @@ _ROW = {
 
 @dataclass(eq=False, repr=False)
 class BenchmarkReport:
-    """What one fitted classifier does on one set of images.
+    """Results of a fitted classifier on a set of images.
 
     Made by `evaluate`. Printing it gives a table, and a notebook shows it as one.
 
@@ -163,12 +163,12 @@ class BenchmarkReport:
 
     @property
     def shown_params(self) -> dict[str, Any]:
-        """The parameters with the values that None and "auto" stood for, for people."""
+        """Parameters for display, with None and "auto" replaced by resolved values."""
         return resolve(self.params, self.resolved_params)
 
     @property
     def run_name(self) -> str:
-        """Name and seed as one word for file names."""
+        """Name and seed as a part of file names."""
         return as_word(self.name) + ("" if self.seed is None else f"-seed{self.seed}")
 
     def __repr__(self):
@@ -181,14 +181,14 @@ class BenchmarkReport:
         return self.to_text()
 
     def to_text(self) -> str:
-        """Table as plain text."""
+        """Return the report as plain text."""
         return tables_to_text(self._tables())
 
     def _repr_html_(self) -> str:
         return tables_to_html(self._tables())
 
     def rank(self, by: str = "acc", *, version: str = "v2") -> int | None:
-        """Place among the rows of MedMNIST's benchmark, this result counted in.
+        """Return the rank of this result among the rows of MedMNIST's benchmark.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class BenchmarkReport:
         return 1 + sum(getattr(row, by) > measured for row in rows)
 
     def to_dict(self, *, scores: bool = True) -> dict[str, Any]:
-        """Everything as plain Python values that JSON can hold.
+        """Return the report as plain Python values for JSON.
 
         Parameters
         ----------
@@ -237,7 +237,7 @@ class BenchmarkReport:
         return jsonable(values)
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Write everything to a JSON file, from which `from_json` reads it back.
+        """Write the report to a JSON file that `from_json` can read.
 
         An existing file is replaced.
         """
@@ -425,7 +425,7 @@ class BenchmarkReport:
 
 
 def _checked_columns(columns, n_classes) -> list[int | None] | None:
-    """Return `label_columns` as a file held them, once looked through."""
+    """Check and return `label_columns` from a file."""
     if columns is not None:
         known = [column for column in columns if column is not None]
         if sorted(known) != list(range(n_classes)):
@@ -434,7 +434,7 @@ def _checked_columns(columns, n_classes) -> list[int | None] | None:
 
 
 def checked_rows(rows) -> list[dict[str, Any]] | None:
-    """Return rows of errors on corrupted images as a file held them, once looked through.
+    """Check and return the rows of errors on corrupted images from a file.
 
     Raises
     ------
@@ -461,7 +461,7 @@ def _or_nan(value) -> float:
 
 
 def _parsed(values) -> dict[str, Any]:
-    """Turn what JSON held of a report into its attributes."""
+    """Convert the JSON values of a report to its attributes."""
     arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
     return {
         **values,

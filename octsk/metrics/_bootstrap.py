@@ -35,7 +35,7 @@ def bootstrap_interval(
     random_state=None,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Bootstrap interval of a metric over the samples of a test set.
+    """Return the bootstrap interval of a metric over the samples of a test set.
 
     Without `groups`, samples are drawn with replacement within each class, so that
     every resample has the class sizes of `y_true` and none misses a class. With
@@ -188,7 +188,7 @@ def bootstrap_interval(
 
 
 class PairedDifference(NamedTuple):
-    """What `paired_bootstrap` found.
+    """Result of `paired_bootstrap`.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ def paired_bootstrap(
     confidence_level: float = 0.95,
     random_state=None,
 ) -> PairedDifference:
-    """Difference of a metric between two classifiers on the same samples.
+    """Compare a metric of two classifiers on the same samples.
 
     Both classifiers are measured on each resample, so that what makes a sample or a
     patient hard for both cancels out. Samples or groups are drawn as in
@@ -295,7 +295,7 @@ def paired_bootstrap(
 
 
 def interval_caveat(y_true: ArrayLike, groups: ArrayLike | None = None) -> str | None:
-    """Say that a test set is too small for reliable intervals, if it is.
+    """Return a warning if a test set is too small for reliable intervals.
 
     Parameters
     ----------
@@ -370,7 +370,7 @@ def _check_groups(groups, n_samples) -> np.ndarray:
 
 
 class _Metric(NamedTuple):
-    """How a metric is resampled, and what its interval needs to know of it."""
+    """Resampling and interval scale of a metric."""
 
     resampled: Callable
     by_class: bool

@@ -14,7 +14,7 @@ from octsk.metrics._resampled import draw_counts
 
 
 class Scale(NamedTuple):
-    """Range of a metric, and how its variance depends on its value.
+    """Range of a metric and the dependence of its variance on its value.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """Value of a metric on a sample, and what is known of its uncertainty.
+    """Value of a metric on a sample with its estimated uncertainty.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from octsk.metrics.scores import check_scores, count_classes, predict_indices
 def medmnist_accuracy(
     y_true: ArrayLike, y_score: ArrayLike, *, labels: ArrayLike | None = None
 ) -> float:
-    """Accuracy as the MedMNIST evaluator computes it.
+    """Compute the accuracy like the MedMNIST evaluator.
 
     With three classes or more, a sample is right when its greatest score stands in
     the column of its class (of equal scores the first counts). With two classes, it
@@ -66,7 +66,7 @@ def medmnist_accuracy(
 def medmnist_auc(
     y_true: ArrayLike, y_score: ArrayLike, *, labels: ArrayLike | None = None
 ) -> float:
-    """Area under the ROC curve as the MedMNIST evaluator computes it.
+    """Compute the area under the ROC curve like the MedMNIST evaluator.
 
     With three classes or more, the unweighted mean over classes of the
     one-versus-rest area; with two classes, the area of the last column. Equal
@@ -131,7 +131,7 @@ def expected_calibration_error(
     *,
     labels: ArrayLike | None = None,
 ) -> float:
-    """Mean gap between a classifier's confidence and its accuracy.
+    """Compute the mean gap between the confidence and the accuracy of a classifier.
 
     Samples are put into `n_bins` bins of equal width by the probability of their
     predicted class (a bin holds its upper edge). The gap of a bin is the absolute

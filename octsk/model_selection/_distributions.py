@@ -1,4 +1,4 @@
-"""The distributions that a study draws parameters from."""
+"""Distributions from which a study draws parameters."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -18,7 +18,7 @@ _KEPT = (bool, int, float, str, type(None))
 
 
 class Space:
-    """The parameters that a search varies.
+    """Parameters that a search varies.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Space:
         return self.values(drawn)
 
     def values(self, params):
-        """Return parameters as an estimator takes them, from those that Optuna keeps."""
+        """Convert the parameters that Optuna stores to those of the estimator."""
         return {
             name: self._choices.get(name, {}).get(value, value)
             for name, value in params.items()
@@ -86,7 +86,7 @@ def _suggest(trial, name, drawn_from):
 
 
 def _listed(given):
-    """Return the values of a sequence of any kind, or None for what is none."""
+    """Return the values of any sequence, or None for other objects."""
     given = getattr(given, "choices", given)
     for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
         given = getattr(given, method, lambda given=given: given)()
@@ -95,7 +95,7 @@ def _listed(given):
 
 
 def _labelled(values):
-    """Return values to choose from, by what Optuna's storages can keep for each."""
+    """Return the choices by the values that Optuna's storages can keep for them."""
     values = [v.item() if isinstance(v, np.generic) else v for v in values]
     kept = [value for value in values if isinstance(value, _KEPT)]
     # Optuna takes True for 1.

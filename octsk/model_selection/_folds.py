@@ -10,7 +10,7 @@ from octsk.utils.hashing import stable_hash
 
 
 class Folds:
-    """The folds of the images, on which candidates are fitted and scored."""
+    """Cross-validation folds, on which candidates are fitted and scored."""
 
     def __init__(self, X, y, *, splits, cost, **settings):
         self.X = X
@@ -20,7 +20,7 @@ class Folds:
         self._settings = settings
 
     def arguments(self, i):
-        """Return what `fit_fold` takes besides a candidate, for one fold."""
+        """Return the arguments of `fit_fold` besides the candidate, for one fold."""
         train, test = self.splits[i]
         own = {"X": self.X, "y": self.y, "train": train, "test": test, "cost": self._cost}
         return own | self._settings
@@ -34,7 +34,7 @@ class Folds:
         return self._settings["scorer"](candidate, X, y, **params)
 
     def hash_of_parameters(self):
-        """Return a hash of what `fit` and the scorers are given, such as weights."""
+        """Return a hash of the arguments of `fit` and the scorers, such as weights."""
         return stable_hash([self._settings["fit_params"], self._settings["score_params"]])
 
     def fingerprint(self):
@@ -78,7 +78,7 @@ def count_parameters(estimator):
 
 
 def find_net(estimator):
-    """Return the octsk net at the end of an estimator and what its parameters begin with.
+    """Return the octsk net at the end of an estimator and the prefix of its parameters.
 
     The net is None where there is none.
     """

@@ -5,7 +5,7 @@ import optuna
 
 
 class TrialSeededSampler(optuna.samplers.BaseSampler):
-    """Optuna's TPE with a seed for each trial.
+    """TPE sampler of Optuna with a seed for each trial.
 
     A sampler with one seed begins anew with each process: a continued search, or a
     second process at the same one, would try what has been tried already.

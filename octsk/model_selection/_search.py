@@ -55,7 +55,7 @@ _IDLE = {"verbose", "callbacks", "checkpoint_dir", "n_jobs", "steps"}
 
 
 class OCTSearchCV(BaseSearchCV):
-    """Search by an Optuna study, each trial cross-validated.
+    """Hyperparameter search by an Optuna study with cross-validated trials.
 
     What :class:`~sklearn.model_selection.RandomizedSearchCV` is, with three things more:
     each trial learns from those before; bad trials are stopped after a few epochs, with
@@ -239,7 +239,7 @@ class OCTSearchCV(BaseSearchCV):
         self.callbacks = callbacks
 
     def set_callbacks(self, *callbacks):
-        """Refuse scikit-learn's callbacks, which know nothing of trials: see `callbacks`.
+        """Raise an error, since scikit-learn's callbacks know no trials; see `callbacks`.
 
         Raises
         ------
@@ -253,7 +253,7 @@ class OCTSearchCV(BaseSearchCV):
 
     @property
     def storage(self):
-        """Where the study lives; a ``repr()`` of it shows no password."""
+        """Storage of the study, whose ``repr()`` shows no password."""
         return self.__dict__["storage"]
 
     @storage.setter
@@ -390,7 +390,7 @@ class OCTSearchCV(BaseSearchCV):
         return study
 
     def _question(self, space, folds):
-        """Return what the scores of a study depend on besides what it varies."""
+        """Return what the scores of a study depend on besides the varied parameters."""
         # A search that an error ended can go on without such an end.
         error_score = np.nan if self.error_score == "raise" else self.error_score
         question = {
@@ -455,7 +455,7 @@ class OCTSearchCV(BaseSearchCV):
             )(delayed(_work_apart)(search, space, folds, lock) for _ in range(n_workers))
 
     def _work(self, space, folds, turn):
-        """Try parameters until the study has its trials."""
+        """Evaluate parameters until the study has all its trials."""
 
         def objective(trial):
             params = space.suggest(trial)

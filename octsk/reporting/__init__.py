@@ -1,4 +1,4 @@
-"""Runs as documents: a web page in one file, and a model card in Markdown.
+"""Documents of a run: a self-contained web page and a model card in Markdown.
 
 `octsk.benchmark.BenchmarkRun.save` and `octsk.tuning.TuningRun.save` write both.
 """

@@ -1,4 +1,4 @@
-"""The figure of a benchmark run, made of Displays."""
+"""Figure of a benchmark run, composed of displays."""
 
 from octsk.evaluation.wording import format_split
 from octsk.plots import BenchmarkDisplay, ConfusionDisplay, HistoryDisplay
@@ -7,7 +7,7 @@ from octsk.plots.drawing import COLOURS, COLUMN, WRONG, drawable, styled
 
 @styled
 def benchmark_figure(run):
-    """Draw a run: accuracies, the first report's confusions, training histories.
+    """Draw the accuracies, the first confusion matrix and the training histories of a run.
 
     Parameters
     ----------

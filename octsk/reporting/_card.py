@@ -1,4 +1,4 @@
-"""What is to be known of one net, as a model card: Markdown below a YAML header."""
+"""Model cards in Markdown with a YAML header."""
 
 import math
 import re
@@ -26,7 +26,7 @@ _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_
 def model_card(
     run, net: str | None = None, *, estimator=None, dataset=None, file: str | None = None
 ) -> str:
-    r"""Write the model card of one classifier, as Hugging Face's hub reads it.
+    r"""Write the model card of one classifier in the format of the Hugging Face Hub.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _facts(estimator, data, dataset, class_names):
 
 
 def _training(dataset, class_names, net, trained_on):
-    """Return the images of each class, and how many of them trained the net if it tells."""
+    """Return the number of images of each class, and of training images if known."""
     own = {name: counts for name, counts in trained_on.items() if name == net}
     counts = None if dataset is None else _table(class_counts(dataset, class_names, own))
     return {"counts": counts, "n_trained": sum(own[net].values()) if own else None}
@@ -184,7 +184,7 @@ def _params_table(params):
 
 
 def _measured(reports):
-    """Return the figures of each training, and the first one's recalls."""
+    """Return the metrics of each training and the recalls of the first one."""
     if not reports:
         none = {"results": None, "seconds": None}
         return {"reports": [], "recall": [], "leaks": [], **none}
@@ -247,7 +247,7 @@ def _template():
 
 
 def _escape(value):
-    """Let a value show in Markdown as it is, in one line."""
+    """Escape a value for one line of Markdown."""
     if isinstance(value, Markup):  # JSON in the header, which is quoted already
         return value
     text = " ".join(str(value).split())

@@ -1,4 +1,4 @@
-"""What page and model card say alike: the data, the parameters."""
+"""Content that the page and the model card share: the data and the parameters."""
 
 import re
 
@@ -11,12 +11,12 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def is_report(run) -> bool:
-    """Say whether this is the report of one evaluation, not a run."""
+    """Return whether this is the report of one evaluation rather than a run."""
     return hasattr(run, "y_score")
 
 
 def check_alone(run, **given) -> None:
-    """Refuse what only goes with a report, if `run` is none.
+    """Raise an error for arguments that require a report if `run` is not one.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def check_alone(run, **given) -> None:
 
 
 def description(dataset) -> list[str]:
-    """Return in paragraphs what a data set says of itself, licence and makers included.
+    """Return paragraphs about a data set, including its licence and authors.
 
     Parameters
     ----------

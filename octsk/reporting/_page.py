@@ -1,4 +1,4 @@
-"""A run as a web page in one file: what it says, section by section."""
+"""Web page of a run in one file."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -59,7 +59,7 @@ _ON_RANK = "a measured figure among published ones"
 
 
 class Section(NamedTuple):
-    """A part of the page; all its figures come from one source."""
+    """Section of the page, whose figures come from one source."""
 
     title: str
     source: str = ""
@@ -70,7 +70,7 @@ class Section(NamedTuple):
 
 
 def html_report(run, *, estimator=None, dataset=None) -> str:
-    """Write a run as a web page that needs no other file.
+    """Write a run as a self-contained web page.
 
     The page holds settings, data, versions and seeds, the tables, published rows apart
     from measured ones, and pictures: results, training, a prediction, the surest
@@ -202,7 +202,7 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
 
 
 def _report_section(title, words, report, estimator, images) -> Section:
-    """Say what one classifier does; `images` are those it was measured on, or None."""
+    """Describe one classifier; `images` are the evaluated ones, or None."""
     parts = [Section("Place among published rows", _ON_RANK, tables=report._rank_table())]
     if images is not None:
         mistakes = _pictures.of_mistakes(report, images)

@@ -106,7 +106,7 @@ def of_corruptions(run) -> list[Picture]:
 
 
 def images_of(split):
-    """Return the images of a split, checked; None where there are none."""
+    """Return the checked images of a split, or None if there are none."""
     data = np.asarray(split.get("data", ()))
     if data.ndim < 3:
         return None
@@ -149,7 +149,7 @@ def _of_augmentation(image, estimators) -> list[Picture]:
 
 
 def of_scores(report) -> list[Picture]:
-    """Draw what a report's scores say: confusion, curves, reliability."""
+    """Draw the confusion matrix, the curves and the reliability of a report."""
     name = report.name if report.seed is None else f"{report.name}, seed {report.seed}"
     recalls = ", ".join(
         f"{each} {decimals(value)}" for each, value in report.recall.items()

@@ -1,4 +1,4 @@
-"""The figures of a tuning run."""
+"""Figures of a tuning run."""
 
 import math
 
@@ -222,6 +222,6 @@ def _few_values(drawn_from):
 
 
 def _word(value):
-    """Write a value short; numbers alike whether they are whole or not."""
+    """Format a value briefly, with the same format for integers and floats."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return f"{value:.3g}" if number and value < 1000 else str(value)

@@ -1,4 +1,4 @@
-"""Tune a classifier on a data set: search, fit with what was found, measure, report."""
+"""Results of tuning a classifier on a data set, as tables and files."""
 
 import csv
 import os
@@ -39,7 +39,7 @@ _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 
 @dataclass(eq=False, repr=False)
 class TuningRun:
-    """What a search found on a data set, and what came of it.
+    """Results of a search on a data set and of the tuned classifier.
 
     Made by `tune`. Printing it gives tables, and a notebook shows them.
 
@@ -95,7 +95,7 @@ class TuningRun:
         return self.to_text()
 
     def importances(self) -> dict[str, float]:
-        """Share of each parameter in what sets the best trials apart, by Optuna.
+        """Return the importance of each parameter, computed by Optuna.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class TuningRun:
             )
 
     def trials(self) -> list[dict[str, Any]]:
-        """List all trials of the study, those pruned or failed too.
+        """List all trials of the study, including pruned and failed ones.
 
         Returns
         -------
@@ -155,14 +155,14 @@ class TuningRun:
         return listed
 
     def to_text(self) -> str:
-        """Tables as plain text: the search, its best, the test split."""
+        """Return the search, its best trial and the test results as plain text."""
         return tables_to_text(self._tables())
 
     def _repr_html_(self) -> str:
         return tables_to_html(self._tables())
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything about the search as plain Python values that JSON can hold."""
+        """Return everything about the search as plain Python values for JSON."""
         search = self.search
         return jsonable(
             {
@@ -185,7 +185,7 @@ class TuningRun:
         )
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write the run to a new folder, which is there whole or not at all.
+        """Write the run to a new folder atomically.
 
         ``report.html``
             One page with all of it, pictures too; see `octsk.reporting.html_report`.
@@ -235,12 +235,12 @@ class TuningRun:
 
     @property
     def shown_params(self) -> dict[str, Any]:
-        """Parameters of the tuned estimator, with what None and "auto" stand for."""
+        """Parameters of the tuned estimator, with None and "auto" resolved."""
         params = jsonable(self.estimator.get_params())
         return resolve(params, resolved_params(self.estimator))
 
     def metric_words(self) -> str:
-        """Name of the score that trials are judged by."""
+        """Name of the score by which trials are ranked."""
         scoring = self.search.scoring
         return scoring if isinstance(scoring, str) else self.search._metric()
 
@@ -289,7 +289,7 @@ class TuningRun:
         ]
 
     def _varied(self):
-        """Return the names of the parameters that had several values to choose from."""
+        """Return the names of the parameters with more than one possible value."""
         drawn_from = self.search.study_.best_trials[0].distributions
         return [name for name, one in drawn_from.items() if not one.single()]
 
@@ -343,7 +343,7 @@ class TuningRun:
         return Table(f"Search on {format_split(self._split())}", rows=rows, notes=[note])
 
     def _default(self, name):
-        """Return a parameter as the estimator has it before the search."""
+        """Return the value of a parameter before the search."""
         params = {"": self.search.estimator, **self.search.estimator.get_params()}
         if name in params:
             return params[name]
@@ -353,7 +353,7 @@ class TuningRun:
         return augmenter.get_params()[parameter]
 
     def _shown(self, params):
-        """Return the parameters of a trial, with what None stands for."""
+        """Return the parameters of a trial with None resolved."""
         if not any(value is None for value in params.values()):
             return params
         tried = clone(self.search.estimator).set_params(**clone(params, safe=False))

@@ -44,7 +44,7 @@ def tune(
     on_trials: Callable[[OCTSearchCV], None] | None = None,
     on_event: Callable[..., None] | None = None,
 ) -> TuningRun:
-    """Search on the training split, and measure what was found on the test split.
+    """Search on the training split, and evaluate the best settings on the test split.
 
     The search sees the training split alone. Its best parameters are then fitted on all
     of it, and measured on the test split beside the estimator as it was given, as
@@ -171,7 +171,7 @@ def _splitter(cv, groups):
 
 @contextmanager
 def _looked_at(search, on_trials) -> Iterator[None]:
-    """Tell of the trials of a search, those of other processes too, while it goes on."""
+    """Report the trials of a running search, including those of other processes."""
     if on_trials is None:
         yield
         return
