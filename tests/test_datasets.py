@@ -24,6 +24,7 @@ from octsk import evaluate
 from octsk.datasets import (
     DownloadError,
     _medmnist,
+    _mirrors,
     _npz,
     fetch_medmnist,
     fetch_octmnist,
@@ -578,7 +579,7 @@ def server(monkeypatch):
         server.asked, server.ranges, server.answers = [], [], {}
         server.file, server.barrier = b"", None
         server.url = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(_medmnist, "ZENODO", f"{server.url}/zenodo")
+        monkeypatch.setattr(_mirrors, "ZENODO", f"{server.url}/zenodo")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -846,7 +847,7 @@ def test_no_connection(monkeypatch, home):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setattr(
-            _medmnist, "ZENODO", f"http://127.0.0.1:{closed.getsockname()[1]}"
+            _mirrors, "ZENODO", f"http://127.0.0.1:{closed.getsockname()[1]}"
         )
         with pytest.raises(DownloadError, match=r"no connection.*by hand \(MD5 c68d92d5"):
             fetch_octmnist(n_retries=1, delay=0)
@@ -875,9 +876,9 @@ def test_download_larger_than_a_file_may_be(published, home):
 
 KILLED = """
 import octsk, resource, signal, sys
-from octsk.datasets import _medmnist
+from octsk.datasets import _mirrors
 
-_medmnist.ZENODO, size = sys.argv[1], int(sys.argv[2])
+_mirrors.ZENODO, size = sys.argv[1], int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 # Which Python ignores, to have an error instead.
@@ -1001,8 +1002,8 @@ def test_data_home_that_cannot_be_made(tmp_path, server):
 def test_of_two_processes_that_fetch_at_once_one_waits(server, published, home):
     server.barrier = threading.Barrier(2)
     script = f"""
-from octsk.datasets import _medmnist
-_medmnist.ZENODO = {server.url + "/zenodo"!r}
+from octsk.datasets import _medmnist, _mirrors
+_mirrors.ZENODO = {server.url + "/zenodo"!r}
 _medmnist.REGISTRY["octmnist"].md5[28] = {md5_of(published)!r}
 print(_medmnist.fetch_octmnist(mmap=True).train.data.sum())
 """

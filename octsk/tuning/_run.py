@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+)
 
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark._run import BenchmarkRun
 from octsk.evaluation._evaluate import _class_names, trained_on
 from octsk.evaluation.params import resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
-from octsk.model_selection import OCTSearchCV
-from octsk.tuning._tune import _GROUPED, _space_entries
+from octsk.model_selection import OCTSearchCV, search_space
 from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, write_text
 from octsk.utils.formatting import decimals, shortened
@@ -417,3 +422,26 @@ def _value_words(value) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return shortened(str(jsonable(value)), 48)
+
+
+# Splitters that put no group into training and test images both.
+_GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
+
+
+def _space_entries(search) -> dict[str, Any]:
+    """Return the space of a search as `read_search_space` reads it."""
+    space = search.param_distributions
+    if space is None:
+        space = search_space(search.estimator)
+    entries = {}
+    for name, given in space.items():
+        values = getattr(given, "choices", given)
+        if hasattr(given, "low"):
+            kind = "int" if isinstance(given.low, int) else "float"
+            entries[name] = {
+                "type": kind,
+                **{key: getattr(given, key) for key in ("low", "high", "log", "step")},
+            }
+        else:
+            entries[name] = jsonable(list(values))
+    return entries

@@ -5,14 +5,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import (
-    GroupKFold,
-    GroupShuffleSplit,
-    LeaveOneGroupOut,
     StratifiedGroupKFold,
     StratifiedKFold,
 )
@@ -25,10 +21,9 @@ from octsk.benchmark._runner import (
 )
 from octsk.datasets._splits import warn_of_shared_groups
 from octsk.evaluation._evaluate import _check_mapping, _describe
-from octsk.model_selection import OCTSearchCV, search_space
+from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
 from octsk.utils.files import check_new_folder
-from octsk.utils.json import jsonable
 
 # Seconds between two looks at a study.
 _LOOK = 1.0
@@ -156,10 +151,6 @@ def tune(
     return result
 
 
-# Splitters that put no group into training and test images both.
-_GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
-
-
 def _splitter(cv, groups):
     if cv is not None and not isinstance(cv, Integral):
         # An iterator of folds can be used once only.
@@ -190,22 +181,3 @@ def _looked_at(search, on_trials) -> Iterator[None]:
         ended.set()
         thread.join()
     on_trials(search)
-
-
-def _space_entries(search) -> dict[str, Any]:
-    """Return the space of a search as `read_search_space` reads it."""
-    space = search.param_distributions
-    if space is None:
-        space = search_space(search.estimator)
-    entries = {}
-    for name, given in space.items():
-        values = getattr(given, "choices", given)
-        if hasattr(given, "low"):
-            kind = "int" if isinstance(given.low, int) else "float"
-            entries[name] = {
-                "type": kind,
-                **{key: getattr(given, key) for key in ("low", "high", "log", "step")},
-            }
-        else:
-            entries[name] = jsonable(list(values))
-    return entries
