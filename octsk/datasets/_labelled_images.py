@@ -413,7 +413,8 @@ def _same_classes(root: Path, classes: Mapping[str | None, dict]) -> list[str]:
         if known and (odd := sorted(found.keys() - known.keys())):
             raise ValueError(
                 f"{printable(root / str(split))} has folders that {first} lacks: "
-                f"{_first(odd)}. The classes of {first} are {', '.join(map(printable, sorted(known)))}"
+                f"{_first(odd)}. The classes of {first} are "
+                f"{', '.join(map(printable, sorted(known)))}"
             )
     return sorted(known)
 
