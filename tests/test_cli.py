@@ -160,9 +160,9 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["benchmark", "--net", "huge"], "'huge' is not one of 'small', 'medium'"),
         (["benchmark", "--epochs", "0"], "--epochs"),
         (["train", "-o", "m", "--epochs", "many"], "'many' is neither a number"),
-        (["benchmark", "--data", "x.npz", "--phantoms"], "exclude one another"),
-        (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "exclude one another"),
-        (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size does not go"),
+        (["benchmark", "--data", "x.npz", "--phantoms"], "are mutually exclusive"),
+        (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "are mutually exclusive"),
+        (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size cannot be used"),
         (["train", "--data", "x.npz"], "--output"),
         (["tune", "--pruner", "best"], "'--pruner': 'best' is not one of 'median', 'hyper"),
         (["tune", "--net", "resnet"], "Invalid value for '--net': 'resnet' is not one of"),
@@ -264,7 +264,7 @@ def test_benchmark_writes_a_run_folder(clinic):
     assert record["reports"][0]["params"]["callbacks"] is None
     assert octsk.load(run / "models" / "small-seed1.octsk").random_state == 1
     out = result.stdout
-    assert "clinic, 28 px: 48 to train on, 48 to validate, 48 to test" in out
+    assert "clinic, 28 px: 48 for training, 48 for validation, 48 for testing" in out
     assert (run / "report.txt").read_text() in out + "\n"
     assert " ± " in out
     assert "Published results: none stand beside these" in out
@@ -275,7 +275,7 @@ def test_benchmark_writes_a_run_folder(clinic):
 def test_benchmark_says_what_more_would_show_and_how_far_it_is(clinic):
     result = octsk_command("benchmark", "--data", clinic, "--epochs", 2)
     before_results = result.stdout.split("Measured on")[0]
-    assert "--seeds 5 shows mean and spread" in before_results
+    assert "--seeds 5 shows the mean and the spread" in before_results
     assert "--net medium" in before_results
     first, second, end = result.stderr.splitlines()
     assert re.fullmatch(
@@ -324,7 +324,7 @@ def test_octmnist_at_hand_is_found_and_published_results_stand_beside(folder, mo
     monkeypatch.setitem(REGISTRY["octmnist"].md5, 28, md5)
     monkeypatch.setenv("OCTSK_DATA", str(folder))
     result = octsk_command("benchmark", "--epochs", 1)
-    assert "octmnist, 28 px: 32 to train on, 1,000 to test" in result.stdout
+    assert "octmnist, 28 px: 32 for training, 1,000 for testing" in result.stdout
     assert "Published: MedMNIST's benchmark of octmnist" in result.stdout
     assert re.search(
         r"^  ResNet-18 \(28\) +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
@@ -335,7 +335,7 @@ def test_octmnist_at_hand_is_found_and_published_results_stand_beside(folder, mo
 def test_phantoms_are_plainly_synthetic():
     result = octsk_command("benchmark", "--phantoms", "--size", 32, "--epochs", 1)
     assert result.stdout.startswith("*** SYNTHETIC DATA")
-    assert "oct-phantoms (SYNTHETIC), 32 px: 96 to train on" in result.stdout
+    assert "oct-phantoms (SYNTHETIC), 32 px: 96 for training" in result.stdout
     assert "Published results: none stand beside these" in result.stdout
     assert "ResNet" not in result.stdout
 
@@ -423,7 +423,8 @@ def test_interruption(clinic, monkeypatch, finished):
     last = result.stderr.splitlines()[-1]
     if finished:
         assert last == (
-            "octsk: interrupted: what is done is in run; --resume --output run goes on"
+            "octsk: interrupted: finished trainings are in run; "
+            "continue with --resume --output run"
         )
         assert octsk.load("run/models/small-seed0.octsk").predict([[[0] * 28] * 28]).shape
     else:
@@ -444,7 +445,8 @@ def test_ctrl_c_ends_the_script_at_once(clinic, folder):
     # Epochs may have ended meanwhile; nothing else is said.
     said = [line for line in errors.splitlines() if ", epoch " not in line]
     assert said == [
-        "octsk: interrupted: what is done is in run; --resume --output run goes on"
+        "octsk: interrupted: finished trainings are in run; "
+        "continue with --resume --output run"
     ]
     assert (folder / "run" / "run.json").exists()
 
@@ -623,7 +625,7 @@ def test_train_on_classes_without_names_and_without_val_split(folder):
     data = write_npz(folder / "only.npz", splits=["train"], n=24)
     out = folder / "new" / "folder" / "m.octsk"
     result = octsk_command("train", "--data", data, "--epochs", 1, "-o", out)
-    assert "only, 28 px: 24 to train on\n" in result.stdout
+    assert "only, 28 px: 24 for training\n" in result.stdout
     assert octsk.load(out).class_names_ is None
 
 
@@ -914,7 +916,7 @@ def test_folder_of_checkpoints_that_is_none(clinic, resume):
     Path("m.octsk.checkpoint", "notes.txt").write_text("mine")
     words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk", *resume)
     line = error_line(*words)
-    assert "m.octsk.checkpoint holds files that no training wrote (notes.txt)" in line
+    assert "m.octsk.checkpoint contains files that no training wrote (notes.txt)" in line
     assert Path("m.octsk.checkpoint", "notes.txt").read_text() == "mine"
 
 
@@ -1141,7 +1143,7 @@ def test_json_of_benchmark(clinic):
     assert printed.pop("folder") == "run"
     assert printed == json.loads(Path("run", "run.json").read_text())
     # What people read goes where it does not disturb.
-    assert "clinic, 28 px: 48 to train on" in result.stderr
+    assert "clinic, 28 px: 48 for training" in result.stderr
     assert "epoch 1/1" in result.stderr
 
 

@@ -1014,7 +1014,7 @@ print(_medmnist.fetch_octmnist(mmap=True).train.data.sum())
             assert runs[0].poll() is None
             time.sleep(0.01)
     # The first is downloading until the server may answer.
-    assert "octmnist.npz: another process is at it" in runs[1].stderr.readline()
+    assert "octmnist.npz: another process is using it" in runs[1].stderr.readline()
     server.barrier.wait(timeout=60)
     totals = [run.communicate(timeout=60)[0].strip() for run in runs]
     assert totals == [str(np.load(io.BytesIO(published))["train_images"].sum())] * 2

@@ -1130,7 +1130,7 @@ def test_trials_in_work_elsewhere(tmp_path, monkeypatch, kind, process, state, n
         def refuse(path):
             raise PermissionError(path)
 
-        monkeypatch.setattr("octsk.utils.files.only_one_at", refuse)
+        monkeypatch.setattr("octsk.utils.files.acquire_lock", refuse)
     search = tree_search(storage=path, n_trials=3).fit(FLAT, Y)
     lock.release()
     assert len(search.cv_results_["trial"]) == 1 + n_more

@@ -23,7 +23,7 @@ from octsk.benchmark.record import make_estimators, make_plan, read_record
 from octsk.cli import _app as cli
 from octsk.cli import benchmark
 from octsk.training._callbacks import Onlooker
-from octsk.utils.files import only_one_at
+from octsk.utils.files import acquire_lock
 
 
 @pytest.fixture(autouse=True)
@@ -168,13 +168,13 @@ def test_a_folder_of_other_files_is_not_gone_on_with(dataset, tmp_path):
 
 def test_a_run_is_one_processes_at_a_time(dataset, tmp_path):
     nets, how = {"dull": DummyClassifier()}, {"output_dir": tmp_path / "run"}
-    with only_one_at(tmp_path / "run.json"), pytest.raises(RuntimeError):
+    with acquire_lock(tmp_path / "run.json"), pytest.raises(RuntimeError):
         raise RuntimeError
     asked = []
 
     def on_event(kind, **info):
         if kind == "fit_start":
-            with pytest.raises(BlockingIOError, match="another process is at it"):
+            with pytest.raises(BlockingIOError, match="another process is using it"):
                 run_benchmark(nets, dataset, resume=True, **how)
             asked.append(kind)
 
@@ -300,9 +300,9 @@ def test_report_that_a_run_lacks_is_named_and_not_printed(dataset):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--resume"], "--resume needs --output"),
-        (["--from", "x.json", "--epochs", "3"], "--from takes nets, options and seeds"),
-        (["--from", "x.json", "--corruptions"], "--from takes nets, options and seeds"),
+        (["--resume"], "--resume requires --output"),
+        (["--from", "x.json", "--epochs", "3"], "--from takes the nets, options and seeds"),
+        (["--from", "x.json", "--corruptions"], "--from takes the nets, options and seeds"),
     ],
 )
 def test_options_that_do_not_go_together(words, message):
@@ -365,7 +365,7 @@ def test_nets_that_are_not_ours(net):
 @pytest.mark.parametrize("size", [20_000, [28, 30], None])
 def test_scans_that_are_not_drawn_unasked(size):
     data = {"name": "oct-phantoms", "size": size, "synthetic": True, "file": None}
-    with pytest.raises(ValueError, match="up to 224 are drawn unasked: name them by"):
+    with pytest.raises(ValueError, match="sizes up to 224 are drawn: pass them as"):
         benchmark._source_of({"plan": {"data": data}}, "run.json")
 
 
@@ -428,7 +428,7 @@ def test_killed_training_goes_on(clinic, folder):
     assert not Path("killed.octsk").exists()
     again = (*words, "--output", "killed.octsk")
     result = octsk_command(*again, code=1)
-    assert "killed.octsk.checkpoint holds a training that was ended" in result.stderr
+    assert "killed.octsk.checkpoint contains an interrupted training" in result.stderr
     result = octsk_command(*again, "--resume", "--batch-size", 8, code=1)
     assert "batch_size is 8, and was 32" in result.stderr
     result = octsk_command(*again, "--resume")

@@ -1,4 +1,4 @@
-"""The results of a benchmark: tables, files and the page."""
+"""Results of a benchmark as tables, files and a page."""
 
 import inspect
 import os
@@ -36,7 +36,7 @@ from octsk.utils.untrusted import printable
 
 @dataclass(eq=False, repr=False)
 class BenchmarkRun:
-    """What several classifiers do on one test set, each trained over several seeds.
+    """Results of several classifiers on one test set, each trained with several seeds.
 
     Made by `run_benchmark`. Printing it gives tables, and a notebook shows them.
 
@@ -93,7 +93,7 @@ class BenchmarkRun:
         return self.to_text()
 
     def summary(self) -> list[dict[str, Any]]:
-        """Mean and spread over the seeds.
+        """Return the mean and the spread over the seeds.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class BenchmarkRun:
         return rows
 
     def corruptions(self) -> list[dict[str, Any]]:
-        """Balanced errors on corrupted images, of all classifiers and seeds.
+        """Return the balanced errors on corrupted images for all classifiers and seeds.
 
         Returns
         -------
@@ -130,14 +130,14 @@ class BenchmarkRun:
         ]
 
     def to_text(self) -> str:
-        """Tables as plain text: measured, then published where comparable."""
+        """Return the measured results, and comparable published ones, as plain text."""
         return tables_to_text(self._tables())
 
     def _repr_html_(self) -> str:
         return tables_to_html(self._tables())
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything needed to repeat the run, and its results without the scores."""
+        """Return all that is needed to repeat the run, and its results without scores."""
         comparable = self.first.not_comparable is None
         rows = published_results(self.first.data["name"]) if comparable else []
         return {
@@ -267,7 +267,7 @@ class BenchmarkRun:
         return f"{words} ({', '.join(fewer)}, the others without weight or held out)"
 
     def _trained_on(self) -> dict[str, dict[str, int]]:
-        """Images of each class that trained the nets that tell, by net."""
+        """Return the number of training images of each class by net, where known."""
         first = {net: reports[0].trained_on for net, reports in self.reports.items()}
         return {net: counts for net, counts in first.items() if counts is not None}
 

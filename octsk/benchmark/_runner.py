@@ -1,4 +1,4 @@
-"""Measure classifiers on a test set, and hold them beside published results.
+"""Train classifiers with several seeds and evaluate them on a test set.
 
 Everything here uses estimators through scikit-learn's interface alone, so it works
 with any classifier that has ``predict_proba``. Models are never chosen by test
@@ -53,7 +53,7 @@ def run_benchmark(
     resume: bool = False,
     on_event: Callable[..., None] | None = None,
 ) -> BenchmarkRun:
-    """Train each classifier with each seed, and measure it on the test split.
+    """Train each classifier with each seed, and evaluate it on the test split.
 
     Each training starts from a clone whose ``random_state`` parameters (nested ones
     too) are all set to the seed. The validation split goes to ``fit`` as ``X_val`` and
@@ -162,7 +162,7 @@ def run_benchmark(
 
 
 def _train_all(run, estimators, dataset, folder, on_event) -> None:
-    """Put the report of each training into the run, and into the folder if there is one."""
+    """Add the report of each training to the run, and to the folder if there is one."""
     trainings = [(net, seed) for net in estimators for seed in run.seeds]
     corruptions = run.plan.get("corruptions", False)
     for index, (net, seed) in enumerate(trainings):
@@ -217,7 +217,7 @@ def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
 
 
 def _done_before(folder, net, seed, corruptions):
-    """Give report and net of a training that a run did before it was ended, or None."""
+    """Return the report and net of a training that was completed earlier, or None."""
     if folder is None:
         return None, None
     name = f"{as_word(net)}-seed{seed}"
@@ -249,7 +249,7 @@ def _check_whole(rows, net, seed, path) -> None:
 
 
 def _ignore(kind, **info) -> None:
-    """Stand in for an absent `on_event`."""
+    """Do nothing, in place of an absent `on_event`."""
 
 
 def _check_run(estimators, dataset, seeds) -> None:
@@ -285,7 +285,7 @@ def _check_test_corruptible(dataset) -> None:
 
 
 def _seeded(estimator, seed):
-    """Clone, with every random_state in it set to the seed."""
+    """Return a clone with every `random_state` in it set to the seed."""
     estimator = clone(estimator)
     names = [
         name for name in estimator.get_params() if name.split("__")[-1] == "random_state"
@@ -294,7 +294,7 @@ def _seeded(estimator, seed):
 
 
 def _fit(estimator, dataset) -> float:
-    """Fit on the training split; the seconds it took."""
+    """Fit on the training split and return the seconds that it took."""
     train, val = dataset["train"], dataset.get("val")
     validation = {}
     if val is not None and _takes(estimator.fit, "X_val"):

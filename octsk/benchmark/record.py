@@ -1,4 +1,4 @@
-"""What a run is to do, as plain data: to go on with it, and to repeat it."""
+"""Record of a run, with which it is resumed or repeated."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.environment import environment
-from octsk.utils.files import only_one_at
+from octsk.utils.files import acquire_lock
 from octsk.utils.formatting import shortened
 from octsk.utils.hashing import arrays_sha256
 from octsk.utils.json import differences, jsonable, read_json, write_json
@@ -50,7 +50,7 @@ def make_plan(
     *,
     corruptions: bool = False,
 ) -> dict:
-    """Say what is trained on what: classifiers with parameters, data with hash, seeds."""
+    """Return the plan of a run: classifiers with parameters, data with its hash, seeds."""
     file = dataset.get("filename")
     plan = {
         "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
@@ -69,7 +69,7 @@ def make_plan(
 
 @contextmanager
 def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterator[None]:
-    """Keep the plan of a run in a JSON file, and see that a run goes on by its own.
+    """Keep the plan of a run in a JSON file, and check it when the run is resumed.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
         If another process is at the same run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with only_one_at(path):
+    with acquire_lock(path):
         now = {"plan": jsonable(plan), "environment": environment()}
         if resume and path.exists():
             _check_goes_on(path, now)
@@ -124,7 +124,7 @@ def _check_goes_on(path, now) -> None:
 
 
 def _versions(environment) -> dict[str, str]:
-    """Say what the figures of a run depend on besides its plan."""
+    """Return what else the figures of a run depend on."""
     return {name: environment.get(name) for name in _COMPUTES}
 
 
@@ -163,7 +163,7 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
 
 
 def _check_shape(value: Any, shape: Any, where: str) -> None:
-    """See that what a JSON file held has the entries, of the types, that are read later.
+    """Check that a record has all entries that are read later, with the right types.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def _check_shape(value: Any, shape: Any, where: str) -> None:
 
 
 def make_estimators(record: Mapping) -> dict[str, Any]:
-    """Make the nets of a record anew, unfitted.
+    """Create the unfitted nets of a record.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
 
 
 def check_data(record: Mapping, dataset: Mapping) -> None:
-    """Refuse a data set that is not the one of the record.
+    """Raise an error if a data set is not the one of the record.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def check_data(record: Mapping, dataset: Mapping) -> None:
 
 
 def compare(record: Mapping, run) -> list[str]:
-    """Say where the figures of a run differ from those of a record, a line for each.
+    """Return the differences between the figures of a run and a record, one per line.
 
     Where some do, versions and machine too. [] says that all are equal.
     """
@@ -305,7 +305,7 @@ def _hash_splits(dataset) -> dict[str, str]:
 
 
 def set_checkpoint_dir(estimator, folder: Path) -> list:
-    """Have the nets in an estimator keep checkpoints; return those that do.
+    """Let the nets in an estimator keep checkpoints, and return those nets.
 
     All but those that have callbacks, which do not go with checkpoints.
     """

@@ -1,6 +1,6 @@
-"""The ``octsk`` command: arguments in, one library call, words out.
+"""The ``octsk`` command: parse the arguments, call the library and print the result.
 
-The library, and with it TensorFlow, is imported by the commands that need it, so that
+The library, and TensorFlow with it, is imported only by the commands that need it, so that
 ``octsk --help`` answers at once.
 """
 
@@ -28,14 +28,14 @@ from octsk.utils.processes import standard_streams
 
 
 class Terminated(BaseException):
-    """SIGTERM came: end, so that no half-written file is left.
+    """Raised on SIGTERM, so that no half-written file is left.
 
-    No KeyboardInterrupt, after which a search goes on with what it has found.
+    It is not a KeyboardInterrupt, after which a search continues with its best result.
     """
 
 
 class _OneLineErrors(TyperGroup):
-    """Ends an error, or an interruption, in one line on stderr and an exit code."""
+    """Report errors and interruptions as one line on stderr and an exit code."""
 
     def main(self, *args, **kwargs):
         try:
@@ -52,12 +52,12 @@ class _OneLineErrors(TyperGroup):
             with warnings.catch_warnings():
                 warnings.showwarning = make_warning_printer()
                 super().invoke(ctx)
-                # Here, since typer knows what to do when the reader of a pipe has gone.
+                # Flush inside this block, since typer handles a closed pipe.
                 sys.stdout.flush()
         except (KeyboardInterrupt, Terminated) as stop:
             terminated = isinstance(stop, Terminated)
             print_message("terminated" if terminated else "interrupted", *stop.args)
-            # As a shell counts them: 128 and the number of the signal.
+            # Shells report 128 plus the number of the signal.
             raise typer.Exit(143 if terminated else 130) from None
         except (typer.Exit, BrokenPipeError):
             raise
@@ -72,7 +72,7 @@ app = typer.Typer(
     cls=_OneLineErrors,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
-    # Typer's boxes leave little room for words at 80 columns.
+    # The boxes of typer leave little room for text at 80 columns.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -96,13 +96,13 @@ def octsk_command(
     debug: Annotated[
         bool,
         typer.Option(
-            "--debug", help="Show where an error comes from, and all that TensorFlow says."
+            "--debug", help="Show the traceback of errors and all messages of TensorFlow."
         ),
     ] = False,
 ) -> None:
-    """Small CNNs for retinal OCT scans: train, measure and use them.
+    """Train, evaluate and use small CNNs for retinal OCT scans.
 
-    octsk COMMAND --help tells more of a command. Not for clinical use.
+    octsk COMMAND --help shows the options of a command. Not for clinical use.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if debug else "2")
     if ctx.invoked_subcommand is None:
@@ -111,9 +111,9 @@ def octsk_command(
 
 def main() -> None:
     """Run the ``octsk`` command."""
-    # It warns of each attempt at a download; the error after the last tells of all.
+    # The library logs each failed download attempt; the final error covers all of them.
     logging.getLogger("octsk").setLevel(logging.ERROR)
-    # An hour's result must not be lost for a "±" that a terminal cannot show.
+    # A character that the terminal cannot show must not lose the result of an hour.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="octsk")
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _encode_somehow(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Give the bytes of a file name that is not UTF-8, and "?" for what has no code."""
+    """Encode a file name that is not UTF-8 by its bytes, and other characters as "?"."""
     assert isinstance(error, UnicodeEncodeError)
     error.end = error.start + 1
     try:

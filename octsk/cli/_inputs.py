@@ -1,25 +1,27 @@
-"""Load what the options of a command name: data sets, networks, saved models."""
+"""Load the data sets, networks and saved models that the options of a command name."""
 
 import typer
 
 from octsk.utils.tensorflow import start_tensorflow
 
-# Images of the phantom set: a twelfth of OCTMNIST's, since they are only to try things on.
+# Number of phantoms: a twelfth of OCTMNIST's images, since they only serve for trying out.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
 
 
-# A second try against a hiccup; who is offline should not wait for a third.
+# One retry helps against a brief failure; an offline user should not wait for more.
 DOWNLOAD_RETRIES = 1
 
 
 def load_data(data, dataset, phantoms, size, data_home, out, *, split=None):
-    """Load what the data options name, OCTMNIST if they name nothing."""
+    """Load the data set that the data options name, or OCTMNIST by default."""
     import octsk
 
     if (data is not None) + (dataset is not None) + phantoms > 1:
-        raise typer.BadParameter("--data, --dataset and --phantoms exclude one another")
+        raise typer.BadParameter("--data, --dataset and --phantoms are mutually exclusive")
     if data is not None and size is not None:
-        raise typer.BadParameter("--size does not go with --data: a file has its own size")
+        raise typer.BadParameter(
+            "--size cannot be used with --data, since a file has its own image size"
+        )
     if data is not None:
         return octsk.load_medmnist(data, split=split)
     if phantoms:
@@ -43,7 +45,7 @@ def draw_phantoms(size, out, split=None):
 
 
 def make_net(name, *, epochs=None, **given):
-    """Make an unfitted net; what is not given is the net's own default."""
+    """Create an unfitted net; options that are None keep the defaults of the net."""
     start_tensorflow()
     from octsk.classifiers import NETS
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, each declared once."""
+"""Options that several commands share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -17,14 +17,14 @@ class Net(StrEnum):
 
 
 class Pruner(StrEnum):
-    """What can end bad trials early."""
+    """Pruners, which stop unpromising trials early."""
 
     MEDIAN = "median"
     HYPERBAND = "hyperband"
 
 
 class Cost(StrEnum):
-    """What a search can keep low beside its score."""
+    """Costs that a search can minimize beside its score."""
 
     N_PARAMETERS = "n_parameters"
     FIT_TIME = "fit_time"
@@ -39,7 +39,7 @@ class Split(StrEnum):
 
 
 class ClassWeight(StrEnum):
-    """What `class_weight` can be on a command line."""
+    """Values of `class_weight` on the command line."""
 
     BALANCED = "balanced"
 
@@ -55,13 +55,14 @@ DatasetOption = Annotated[
     typer.Option(
         "--dataset",
         metavar="NAME",
-        help="A MedMNIST set, such as octmnist or pneumoniamnist; downloaded if missing.",
+        help="MedMNIST set, such as octmnist or pneumoniamnist; downloaded if absent.",
     ),
 ]
 
 
 PhantomsOption = Annotated[
-    bool, typer.Option("--phantoms", help="Synthetic scans, drawn on the spot.")
+    bool,
+    typer.Option("--phantoms", help="Use synthetic scans, which are drawn on the fly."),
 ]
 
 
@@ -70,7 +71,7 @@ SizeOption = Annotated[
     typer.Option(
         "--size",
         metavar="PIXELS",
-        help="Side of the images of --dataset (28, 64, 128, 224) or --phantoms.",
+        help="Image size of --dataset (28, 64, 128 or 224) or --phantoms.",
         show_default="28",
     ),
 ]
@@ -82,7 +83,7 @@ DataHomeOption = Annotated[
         "--data-home",
         metavar="FOLDER",
         envvar="OCTSK_DATA",
-        help="Where downloaded sets are kept.",
+        help="Folder of downloaded data sets.",
         show_default="the platform's cache",
     ),
 ]
@@ -104,7 +105,7 @@ EpochsOption = Annotated[
     typer.Option(
         "--epochs",
         metavar="N|auto",
-        help="Passes over the training images; auto: fewer, the more images there are.",
+        help="Passes over the training images; auto uses fewer passes for more images.",
         callback=_check_epochs,
         show_default="the net's own",
     ),
@@ -117,7 +118,7 @@ BatchSizeOption = Annotated[
         "--batch-size",
         min=1,
         metavar="N",
-        help="Images in a training step.",
+        help="Number of images in a training step.",
         show_default="32",
     ),
 ]
@@ -149,7 +150,7 @@ ClassWeightOption = Annotated[
     typer.Option(
         "--class-weight",
         metavar="balanced",
-        help="Let each class count the same in training, however rare it is.",
+        help="Give every class the same weight in training, however rare it is.",
     ),
 ]
 
@@ -158,14 +159,14 @@ CorruptionsOption = Annotated[
     bool,
     typer.Option(
         "--corruptions",
-        help="Measure the nets on test images with noise, blur and the like, too.",
+        help="Also measure the nets on test images with noise, blur and the like.",
     ),
 ]
 
 
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="Print the result as JSON, and all else on stderr."),
+    typer.Option("--json", help="Print the result as JSON and everything else on stderr."),
 ]
 
 
@@ -178,11 +179,12 @@ QuietOption = Annotated[
 OverwriteOption = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace --output where it exists. An input is never replaced."
+        "--overwrite", help="Replace --output if it exists. Inputs are never replaced."
     ),
 ]
 
 
 ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="File that benchmark or train saved.")
+    Path,
+    typer.Argument(metavar="MODEL", help="Model file saved by octsk train or benchmark."),
 ]

@@ -1,4 +1,4 @@
-"""What the command prints: reports, facts, messages, warnings and errors."""
+"""Print reports, facts, messages, warnings and errors."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from octsk.utils.untrusted import printable
 from octsk.utils.urls import hide_secrets_in
 
-SYNTHETIC = "*** SYNTHETIC DATA: no figure below says anything about real scans ***"
+SYNTHETIC = "*** SYNTHETIC DATA: the figures below say nothing about real scans ***"
 
 
 def is_usage_error(error) -> bool:
@@ -17,7 +17,7 @@ def is_usage_error(error) -> bool:
 
 
 def format_usage_error(error) -> str:
-    """Return what is wrong with an argument, which newer typers say in pydantic's words."""
+    """Return the error message of an argument, without the wording of pydantic."""
     for found in getattr(error.__cause__, "errors", list)()[:1]:
         kind, given = found["type"], found["input"]
         if kind == "value_error":
@@ -37,12 +37,12 @@ def format_error(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ValueError | OSError | ImportError):
         return str(error)
-    # Nothing that the library checks for: whoever mends it will want to know where.
+    # The library does not raise other errors on purpose, so this is a bug to locate.
     return f"{type(error).__name__}: {error} (octsk --debug shows where)"
 
 
 def make_warning_printer() -> Callable[..., None]:
-    """Return what prints warnings, the same words once."""
+    """Return a function that prints each distinct warning once."""
     told: set[str] = set()
 
     def tell(message, *place, **more) -> None:
@@ -68,16 +68,17 @@ def make_console(*, stderr=False, quiet=False):
     from rich.console import Console
 
     console = Console(stderr=stderr, highlight=False, quiet=quiet)
-    # A terminal gets lines that fit it, anything else whole lines.
+    # Lines are wrapped for a terminal only.
     console.soft_wrap = not console.is_terminal
     return console
 
 
 class Output:
-    """Where the words of a command go: its result to stdout, as text or as JSON.
+    """Output of a command, whose result goes to stdout as text or as JSON.
 
-    `notes`, a console, takes what is said beside the result, `progress` how far it is. If
-    `file`, which the command writes, is the standard output, nothing else goes there.
+    The console `notes` takes remarks beside the result, and the console `progress` takes
+    progress bars. If `file`, which the command writes, is the standard output, nothing else
+    is written there.
     """
 
     def __init__(self, as_json: bool, quiet: bool = False, file: Path | None = None):
@@ -85,7 +86,7 @@ class Output:
         self.notes = make_console(stderr=as_json or _is_stdout(file), quiet=quiet)
         self.progress = make_console(stderr=True, quiet=quiet)
         if quiet:
-            # The bars of downloads are the library's; tqdm asks this when it is loaded.
+            # tqdm, which shows the downloads, reads this variable when it is imported.
             os.environ["TQDM_DISABLE"] = "1"
 
     def note(self, words: str = "") -> None:
@@ -93,7 +94,7 @@ class Output:
         self.notes.print("\n".join(lines), markup=False, soft_wrap=True)
 
     def result(self, document: Mapping[str, object], show: Callable[[], None]) -> None:
-        """Print `document`, or let `show` print it for people."""
+        """Print `document` as JSON if asked for; otherwise call `show`."""
         if not self._as_json:
             show()
             return
@@ -109,7 +110,7 @@ def _is_stdout(file: Path | None) -> bool:
 
 
 def print_report(text: str, console=None) -> None:
-    """Print the library's tables, their titles in bold."""
+    """Print tables of the library with bold titles."""
     console = console or make_console()
     for line in text.splitlines():
         is_title = line and not line[0].isspace()
@@ -119,7 +120,7 @@ def print_report(text: str, console=None) -> None:
 
 
 def print_facts(facts: Mapping[str, object], console=None) -> None:
-    """Print names and values, aligned."""
+    """Print names and values in two aligned columns."""
     from rich.text import Text
 
     console = console or make_console()
@@ -131,7 +132,7 @@ def print_facts(facts: Mapping[str, object], console=None) -> None:
 
 
 def format_data(dataset) -> str:
-    purposes = {"train": "to train on", "val": "to validate", "test": "to test"}
+    purposes = {"train": "for training", "val": "for validation", "test": "for testing"}
     counts = ", ".join(
         f"{len(dataset[split].target):,} {purpose}"
         for split, purpose in purposes.items()
@@ -151,7 +152,7 @@ def describe_data(dataset) -> dict[str, object]:
 
 
 def format_net(net, n_train: int | None = None) -> str:
-    """Say how a net is trained, on so many images if that is known."""
+    """Describe how a net is trained, on `n_train` images if the number is known."""
     from octsk.classifiers._base import auto_epochs
     from octsk.evaluation._report import resolved_params
 
@@ -159,7 +160,7 @@ def format_net(net, n_train: int | None = None) -> str:
     if net.epochs == "auto" and n_train is not None:
         epochs = f"{auto_epochs(n_train)} epochs (auto)"
     words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
-    # Of an optimizer that does not exist, nothing is known.
+    # Nothing can be resolved for an unknown optimizer.
     rate = resolved_params(net).get("learning_rate", net.learning_rate)
     words += "" if rate is None else f", learning rate {rate}"
     words += ", augmentation" if net.augmentation else ", no augmentation"

@@ -1,4 +1,4 @@
-"""The folder of a run: made before the run, and removed if nothing comes of it."""
+"""Create the folder of a run, and remove it if the run produces nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from octsk.cli._app import Terminated
 def make_run_folder(
     wanted: Path | None, name: str, left: str = "finished trainings are in {}"
 ) -> Iterator[Path]:
-    """Give a folder for one run; take it away again if nothing was written."""
+    """Yield a folder for one run; remove it afterwards if nothing was written."""
     folder = wanted or _new_folder(f"{datetime.now():%Y-%m-%d-%H%M%S}-{name}")
     try:
         yield folder
@@ -26,7 +26,7 @@ def make_run_folder(
 
 
 def _new_folder(name: str) -> Path:
-    """Make a folder that no other run has, one begun in the same second included."""
+    """Create a folder that no other run uses, even one started in the same second."""
     for number in range(1, 1000):
         folder = Path("octsk-runs", name if number == 1 else f"{name}-{number}")
         try:
@@ -34,4 +34,4 @@ def _new_folder(name: str) -> Path:
         except FileExistsError:
             continue
         return folder
-    raise FileExistsError(f"octsk-runs holds a thousand folders {name}")
+    raise FileExistsError(f"octsk-runs already contains 999 folders named {name}")

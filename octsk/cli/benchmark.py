@@ -41,8 +41,10 @@ from octsk.cli._output import (
 from octsk.cli._run_folder import make_run_folder
 from octsk.utils.tensorflow import start_tensorflow
 
-# Pixels; the largest of MedMNIST's sets. Those of a run that is repeated.
+# Largest image size, in pixels, of the phantoms of a repeated run; MedMNIST's largest.
 MAX_REPEATED_SIZE = 224
+
+INTERRUPTED = "finished trainings are in {0}; continue with --resume --output {0}"
 
 
 @app.command(
@@ -68,7 +70,11 @@ def benchmark(
     ] = None,
     seeds: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Trainings of each net, from seed S up."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of trainings of each net, with seeds S, S+1, ...",
+        ),
     ] = 1,
     seed: SeedOption = 0,
     epochs: EpochsOption = None,
@@ -83,14 +89,14 @@ def benchmark(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="New folder for models, reports and the figure.",
+            help="New folder for the models, reports and figures.",
             show_default="octsk-runs/<date>-<data>",
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with the run in --output; no training is repeated."
+            "--resume", help="Continue the run in --output without repeating any training."
         ),
     ] = False,
     from_run: Annotated[
@@ -99,65 +105,53 @@ def benchmark(
             "--from",
             metavar="RUN.JSON",
             dir_okay=False,
-            help="Repeat a run, nets and seeds, and say whether its figures come again.",
+            help="Repeat the nets and seeds of a run and compare the figures.",
         ),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train nets and print them beside published results.
+    """Train nets, evaluate them and print the results beside published ones.
 
-    Without options: Small, once, on OCTMNIST, which is downloaded (55 MB) if it is not
-    there. Where it cannot be had, synthetic scans take its place, and no published
+    Without options, Small is trained once on OCTMNIST, which is downloaded (55 MB) if it is
+    missing. If the download fails, synthetic scans are used instead, and no published
     result is shown.
     """
     from octsk.benchmark import run_benchmark
     from octsk.benchmark.record import read_record
     from octsk.cli._progress import TrainingDisplay
-    from octsk.datasets import DownloadError
     from octsk.utils.files import check_output
 
     out = Output(as_json, quiet)
     if resume and output is None:
-        raise typer.BadParameter("--resume needs --output, the folder of the run")
+        raise typer.BadParameter("--resume requires --output, the folder of the run")
     if output is not None:
         check_output(output / "run.json", [from_run], overwrite=True)
+    options = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "augmentation": augmentation,
+        "class_weight": class_weight,
+    }
     record = None
     if from_run is not None:
-        own = (net, epochs, batch_size, optimizer, augmentation, class_weight)
-        if seeds != 1 or seed or corruptions or any(value is not None for value in own):
-            raise typer.BadParameter("--from takes nets, options and seeds from a run")
+        given = any(value is not None for value in (net, *options.values()))
+        if given or seeds != 1 or seed or corruptions:
+            raise typer.BadParameter(
+                "--from takes the nets, options and seeds from the run"
+            )
         record = read_record(from_run, ended=True)
         if not (data or dataset or phantoms):
             phantoms, dataset, size = _source_of(record, from_run)
-    try:
-        images = load_data(data, dataset, phantoms, size, data_home, out)
-    except DownloadError as error:
-        if dataset is not None:
-            raise
-        print_message("warning", error)
-        print_message("warning", "OCTMNIST cannot be had: synthetic scans take its place")
-        images = draw_phantoms(size or 28, out)
-    if images.synthetic:
-        print_report(SYNTHETIC, out.notes)
+    images = _load_images(data, dataset, phantoms, size, data_home, out)
     all_seeds = list(range(seed, seed + seeds))
     if record is None:
-        nets = {
-            str(name): make_net(
-                name,
-                epochs=epochs,
-                batch_size=batch_size,
-                optimizer=optimizer,
-                augmentation=augmentation,
-                class_weight=class_weight,
-            )
-            for name in net or [Net.SMALL]
-        }
+        nets = {str(name): make_net(name, **options) for name in net or [Net.SMALL]}
     else:
         nets, all_seeds = _nets_of(record, images)
         corruptions = record["plan"].get("corruptions", False)
-    words = "what is done is in {0}; --resume --output {0} goes on"
-    with make_run_folder(output, images.name, words) as folder:
+    with make_run_folder(output, images.name, INTERRUPTED) as folder:
         print_facts(
             {
                 "data": format_data(images),
@@ -182,6 +176,30 @@ def benchmark(
                 resume=resume,
                 on_event=display.on_event,
             )
+    _print_run(run, record, from_run, folder, out)
+
+
+def _load_images(data, dataset, phantoms, size, data_home, out):
+    """Load the data set, or draw synthetic scans if OCTMNIST cannot be downloaded."""
+    from octsk.datasets import DownloadError
+
+    try:
+        images = load_data(data, dataset, phantoms, size, data_home, out)
+    except DownloadError as error:
+        if dataset is not None:
+            raise
+        print_message("warning", error)
+        print_message(
+            "warning", "OCTMNIST is not available: synthetic scans are used instead"
+        )
+        images = draw_phantoms(size or 28, out)
+    if images.synthetic:
+        print_report(SYNTHETIC, out.notes)
+    return images
+
+
+def _print_run(run, record, from_run, folder, out):
+    """Print the results of a run, compared with `record` if it repeats one."""
     document = {**run.to_dict(), "folder": str(folder)}
     if record is not None:
         from octsk.benchmark.record import compare
@@ -189,35 +207,35 @@ def benchmark(
         document["differences"] = compare(record, run)
     out.note()
     out.result(document, lambda: print_report(run.to_text()))
-    out.note(f"\nPage with all of it: {folder / 'report.html'}")
-    out.note(f"Models, reports, scores and figure: {folder}")
+    out.note(f"\nReport page: {folder / 'report.html'}")
+    out.note(f"Models, reports, scores and figures in {folder}")
     if record is not None:
         print_whether_equal(document["differences"], from_run, out)
 
 
 def _source_of(record, path):
-    """Say by which data options a run's images can be had."""
+    """Return the options (phantoms, dataset, size) for the data of a run."""
     from octsk.datasets._registry import REGISTRY
 
     data = record["plan"]["data"]
     if data["synthetic"] and not data["file"]:
-        # A stranger's record is not to fill the memory.
+        # A record from an untrusted source must not exhaust the memory.
         if not isinstance(data["size"], int) or data["size"] > MAX_REPEATED_SIZE:
             raise ValueError(
-                f"the run of {path} was on synthetic scans of {data['size']} pixels, and "
-                f"up to {MAX_REPEATED_SIZE} are drawn unasked: name them by --data"
+                f"the run of {path} used synthetic scans of {data['size']} pixels; only "
+                f"sizes up to {MAX_REPEATED_SIZE} are drawn: pass them as --data FILE"
             )
         return True, None, data["size"]
     if data["name"] in REGISTRY:
         return False, data["name"], data["size"]
     raise ValueError(
-        f"the run of {path} was on {data['file'] or data['name']} (SHA-256 "
-        f"{data['sha256']}): say by --data where it is"
+        f"the run of {path} used {data['file'] or data['name']} (SHA-256 "
+        f"{data['sha256']}): pass this file as --data"
     )
 
 
 def _nets_of(record, images):
-    """Make the nets of a run, once it is sure that it was on these images."""
+    """Create the nets of a run after checking that it used these images."""
     from octsk.benchmark.record import check_data, make_estimators
 
     check_data(record, images)
@@ -226,11 +244,11 @@ def _nets_of(record, images):
 
 
 def print_whether_equal(differences, path, out) -> None:
-    """Print whether the figures of a repeated run are those of the record at `path`."""
+    """Print whether a repeated run reproduced the figures of the record at `path`."""
     if not differences:
-        out.note(f"All figures are equal to those of {path}, to the last digit.")
+        out.note(f"All figures are equal to those of {path} to the last digit.")
         return
-    print_message("warning", f"{len(differences)} figures are not those of {path}")
+    print_message("warning", f"{len(differences)} figures differ from those of {path}")
     for line in differences:
         out.note(line)
     raise typer.Exit(1)
@@ -238,8 +256,8 @@ def print_whether_equal(differences, path, out) -> None:
 
 def _print_what_more_would_show(nets, console) -> None:
     words = (
-        "One training of a net says little: with another seed it may end several points "
-        "away. --seeds 5 shows mean and spread, in five times the time."
+        "The result of a single training depends on its seed, by up to several points. "
+        "--seeds 5 shows the mean and the spread, and takes five times as long."
     )
     if list(nets) == [Net.SMALL]:
         words += " --net medium is the report's best net, and takes many times as long."

@@ -39,7 +39,7 @@ def evaluate(
     size: SizeOption = None,
     data_home: DataHomeOption = None,
     split: Annotated[
-        Split, typer.Option(metavar="train|val|test", help="Images to measure on.")
+        Split, typer.Option(metavar="train|val|test", help="Split to evaluate on.")
     ] = Split.TEST,
     output: Annotated[
         Path | None,
@@ -48,17 +48,17 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             file_okay=False,
-            help="New folder for the page, the report and the scores of each image.",
+            help="New folder for the report page, the report and the scores of each image.",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure a saved net on a data set.
+    """Evaluate a saved net on a data set.
 
-    Without data options, on OCTMNIST. Published results are shown only beside figures
-    that they can be compared with.
+    Without data options, the data set is OCTMNIST. Published results are shown only beside
+    figures to which they are comparable.
     """
     import octsk
 
@@ -78,12 +78,12 @@ def evaluate(
         _write_evaluation(output, report, classifier, images, model.name, old)
     out.result(report.to_dict(scores=False), lambda: print_report(report.to_text()))
     if output is not None:
-        out.note(f"\nPage with all of it: {output / 'report.html'}")
-        out.note(f"Report, scores and model card: {output}")
+        out.note(f"\nReport page: {output / 'report.html'}")
+        out.note(f"Report, scores and model card in {output}")
 
 
 def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
-    """Return the files of an earlier evaluation in a folder, which are to be replaced.
+    """Return the files of an earlier evaluation in a folder, which will be replaced.
 
     Raises
     ------

@@ -53,7 +53,7 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
 
     def show():
         words = [f"{name} ({size / 1e6:.1f} MB)" for name, size in sets.items()]
-        none = "none yet; octsk fetch downloads one"
+        none = "none yet; octsk fetch downloads them"
         print_facts(
             {
                 **facts,

@@ -42,7 +42,7 @@ def predict(
     split: Annotated[
         Split,
         typer.Option(
-            metavar="train|val|test", help="Images of an npz file in MedMNIST's layout."
+            metavar="train|val|test", help="Split of an npz file in MedMNIST's layout."
         ),
     ] = Split.TEST,
     bit_depth: Annotated[
@@ -51,8 +51,8 @@ def predict(
             min=1,
             max=16,
             metavar="N",
-            help="Bits that image files of 16 bits use.",
-            show_default="what the files tell",
+            help="Number of bits that 16-bit image files use.",
+            show_default="as stated by the files",
         ),
     ] = None,
     output: Annotated[
@@ -72,10 +72,10 @@ def predict(
 ) -> None:
     """Classify images with a saved net.
 
-    Gives a CSV line for each image: its file or index, the label, the class and the
-    probability of every class. Image files are brought to the size of the net's images
-    in the way that comes closest to MedMNIST's. Files that cannot be read are named on
-    stderr and left out, and the exit code is then 1.
+    The output is CSV with one row per image: its file or index, the label, the class and
+    the probability of every class. Image files are resized to the input size of the net
+    in the way that is closest to MedMNIST's. Files that cannot be read are named on
+    stderr and skipped, and the exit code is then 1.
     """
     from octsk.utils.files import atomic_write, check_output
 
@@ -129,12 +129,12 @@ def _write_predictions(file, classes, predictions):
 
 
 def _input_files(inputs):
-    """Return the files that the inputs of predict name."""
+    """Return the files that the inputs name."""
     return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
 
 
 def _load_inputs(inputs, split, image_shape, bit_depth):
-    """Load images; give names (files or indices), images, and why others are not there."""
+    """Return the names of the images (files or indices), the images and the read errors."""
     from octsk.datasets import _image_files
     from octsk.datasets._npz_images import load_npz_images
 

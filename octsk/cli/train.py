@@ -53,7 +53,7 @@ def train(
             "-o",
             metavar="MODEL",
             dir_okay=False,
-            help="File for the trained net.",
+            help="File to which the trained net is written.",
         ),
     ],
     data: DataOption = None,
@@ -72,7 +72,7 @@ def train(
     class_weight: ClassWeightOption = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with a training that was ended, if any."),
+        typer.Option("--resume", help="Continue an interrupted training, if there is one."),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -80,9 +80,9 @@ def train(
 ) -> None:
     """Train one net and save it.
 
-    It is trained on the train split (without data options, OCTMNIST's) and watched on
-    the val split; the test split is left alone. Until it is done, MODEL.checkpoint holds
-    what --resume goes on from.
+    The net is trained on the train split (of OCTMNIST without data options) and monitored
+    on the val split; the test split is not used. Until the training is complete,
+    MODEL.checkpoint contains the state from which --resume continues.
     """
     from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
@@ -105,7 +105,7 @@ def train(
         augmentation=augmentation,
         class_weight=class_weight,
     )
-    # Now: that it cannot be made should not be found out after the training.
+    # Create the folder before the training, so that a failure costs no training.
     output.parent.mkdir(parents=True, exist_ok=True)
     print_facts(
         {
@@ -147,25 +147,25 @@ def train(
 
 @contextmanager
 def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
-    """Give the folder in which a training keeps what --resume goes on from."""
+    """Yield the folder of the checkpoints from which --resume continues."""
     from octsk.utils.files import is_stream
 
     if is_stream(output):
-        # Nothing stands beside a pipe or a device.
+        # No folder can be created beside a pipe or a device.
         with TemporaryDirectory() as folder:
             yield Path(folder)
         return
     checkpoints = output.with_name(f"{output.name}.checkpoint")
     held = {path.name for path in checkpoints.glob("[!.]*")}
     if held and "plan.json" not in held:
-        # It goes when the training is done.
+        # The folder is removed after the training, with all that it contains.
         raise FileExistsError(
-            f"{checkpoints} holds files that no training wrote ({min(held)}): name another "
-            "--output, or move them"
+            f"{checkpoints} contains files that no training wrote ({min(held)}): choose "
+            "another --output, or move them"
         )
     if any(checkpoints.glob("*.npz")) and not resume:
         raise FileExistsError(
-            f"{checkpoints} holds a training that was ended: go on with --resume, or "
-            "remove the folder to begin anew"
+            f"{checkpoints} contains an interrupted training: continue it with "
+            "--resume, or remove the folder to start again"
         )
     yield checkpoints

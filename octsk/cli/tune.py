@@ -52,24 +52,28 @@ def tune(
     ] = Net.SMALL,
     trials: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Trials in the study when the search ends."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of trials in the study at the end of the search.",
+        ),
     ] = 30,
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, metavar="SECONDS", help="Begin no trial after this time of searching."
+            min=1, metavar="SECONDS", help="Start no further trial after this time."
         ),
     ] = None,
     folds: Annotated[
         int,
         typer.Option(
-            min=2, metavar="N", help="Folds of the train split that a trial is scored on."
+            min=2, metavar="N", help="Number of cross-validation folds of the train split."
         ),
     ] = 5,
     workers: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="Processes at the study, each with its share of cores."
+            min=1, metavar="N", help="Number of processes, which share the cores."
         ),
     ] = 1,
     space_file: Annotated[
@@ -78,26 +82,28 @@ def tune(
             "--search-space",
             metavar="FILE",
             dir_okay=False,
-            help="JSON file of what to vary, such as search_space.json of a report.",
-            show_default="what octsk.search_space gives",
+            help="JSON file of a search space, such as search_space.json of a report.",
+            show_default="octsk.search_space(net)",
         ),
     ] = None,
     pruner: Annotated[
         Pruner | None,
-        typer.Option(metavar="median|hyperband", help="End bad trials after a few epochs."),
+        typer.Option(
+            metavar="median|hyperband", help="Stop unpromising trials after a few epochs."
+        ),
     ] = None,
     cost: Annotated[
         Cost | None,
         typer.Option(
             metavar="n_parameters|fit_time",
-            help="Keep this low too, and plot the Pareto front. Not with --pruner.",
+            help="Also minimize this cost and plot the Pareto front. Not with --pruner.",
         ),
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|URL",
-            help="Where the study lives: a journal file, or the URL of a database.",
+            help="Storage of the study: a journal file or the URL of a database.",
             show_default="<data home>/studies/<study>.journal",
         ),
     ] = None,
@@ -122,33 +128,30 @@ def tune(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Search for the settings of a net, and measure what was found.
+    """Search for the settings of a net, and evaluate the best ones.
 
-    Trials are cross-validated on the train split, patients kept together where the file
-    says who they are. The best is trained on the whole split and, where there is a test
-    split, measured on it beside the net's defaults. Killed at any moment and started
-    again, the same command goes on. Ctrl-C ends the search and keeps the best so far.
+    Trials are cross-validated on the train split; the images of a patient stay in one fold
+    if the file names the patients. The best settings are trained on the whole split and,
+    if there is a test split, evaluated on it beside the defaults of the net. If the command
+    is killed, the same command continues the study. Ctrl-C ends the search and keeps the
+    best settings found so far.
     """
     import octsk
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import get_data_home
     from octsk.utils.files import check_output
-    from octsk.utils.formatting import as_word
 
     out = Output(as_json, quiet)
     if storage is not None:
-        # A study is continued, so that its file may exist.
+        # The file may exist, since studies are continued.
         check_output(storage, [data, space_file], overwrite=True)
     images = load_data(data, dataset, phantoms, size, data_home, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = make_net(net, random_state=seed)
     if space is None:
-        # Only sizes change the number of parameters, and much of the time.
+        # Only sizes change the number of parameters and most of the fit time.
         space = octsk.search_space(estimator, sizes=cost is not None)
-    if study is None:
-        # A study with a cost is another one.
-        name = [str(net), images.name, str(images.size), *([str(cost)] if cost else [])]
-        study = as_word("-".join(name))
+    study = study or _default_study_name(net, images, cost)
     storage = storage or str(get_data_home(data_home) / "studies" / f"{study}.journal")
     search = octsk.OCTSearchCV(
         estimator,
@@ -163,7 +166,7 @@ def tune(
         storage=storage,
         study_name=study,
     )
-    # Here, since it loads Optuna.
+    # Imported here since it loads Optuna.
     from octsk.model_selection.storage import dashboard_command
 
     if images.synthetic:
@@ -190,11 +193,23 @@ def tune(
                 on_trials=display.on_trials,
                 on_event=display.on_event,
             )
+    _print_run(run, folder, dashboard_command(storage), out)
+
+
+def _default_study_name(net, images, cost) -> str:
+    from octsk.utils.formatting import as_word
+
+    # A study with a cost has two objectives, so it needs its own name.
+    name = [str(net), images.name, str(images.size), *([str(cost)] if cost else [])]
+    return as_word("-".join(name))
+
+
+def _print_run(run, folder, dashboard, out):
     out.note()
     out.result(
         {**run.to_dict(), "folder": str(folder)}, lambda: print_report(run.to_text())
     )
-    out.note(f"\nPage with all of it: {folder / 'report.html'}")
-    out.note(f"Report, figures and model: {folder}")
-    out.note("Look at the trials, with pip install optuna-dashboard:")
-    out.note(f"  {dashboard_command(storage)}")
+    out.note(f"\nReport page: {folder / 'report.html'}")
+    out.note(f"Report, figures and model in {folder}")
+    out.note("To look at the trials, pip install optuna-dashboard and run:")
+    out.note(f"  {dashboard}")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from octsk.utils.file_kinds import begins_like_web_page
-from octsk.utils.files import lock_beside, only_one_at, partial_file, resumable_write
+from octsk.utils.files import acquire_lock, lock_beside, partial_file, resumable_write
 from octsk.utils.untrusted import printable
 
 # Seconds to wait for a connection, and for the next piece of a file.
@@ -92,7 +92,7 @@ def remove_partial(path: Path) -> None:
     # Unless the folder is read-only, or another process still downloads.
     with suppress(OSError):
         if part.exists():
-            with only_one_at(path):
+            with acquire_lock(path):
                 part.unlink(missing_ok=True)
 
 

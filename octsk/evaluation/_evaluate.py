@@ -140,14 +140,12 @@ def _evaluate(
     random_state=0,
 ) -> BenchmarkReport:
     info = _describe(dataset, split)
-    groups = info["groups"]
     classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     codes = _codes(y_true, classes)
-    if groups is not None:
-        groups = check_groups(groups, len(codes))
+    groups = None if info["groups"] is None else check_groups(info["groups"], len(codes))
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     names = _class_names(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
@@ -166,19 +164,9 @@ def _evaluate(
         )
         for metric in WITH_INTERVAL
     }
-    with warnings.catch_warnings():
-        # The report says in words that the AUC is not defined.
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        auc = medmnist_auc(codes, score)
     return BenchmarkReport(
         name=type(estimator).__name__,
-        metrics={
-            "acc": medmnist_accuracy(codes, score),
-            "auc": auc,
-            "balanced_accuracy": float(np.nanmean(recall)),
-            "log_loss": float(log_loss(codes, score, labels=columns)),
-            "ece": expected_calibration_error(codes, score),
-        },
+        metrics=_metrics(codes, score, recall),
         intervals=intervals,
         confidence_level=confidence_level,
         n_resamples=n_resamples,
@@ -194,12 +182,7 @@ def _evaluate(
             "synthetic": bool(info["synthetic"]),
             "sha256": info["sha256"],
             "arrays_sha256": arrays_sha256(X, codes),
-            "shared_groups": {
-                other: len(both)
-                for pair, both in shared_groups(dataset).items()
-                for other in {*pair} - {split}
-                if split in pair
-            },
+            "shared_groups": _groups_shared_with(split, dataset),
         },
         not_comparable=why_not_comparable(info, y_true, split=split),
         estimator=type(estimator).__name__,
@@ -216,6 +199,31 @@ def _evaluate(
         resolved_params=resolved_params(estimator),
         trained_on=trained_on(estimator, names),
     )
+
+
+def _metrics(codes, score, recall) -> dict[str, float]:
+    """Return the metrics of a report by name."""
+    with warnings.catch_warnings():
+        # The report says in words that the AUC is not defined.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        auc = medmnist_auc(codes, score)
+    return {
+        "acc": medmnist_accuracy(codes, score),
+        "auc": auc,
+        "balanced_accuracy": float(np.nanmean(recall)),
+        "log_loss": float(log_loss(codes, score, labels=np.arange(score.shape[1]))),
+        "ece": expected_calibration_error(codes, score),
+    }
+
+
+def _groups_shared_with(split, dataset) -> dict[str, int]:
+    """Return the number of groups of `split` that another split has too, by that split."""
+    return {
+        other: len(both)
+        for pair, both in shared_groups(dataset).items()
+        for other in {*pair} - {split}
+        if split in pair
+    }
 
 
 def _describe(dataset, split) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from optuna.storages import (
 from optuna.trial import TrialState
 
 from octsk.model_selection.storage import secrets_hidden
-from octsk.utils.files import is_locked, only_one_at
+from octsk.utils.files import acquire_lock, is_locked
 
 # What a trial keeps beside Optuna's own record.
 FOLDS = "folds"
@@ -172,7 +172,7 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
     worker = uuid.uuid4().hex
-    with only_one_at(_lock_of(study, worker)), ExitStack() as held:
+    with acquire_lock(_lock_of(study, worker)), ExitStack() as held:
 
         def is_done():
             held.enter_context(turn)

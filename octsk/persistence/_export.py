@@ -1,4 +1,4 @@
-"""A trained network as a file for programs without octsk: ONNX, TFLite, SavedModel."""
+"""Export of trained networks for use without octsk: ONNX, TFLite, SavedModel."""
 
 import os
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _write_saved_model(model, probabilities, path):
 
 @contextmanager
 def _errors_of_the_system(path) -> Iterator[None]:
-    """Give a full disk as Python's error where TensorFlow has one of its own kinds."""
+    """Convert TensorFlow's error about a full disk to an OSError."""
     try:
         yield
     except tf.errors.OpError as error:

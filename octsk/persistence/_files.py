@@ -1,4 +1,4 @@
-"""Estimators as files: one zip archive to save and load, and Keras 2's ``.h5``."""
+"""Saving and loading of estimators as zip archives, and of Keras 2 ``.h5`` files."""
 
 import copy
 import importlib.metadata
@@ -158,7 +158,7 @@ def _read_json_member(archive, name, max_bytes):
 
 
 def _read_model(archive):
-    """Return the Keras model in an archive, which is looked through first."""
+    """Return the Keras model in an archive after checking the archive."""
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(_MODEL, folder)
         path = Path(folder) / _MODEL
@@ -169,7 +169,7 @@ def _read_model(archive):
 
 
 def _check_model(path):
-    """See that a Keras file holds a network of plain layers, and weights for all of it."""
+    """Check that a Keras file contains a network of built-in layers and all its weights."""
     with zipfile.ZipFile(path) as archive:
         check_zip_names(archive, _KERAS_MEMBERS)
         config = _read_json_member(archive, _CONFIG, _MAX_CONFIG_BYTES)
@@ -186,7 +186,7 @@ def _check_model(path):
 
 
 def _check_config(config):
-    """See that a description of Keras objects names none that could run or read anything.
+    """Check that a Keras configuration names no object that could run code or read files.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _check_config(config):
 
 
 def _entries(config):
-    """Give each object in a description, however deep."""
+    """Yield each object in a nested configuration."""
     left = [config]
     while left:
         entry = left.pop()
@@ -235,7 +235,7 @@ def _is_plain(entry):
 
 
 def _count_weights(config):
-    """Return how many weights and constants a network has, without memory for them."""
+    """Return the number of weights and constants of a network without allocating them."""
     counted = copy.deepcopy({**config, "compile_config": None})
     _turn_constants_into_weights(counted)
     # Its variables get their values at the end of the scope, if at all.
@@ -245,7 +245,7 @@ def _count_weights(config):
 
 
 def _turn_constants_into_weights(config):
-    """Put layers with as many weights in the place of Normalization layers.
+    """Replace Normalization layers by layers with the same number of weights.
 
     Those make their mean and variance when they are built, in full.
     """
@@ -304,17 +304,17 @@ def _read_classes(values, dtype):
 
 
 def encode_params(params):
-    """Return constructor parameters as JSON has them; warn of those that it cannot hold."""
+    """Return constructor parameters in JSON form; warn of those that JSON lacks."""
     return {name: _encode(value, name) for name, value in params.items()}
 
 
 def decode_params(params):
-    """Return what `encode_params` was given."""
+    """Return the parameters that were passed to `encode_params`."""
     return {name: _decode(value) for name, value in params.items()}
 
 
 def _encode(value, name):
-    """Return a parameter as JSON; what JSON has not is marked by its kind."""
+    """Return a parameter in JSON form, with a type tag if JSON has no such type."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, os.PathLike):

@@ -1,4 +1,4 @@
-"""Looks through a Keras 2 ``.h5`` file in a process of its own, with limits.
+"""Check a Keras 2 ``.h5`` file in a separate process with limits.
 
 HDF5 1.14 asks for as much memory as a name's stored length claims, up to 4 GB each, before
 it finds that the file does not hold it.
@@ -17,7 +17,7 @@ _MAX_SECONDS = 60
 
 
 def read_h5_names(path):
-    """Return the places of the arrays in a Keras 2 ``.h5`` file, which is checked first.
+    """Return the locations of the arrays in a Keras 2 ``.h5`` file after checking it.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_h5_names(path):
 
 
 def look_through(path):
-    """Do what `read_h5_names` does, in this process and without limits."""
+    """Implement `read_h5_names` in this process and without limits."""
     import h5py
 
     from octsk.utils.untrusted import check_h5
@@ -89,7 +89,7 @@ def _limit_memory():
 
 
 def _names(group, attribute):
-    """Read a list of names; Keras 2 split long ones over numbered attributes."""
+    """Read a list of names, which Keras 2 splits over numbered attributes if it is long."""
     if attribute in group.attrs:
         parts = [_texts(group, attribute)]
     else:

@@ -1,4 +1,4 @@
-"""The pictures of a page, as PNG images that are part of it."""
+"""Figures of a report page, embedded as PNG images."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ _SEED = 0
 
 
 class Picture(NamedTuple):
-    """An image with its caption, and in words what it shows.
+    """Image with its caption and alternative text.
 
     `width` is in pixels of CSS; those wider than a column are not to be made smaller.
     `origin` says where the figures come from, if not where those of the section do.
@@ -172,7 +172,7 @@ def of_scores(report) -> list[Picture]:
         _picture(
             ReliabilityDisplay.from_report(report),
             "Reliability: how often a prediction of so much confidence is right",
-            "Share of right predictions by confidence; calibration error "
+            "Share of correct predictions by confidence; calibration error "
             f"{decimals(report.metrics['ece'])}.",
         ),
     ]
@@ -184,7 +184,7 @@ def _areas(display) -> str:
 
 
 def of_mistakes(report, images) -> list[Picture]:
-    """Draw the surest mistakes, if any."""
+    """Draw the most confident errors, if any."""
     display = MistakesDisplay.from_predictions(
         images, report.y_true, report.y_score, class_names=report.class_names
     )

@@ -1,4 +1,4 @@
-"""How a Keras model is trained and run: batches, callbacks, checkpoints, inference."""
+"""Training and inference of Keras models: batches, callbacks, checkpoints, precision."""
 
 from octsk.utils.tensorflow import start_tensorflow
 

@@ -1,4 +1,4 @@
-"""Batches of images for training: gathered, scaled, varied and mixed epoch by epoch."""
+"""Batches of training images, which are scaled and augmented anew in each epoch."""
 
 import weakref
 
@@ -13,7 +13,7 @@ _PART_PIXELS = 32 * 32 * 28 * 28
 
 
 class Batches:
-    """The batches of one set of images, epoch for epoch, for ``keras.Model.fit``.
+    """Batches of a set of images for ``keras.Model.fit``, drawn anew in each epoch.
 
     The images stay as they are, uint8 or memory-mapped; a few batches at a time are
     gathered, scaled and warped, in a thread of their own while the model trains.
@@ -112,7 +112,7 @@ class Batches:
         return dataset
 
     def _specs(self):
-        """Return what a batch consists of."""
+        """Return the tensor specification of a batch."""
         specs = [
             tf.TensorSpec((None, *self.images.shape[1:]), tf.float32),
             tf.TensorSpec((None,), tf.int64)
@@ -124,7 +124,7 @@ class Batches:
         return specs
 
     def _part(self, i):
-        """Return the `i`-th part of an epoch, some batches of it in one."""
+        """Return the `i`-th part of an epoch, which concatenates several batches."""
         if i == 0:
             self._begin()
         size = self.batch_size * self._batches_per_part
@@ -144,7 +144,7 @@ class Batches:
         return (x, y) if weight is None else (x, y, weight)
 
     def _begin(self):
-        """Draw the order and all else of an epoch."""
+        """Draw the order of the images and the other random numbers of an epoch."""
         if self.seed is None:
             return
         # A stream of its own for each epoch, whichever epochs ran before.
@@ -158,7 +158,7 @@ class Batches:
 
 
 def _mix(x, y, weight, share):
-    """Mix each image with the one before it, in random order, and their labels too."""
+    """Mix each image and its label with those of the previous one in random order."""
 
     def blend(values, share):
         return values * share + tf.roll(values, 1, axis=0) * (1 - share)

@@ -9,7 +9,7 @@ STEPS_PER_EXECUTION = 32
 
 
 class Onlooker(keras.callbacks.Callback):
-    """A callback that looks on, and changes the network not at all.
+    """Base class of callbacks that observe the training without changing the network.
 
     Any other callback of an estimator has the steps executed one by one and the network
     compiled anew, which takes longer. An estimator works on copies of its callbacks; an
@@ -21,7 +21,7 @@ class Onlooker(keras.callbacks.Callback):
 
 
 class EpochCallback(Onlooker):
-    """Calls a function after each epoch, when an estimator predicts as trained so far.
+    """Call a function after each epoch, with the estimator predicting as trained so far.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class EpochCallback(Onlooker):
 
 
 class ProgressCallback(Onlooker):
-    """Tells a display how far a training is, after each execution of steps.
+    """Report the progress of a training to a display after each execution of steps.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class ProgressCallback(Onlooker):
 
 
 class CosineDecay(keras.callbacks.Callback):
-    """Lets the learning rate rise, and fall to 0 along a cosine by the end of a fit.
+    """Warm up the learning rate and decay it to 0 along a cosine over a fit.
 
     Set at every 32nd step, however many are executed at a time, so that neither the
     progress bar nor callbacks change a training.
@@ -122,7 +122,7 @@ class CosineDecay(keras.callbacks.Callback):
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Shows the moving average of the weights to all who look at the network.
+    """Swap the moving average of the weights in while other callbacks use the network.
 
     The optimizer keeps the average; validation and the callbacks after this one see it
     in the network, the training goes on from the weights themselves. (Keras 3.15's
@@ -132,7 +132,7 @@ class AveragedWeights(keras.callbacks.Callback):
     _trained = None
 
     def show(self):
-        """Put the averages into the network, unless they are there."""
+        """Put the averages into the network unless they are already there."""
         if self._trained is None:
             variables = self.model.trainable_variables
             self._trained = [v.numpy() for v in variables]
@@ -141,7 +141,7 @@ class AveragedWeights(keras.callbacks.Callback):
                 variable.assign(average)
 
     def hide(self):
-        """Put the weights back, unless they are there."""
+        """Put the weights back unless they are already there."""
         if self._trained is not None:
             for variable, own in zip(
                 self.model.trainable_variables, self._trained, strict=True

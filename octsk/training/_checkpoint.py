@@ -1,4 +1,4 @@
-"""Checkpoints: a fit that was killed goes on from its last whole epoch."""
+"""Checkpoints, from which an interrupted fit continues after its last complete epoch."""
 
 import hashlib
 import json
@@ -37,12 +37,12 @@ _IDLE = {
 
 
 def describe_arrays(**arrays) -> dict[str, Any]:
-    """Return shape, dtype and hash of each array, without a copy of the whole."""
+    """Return the shape, dtype and hash of each array without copying it as a whole."""
     return {name: _facts(array) for name, array in arrays.items() if array is not None}
 
 
 def describe_settings(estimator) -> dict[str, Any]:
-    """Return the parameters on which the weights after a fit depend, as plain data."""
+    """Return the parameters that determine the fitted weights, as plain data."""
     settings = {
         name: jsonable(value)
         for name, value in estimator.get_params(deep=False).items()
@@ -56,7 +56,7 @@ def describe_settings(estimator) -> dict[str, Any]:
 
 
 def describe_network(model) -> str:
-    """Return a hash of a network's layers and links, whatever Keras has called them.
+    """Return a hash of the layers and connections of a network that ignores their names.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _names(entry) -> Iterator[str]:
 
 
 def _renamed(entry, numbers, of_names=False):
-    """Give layers numbers for names, and leave out the seeds, which the fit draws."""
+    """Replace the names of layers by numbers and omit seeds, which the fit draws."""
     if isinstance(entry, list):
         return [_renamed(item, numbers, of_names) for item in entry]
     if isinstance(entry, dict):
@@ -109,7 +109,7 @@ def describe_state(model) -> str:
 
 @contextmanager
 def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["Checkpoint"]:
-    """Give the checkpoint of one fit, which no other fit has meanwhile.
+    """Yield the checkpoint of one fit, and lock it against other fits meanwhile.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """What a fit has come to, in a file after each epoch.
+    """State of a fit, which is written to a file after each epoch.
 
     The last of the callbacks, so that the others have done what they do at an epoch's end.
 
@@ -188,7 +188,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._read()
 
     def begin(self, model, first_epoch, averages, early_stopping):
-        """Put what is known of the fit into its network.
+        """Restore the state of the fit into its network.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._write()
 
     def remove(self):
-        """Remove the file of a fit that has ended."""
+        """Remove the file of a completed fit."""
         self._path.unlink(missing_ok=True)
 
     def _check_fits(self, kind, variables):

@@ -1,4 +1,4 @@
-"""The training of a compiled Keras model."""
+"""Training of a compiled Keras model."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras, silent_about_retracing, tf  # isort: split
@@ -12,7 +12,7 @@ from octsk.training._settings import check_settings
 
 
 def _seed_random_layers(model, seed, epoch):
-    """Let the random numbers of dropout depend on the seed and the epoch alone.
+    """Make the random numbers of dropout depend on the seed and the epoch only.
 
     Keras writes their state into no file and no pickle (3.15), so that a training that
     goes on after loading would go on otherwise, each time.
@@ -25,7 +25,7 @@ def _seed_random_layers(model, seed, epoch):
 
 
 class _Epochs(keras.callbacks.Callback):
-    """Tells the batches and the random layers which epoch it is."""
+    """Set the epoch of the batches and the random layers."""
 
     def __init__(self, batches):
         super().__init__()
@@ -40,7 +40,7 @@ _pool = ModelPool()
 
 
 def _copy_variables(source, target):
-    """Copy weights, seeds of random layers and the optimizer's state."""
+    """Copy the weights, the seeds of random layers and the state of the optimizer."""
     pairs = zip(
         source.variables + source.optimizer.variables,
         target.variables + target.optimizer.variables,
@@ -120,7 +120,7 @@ def fit_model(
 
 
 def _prepare(model, has_soft_labels):
-    """Let TensorFlow (2.21) drop the graphs of a model's training along with the model.
+    """Let TensorFlow 2.21 release the training graphs of a model together with the model.
 
     Otherwise it keeps them as long as the process lives, some MB a model.
     """

@@ -1,4 +1,4 @@
-"""Callbacks that are fresh for each fit and keep their links to the outside world."""
+"""Copies of callbacks with a fresh state, which share external objects."""
 
 import copy
 import random
@@ -16,7 +16,7 @@ _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
 
 def fresh(value, memo=None):
-    """Return a copy of callbacks that shares nothing with them but the outside world.
+    """Return copies of callbacks that share only external objects with the originals.
 
     A callback is copied with its lists, tuples, dicts, sets, arrays, random generators and
     the callbacks that it holds, however deep. Whatever else it holds is shared: a lock, a

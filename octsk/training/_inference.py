@@ -1,4 +1,4 @@
-"""The compiled forward pass of a network."""
+"""Compiled forward pass of a network."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _FORWARD_PIXELS = 256 * 28 * 28
 
 
 class Forward:
-    """The forward pass of a model, compiled once for each dtype of its images."""
+    """Forward pass of a model, compiled once for each dtype of the images."""
 
     def __init__(self, model):
         self._function = tf.function(lambda batch: model(to_unit(batch), training=False))
@@ -28,7 +28,7 @@ class Forward:
 
 
 def logits(forward, images):
-    """Return the logits of checked images, a bounded part of them at a time.
+    """Return the logits of checked images, computed in parts of bounded size.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A warning before a training that may need more memory than there is."""
+"""Warning before a training that may run out of memory."""
 
 import warnings
 from pathlib import Path
@@ -47,7 +47,7 @@ def warn_of_memory(model, image_shape, batch_size):
 
 
 def estimate_bytes(model, batch_size):
-    """Return roughly how many bytes training takes; see `warn_of_memory`."""
+    """Return an estimate of the bytes that training takes; see `warn_of_memory`."""
     outputs = sum(
         _size(layer.output.shape[1:])
         for layer in model.layers
@@ -58,7 +58,7 @@ def estimate_bytes(model, batch_size):
 
 
 def available_bytes():
-    """Return how much memory this process may still take, or None if unknown."""
+    """Return the memory available to this process in bytes, or None if unknown."""
     try:
         lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
         fields = dict(line.split(":", 1) for line in lines)

@@ -1,4 +1,4 @@
-"""Compiled networks that later fits of their kind use again, and those to be collected."""
+"""Pool of compiled networks, which later fits of the same kind reuse."""
 
 import gc
 import math
@@ -23,20 +23,20 @@ _MAX_TWIN_BYTES = 256 * 2**20
 
 
 def _count_numbers(model):
-    """Return how many numbers a network and its optimizer hold."""
+    """Return the number of values that a network and its optimizer hold."""
     variables = model.variables + model.optimizer.variables
     return sum(math.prod(v.shape) for v in variables)
 
 
 class Garbage:
-    """Has networks and kernels that nobody uses any more collected, now and then."""
+    """Collect unused networks and kernels from time to time."""
 
     def __init__(self):
         self._numbers = 0
         self._networks = 0
 
     def add(self, model):
-        """Count a new network, and the numbers in it and its optimizer."""
+        """Count a new network and the values that it and its optimizer hold."""
         self._networks += 1
         if self._networks % _NETWORKS_PER_CACHE == 0:
             context.context().clear_kernel_cache()
@@ -50,7 +50,7 @@ garbage = Garbage()
 
 
 class ModelPool:
-    """Keeps compiled networks, so that a fit need not trace TensorFlow graphs again.
+    """Keep compiled networks, so that later fits need not trace TensorFlow graphs again.
 
     Keras compiles the training step anew for each model, which takes longer than many a
     fit in a search. So a model is not trained itself: a twin, compiled once for all
@@ -72,7 +72,7 @@ class ModelPool:
 
     @contextmanager
     def lend(self, kind, make):
-        """Give a twin of a kind, an idle one or a new one by `make`, to one thread."""
+        """Lend an idle network of a kind, or a new one from `make`, to one thread."""
         twin = self._take(kind) or make()
         yield twin
         # One whose training failed is not lent again: who knows what state it is in.

@@ -1,4 +1,4 @@
-"""Training in bfloat16: where it is faster, and the network that multiplies in it."""
+"""Training in bfloat16, and whether it is faster on this machine."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from octsk.utils.tensorflow import keras, tf
 
 
 def has_fast_bfloat16():
-    """Say whether this machine trains faster in bfloat16 than in float32.
+    """Return whether this machine trains faster in bfloat16 than in float32.
 
     x86 processors with AMX or AVX512-BF16 (which gains less) and ARM processors with the
     bf16 extension, as Linux names them, and GPUs from NVIDIA's Ampere on.

@@ -1,4 +1,4 @@
-"""What a process has to be like for networks to be made and trained in it."""
+"""Checks of process-wide settings before networks are built and trained."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import check_eager, float32_layers, keras, tf  # isort: split
@@ -25,7 +25,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def check_not_forked():
-    """Refuse to work in a process that was forked from one where TensorFlow had started.
+    """Raise an error in a process that was forked after TensorFlow had started.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def check_not_forked():
 
 
 def check_settings():
-    """Refuse to make or train a network where it would not be the documented one.
+    """Raise an error if the settings would change the documented network.
 
     Raises
     ------
@@ -71,7 +71,7 @@ _random_lock = threading.Lock()
 
 @contextmanager
 def seeded_layers(seed):
-    """Let layers made inside, in this thread, take their seeds from `seed`, in float32.
+    """Create layers of this thread in float32, with seeds derived from `seed`.
 
     Keras draws them by ``random.randint``, whose state all threads of a process share:
     Dask's own thread, for one, would now and then draw a number in between. So the

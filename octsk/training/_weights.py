@@ -1,4 +1,4 @@
-"""Weights of the images in the loss, and the class shares that follow from them."""
+"""Weights of the images in the loss, and the resulting class shares."""
 
 import math
 from numbers import Real
@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 
 def loss_weights(y, sample_weight, class_weight, classes):
-    """Return the weights that do not depend on which images train, or None for none.
+    """Return the weights that do not depend on the training images, or None.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def loss_weights(y, sample_weight, class_weight, classes):
 
 
 def balance(y, weight, index):
-    """Return weights that let all classes of the images in `index` count alike.
+    """Return weights that balance the classes of the images in `index`.
 
     These are scikit-learn's "balanced" weights, computed from the images in `index` and
     the weights that they have already, and multiplied with these.
@@ -64,7 +64,7 @@ def balance(y, weight, index):
 
 
 def without_ones(weight, index):
-    """Return None where all images in `index` have weight 1, which is to have none.
+    """Return None if all images in `index` have weight 1, and the weights otherwise.
 
     So images of weight 0 and images that were never given train the same network, bit for
     bit: without weights TensorFlow sums the loss in another order.
@@ -73,7 +73,7 @@ def without_ones(weight, index):
 
 
 def class_shares(y, weight, index, n_classes):
-    """Return the share of each class among the images in `index`, by their weights."""
+    """Return the weighted share of each class among the images in `index`."""
     weights = None if weight is None else weight[index]
     counts = np.bincount(y[index], weights=weights, minlength=n_classes)
     return counts / counts.sum()

@@ -1,10 +1,10 @@
-"""What the whole epochs of a training have come to, should it be interrupted."""
+"""State after the complete epochs of a training, for when it is interrupted."""
 
 import keras
 
 
 class WholeEpochs(keras.callbacks.Callback):
-    """Keeps the history of the whole epochs and the state after the last of them.
+    """Keep the history of the complete epochs and the state after the last one.
 
     It has to be the last of the callbacks: an epoch is whole when all others are done
     with it.
@@ -45,7 +45,7 @@ class WholeEpochs(keras.callbacks.Callback):
         self._kept = self._state(self.model), history
 
     def restore(self, model):
-        """Put the state after the last whole epoch into a network."""
+        """Restore the state after the last complete epoch into a network."""
         (arrays, best_weights), _ = self._kept
         for variable, array in zip(_variables(model), arrays, strict=True):
             variable.assign(array)

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of scans or networks: files, tables, TensorFlow's start."""
+"""General helpers: files, JSON, hashing, tables, processes and the start of TensorFlow."""

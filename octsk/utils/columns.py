@@ -1,4 +1,4 @@
-"""What stands beside images, one entry for each: labels, groups and weights."""
+"""Checks of labels, groups and weights, which have one entry per image."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -8,7 +8,7 @@ MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
 
 
 def check_column(y, name="y", *, warn=True):
-    """Check that labels are known and one for each image, and return them as (n,).
+    """Check that there is one label per image and none is missing; return shape (n,).
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def check_known(values, name, hint, also=()):
 
 
 def is_missing(value, also=()):
-    """Say whether a value, or a text among `also`, stands for none."""
+    """Return whether a value is missing; texts in `also` count as missing."""
     if isinstance(value, str):
         return value in also
     try:

@@ -1,4 +1,4 @@
-"""The versions of Python and of the libraries that a result depends on."""
+"""Versions of Python and of the libraries on which a result depends."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from octsk._version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """Versions, read without importing the packages, and the machine."""
+    """Return the versions, without importing the packages, and the machine."""
     versions = {"python": platform.python_version(), "octsk": __version__}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Which kind of file this is, told by its content, and which call reads it."""
+"""Recognition of file types by content, and of the function that reads each type."""
 
 import bz2
 import errno
@@ -25,7 +25,7 @@ _MAX_FILES = 10_000
 
 
 class FileKind(NamedTuple):
-    """What a file is, and what to do with it; both are parts of a sentence."""
+    """Type of a file and how to read it, as parts of a sentence."""
 
     what: str
     advice: str
@@ -135,7 +135,7 @@ _COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
 
 
 def recognise(path: Path) -> FileKind | None:
-    """Say what a file or folder is, whatever it is called; None where nobody knows.
+    """Return the type of a file or folder by its content, or None if it is unknown.
 
     Nothing is unpacked beyond its first bytes, and nothing in it is run.
 
@@ -159,12 +159,12 @@ def recognise(path: Path) -> FileKind | None:
 
 
 def begins_like_web_page(head: bytes) -> bool:
-    """Say whether a file begins as HTML does, a server's error or login page."""
+    """Return whether a file is an HTML page, such as the error page of a server."""
     return head.lstrip()[:14].lower().startswith((b"<!doctype", b"<html", b"<?xml"))
 
 
 def check_is_file(path: Path, wanted: str) -> None:
-    """See that a file exists, in the words that are the same for all of octsk.
+    """Check that a file exists, with the same error message everywhere.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def check_is_file(path: Path, wanted: str) -> None:
 
 
 def describe_subfolders(folder: Path) -> str:
-    """Name the subfolders that hold images, with their numbers, as "CNV (37), ..."."""
+    """List the subfolders that contain images and their numbers, as "CNV (37), ..."."""
     counts = {
         sub.name: sum(1 for _ in islice(_images_under(sub), _MAX_FILES))
         for sub in sorted(folder.iterdir())

@@ -1,4 +1,4 @@
-"""Writing files and folders so that they are whole or absent."""
+"""Atomic and locked writing of files and folders."""
 
 import errno
 import glob
@@ -22,7 +22,7 @@ logger = logging.getLogger("octsk")
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path that becomes `path` when the block ends without error.
+    """Yield a temporary path that becomes `path` if the block ends without an error.
 
     The temporary file stands in the same folder (so that the rename is atomic)
     and keeps the suffix, since some writers choose the format by it. It is removed
@@ -51,7 +51,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def is_stream(path: str | os.PathLike) -> bool:
-    """Say whether a path is a pipe, a device or an open descriptor.
+    """Return whether a path is a pipe, a device or an open file descriptor.
 
     Writing to one replaces no file.
     """
@@ -62,7 +62,7 @@ def is_stream(path: str | os.PathLike) -> bool:
 
 
 def descriptor_of(path: str | os.PathLike) -> int | None:
-    """Return the number of the open descriptor that a path such as /dev/stdout names."""
+    """Return the file descriptor that a path such as /dev/stdout names."""
     path = os.path.abspath(path)
     folders = {"/dev/fd", os.path.realpath("/proc/self/fd")}
     for _ in range(40):  # as many links in a row as Linux follows
@@ -77,7 +77,7 @@ def descriptor_of(path: str | os.PathLike) -> int | None:
 
 @contextmanager
 def _sent_to(path: Path) -> Iterator[Path]:
-    """Give a temporary path whose bytes go to a stream when the block ends without error.
+    """Yield a temporary path whose content is copied to a stream after the block.
 
     Some writers, of zip files for instance, need a file in which they can go back.
     """
@@ -110,7 +110,7 @@ def check_output(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Refuse to write a file that is read, or that exists and is not to be replaced.
+    """Raise an error if an output is an input, or exists and must not be replaced.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def check_output(
 
 @contextmanager
 def resumable_write(path: Path) -> Iterator[Path]:
-    """Give the path of what was written before; it becomes `path` when the block ends.
+    """Yield the path of a partly written file, which becomes `path` after the block.
 
     If the block fails, what it has written stays for the next try, unless there is no
     room for more of it. Needs `lock_beside`, since all processes have the same file.
@@ -166,13 +166,13 @@ def resumable_write(path: Path) -> Iterator[Path]:
 
 
 def partial_file(path: Path) -> Path:
-    """Return the path at which `resumable_write` keeps a file that is not whole yet."""
+    """Return the path at which `resumable_write` keeps an incomplete file."""
     return path.with_name(f".{path.name}.part")
 
 
 @contextmanager
 def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a folder beside `path` for what goes into it; gone after the block.
+    """Yield a temporary folder beside `path`, which is removed after the block.
 
     There, so that a full disk is the one that an error of `path` speaks of.
     """
@@ -187,7 +187,7 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
-    """Give the temporary files and folders that killed writers of a path left beside it.
+    """Yield the temporary files and folders that killed writers left beside a path.
 
     Those of writers that are still at work are among them.
     """
@@ -196,7 +196,7 @@ def temporaries_of(path: Path) -> Iterator[Path]:
 
 
 def remove_temporaries(path: Path) -> None:
-    """Remove what killed writers left of a path that no other process writes now."""
+    """Remove the leftovers of killed writers of a path that no process is writing."""
     for left in temporaries_of(path):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -210,7 +210,7 @@ def _temporary_name(path: Path) -> Path:
 
 @contextmanager
 def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
-    """Let an error name the path that was asked for where it names the temporary one."""
+    """Make errors name the requested path instead of the temporary one."""
     try:
         yield
     except OSError as error:
@@ -233,14 +233,14 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextmanager
 def lock_beside(path: Path) -> Iterator[None]:
-    """Keep other processes and threads from what is done to a file; wait for them first.
+    """Lock a file against other processes and threads, and wait for the lock.
 
-    The lock is an empty hidden file beside it, which stays. A process that is killed holds
-    it no longer.
+    The lock is an empty hidden file beside it, which remains. The system releases the lock
+    if the process is killed.
     """
     lock = FileLock(_lock_beside(path))
     if not _acquired(lock, path):
-        logger.warning("%s: another process is at it; waiting until it has done", path)
+        logger.warning("%s: another process is using it; waiting for it to finish", path)
         lock.acquire()
     try:
         yield
@@ -249,44 +249,45 @@ def lock_beside(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def only_one_at(path: Path) -> Iterator[None]:
-    """Keep other processes and threads from what is done to a file; refuse to be second.
+def acquire_lock(path: Path) -> Iterator[None]:
+    """Lock a file against other processes and threads, or raise if it is locked.
 
-    The lock is an empty hidden file beside it, which goes at the end.
+    The lock is an empty hidden file beside it, which is removed at the end.
 
     Raises
     ------
     BlockingIOError
-        If another is at it.
+        If another process or thread holds the lock.
     """
     lock = FileLock(_lock_beside(path))
     if not _acquired(lock, path):
-        raise BlockingIOError(errno.EAGAIN, "another process is at it", str(path))
+        raise BlockingIOError(errno.EAGAIN, "another process is using it", str(path))
     try:
         yield
     finally:
-        # While it is held, or another may have it meanwhile. Windows removes no open file.
+        # Remove the file while the lock is held, since another process may acquire it
+        # afterwards. Windows does not remove open files.
         with suppress(PermissionError):
             _lock_beside(path).unlink(missing_ok=True)
         lock.release()
 
 
 def is_locked(path: Path) -> bool | None:
-    """Say whether a process is at a file in `only_one_at`; None if there is no lock.
+    """Return whether a process holds the lock of a file; None if there is no lock file.
 
     The lock of a process that was killed is removed.
     """
     if not _lock_beside(path).exists():
         return None
     try:
-        with only_one_at(path):
+        with acquire_lock(path):
             return False
     except BlockingIOError:
         return True
 
 
 def leftovers_of(path: Path) -> set[Path]:
-    """Return what a process leaves of a path that was killed in `only_one_at` at once."""
+    """Return the files that a process killed inside `acquire_lock` leaves beside a path."""
     return {_lock_beside(path), *temporaries_of(path)}
 
 
@@ -295,7 +296,7 @@ def _lock_beside(path: Path) -> Path:
 
 
 def _acquired(lock: FileLock, path: Path) -> bool:
-    """Take a lock, if nobody else has it."""
+    """Acquire a lock if it is free."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -307,7 +308,7 @@ def _acquired(lock: FileLock, path: Path) -> bool:
 
 
 def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Path:
-    """Return the path of a folder that does not exist or holds at most the `old` files.
+    """Check that a folder is absent or contains at most the `old` files; return its path.
 
     Raises
     ------
@@ -328,7 +329,7 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
-    """Give a temporary folder whose files are those of `path` once the block has ended.
+    """Yield a temporary folder whose files are moved to `path` after the block.
 
     If the block fails, nothing has changed. `path` must not exist, or be empty but for the
     `old` files, which are replaced. If it is a link, what it points to is meant. A folder
@@ -352,7 +353,7 @@ def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterat
 
 
 def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
-    """Make a temporary folder, or its files, those of `path`, and remove the `old` ones."""
+    """Move a temporary folder, or its files, to `path`, and remove the `old` files."""
     if temporary.parent != path:
         os.replace(temporary, path)
         return
@@ -366,7 +367,7 @@ def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
 
 
 def write_text(path, text) -> None:
-    """Write a text file in UTF-8 that is whole or absent.
+    """Write a UTF-8 text file atomically.
 
     Surrogates, as in file names that are not UTF-8, have no place in it and are escaped.
     """

@@ -5,24 +5,24 @@ import re
 
 
 def decimals(value) -> str:
-    """Format a figure with three decimals; a dash where it is not defined."""
+    """Format a figure with three decimals, or a dash if it is undefined."""
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def interval_words(ends) -> str:
-    """Format an interval; a dash where it is not defined."""
+    """Format an interval, or a dash if it is undefined."""
     if ends is None or math.isnan(ends[0]):
         return "-"
     return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
 def as_word(name) -> str:
-    """Turn a name into one that every file system and MedMNIST's evaluator take."""
+    """Convert a name so that every file system and MedMNIST's evaluator accept it."""
     word = re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-")
     # With what is added to it, it must fit into the 255 bytes of a file name.
     return word[:100].strip("-") or "unnamed"
 
 
 def shortened(words, n):
-    """Cut words that are too long for a table or a figure."""
+    """Shorten a text that is too long for a table or a figure."""
     return words if len(words) <= n else words[: n - 1] + "…"

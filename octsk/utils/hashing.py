@@ -1,4 +1,4 @@
-"""Hashes by which a later process knows the same data again."""
+"""Hashes that identify the same data across processes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from octsk.utils.json import describe
 
 
 def stable_hash(value):
-    """Return a hash of arrays, tables and what holds them, the same in all processes."""
+    """Return a hash of nested arrays and tables that is the same in all processes."""
     # Memory-mapped images are to have the same hash as those in memory.
     return joblib.hash(_plain(value), coerce_mmap=True)
 
 
 def _plain(value):
-    """Return a value as lists of arrays and words, ragged ones too."""
+    """Return a value as nested lists of arrays and strings; it may be ragged."""
     if sparse.issparse(value):
         csr = value.tocsr()
         return [csr.shape, csr.data, csr.indices, csr.indptr]
@@ -41,7 +41,7 @@ def _plain(value):
 
 
 def arrays_sha256(X, y) -> str:
-    """Hash of the arrays' shapes, types and values."""
+    """Return a hash of the shapes, dtypes and values of arrays."""
     digest = hashlib.sha256()
     for array in (np.asarray(X), np.asarray(y)):
         digest.update(f"{array.shape} {array.dtype.str}".encode())

@@ -1,4 +1,4 @@
-"""JSON: read within bounds, and write what it cannot hold in words."""
+"""Bounded reading of JSON, and conversion of values to JSON."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from octsk.utils.urls import Address, hide_secrets
 
 
 def parse_json(text):
-    """Return what a JSON text of bytes or characters says.
+    """Parse a JSON text given as bytes or characters.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def parse_json(text):
 
 
 def read_json(path, max_bytes):
-    """Return what a JSON file says.
+    """Parse a JSON file.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_json(path, max_bytes):
 
 
 def jsonable(value) -> Any:
-    """Say a value with what JSON has, without memory addresses."""
+    """Convert a value to JSON types, without memory addresses."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -72,7 +72,7 @@ def jsonable(value) -> Any:
 
 
 def differences(ours, theirs, name="") -> list[str]:
-    """Say in what two descriptions differ, a line for each entry."""
+    """Return the differences of two descriptions, one line per entry."""
     if ours == theirs:
         return []
     if isinstance(ours, dict) and isinstance(theirs, dict):
@@ -87,12 +87,12 @@ def differences(ours, theirs, name="") -> list[str]:
 
 
 def write_json(path, values) -> None:
-    """Write a JSON file that is whole or absent."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
 def describe(value):
-    """Return what a value is in words that are the same in each process."""
+    """Return a description of a value that is the same in every process."""
     said = jsonable(value)
     plain = isinstance(value, str) or not isinstance(said, str)
     return f"{said!r}" if plain else said

@@ -1,4 +1,4 @@
-"""What the processes that octsk starts import from, and where they write."""
+"""Import paths and standard streams of the processes that octsk starts."""
 
 import os
 import sys
@@ -33,7 +33,7 @@ def _real(path: str) -> str:
 
 @contextmanager
 def starting_processes() -> Iterator[None]:
-    """Let joblib start workers that import nothing by accident from the working folder.
+    """Let joblib start workers that do not import modules from the working folder.
 
     Until the block ends, since joblib replaces workers at any time, Python processes are
     started without that folder on their path, and in this process, from which they take
@@ -73,7 +73,7 @@ def _keep_out_working_folder(undo: ExitStack) -> None:
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Open the null device in place of standard streams that are None until the block ends.
+    """Replace standard streams that are None by the null device during the block.
 
     They are in a program without a console and in some services. Child processes get
     them too, or files that they open would take the numbers of stdout and stderr.

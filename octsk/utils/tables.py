@@ -10,7 +10,7 @@ from octsk.utils.untrusted import printable
 
 
 class Table(NamedTuple):
-    """Table with a title, in which the first cell of each row is its label."""
+    """Table with a title, whose rows begin with their labels."""
 
     title: str
     header: Sequence[str] = ()
@@ -42,7 +42,7 @@ def spreadsheet_cell(value: object) -> object:
 
 
 def tables_to_text(tables: Sequence[Table]) -> str:
-    """Convert tables to plain text, with numbers aligned right under their headers."""
+    """Convert tables to plain text with right-aligned numbers."""
     return "\n\n".join(_format_text(table) for table in tables)
 
 

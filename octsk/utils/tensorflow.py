@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, loaded without what they always say at their start.
+"""Loading of TensorFlow and Keras without their routine messages.
 
 All of octsk has them from here: ``from octsk.utils.tensorflow import keras, tf``.
 """
@@ -65,7 +65,7 @@ def _no_tensorflow(what) -> ImportError:
 
 
 def check_eager() -> None:
-    """Refuse to compute where TensorFlow only writes down what is to be computed later.
+    """Raise an error in TensorFlow's graph mode, which does not compute at once.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def check_eager() -> None:
 
 @contextmanager
 def float32_layers() -> Iterator[None]:
-    """Make the layers that are created inside, in this thread, compute in float32.
+    """Create the layers of this thread in float32 during the block.
 
     Without it they take Keras's global dtype policy, such as "mixed_bfloat16". Keras keeps
     a policy for each thread, so other threads are not affected.
@@ -98,7 +98,7 @@ def float32_layers() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Load TensorFlow, and show of what it writes meanwhile what is no mere information.
+    """Import TensorFlow and show only the warnings and errors that it writes meanwhile.
 
     TensorFlow 2.21 writes before its own log level counts. So stderr is set aside, unless
     the log level asks for everything. Without a log level, TensorFlow is to show warnings
@@ -131,7 +131,7 @@ _share_cores = cache(share_cores)
 
 
 def _let_threads_sleep() -> None:
-    """Have threads that wait for work sleep, and not spin where others need the core."""
+    """Let waiting threads sleep instead of spinning, since others may need the core."""
     from tensorflow.core.protobuf import config_pb2
     from tensorflow.python.eager import context
 
@@ -143,7 +143,7 @@ def _let_threads_sleep() -> None:
 
 @contextmanager
 def silent_about_retracing(function: str) -> Iterator[None]:
-    """Keep TensorFlow from warning of retracing, of one function and in this thread."""
+    """Suppress TensorFlow's retracing warning for one function in this thread."""
     here = threading.get_ident()
 
     def is_shown(record: logging.LogRecord) -> bool:
@@ -159,7 +159,7 @@ def silent_about_retracing(function: str) -> Iterator[None]:
 
 @contextmanager
 def _stderr_sifted() -> Iterator[None]:
-    """Set stderr aside, and then write to it what is worth reading; all, after an error."""
+    """Capture stderr, then write its relevant lines, or all lines after an error."""
     with tempfile.TemporaryFile() as aside:
         try:
             stderr = os.dup(2)

@@ -1,4 +1,4 @@
-"""Checks of files from strangers before a library reads them, and of their words."""
+"""Checks of untrusted files and texts before they are read or printed."""
 
 import re
 import zipfile
@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(words):
-    r"""Return text from outside in which nothing can act on a terminal.
+    r"""Return an untrusted text without characters that act on a terminal.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def printable(words):
 
 
 def check_zip_member(info):
-    """See that a member of a zip archive can be unpacked in bounded memory.
+    """Check that a member of a zip archive can be unpacked in bounded memory.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def check_zip_member(info):
 
 
 def check_zip_names(archive, names):
-    """See that a zip archive has the members `names`, each once, and no other.
+    """Check that a zip archive has exactly the members `names`, each once.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def check_zip_names(archive, names):
 
 
 def check_h5(file, n_bytes):
-    """See that an HDF5 file of `n_bytes` holds plain arrays of numbers and nothing else.
+    """Check that an HDF5 file of `n_bytes` contains only plain numeric arrays.
 
     Every link is looked at before it is followed: HDF5 can point into other files, put
     arrays together of parts of others, and unpack or fill in what is not there.

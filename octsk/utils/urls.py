@@ -1,4 +1,4 @@
-"""Addresses without the user names, passwords and tokens that they may hold."""
+"""Removal of user names, passwords and tokens from URLs."""
 
 import re
 from urllib.parse import unquote, unquote_plus
@@ -14,14 +14,14 @@ _WITHOUT_USER = re.compile(r"(https?|ftps?|file|sqlite(\+\w+)?)://[\w.-]*([/?#]|
 
 
 class Address(str):
-    """An address whose ``repr()``, as in error messages, shows no secret."""
+    """URL whose ``repr()``, as used in error messages, shows no secret."""
 
     def __repr__(self):
         return repr(hide_secrets(self))
 
 
 def hide_secrets(url: object) -> str:
-    """Return an address without its user, password, query and fragment.
+    """Return a URL without its user, password, query and fragment.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def hide_secrets(url: object) -> str:
 
 
 def hide_secrets_in(text: object, url: object = "") -> str:
-    """Return a text without the secrets of the addresses in it.
+    """Return a text without the secrets of the URLs in it.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def hide_secrets_in(text: object, url: object = "") -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the user and password of an address, and what follows them.
+    """Return the user and password of a URL and the remainder.
 
     The last at sign ends them, since passwords may hold slashes and at signs that nobody
     has percent-encoded.
@@ -93,7 +93,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _secrets(url: str) -> set[str]:
-    """Return the user, password and query values of an address, decoded as well."""
+    """Return the user, password and query values of a URL, encoded and decoded."""
     user, rest = _split(url)
     # A driver may read an address in another way, and tell a part of a password.
     found = {user, *user.split(":", 1), *re.split("[:@/,]", user)}

@@ -1,4 +1,4 @@
-"""What images may look like: checked and laid out here only."""
+"""Validation of images and their conversion to one layout."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -119,7 +119,7 @@ def validate_images(estimator, X, *, reset, name="X"):
 
 
 def _validate_rows(estimator, X, reset, name):
-    """Check the column names of a data frame and their number, in scikit-learn's words."""
+    """Check the names and number of the columns of a data frame as scikit-learn does."""
     names = list(getattr(X, "column_names", getattr(X, "columns", ())))
     is_known = _get_feature_names(X) is not None
     if names and all(isinstance(column, str) for column in names) and not is_known:
@@ -144,7 +144,7 @@ def _validate_rows(estimator, X, reset, name):
 
 
 def check_lengths(X, y, name="X", y_name="y"):
-    """Check that there is a label for each image."""
+    """Check that there is one label per image."""
     _check_is_array(X, name)
     if isinstance(X, str | PathLike | Mapping) or not hasattr(X, "__len__"):
         raise ValueError(f"{name} must be an array of images; got {_what(X)}")
@@ -156,7 +156,7 @@ def check_lengths(X, y, name="X", y_name="y"):
 
 
 def _check_is_array(X, name):
-    """Refuse what other libraries have in the place of arrays, and say what to do."""
+    """Raise an error for data sets of other libraries that says how to convert them."""
     if hasattr(X, "__array__"):
         return
     modules = [cls.__module__ for cls in type(X).__mro__]
@@ -169,7 +169,7 @@ def _check_is_array(X, name):
 
 
 def _check_pictures(images, name):
-    """Refuse Pillow's images whose numbers are neither grey levels nor colours."""
+    """Raise an error for Pillow images whose values are neither grey levels nor colours."""
     for i, image in enumerate(images):
         mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
         # I and F are of more levels; their range is checked like that of arrays.
@@ -181,7 +181,7 @@ def _check_pictures(images, name):
 
 
 def as_array(X, name):
-    """Return X as an array of numbers; data frames and sparse matrices as they are."""
+    """Return X as a numeric array; leave data frames and sparse matrices unchanged."""
     _check_is_array(X, name)
     if hasattr(X, "to_native"):
         X = X.to_native()  # the data frame in one of narwhals
@@ -239,7 +239,7 @@ def _what(X):
 
 
 def _shapes_of_one(image_shape):
-    """Return the shapes in which one image may come that is meant to be a set."""
+    """Return the shapes of a single image that a user may have passed as a set."""
     return [image_shape, image_shape[:2]] if image_shape[2] == 1 else [image_shape]
 
 
@@ -283,7 +283,7 @@ def _to_nhwc(X, name, image_shape):
 
 
 def _square_shape(n_features, name):
-    """Shape of a flattened square image: grey, else colour (never both)."""
+    """Return the shape of a flattened square image, which is grey or else in colour."""
     for channels in (1, 3):
         side = isqrt(n_features // channels)
         if side * side * channels == n_features:
@@ -347,7 +347,7 @@ def _check_floats(low, high, name):
 
 
 def to_batch(images):
-    """Return a small part of checked images as what a network's input is made of.
+    """Return a small part of checked images in the dtype that becomes network input.
 
     uint8 stays uint8 (TensorFlow scales it, see :func:`to_unit`), other integers
     become uint8, floats float32.
