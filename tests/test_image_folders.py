@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 import octsk
 from octsk import load_image_folder, load_image_table, split_by_group
+from octsk.datasets import check_splits
 
 
 def write(path, grey=40, shape=(12, 12)):
@@ -405,3 +406,82 @@ def test_real_patients_are_kept_apart(data_folder):
     assert sum(map(len, sets)) == len(set.union(*sets))
     sizes = np.array([len(parts[name].data) for name in ("train", "val", "test")])
     np.testing.assert_allclose(sizes / sizes.sum(), [0.7, 0.1, 0.2], atol=0.03)
+
+
+def varied(groups, target, first, **more):
+    """A split of images that differ."""
+    data = np.random.default_rng(first).integers(0, 255, (len(groups), 6, 6), np.uint8)
+    return Bunch(data=data, target=np.array(target), groups=np.array(groups), **more)
+
+
+@pytest.fixture
+def apart():
+    return Bunch(
+        train=varied([1, 1, 2], [0, 1, 1], 0),
+        val=None,
+        test=varied([3, 4], [0, 1], 1, filenames=np.array(["x.png", "y.png"])),
+    )
+
+
+def test_nothing_is_found_in_splits_that_are_apart(apart):
+    assert check_splits(apart) == []
+
+
+def test_patients_and_images_in_two_splits_are_found(apart):
+    apart.test.groups[0] = 2
+    apart.test.data[1] = apart.train.data[2]
+    assert check_splits(apart) == [
+        "train and test share 1 group (patients): 2.",
+        "1 image of test is also in train: y.png.",
+    ]
+
+
+def test_an_image_with_two_labels_is_found_in_one_split_and_in_two(apart):
+    apart.train.data[1] = apart.train.data[0]
+    assert check_splits(apart) == [
+        "1 image occurs with different labels: image 0 of train."
+    ]
+    apart.test.data[1] = apart.train.data[0]
+    assert check_splits(apart) == [
+        "1 image of test is also in train: y.png.",
+        "1 image occurs with different labels: image 0 of train.",
+    ]
+
+
+def test_missing_classes_and_constant_images_are_found(apart):
+    apart.test.target[:] = 0
+    apart.train.data[0] = 7
+    assert check_splits(apart) == [
+        "1 image of train has the same value in all pixels: image 0.",
+        "test has no images of 1.",
+    ]
+    apart.test.target_names = ["a", "b", "c"]
+    assert "test has no images of b, c." in check_splits(apart)
+
+
+def test_only_the_first_few_are_named():
+    train = varied(range(8), [0, 1] * 4, 0)
+    found = check_splits(Bunch(train=train, test=train))
+    assert found == [
+        "train and test share 8 groups (patients): 0, 1, 2, 3, 4, and more.",
+        "8 images of test are also in train: image 0, image 1, image 2, image 3, image 4, "
+        "and more.",
+    ]
+
+
+def test_a_data_set_without_splits_is_refused(apart):
+    with pytest.raises(ValueError, match="dataset has no splits"):
+        check_splits(apart.train)
+    with pytest.raises(TypeError, match="dataset must be a Bunch"):
+        check_splits(None)
+
+
+def test_a_copy_of_real_test_patients_in_training_is_found(data_folder):
+    scans = octsk.load_medmnist(data_folder / "octdl_dev.npz")
+    before = check_splits(scans)
+    for key in ("data", "target", "groups"):
+        scans.train[key] = np.concatenate([scans.train[key], scans.test[key]])
+    new = [words for words in check_splits(scans) if words not in before]
+    n = len(np.unique(scans.test.groups))
+    assert any(words.startswith(f"train and test share {n} groups") for words in new)
+    assert any(words.startswith("172 images of test are also in train") for words in new)
