@@ -21,8 +21,11 @@ from .corruptions import corrupt as corrupt
 from .datasets import fetch_medmnist as fetch_medmnist
 from .datasets import fetch_octmnist as fetch_octmnist
 from .datasets import load_image_files as load_image_files
+from .datasets import load_image_folder as load_image_folder
+from .datasets import load_image_table as load_image_table
 from .datasets import load_medmnist as load_medmnist
 from .datasets import make_oct_phantoms as make_oct_phantoms
+from .datasets import split_by_group as split_by_group
 from .evaluation import evaluate as evaluate
 from .inspection import ExplanationDisplay as ExplanationDisplay
 from .inspection import grad_cam as grad_cam

@@ -1,0 +1,126 @@
+"""What is suspicious in the splits of a data set."""
+
+import hashlib
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from octsk.datasets._splits import SPLITS, shared_groups
+from octsk.utils.untrusted import printable
+
+# Images or groups that a sentence names.
+_N_NAMED = 5
+
+
+def check_splits(dataset) -> list[str]:
+    """Look for what makes figures measured on a data set misleading.
+
+    Parameters
+    ----------
+    dataset : :class:`~sklearn.utils.Bunch`
+        A data set with ``train``, ``val`` and ``test``, of which some may be None, such as
+        from :func:`~octsk.load_medmnist` or :func:`~octsk.load_image_folder`.
+
+    Returns
+    -------
+    list of str
+        A sentence for each kind of finding in each split or pair of splits, with the number
+        and the first few: groups (patients) in two splits, images that are identical in two
+        splits, identical images with different labels, classes that a split lacks, and
+        images of which all pixels are equal. Empty if nothing is found.
+
+    Raises
+    ------
+    ValueError
+        If the data set has no splits.
+
+    See Also
+    --------
+    split_by_group : Split a data set by patient.
+
+    Examples
+    --------
+    >>> from sklearn.utils import Bunch
+    >>> from octsk.datasets import check_splits, make_oct_phantoms
+    >>> train = make_oct_phantoms(40, random_state=0)
+    >>> test = make_oct_phantoms(20, random_state=1)
+    >>> check_splits(Bunch(train=train, val=None, test=test))
+    []
+    >>> test.data[3] = train.data[7]
+    >>> test.target[3] = train.target[7]
+    >>> check_splits(Bunch(train=train, val=None, test=test))
+    ['1 image of test is also in train: image 3.']
+    """
+    if not isinstance(dataset, Mapping):
+        raise TypeError(f"dataset must be a Bunch; got {type(dataset).__name__}")
+    parts = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
+    if not parts:
+        raise ValueError("dataset has no splits: it has none of train, val and test")
+    digests = {name: _digests(part["data"]) for name, part in parts.items()}
+    found = [
+        f"{a} and {b} share {_count(len(both), 'group')} (patients): {_first(both)}."
+        for (a, b), both in shared_groups(dataset).items()
+    ]
+    for a, b in combinations(parts, 2):
+        known = set(digests[a])
+        same = [i for i, digest in enumerate(digests[b]) if digest in known]
+        if same:
+            verb = "is" if len(same) == 1 else "are"
+            found.append(
+                f"{_count(len(same), 'image')} of {b} {verb} also in {a}: "
+                f"{_first(_names(parts[b], same))}."
+            )
+    found += _several_labels(parts, digests)
+    classes = np.unique(np.concatenate([part["target"] for part in parts.values()]))
+    for name, part in parts.items():
+        names = part.get("target_names")
+        labels = range(len(names)) if names is not None else classes.tolist()
+        lacking = sorted(set(labels) - set(np.unique(part["target"]).tolist()))
+        if lacking:
+            words = lacking if names is None else [names[label] for label in lacking]
+            found.append(f"{name} has no images of {_first(words)}.")
+        flat = [i for i, image in enumerate(part["data"]) if np.min(image) == np.max(image)]
+        if flat:
+            verb = "has" if len(flat) == 1 else "have"
+            found.append(
+                f"{_count(len(flat), 'image')} of {name} {verb} the same value in all "
+                f"pixels: {_first(_names(part, flat))}."
+            )
+    return found
+
+
+def _digests(images) -> list[bytes]:
+    # One image at a time, since they may be mapped from disk.
+    return [
+        hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images
+    ]
+
+
+def _several_labels(parts, digests) -> list[str]:
+    """Find images that occur with several labels, in one split or in several."""
+    labels: dict[bytes, set] = {}
+    places: dict[bytes, str] = {}
+    for name, part in parts.items():
+        for i, digest in enumerate(digests[name]):
+            labels.setdefault(digest, set()).add(int(part["target"][i]))
+            places.setdefault(digest, f"{_names(part, [i])[0]} of {name}")
+    odd = [places[digest] for digest, several in labels.items() if len(several) > 1]
+    if not odd:
+        return []
+    verb = "occurs" if len(odd) == 1 else "occur"
+    return [f"{_count(len(odd), 'image')} {verb} with different labels: {_first(odd)}."]
+
+
+def _names(part, rows) -> list[str]:
+    files = part.get("filenames")
+    return [f"image {i}" if files is None else str(files[i]) for i in rows]
+
+
+def _count(n, word) -> str:
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _first(words) -> str:
+    named = [printable(word) for word in words[:_N_NAMED]]
+    return ", ".join(named + (["and more"] if len(words) > _N_NAMED else []))

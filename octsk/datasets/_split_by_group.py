@@ -1,0 +1,162 @@
+"""Splits of a data set that keep the images of a patient together."""
+
+import warnings
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state, check_scalar
+
+from octsk.datasets._bunch import DataBunch
+from octsk.datasets._splits import SPLITS
+from octsk.utils.columns import check_column, check_groups
+from octsk.utils.untrusted import printable
+
+
+def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
+    """Split a data set so that all images of a group (patient) are in one split.
+
+    The groups are dealt out so that each split has about its share of the images of each
+    class. The larger the groups are, the more the shares differ from those asked for.
+
+    Parameters
+    ----------
+    dataset : :class:`~sklearn.utils.Bunch`
+        A data set with ``data``, ``target`` and ``groups``, such as from
+        :func:`~octsk.load_image_folder`; or one with ``train``, ``val`` and ``test``, whose
+        images are put together first.
+    test : float, default=0.2
+        Share of the images to test on, at least 0.
+    val : float, default=0.1
+        Share of the images to validate on, at least 0. `test` and `val` together must be
+        below 1, and the other images are those to train on.
+    random_state : int, RandomState instance or None, default=None
+        Seed for the order of groups of one size. Pass an int for the same splits in each
+        call.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        ``train``, ``val`` and ``test``, each with those entries of `dataset` that have a
+        row for each image, cut to the images of the split in their order, and None where
+        the share is 0; and the other entries of `dataset`.
+
+    Warns
+    -----
+    UserWarning
+        If a split has no image of a class.
+
+    Raises
+    ------
+    ValueError
+        If the data set has no groups, a group is missing, a share is not accepted, or there
+        are too few groups for the splits.
+
+    See Also
+    --------
+    load_image_folder : Load images with their groups from folders.
+    load_image_table : Load images with their groups from a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from octsk.datasets import make_oct_phantoms, split_by_group
+    >>> scans = make_oct_phantoms(100, random_state=0)
+    >>> scans.groups = np.arange(100) // 4  # 25 patients
+    >>> parts = split_by_group(scans, test=0.2, val=0.2, random_state=0)
+    >>> len(parts.train.data), len(parts.val.data), len(parts.test.data)
+    (60, 20, 20)
+    >>> set(parts.train.groups) & set(parts.test.groups)
+    set()
+    """
+    shares = {"test": test, "val": val}
+    for name, share in shares.items():
+        check_scalar(share, name, Real, min_val=0, max_val=1, include_boundaries="left")
+    if not test + val < 1:
+        raise ValueError(
+            f"test and val must leave images to train on; got test={test} and val={val}"
+        )
+    pooled, rowwise = _pool(dataset)
+    target = check_column(pooled["target"], "dataset.target")
+    if pooled.get("groups") is None:
+        raise ValueError(
+            "dataset has no groups, so that its images cannot be split by patient. Load it "
+            "with groups, or set dataset.groups to the patient of each image"
+        )
+    groups = check_groups(pooled["groups"], len(target), "dataset.groups")
+    shares = {"train": 1 - test - val, **shares}
+    wanted = [split for split in SPLITS if shares[split] > 0]
+    places = _deal(groups, target, [shares[split] for split in wanted], random_state)
+    about = {key: value for key, value in pooled.items() if key not in rowwise}
+    about.pop("split", None)
+    parts = dict.fromkeys(SPLITS)
+    for number, split in enumerate(wanted):
+        rows = np.flatnonzero(places == number)
+        if not len(rows):
+            raise ValueError(
+                f"dataset has too few groups to have {split} images: "
+                f"{groups.max() + 1} for {len(wanted)} splits of the shares "
+                f"{', '.join(f'{part} {shares[part]:.3g}' for part in wanted)}"
+            )
+        _warn_of_missing_classes(target, rows, about.get("target_names"), split)
+        cut = {key: np.asarray(pooled[key])[rows] for key in rowwise}
+        parts[split] = DataBunch(**cut, split=split, **about)
+    return DataBunch(**parts, **about)
+
+
+def _pool(dataset) -> tuple[dict, list[str]]:
+    """Return a data set as one split, and the entries that have a row for each image."""
+    if not isinstance(dataset, Mapping):
+        raise TypeError(
+            "dataset must be a Bunch with data, target and groups; got "
+            f"{type(dataset).__name__}"
+        )
+    parts = [dataset[name] for name in SPLITS if dataset.get(name) is not None]
+    parts = parts or [dataset]
+    if lacking := [key for key in ("data", "target") if parts[0].get(key) is None]:
+        raise ValueError(f"dataset has no {' and no '.join(lacking)}")
+    n = len(parts[0]["target"])
+    rowwise = [
+        key
+        for key, value in parts[0].items()
+        if isinstance(value, np.ndarray) and value.ndim and len(value) == n
+    ]
+    pooled = {key: value for key, value in parts[0].items() if key != "shared_groups"}
+    if len(parts) > 1:
+        for key in rowwise:
+            pooled[key] = np.concatenate([part[key] for part in parts])
+    return pooled, rowwise
+
+
+def _deal(groups, target, shares, random_state) -> np.ndarray:
+    """Return the number of the split that each image goes to.
+
+    The largest groups go first, each to the split that Sainte-Lague's rule of seats would
+    give it to, for the shares of all classes together.
+    """
+    classes, labels = np.unique(target, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(classes)))
+    np.add.at(counts, (groups, labels), 1)
+    portions = counts / counts.sum(axis=0)
+    order = check_random_state(random_state).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    goals = np.asarray(shares, float)
+    held = np.zeros((len(goals), len(classes)))
+    place = np.empty(len(counts), int)
+    for group in order:
+        portion = portions[group]
+        place[group] = np.argmin((2 * held + portion) @ portion / goals)
+        held[place[group]] += portion
+    return place[groups]
+
+
+def _warn_of_missing_classes(target, rows, names, split) -> None:
+    missing = np.setdiff1d(target, target[rows]).tolist()
+    if missing:
+        words = ", ".join(
+            printable(label if names is None else names[label]) for label in missing
+        )
+        warnings.warn(
+            f"{split} has no images of {words}, which have too few groups (patients)",
+            stacklevel=3,
+        )

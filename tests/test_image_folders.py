@@ -1,0 +1,487 @@
+"""Labelled images from folders and tables, and their splits by patient."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from PIL import Image
+from sklearn.utils import Bunch
+
+import octsk
+from octsk import load_image_folder, load_image_table, split_by_group
+from octsk.datasets import check_splits
+
+
+def write(path, grey=40, shape=(12, 12)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full(shape, grey, np.uint8)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, two patients with two images each in the one, one in the other."""
+    root = tmp_path / "clinic"
+    for i, name in enumerate(["DME-7-1", "DME-7-2", "DME-8-1", "NORMAL-9-1"]):
+        write(root / name.split("-")[0] / f"{name}.png", grey=10 * i)
+    return root
+
+
+@pytest.fixture
+def splits(tmp_path):
+    root = tmp_path / "splits"
+    for part in ("train", "test"):
+        for label in ("a", "b"):
+            write(root / part / label / f"{label}-{part}-1.png")
+    return root
+
+
+def test_the_folder_of_an_image_is_its_class(folder):
+    scans = load_image_folder(folder, size=6, groups="kermany")
+    assert (scans.data.shape, scans.data.dtype) == ((4, 6, 6), np.uint8)
+    assert scans.data[:, 0, 0].tolist() == [0, 10, 20, 30]
+    assert scans.target.tolist() == [0, 0, 0, 1]
+    assert scans.target.dtype == np.int64
+    assert scans.target_names == ["DME", "NORMAL"]
+    assert scans.groups.tolist() == ["7", "7", "8", "9"]
+    assert scans.filenames[3] == str(folder / "NORMAL" / "NORMAL-9-1.png")
+    assert (scans.name, scans.split, scans.size) == ("clinic", None, 6)
+    assert (scans.official, scans.synthetic, scans.sha256) == (False, False, None)
+    assert "4 images" in scans.DESCR
+
+
+def test_images_of_a_class_may_lie_deeper_and_hidden_ones_are_ignored(folder):
+    write(folder / "DME" / "patient 3" / "x.png")
+    write(folder / "DME" / ".hidden" / "x.png")
+    write(folder / "DME" / "._x.png")
+    write(folder / ".cache" / "x.png")
+    (folder / "notes.txt").touch()
+    scans = load_image_folder(folder)
+    assert np.bincount(scans.target).tolist() == [4, 1]
+    assert scans.groups is None
+
+
+def test_color_gives_three_channels(folder):
+    assert load_image_folder(folder, color=True).data.shape == (4, 28, 28, 3)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        r"-(?P<patient>\d+)-\d+\.png$",
+        re.compile(r"/[A-Z]+-(?P<patient>\d)"),
+        lambda path: path.name.split("-")[1],
+    ],
+)
+def test_groups_are_found_in_the_path(folder, groups):
+    scans = load_image_folder(folder, groups=groups)
+    assert scans.groups.tolist() == ["7", "7", "8", "9"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (r"-(\d+)-", "a group named patient"),
+        ("(?P<patient>", "no regular expression"),
+        (r"DME-(?P<patient>\d+)", r"no patient for 1 of 4 images: NORMAL/NORMAL-9-1\.png"),
+        (lambda path: None, "no patient for 4 of 4 images"),
+    ],
+)
+def test_groups_that_are_not_found_are_refused(folder, groups, message):
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder, groups=groups)
+
+
+def test_groups_of_another_type_are_refused(folder):
+    with pytest.raises(TypeError, match="groups must be None"):
+        load_image_folder(folder, groups=3)
+
+
+def test_folders_of_splits_are_splits(splits):
+    scans = load_image_folder(splits, groups=r"-(?P<patient>\w+)-")
+    assert scans.val is None
+    assert scans.train.split == "train"
+    assert scans.test.target.tolist() == [0, 1]
+    assert scans.test.groups.tolist() == ["test", "test"]
+    assert scans.test.target_names == scans.target_names == ["a", "b"]
+
+
+def test_patients_in_several_splits_are_told(splits):
+    with pytest.warns(UserWarning, match="train and test share 1 "):
+        load_image_folder(splits, groups=r"-(?P<patient>)|(?P<x>$)" and (lambda path: 1))
+
+
+def test_a_class_that_a_split_lacks_is_told(splits):
+    (splits / "test" / "b" / "b-test-1.png").unlink()
+    with pytest.warns(UserWarning, match="no images of b in test"):
+        scans = load_image_folder(splits)
+    assert scans.test.target.tolist() == [0]
+
+
+def test_a_class_that_only_a_later_split_has_is_refused(splits):
+    write(splits / "test" / "c" / "x.png")
+    with pytest.raises(ValueError, match=r"test has folders that train lacks: c\. The"):
+        load_image_folder(splits)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("loose.png", r"1 image files \(loose.png\) outside the folders of classes"),
+        ("DME/train/x.png", "holds folders for splits"),
+        ("train/DME/x.png", r"beside others \(DME, NORMAL\)"),
+    ],
+)
+def test_images_in_a_wrong_place_are_refused(folder, extra, message):
+    write(folder / extra)
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder)
+
+
+def test_folders_without_images_or_classes_are_refused(tmp_path, splits):
+    with pytest.raises(FileNotFoundError):
+        load_image_folder(tmp_path / "nothing")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match=r"no image file .*there are none"):
+        load_image_folder(empty)
+    write(empty / "only" / "x.png")
+    with pytest.raises(ValueError, match="one class folder only, only"):
+        load_image_folder(empty)
+    for file in (splits / "test").rglob("*.png"):
+        file.unlink()
+    with pytest.raises(ValueError, match=r"no image file .*test \(a, b\)"):
+        load_image_folder(splits)
+    write(tmp_path / "x.png")
+    with pytest.raises(NotADirectoryError):
+        load_image_folder(tmp_path / "x.png")
+
+
+def test_unreadable_images_are_named_or_left_out(folder):
+    (folder / "DME" / "DME-7-2.png").write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"DME-7-2\.png"):
+        load_image_folder(folder)
+    with pytest.warns(UserWarning, match="1 of 4 images are left out"):
+        scans = load_image_folder(folder, on_error="skip", groups="kermany")
+    assert scans.groups.tolist() == ["7", "8", "9"]
+    assert len(scans.data) == len(scans.target) == len(scans.filenames) == 3
+
+
+def table_of(folder):
+    files = sorted(folder.rglob("*.png"))
+    return {
+        "file": [file.relative_to(folder).as_posix() for file in files],
+        "label": [file.parent.name for file in files],
+        "patient": [int(file.stem.split("-")[1]) for file in files],
+        "part": ["train", "train", "test", "test"],
+    }
+
+
+def write_csv(path, columns, delimiter=","):
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_csv_lists_images(folder, delimiter):
+    path = write_csv(folder / "scans.csv", table_of(folder), delimiter)
+    scans = load_image_table(path, group="patient")
+    expected = load_image_folder(folder, groups="kermany")
+    np.testing.assert_array_equal(scans.data, expected.data)
+    for key in ("target", "groups", "filenames"):
+        assert scans[key].tolist() == expected[key].tolist()
+    assert (scans.target_names, scans.name) == (["DME", "NORMAL"], "scans")
+
+
+@pytest.mark.parametrize("frame", [dict, pd.DataFrame, pl.DataFrame])
+def test_a_frame_lists_images(folder, frame):
+    table = frame(table_of(folder))
+    with pytest.warns(UserWarning, match="table has no images of NORMAL in train"):
+        scans = load_image_table(table, group="patient", split="part", root=folder)
+    assert scans.val is None
+    assert scans.train.groups.tolist() == [7, 7]
+    assert scans.test.target.tolist() == [0, 1]
+
+
+def test_numbers_are_classes_in_their_order_and_files_may_be_listed_twice(folder):
+    file = str(next(folder.rglob("*.png")))
+    scans = load_image_table({"file": [file] * 3, "label": ["10", "2", "10"]})
+    assert scans.target_names == ["2", "10"]
+    assert scans.target.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "argument"), [("file", {}), ("patient", {"group": "patient"})]
+)
+@pytest.mark.parametrize("missing", [None, "", float("nan"), pd.NA])
+def test_missing_cells_are_refused_by_row(folder, column, argument, missing):
+    table = table_of(folder)
+    table[column][2] = missing
+    with pytest.raises(ValueError, match=rf"'{column}' at 1 of 4 rows .*: 2$"):
+        load_image_table(table, root=folder, **argument)
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({}, {"group": "who"}, r"no column 'who' \(group='who'\); its columns are file"),
+        (
+            {"part": ["train", "dev", "test", "test"]},
+            {"split": "part"},
+            "has dev in column",
+        ),
+        ({"label": ["a"] * 4}, {}, "one class only, a,"),
+        ({"file": [], "label": []}, {}, "no rows"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(folder, changes, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load_image_table({**table_of(folder), **changes}, root=folder, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("file,label\na.png\n", "row 0 has 1 cells"),
+        ("file,file\na,b\n", "repeats a column"),
+        ('file,label\n"a.png"x,b\n', "not a CSV file: line 2"),
+    ],
+)
+def test_files_that_are_no_table_are_refused(tmp_path, text, message):
+    path = tmp_path / "scans.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_image_table(path)
+
+
+def test_other_objects_and_missing_images_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="table must be"):
+        load_image_table(3)
+    with pytest.raises(FileNotFoundError):
+        load_image_table({"file": ["x.png", "x.png"], "label": "ab"}, root=tmp_path)
+
+
+def test_real_scans_come_back_from_folders_and_from_a_table(data_folder, tmp_path):
+    original = octsk.load_medmnist(data_folder / "octdl_dev.npz")
+    root, columns = (
+        tmp_path / "octdl",
+        {"file": [], "label": [], "patient": [], "split": []},
+    )
+    order = {}
+    for part in ("train", "val", "test"):
+        scans = original[part]
+        order[part] = np.argsort(scans.target, kind="stable")
+        for i, (image, label, who) in enumerate(
+            zip(scans.data, scans.target, scans.groups, strict=True)
+        ):
+            file = Path(part, f"class{label}", f"class{label}-p{who}-{i:04}.png")
+            write(root / file)
+            Image.fromarray(image).save(root / file)
+            for key, cell in zip(columns, (file, label, who, part), strict=True):
+                columns[key].append(cell)
+    from_table = load_image_table(
+        write_csv(root / "all.csv", columns), group="patient", split="split"
+    )
+    from_folder = load_image_folder(root, groups=lambda path: path.name.split("-")[1])
+    for part, rows in order.items():
+        np.testing.assert_array_equal(from_table[part].data, original[part].data)
+        np.testing.assert_array_equal(from_table[part].target, original[part].target)
+        np.testing.assert_array_equal(
+            from_table[part].groups, original[part].groups.astype(str)
+        )
+        np.testing.assert_array_equal(from_folder[part].target, original[part].target[rows])
+        assert sorted(from_folder[part].groups) == sorted(
+            f"p{who}" for who in original[part].groups
+        )
+    assert len(from_folder.train.target_names) == len(np.unique(original.train.target))
+
+
+def scans_of(groups, target):
+    n = len(groups)
+    data = np.arange(n).astype(np.uint8)[:, None, None].repeat(4, axis=1).repeat(4, axis=2)
+    return Bunch(
+        data=data,
+        target=np.asarray(target),
+        groups=np.asarray(groups),
+        filenames=np.array([f"{i}.png" for i in range(n)]),
+        target_names=["a", "b"],
+        name="clinic",
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_group_is_in_two_splits_and_each_has_its_share(seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 80, 600)  # patients of several sizes
+    patients_class = rng.random(80) < 0.3
+    target = patients_class[groups].astype(int)
+    scans = scans_of(groups, target)
+    parts = split_by_group(scans, test=0.25, val=0.15, random_state=seed)
+    held = [set(parts[name].groups) for name in ("train", "val", "test")]
+    assert sum(map(len, held)) == len(set.union(*held)) == len(np.unique(groups))
+    for name, share in {"train": 0.6, "val": 0.15, "test": 0.25}.items():
+        part = parts[name]
+        np.testing.assert_allclose(
+            np.bincount(part.target) / np.bincount(target), share, atol=0.05
+        )
+        rows = [int(file.removesuffix(".png")) for file in part.filenames]
+        assert rows == sorted(rows)
+        np.testing.assert_array_equal(part.data[:, 0, 0], np.array(rows).astype(np.uint8))
+        np.testing.assert_array_equal(part.target, target[rows])
+        np.testing.assert_array_equal(part.groups, groups[rows])
+        assert (part.split, part.name, part.target_names) == (name, "clinic", ["a", "b"])
+    again = split_by_group(scans, test=0.25, val=0.15, random_state=seed)
+    assert again.test.filenames.tolist() == parts.test.filenames.tolist()
+
+
+def test_the_seed_decides_which_groups_go_where():
+    scans = scans_of(np.arange(40), np.arange(40) % 2)
+    tested = {tuple(split_by_group(scans, random_state=i).test.groups) for i in range(3)}
+    assert len(tested) == 3
+
+
+def test_a_share_of_none_gives_no_split():
+    scans = scans_of(np.arange(10), np.arange(10) % 2)
+    parts = split_by_group(scans, val=0, test=0.4, random_state=0)
+    assert parts.val is None
+    assert (len(parts.train.data), len(parts.test.data)) == (6, 4)
+
+
+def test_splits_that_share_groups_are_put_together_first():
+    scans = scans_of(np.arange(20) % 10, np.arange(20) % 2)
+    halves = [
+        {k: v[i::2] if isinstance(v, np.ndarray) else v for k, v in scans.items()}
+        for i in (0, 1)
+    ]
+    dataset = Bunch(train=Bunch(**halves[0]), val=None, test=Bunch(**halves[1]))
+    parts = split_by_group(dataset, val=0, test=0.4, random_state=0)
+    assert not set(parts.train.groups) & set(parts.test.groups)
+    files = [*parts.train.filenames, *parts.test.filenames]
+    assert sorted(files) == sorted(scans.filenames)
+
+
+def test_a_class_of_one_group_is_missing_with_a_warning():
+    scans = scans_of([0, 1, 2, 3, 4], [0, 0, 0, 0, 1])
+    with pytest.warns(UserWarning, match=r"has no images of b, which have too few groups"):
+        split_by_group(scans, val=0, test=0.4, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shares", "message"),
+    [
+        ({"groups": None}, {}, "dataset has no groups"),
+        ({"groups": np.array([0, np.nan, 1, 2])}, {}, "dataset.groups has missing values"),
+        ({"groups": np.arange(3)}, {}, "dataset.groups must have shape"),
+        ({"groups": np.zeros(4)}, {}, "too few groups"),
+        ({"data": None}, {}, "dataset has no data"),
+        ({}, {"test": -0.1}, "test"),
+        ({}, {"val": 1.0}, "val"),
+        ({}, {"test": float("nan")}, "test"),
+        ({}, {"test": 0.5, "val": 0.5}, "leave images to train on"),
+    ],
+)
+def test_what_cannot_be_split_is_refused(changes, shares, message):
+    scans = scans_of(np.arange(4), [0, 1, 0, 1])
+    scans.update(changes)
+    with pytest.raises(ValueError, match=message):
+        split_by_group(scans, **shares)
+
+
+def test_other_objects_have_no_groups():
+    with pytest.raises(TypeError, match="dataset must be a Bunch"):
+        split_by_group([1, 2])
+
+
+def test_real_patients_are_kept_apart(data_folder):
+    original = octsk.load_medmnist(data_folder / "octdl_dev.npz")
+    parts = split_by_group(original, test=0.2, val=0.1, random_state=0)
+    sets = [set(parts[name].groups.tolist()) for name in ("train", "val", "test")]
+    assert sum(map(len, sets)) == len(set.union(*sets))
+    sizes = np.array([len(parts[name].data) for name in ("train", "val", "test")])
+    np.testing.assert_allclose(sizes / sizes.sum(), [0.7, 0.1, 0.2], atol=0.03)
+
+
+def varied(groups, target, first, **more):
+    """A split of images that differ."""
+    data = np.random.default_rng(first).integers(0, 255, (len(groups), 6, 6), np.uint8)
+    return Bunch(data=data, target=np.array(target), groups=np.array(groups), **more)
+
+
+@pytest.fixture
+def apart():
+    return Bunch(
+        train=varied([1, 1, 2], [0, 1, 1], 0),
+        val=None,
+        test=varied([3, 4], [0, 1], 1, filenames=np.array(["x.png", "y.png"])),
+    )
+
+
+def test_nothing_is_found_in_splits_that_are_apart(apart):
+    assert check_splits(apart) == []
+
+
+def test_patients_and_images_in_two_splits_are_found(apart):
+    apart.test.groups[0] = 2
+    apart.test.data[1] = apart.train.data[2]
+    assert check_splits(apart) == [
+        "train and test share 1 group (patients): 2.",
+        "1 image of test is also in train: y.png.",
+    ]
+
+
+def test_an_image_with_two_labels_is_found_in_one_split_and_in_two(apart):
+    apart.train.data[1] = apart.train.data[0]
+    assert check_splits(apart) == [
+        "1 image occurs with different labels: image 0 of train."
+    ]
+    apart.test.data[1] = apart.train.data[0]
+    assert check_splits(apart) == [
+        "1 image of test is also in train: y.png.",
+        "1 image occurs with different labels: image 0 of train.",
+    ]
+
+
+def test_missing_classes_and_constant_images_are_found(apart):
+    apart.test.target[:] = 0
+    apart.train.data[0] = 7
+    assert check_splits(apart) == [
+        "1 image of train has the same value in all pixels: image 0.",
+        "test has no images of 1.",
+    ]
+    apart.test.target_names = ["a", "b", "c"]
+    assert "test has no images of b, c." in check_splits(apart)
+
+
+def test_only_the_first_few_are_named():
+    train = varied(range(8), [0, 1] * 4, 0)
+    found = check_splits(Bunch(train=train, test=train))
+    assert found == [
+        "train and test share 8 groups (patients): 0, 1, 2, 3, 4, and more.",
+        "8 images of test are also in train: image 0, image 1, image 2, image 3, image 4, "
+        "and more.",
+    ]
+
+
+def test_a_data_set_without_splits_is_refused(apart):
+    with pytest.raises(ValueError, match="dataset has no splits"):
+        check_splits(apart.train)
+    with pytest.raises(TypeError, match="dataset must be a Bunch"):
+        check_splits(None)
+
+
+def test_a_copy_of_real_test_patients_in_training_is_found(data_folder):
+    scans = octsk.load_medmnist(data_folder / "octdl_dev.npz")
+    before = check_splits(scans)
+    for key in ("data", "target", "groups"):
+        scans.train[key] = np.concatenate([scans.train[key], scans.test[key]])
+    new = [words for words in check_splits(scans) if words not in before]
+    n = len(np.unique(scans.test.groups))
+    assert any(words.startswith(f"train and test share {n} groups") for words in new)
+    assert any(words.startswith("172 images of test are also in train") for words in new)
