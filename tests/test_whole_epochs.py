@@ -100,7 +100,12 @@ def test_ctrl_c():
             if epoch == 3:
                 signal.raise_signal(signal.SIGINT)
 
-    ended = interrupt(net(callbacks=[Signal()]), X, y)
+    # A process that was started in the background ignores the signal by default.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        ended = interrupt(net(callbacks=[Signal()]), X, y)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert state(ended) == state(net(epochs=3).fit(X, y))
 
 
