@@ -261,7 +261,7 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
 
     # Where the file lies, a record does not say.
     result = octsk_command("benchmark", "--from", "run/run.json", code=1)
-    assert "was on clinic.npz (SHA-256" in result.stderr
+    assert "used clinic.npz (SHA-256" in result.stderr
     other = write_npz(folder / "other.npz", seed=9)
     result = octsk_command("benchmark", "--from", "run/run.json", "--data", other, code=1)
     assert "its figures cannot be the same" in result.stderr

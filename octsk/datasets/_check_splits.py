@@ -37,7 +37,7 @@ def check_splits(dataset) -> list[str]:
 
     See Also
     --------
-    split_by_group : Split a data set by patient.
+    octsk.split_by_group : Split a data set by patient.
 
     Examples
     --------
