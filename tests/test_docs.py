@@ -175,7 +175,7 @@ def test_every_result_file_is_shown():
     assert {file.stem for file in files} == set(results.SECTIONS)
     assert len(set(results.SECTIONS.values())) == len(files)
     for file in files:
-        assert f'<details id="{file.stem}">' in text
+        assert f'<div id="{file.stem}">' in text
         result = json.loads(file.read_text(encoding="utf-8"))
         assert f"`benchmarks/results/{file.name}`" in text
         assert result["environment"]["tensorflow"] in text

@@ -53,21 +53,19 @@ def _section(path: Path) -> str:
     measured_on, *facts = _facts(result, tables)
     measured_on = (measured_on[0], getattr(script, "MEASURED_ON", measured_on[1]))
     first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")
+    title = SECTIONS.get(path.stem, path.stem.replace("_", " "))
     return "\n\n".join(
         [
-            _html(f'<details id="{path.stem}"><summary>{_title(path.stem)}</summary>'),
+            # A link to something within opens the section, which a link to it does not.
+            _html(f'<details><summary>{title}</summary><div id="{path.stem}">'),
             f"{plain(first_line)}.",
             rows_to_markdown(measured_on, facts),
             *(_block(table) for table in tables),
             f"From `{FOLDER.as_posix()}/{path.name}`, written by "
             f"`python -m benchmarks.{result['benchmark']}`.",
-            _html("</details>"),
+            _html("</div></details>"),
         ]
     )
-
-
-def _title(stem: str) -> str:
-    return SECTIONS.get(stem, stem.replace("_", " "))
 
 
 def _html(code: str) -> str:
