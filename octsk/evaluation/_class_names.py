@@ -188,10 +188,9 @@ def _mapped(classes, index, labels, ours, theirs, target_names, class_map) -> Cl
     unused = sorted(set(range(len(ours))) - {k for part in parts for k in part})
     # A class of the data set may have this name, and be mapped to another.
     taken = {*parts.values()}
-    evaluated = {
-        **parts,
-        **{(k,): f"{ours[k]} (unmapped)" if ours[k] in taken else ours[k] for k in unused},
-    }
+    evaluated = dict(parts)
+    for k in unused:
+        evaluated[(k,)] = f"{ours[k]} (unmapped)" if ours[k] in taken else ours[k]
     order = sorted(evaluated)
     names = [evaluated[part] for part in order]
     place = {part: k for k, part in enumerate(order)}
@@ -242,7 +241,7 @@ def _column_sets(class_map, ours, known) -> dict[str, tuple[int, ...]]:
                 f"class_map maps {name!r} to {wanted!r}, which must be one or more "
                 f"different classes of the classifier, {ours}."
             )
-        sets[name] = tuple(sorted(columns))
+        sets[name] = tuple(sorted(k for k in columns if k is not None))
     return sets
 
 
