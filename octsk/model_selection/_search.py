@@ -510,7 +510,7 @@ class OCTSearchCV(BaseSearchCV):
         """Fit the first fold, stopping as soon as Optuna says so."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        from octsk.training._callbacks import EpochCallback
+        from octsk.training import EpochCallback, given_callbacks
 
         stops: list[Exception] = []
 
@@ -526,7 +526,8 @@ class OCTSearchCV(BaseSearchCV):
             return bool(stops)
 
         _, net = find_net(candidate)
-        net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
+        callbacks = [*given_callbacks(net.callbacks), EpochCallback(net, report)]
+        net.set_params(callbacks=callbacks)
         result = fit_fold(candidate, **folds.arguments(0))
         if stops:
             raise stops[0]

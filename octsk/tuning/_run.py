@@ -250,7 +250,7 @@ class TuningRun:
         return scoring if isinstance(scoring, str) else self.search._metric()
 
     def _save_model(self, folder) -> None:
-        from octsk.classifiers._base import BaseOCTNet
+        from octsk.classifiers import BaseOCTNet
         from octsk.reporting import model_card
 
         if isinstance(self.estimator, BaseOCTNet):
