@@ -93,8 +93,8 @@ def check_augmentation(augmentation, preset):
     augmentation._validate_params()
     if hasattr(augmentation, "fit_resample"):
         raise ValueError(
-            f"augmentation={augmentation} is a resampler; n_copies and sampling_strategy "
-            "must be None for random transformations in each epoch."
+            f"augmentation={augmentation} is a resampler; n_copies must be None, and "
+            "sampling_strategy too, for random transformations in each epoch."
         )
     return augmentation
 
