@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, log_loss, recall_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk.datasets._splits import shared_groups, warn_of_shared_groups
+from octsk.datasets import shared_groups, warn_of_shared_groups
 from octsk.evaluation._report import WITH_INTERVAL, BenchmarkReport
 from octsk.evaluation.params import resolved_params
 from octsk.metrics import (
@@ -112,7 +112,7 @@ def evaluate(
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
     """
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     if groups is not None:
         dataset = {**(dataset or {}), split: {**info, "groups": groups}}
     warn_of_shared_groups(dataset)
@@ -121,10 +121,10 @@ def evaluate(
         "n_resamples": n_resamples,
         "random_state": random_state,
     }
-    return _evaluate(estimator, X, y, dataset, split, seed=seed, **intervals)
+    return evaluate_split(estimator, X, y, dataset, split, seed=seed, **intervals)
 
 
-def _evaluate(
+def evaluate_split(
     estimator,
     X,
     y,
@@ -136,7 +136,7 @@ def _evaluate(
     n_resamples=2000,
     random_state=0,
 ) -> BenchmarkReport:
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
@@ -144,7 +144,7 @@ def _evaluate(
     codes = _codes(y_true, classes)
     groups = None if info["groups"] is None else check_groups(info["groups"], len(codes))
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
-    names = _class_names(estimator, classes, info["target_names"])
+    names = class_names_of(estimator, classes, info["target_names"])
     columns = np.arange(len(classes))
     recall = recall_score(
         codes, predict_indices(score), labels=columns, average=None, zero_division=np.nan
@@ -223,12 +223,12 @@ def _groups_shared_with(split, dataset) -> dict[str, int]:
     }
 
 
-def _describe(dataset, split) -> dict[str, Any]:
+def describe_split(dataset, split) -> dict[str, Any]:
     """Return the description of the evaluated split from it or the whole data set."""
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
-    _check_mapping(dataset)
+    check_dataset(dataset)
     if dataset.get("split") not in (None, split):
         raise ValueError(
             f"dataset is the {dataset['split']!r} split, and split={split!r} was asked for."
@@ -239,7 +239,7 @@ def _describe(dataset, split) -> dict[str, Any]:
     return {name: own.get(name, dataset.get(name)) for name in (*names, "target")}
 
 
-def _check_mapping(dataset) -> None:
+def check_dataset(dataset) -> None:
     if not isinstance(dataset, Mapping):
         raise TypeError(
             "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "
@@ -269,7 +269,7 @@ def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
     return score, seconds
 
 
-def _class_names(estimator, classes, target_names) -> list[str]:
+def class_names_of(estimator, classes, target_names) -> list[str]:
     if target_names is not None and classes.dtype.kind in "iu":
         in_range = classes.min() >= 0 and classes.max() < len(target_names)
         if in_range:
