@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark import BenchmarkRun
-from octsk.evaluation import class_names_of, trained_on
+from octsk.evaluation import display_names, trained_on
 from octsk.evaluation.params import resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
@@ -299,7 +299,7 @@ class TuningRun:
         return [name for name, one in drawn_from.items() if not one.single()]
 
     def _trained_on(self):
-        names = class_names_of(self.estimator, self.estimator.classes_, self.class_names)
+        names = display_names(self.estimator, self.estimator.classes_, self.class_names)
         counts = trained_on(self.estimator, names)
         return {} if counts is None else {TUNED: counts}
 
