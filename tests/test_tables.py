@@ -145,5 +145,5 @@ def test_figures_are_unrounded_in_frame_and_csv(tmp_path):
 
 def test_without_pandas_the_error_says_what_else_there_is(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match="requires pandas.*to_figures_csv"):
+    with pytest.raises(ImportError, match=r"requires pandas.*to_figures_csv"):
         Result().to_frame()

@@ -281,7 +281,7 @@ default='accuracy'
     ... )
     >>> comparison = octsk.compare(bayes, tree, groups=patients)
     >>> comparison
-    <Comparison of ACC, GaussianNB minus DecisionTreeClassifier: +0.060, p = 0.143>
+    <Comparison of ACC, GaussianNB minus DecisionTreeClassifier: +0.060, p = 0.106>
     >>> [row] = comparison.rows
     >>> print(f"{row['low']:.2f} {row['high']:.2f}")
     -0.02 0.14
