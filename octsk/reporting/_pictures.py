@@ -222,7 +222,7 @@ def _image_words(report, indices) -> str:
 def of_explanations(net, report, images) -> list[Picture]:
     """Draw Grad-CAM and occlusion of some images, if `net` is one that has them."""
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
-    if not hasattr(net, "image_shape_"):
+    if not hasattr(net, "image_shape_") or len(net.classes_) != len(report.class_names):
         return []
     from octsk.inspection import ExplanationDisplay
     from octsk.inspection._grad_cam import _has_convolutions

@@ -18,7 +18,8 @@ from sklearn.model_selection import (
 
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark._run import BenchmarkRun
-from octsk.evaluation._evaluate import _class_names, trained_on
+from octsk.evaluation._class_names import display_names
+from octsk.evaluation._evaluate import trained_on
 from octsk.evaluation.params import resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
@@ -299,7 +300,7 @@ class TuningRun:
         return [name for name, one in drawn_from.items() if not one.single()]
 
     def _trained_on(self):
-        names = _class_names(self.estimator, self.estimator.classes_, self.class_names)
+        names = display_names(self.estimator, self.estimator.classes_, self.class_names)
         counts = trained_on(self.estimator, names)
         return {} if counts is None else {TUNED: counts}
 
