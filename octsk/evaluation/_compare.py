@@ -178,6 +178,7 @@ class Comparison(Tabular):
             )
             for test in self.tests
         ]
+        columns: tuple[str, ...]
         if of_auc:
             level = f"{self.confidence_level:.0%} interval"
             columns = ("class", "first", "other", "difference", level)

@@ -101,7 +101,7 @@ def delong_test(positive, score_first, score_other) -> DeLong:
         p_value = float(difference == 0)
     else:
         p_value = float(2 * norm.sf(abs(difference) / error))
-    return DeLong(*areas, float(error), p_value)
+    return DeLong(areas[0], areas[1], float(error), p_value)
 
 
 def _placements(score, positive) -> tuple[float, np.ndarray, np.ndarray]:
