@@ -81,7 +81,7 @@ def test_python_of_page_runs(page, small_octmnist, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_folder_of_scans(tmp_path / "scans")
     # On so few images, it would be hundreds of epochs.
-    monkeypatch.setattr("octsk.classifiers._base.auto_epochs", lambda n: 2)
+    monkeypatch.setattr("octsk.training.auto_epochs", lambda n: 2)
     run(page)
 
 
@@ -140,6 +140,7 @@ def test_commands_of_page_are_understood(page):
         "octsk",
         "octsk.benchmark",
         "octsk.datasets",
+        "octsk.evaluation",
         "octsk.metrics",
         "octsk.model_selection",
         "octsk.reporting",
