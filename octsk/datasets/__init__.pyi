@@ -10,3 +10,4 @@ from ._medmnist import get_data_home as get_data_home
 from ._medmnist import load_medmnist as load_medmnist
 from ._phantoms import make_oct_phantoms as make_oct_phantoms
 from ._split_by_group import split_by_group as split_by_group
+from ._volumes import load_volume as load_volume
