@@ -277,7 +277,11 @@ def _describe_estimator(estimator) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             try:
-                return {
+                source = params.get("init_from")
+                started = (
+                    {} if source is None else {"init_from": base.describe_source(source)}
+                )
+                return started | {
                     "net": type(estimator).__name__,
                     "params": encode_params(
                         {k: v for k, v in params.items() if k not in _LEFT_OUT}
@@ -313,8 +317,11 @@ def set_checkpoint_dir(estimator, folder: Path) -> list:
 
     chosen = [
         net
-        for net in (estimator, *estimator.get_params().values())
-        if getattr(net, "checkpoint_dir", "") is None and only_onlookers(net.callbacks)
+        for name, net in {"": estimator, **estimator.get_params()}.items()
+        # The network in init_from is not trained.
+        if name.rpartition("__")[2] != "init_from"
+        and getattr(net, "checkpoint_dir", "") is None
+        and only_onlookers(net.callbacks)
     ]
     for net in chosen:
         net.set_params(checkpoint_dir=folder)

@@ -408,6 +408,10 @@ class OCTSearchCV(BaseSearchCV):
                 # What a part of the estimator is made of has names of its own.
                 part = hasattr(value, "get_params")
                 words = type(value).__name__ if part else describe(value)
+                if value is not None and name.rpartition("__")[2] == "init_from":
+                    from octsk.classifiers import describe_source
+
+                    words = describe_source(value)
                 question[f"estimator__{name}"] = words
         return question
 

@@ -29,6 +29,7 @@ _IDLE = {
     "callbacks",
     "checkpoint_dir",
     "class_prior",
+    "init_from",  # its weights are described instead of its name
     "random_state",
     "test_time_augmentation",
     "verbose",
