@@ -8,6 +8,7 @@ import pytest
 from helpers import TINY, toy_images
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -212,9 +213,16 @@ def test_parameters_of_the_source_are_no_parameters(source):
 
 
 def test_grid_search_over_sources_and_frozen_layers(source):
-    grid = {"init_from": [None, source], "freeze": [None, "features"]}
+    grid = {"init_from": [None, FrozenEstimator(source)], "freeze": [None, "features"]}
     search = GridSearchCV(net(), grid, cv=2).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    params = {"init_from": [FrozenEstimator(source)]}
+    best = GridSearchCV(net(), params, cv=2).fit(X, y).best_estimator_
+    assert best.n_weights_transferred_ == source.model_.count_params()
+    with pytest.raises(
+        ValueError, match=r"use sklearn\.frozen\.FrozenEstimator\(network\)"
+    ):
+        GridSearchCV(net(), {"init_from": [source]}, cv=2).fit(X, y)
 
 
 def test_saved_network_does_not_need_its_source(source, tmp_path):
@@ -250,6 +258,7 @@ def test_sources_are_told_apart_by_their_contents(source, saved, tmp_path):
     assert describe_source(source) != describe_source(other)
     assert describe_source(source) == describe_source(octsk.load(saved))
     assert describe_source(saved) == describe_source(str(saved))
+    assert describe_source(FrozenEstimator(source)) == describe_source(source)
     assert describe_source(None) is None
     assert describe_source("none.octsk") == "none.octsk"
 

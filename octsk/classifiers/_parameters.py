@@ -110,7 +110,9 @@ _SECTIONS = """filters : sequence of int, default={filters}
         A file written by `save`, or a fitted network, whose weights replace the initial
         weights of all layers that have the same name and shapes in both networks. The
         classes, the image size and the number of channels may differ. A fit with
-        `warm_start` and later calls of `partial_fit` do not read it again.
+        `warm_start` and later calls of `partial_fit` do not read it again. `clone` does
+        not copy a fitted network; in the values of a search, pass a path or
+        ``sklearn.frozen.FrozenEstimator(network)``.
     freeze : None, "features" or list of str, default=None
         Layers whose weights training does not change. "features" means all layers but
         the last one, the head. The number at the end of a name counts the layers of one

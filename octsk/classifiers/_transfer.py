@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from octsk.training import (
@@ -113,6 +114,8 @@ def describe_source(source):
     """
     if source is None:
         return None
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
     if hasattr(source, "model_"):
         return f"{type(source).__name__} with weights {weights_sha256(source.model_)}"
     try:

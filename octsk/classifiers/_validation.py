@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
@@ -102,6 +103,8 @@ def check_init_from(net):
     source = net.init_from
     if source is None:
         return None
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
     if isinstance(source, str | os.PathLike):
         try:
             name, model = load_network(source)
@@ -122,7 +125,8 @@ def check_init_from(net):
     if not source.__sklearn_is_fitted__():
         raise NotFittedError(
             f"init_from: this {type(source).__name__} instance is not fitted yet. Call fit "
-            "before you pass it."
+            "before you pass it. In the values of a search, which scikit-learn clones, use "
+            "sklearn.frozen.FrozenEstimator(network) or the path of a saved network."
         )
     return f"the given {type(source).__name__}", source.model_
 
