@@ -32,7 +32,7 @@ from octsk.training import (
 from octsk.utils.validation import validate_images
 
 
-class BaseOCTNet(PersistenceMixin, TransferMixin, ParametersMixin, AdaptedKerasClassifier):
+class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasClassifier):
     """Base class of the estimators, without an architecture.
 
     A subclass passes two arguments in its class statement: `architecture`, a function that
