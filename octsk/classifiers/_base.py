@@ -331,7 +331,6 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         self.class_prior_ = None
         self.interrupted_ = False
         self.__dict__.pop("n_iter_", None)
-        self.__dict__.pop("_features", None)
         self.model_ = compile_network(self)
         start_from(self, source)
         self._forward = Forward(self.model_)
@@ -495,6 +494,6 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
     def __getstate__(self):
         state = super().__getstate__()
         # Compiled functions cannot be pickled, nor can some architectures.
-        for name in ("_forward", "_features", "_model_kind"):
+        for name in ("_forward", "_model_kind"):
             state.pop(name, None)
         return state

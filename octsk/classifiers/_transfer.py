@@ -55,11 +55,12 @@ class TransferMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         images = self._check_images(X, reset=False)
-        if not hasattr(self, "_features"):
-            self._features = Forward(features_model(self.model_))
-        features = logits(self._features, images)
+        if not hasattr(self, "_forward"):
+            self._forward = Forward(self.model_)
+        forward = self._forward.features
+        features = logits(forward, images)
         if self.test_time_augmentation:
-            features = (features + logits(self._features, images[:, :, ::-1])) / 2
+            features = (features + logits(forward, images[:, :, ::-1])) / 2
         return features
 
     @property
