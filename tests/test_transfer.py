@@ -15,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 
 import octsk
 from octsk import MediumOCTNet, OCTSearchCV, ResidualOCTNet, SmallOCTNet
+from octsk.benchmark import record
 from octsk.classifiers import BaseOCTNet, describe_source
+from octsk.evaluation.params import resolved_params
 
 X, y = toy_images()
 RESIDUAL = dict(filters=(4, 8), epochs=1, random_state=0)
@@ -279,6 +281,22 @@ def test_search_with_another_source_is_another_search(source, tmp_path):
     search(source).fit(X, y)
     with pytest.raises(ValueError, match="init_from"):
         search(net(random_state=9).fit(X, y)).fit(X, y)
+
+
+def test_benchmark_describes_the_contents_of_a_source(source, saved):
+    plan = record._describe_estimator(net(init_from=saved))
+    assert plan["init_from"] == describe_source(saved)
+    given = (net(init_from=source), make_pipeline(net(init_from=source)))
+    for estimator, name in zip(given, ("", "smalloctnet__"), strict=True):
+        params = record._describe_estimator(estimator)["params"]
+        assert params[f"{name}init_from"] == describe_source(source)
+
+
+def test_source_is_not_taken_for_a_network_to_train(source, tmp_path):
+    clf = net(init_from=source)
+    assert record.set_checkpoint_dir(make_pipeline(clf), tmp_path) == [clf]
+    assert source.checkpoint_dir is None
+    assert not [name for name in resolved_params(clf) if "init_from" in name]
 
 
 # --- freeze -----------------------------------------------------------------------------

@@ -294,6 +294,8 @@ def _describe_estimator(estimator) -> dict[str, Any]:
         "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         "params": {
             name: jsonable(value)
+            if base is None or name.split("__")[-1] != "init_from"
+            else base.describe_source(value)
             for name, value in estimator.get_params().items()
             if name.split("__")[-1] not in IDLE_IN_BENCHMARKS
         },
@@ -319,7 +321,7 @@ def set_checkpoint_dir(estimator, folder: Path) -> list:
         net
         for name, net in {"": estimator, **estimator.get_params()}.items()
         # The network in init_from is not trained.
-        if name.rpartition("__")[2] != "init_from"
+        if name.split("__")[-1] != "init_from"
         and getattr(net, "checkpoint_dir", "") is None
         and only_onlookers(net.callbacks)
     ]
