@@ -191,7 +191,7 @@ def with_defaults(init, defaults):
     return constructor
 
 
-class ParametersMixin:
+class ParametersMixin(BaseEstimator):
     """Mixin for getting, setting and cloning parameters."""
 
     def get_params(self: Any, deep=True):
