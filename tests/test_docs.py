@@ -36,6 +36,7 @@ SLOW = {
     "saving.md",
     "scaling.md",
     "search.md",
+    "transfer.md",
     "tutorial.md",
 }
 
