@@ -1,4 +1,5 @@
 from ._check_splits import check_splits as check_splits
+from ._columns import read_column as read_column
 from ._download import DownloadError as DownloadError
 from ._image_files import list_image_files as list_image_files
 from ._image_files import load_image_files as load_image_files
@@ -8,5 +9,9 @@ from ._medmnist import fetch_medmnist as fetch_medmnist
 from ._medmnist import fetch_octmnist as fetch_octmnist
 from ._medmnist import get_data_home as get_data_home
 from ._medmnist import load_medmnist as load_medmnist
+from ._phantoms import draw_splits as draw_splits
 from ._phantoms import make_oct_phantoms as make_oct_phantoms
+from ._registry import REGISTRY as REGISTRY
 from ._split_by_group import split_by_group as split_by_group
+from ._splits import shared_groups as shared_groups
+from ._splits import warn_of_shared_groups as warn_of_shared_groups

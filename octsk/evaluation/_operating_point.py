@@ -63,16 +63,16 @@ class PointRequest(NamedTuple):
                 )
 
     def columns(self, names, classes) -> list[int]:
-        """Return the indices of the positive classes among the evaluated ones."""
+        """Return the indices of the positive classes, given by name or label."""
         is_one = isinstance(self.positive, str) or not np.iterable(self.positive)
         wanted = [self.positive] if is_one else [*self.positive]
-        labels = classes.tolist() if len(classes) == len(names) else []
+        labels = [printable(label) for label in classes.tolist()]
         columns = []
         for one in wanted:
             if printable(one) in names:
                 columns.append(names.index(printable(one)))
-            elif one in labels:
-                columns.append(labels.index(one))
+            elif printable(one) in labels:
+                columns.append(labels.index(printable(one)))
             else:
                 raise ValueError(f"positive must hold classes among {names}, got {one!r}.")
         if not 0 < len(set(columns)) < len(names):

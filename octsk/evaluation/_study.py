@@ -111,7 +111,8 @@ def add_study(
     points: list = [None, None]
     classes = np.asarray(estimator.classes_)
     if study.point.positive is not None:
-        labels = classes if class_map is None else np.array([])
+        # Labels say nothing of the classes that a map has put together.
+        labels = classes[:0] if class_map is not None else classes
         columns = study.point.columns(report.class_names, labels)
         val, remarks = None, []
         if study.point.needs_validation:
