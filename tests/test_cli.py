@@ -256,7 +256,9 @@ def test_benchmark_writes_a_run_folder(clinic):
         *("run.json", "report.html", "report.txt", "benchmark.png"),
     }
     assert (run / "benchmark.png").read_bytes().startswith(b"\x89PNG")
-    assert len(list((run / "scores").glob("clinic_test_*@small-seed*.csv"))) == 2
+    assert (
+        len(list((run / "scores" / "medmnist").glob("clinic_test_*@small-seed*.csv"))) == 2
+    )
     record = json.loads((run / "run.json").read_text())
     assert record["seeds"] == [0, 1]
     assert record["reports"][0]["params"]["epochs"] == 1

@@ -429,7 +429,8 @@ class BenchmarkReport:
         if self.by_group is not None:
             tables.append(self.by_group._classes_table())
         if self.operating_point is not None:
-            by_group = self.by_group and self.by_group.operating_point
+            of_groups = self.by_group
+            by_group = None if of_groups is None else of_groups.operating_point
             tables.append(self.operating_point.table(self.confidence_level, by_group))
         return tables + subgroup_tables(self.subgroups or [], self.confidence_level)
 
