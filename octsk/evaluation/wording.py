@@ -70,7 +70,8 @@ def format_interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
     note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
-        "set. Each interval is of ONE TRAINING; the spread between trainings is not in them."
+        "set. Each interval is of ONE TRAINING; the spread between trainings is not in "
+        "them."
     )
     if report.interval_caveat:
         note += f" {report.interval_caveat}"
