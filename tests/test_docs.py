@@ -39,6 +39,7 @@ SLOW = {
     "saving.md",
     "scaling.md",
     "search.md",
+    "transfer.md",
     "tutorial.md",
 }
 
