@@ -18,7 +18,7 @@ _INSTEAD = {
     "build_fn": "Define a subclass of octsk.classifiers.BaseOCTNet with an architecture.",
 }
 
-# What a subclass of a scikeras classifier may define and octsk does not use.
+# Attributes that subclasses of scikeras classifiers may define but octsk does not use.
 _HOOKS = {
     "target_encoder": "labels are numbered in sorted order; encode them before fit",
     "feature_encoder": "change images in a step of a Pipeline before the classifier",

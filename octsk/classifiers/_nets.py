@@ -11,9 +11,9 @@ class SmallOCTNet(
 ):
     """Small network of the 2021 report as a scikit-learn classifier.
 
-    Two convolutions and one hidden dense layer, 257,700 parameters on 28 x 28 grey
-    images of four classes. The defaults are those of the report's listing: Adam, 6
-    epochs, batches of 32, the training augmentation.
+    The network has two convolutions and one hidden dense layer, and 257,700 parameters for
+    28 x 28 grey images of four classes. The defaults are those of the report's listing:
+    Adam, 6 epochs, batches of 32, and the training augmentation.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class MediumOCTNet(
 ):
     """Medium network of the 2021 report, its best one, as a scikit-learn classifier.
 
-    Three convolutions and two hidden dense layers, 7,704,196 parameters on 28 x 28 grey
-    images of four classes. The defaults are the report's best run: Nadam, 5 epochs,
-    batches of 32, the training augmentation; 0.766 test accuracy on OCTMNIST as printed
-    there.
+    The network has three convolutions and two hidden dense layers, and 7,704,196 parameters
+    for 28 x 28 grey images of four classes. The defaults are those of the report's best
+    run: Nadam, 5 epochs, batches of 32, and the training augmentation. The report gives a
+    test accuracy of 0.766 on OCTMNIST.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class MediumOCTNet(
 
     See Also
     --------
-    SmallOCTNet : A network of a thirtieth of the parameters.
+    SmallOCTNet : A network with a thirtieth of the parameters.
     octsk.architectures.medium : The network alone, as a Keras model.
 
     References
@@ -83,13 +83,13 @@ class LargeOCTNet(
         filters=(128, 512, 1024), dense_units=(256, 128), optimizer="adam", epochs=5
     ),
 ):
-    """Large network of the 2021 report, which is printed as Medium, as a classifier.
+    """Large network of the 2021 report, which is identical to Medium, as a classifier.
 
-    The report's text calls Large bulkier and quicker to overfit than Medium, but the code
-    and the summary it prints are Medium's, layer for layer. This estimator follows the
-    print, so that the report's row can be rebuilt; it differs from
-    :class:`MediumOCTNet` in the optimizer alone (Adam, 5 epochs). For a network that
-    really is larger, pass more `filters` or `dense_units`.
+    The text of the report describes Large as a larger network that overfits earlier than
+    Medium, but its printed code and summary are those of Medium, layer for layer. This
+    estimator follows the printed code, so that the result in the report can be reproduced.
+    It differs from :class:`MediumOCTNet` only in the optimizer (Adam, 5 epochs). For a
+    network that is larger than Medium, pass more `filters` or `dense_units`.
 
     Parameters
     ----------
@@ -134,10 +134,10 @@ class ResidualOCTNet(
 ):
     """Residual network with a modern training recipe as a scikit-learn classifier.
 
-    Residual blocks with batch normalization and a mean over the image, 604,580 parameters
-    and 52 million multiply-adds on 28 x 28 grey images of four classes, under half of
-    Medium's. Trained from scratch by AdamW with warm-up and cosine schedule, balanced
-    classes and augmentation.
+    The network consists of residual blocks with batch normalization and a global average
+    pooling. For 28 x 28 grey images of four classes, it has 604,580 parameters and takes 52
+    million multiply-adds, less than half of Medium's. By default, it is trained by AdamW
+    with warm-up, a cosine schedule, balanced classes and augmentation.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class ResidualOCTNet(
     """
 
 
-# The networks by their short names; the report's are those that it gives them.
+# The networks by their short names, which are those of the report where it has them.
 NETS = {
     "small": SmallOCTNet,
     "medium": MediumOCTNet,
@@ -175,9 +175,9 @@ NETS = {
 
 
 def load(path):
-    """Read an estimator written by its ``save``.
+    """Load an estimator from a file written by its ``save``.
 
-    Nothing is unpickled, and Keras's safe mode is on.
+    Nothing is unpickled, and the safe mode of Keras is on.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def load(path):
     Returns
     -------
     estimator instance
-        The fitted estimator; it predicts what the saved one did and can be trained on by
-        ``partial_fit``.
+        The fitted estimator. Its predictions are those of the saved one, and it can be
+        trained further by ``partial_fit``.
 
     Raises
     ------
@@ -197,9 +197,9 @@ def load(path):
     IsADirectoryError
         If it is a folder.
     ValueError
-        If the file is not a whole octsk model, or of an estimator class not imported. Of
-        a file of another kind, such as a pickle or one of Keras's, the message says what
-        reads it.
+        If the file is not a complete octsk model, or if the class of the estimator is not
+        imported. For other kinds of files, such as pickles and files of Keras, the message
+        says what can read them.
 
     Examples
     --------

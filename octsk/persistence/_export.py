@@ -61,7 +61,7 @@ def _write_onnx(model, probabilities, path):
 
 
 def _write_tflite(model, probabilities, path):
-    # The converter finds a Keras 3 model's variables in a SavedModel only.
+    # The converter finds the variables of a Keras 3 model only in a SavedModel.
     with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         with _errors_of_the_system(path):
             _save(model, probabilities, folder)
@@ -80,7 +80,7 @@ def _errors_of_the_system(path) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        # It keeps the system's words, not its number.
+        # The error contains the message of the system, but not its number.
         for number in FULL:
             if os.strerror(number) in error.message:
                 raise OSError(number, os.strerror(number), str(path)) from error

@@ -27,19 +27,19 @@ from octsk.utils.untrusted import check_h5, check_zip_names, printable
 _FORMAT = 1
 _STATE = "estimator.json"
 _MODEL = "model.keras"
-# What the file of a Keras model holds that was saved without assets.
+# Members of the file of a Keras model that was saved without assets.
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
 _KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
-# The descriptions are small; a file that says otherwise was not written here.
+# Maximum sizes of the descriptions, which are small in files written by octsk.
 _MAX_STATE_BYTES = 8 * 2**20
 _MAX_CONFIG_BYTES = 2 * 2**20
-# Numbers in a network that are not in its file: mean and variance of Normalization layers
-# that were told them.
+# Maximum number of values of a network that its weights file does not contain: the mean and
+# variance of Normalization layers that were constructed with them.
 _MAX_CONSTANTS = 2**20
 
-# What a network may be made of besides layers. Keras's safe mode would take whatever
-# Keras exports, some of which reads files.
+# Modules of the objects that a network may contain besides layers. The safe mode of Keras
+# accepts everything that Keras exports, and some of that reads files.
 _KERAS_MODULES = {
     "builtins",  # Keras's functions, which it looks up among its own
     "keras.activations",
@@ -57,10 +57,10 @@ _KERAS_CLASSES = {
     ("keras", "Sequential"),
     ("keras.src.models.functional", "Functional"),
 }
-# What Keras writes for things that are no objects of its own; of its other such names,
-# one runs code.
+# Names that Keras writes for objects that do not belong to Keras. One of its other names of
+# this kind runs code.
 _KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
-# Keras's folders of layers that neither run nor read what their settings name.
+# Folders of Keras with layers whose settings can neither run code nor read files.
 _LAYER_FAMILIES = {
     "activations",
     "attention",
@@ -73,7 +73,7 @@ _LAYER_FAMILIES = {
     "reshaping",
     "rnn",
 }
-# Of a folder that has some which do.
+# Harmless layers of a folder that also has others.
 _MORE_LAYERS = {
     "CenterCrop",
     "Normalization",
@@ -116,7 +116,7 @@ def save(estimator, path, class_names):
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_STATE, json.dumps(state, indent=1))
-            # Stored, not compressed: the Keras file is an archive itself.
+            # The Keras file is an archive itself, so it is not compressed again.
             archive.write(model_file, _MODEL)
 
 
@@ -151,7 +151,7 @@ def _read(path, make):
             model = _read_model(archive)
         return make(state, model)
     except Exception as error:
-        # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
+        # h5py, zipfile and Keras raise many types of errors for bad files.
         raise ValueError(
             f"{printable(path)!r} cannot be loaded as an octsk model "
             f"({type(error).__name__}: {printable(error)})"
@@ -180,7 +180,7 @@ def _read_model(archive):
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(_MODEL, folder)
         path = Path(folder) / _MODEL
-        # Layers are made first and then given their weights.
+        # Keras initializes the layers before it assigns their weights.
         with seeded_layers(0):
             _check_model(path)
             return keras.saving.load_model(path, safe_mode=True)
@@ -238,7 +238,7 @@ def _is_plain(entry):
     module, name = entry.get("module"), entry["class_name"]
     if not isinstance(name, str) or name.startswith("__"):
         return name in _KERAS_MARKS
-    # Keras takes what is registered before its own; functions by what they are called.
+    # Keras looks up registered objects before its own, and functions by their names.
     own = entry.get("config") if name == "function" else entry.get("registered_name")
     if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
         return True
@@ -256,7 +256,7 @@ def _count_weights(config):
     """Return the number of weights and constants of a network without allocating them."""
     counted = copy.deepcopy({**config, "compile_config": None})
     _turn_constants_into_weights(counted)
-    # Its variables get their values at the end of the scope, if at all.
+    # Within this scope, no variable is initialized.
     with keras.StatelessScope(initialize_variables=False):
         model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
         return sum(math.prod(weight.shape) for weight in model.weights)
@@ -268,11 +268,11 @@ def _turn_constants_into_weights(config):
     Those make their mean and variance when they are built, in full.
     """
     for entry in _entries(config):
-        # A class of the user's has a registered name.
+        # A class of the user has a registered name.
         kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
         if kind == ("keras.layers", "Normalization", None):
             axis = entry["config"].get("axis", -1)
-            # With None it has one mean and one variance for all channels.
+            # With axis=None, it has one mean and one variance for all channels.
             settings = {} if axis is None else {"axis": axis}
             name = entry["config"].get("name")
             entry["class_name"] = "Identity" if axis is None else "LayerNormalization"
@@ -316,7 +316,7 @@ def _restore(state, model, known):
 
 def _read_classes(values, dtype):
     dtype = np.dtype(dtype)
-    # A text of one letter may claim a width of millions.
+    # The dtype may claim that a text of one letter is millions of letters wide.
     if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
         raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
     return np.array(values, dtype)
@@ -364,7 +364,7 @@ def _encode_optimizer(optimizer):
     kind = type(optimizer)
     registered = keras.saving.get_registered_name(kind) != kind.__name__
     if not (registered or kind.__module__.split(".")[0] == "keras"):
-        # Better now than when the trained network cannot be loaded.
+        # Raise the error now rather than when the network is loaded.
         raise ValueError(
             f"optimizer={optimizer!r} cannot be saved: Keras would not find its class when "
             "loading. Register it by keras.saving.register_keras_serializable()."
@@ -408,7 +408,7 @@ def read_h5_weights(path):
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
             arrays = [file[root][layer][name] for root, layer, name in places]
-            # One array may have many names.
+            # Several names may refer to the same array.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names stand for more numbers than it holds")
             weights = [np.asarray(array) for array in arrays]

@@ -7,16 +7,17 @@ import numpy as np
 from octsk.utils.tensorflow import tf
 from octsk.utils.validation import to_batch, to_unit
 
-# Pixels gathered, scaled and warped at a time: 32 batches of 32 images of 28 x 28, and
-# of larger images fewer, so that the memory in use does not depend on their size.
+# Number of pixels that are gathered, scaled and warped at a time: 32 batches of 32 images
+# of 28 x 28 pixels, or fewer batches of larger images, so that the memory in use does not
+# depend on the size of the images.
 _PART_PIXELS = 32 * 32 * 28 * 28
 
 
 class Batches:
     """Batches of a set of images for ``keras.Model.fit``, drawn anew in each epoch.
 
-    The images stay as they are, uint8 or memory-mapped; a few batches at a time are
-    gathered, scaled and warped, in a thread of their own while the model trains.
+    The images are not copied as a whole, whether they are uint8 or memory-mapped. While
+    the model trains, another thread gathers, scales and warps a few batches at a time.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class Batches:
         self.y = y
         self.sample_weight = sample_weight
         self.index = index
-        # tf.data takes no NumPy numbers.
+        # tf.data does not accept NumPy numbers.
         self.batch_size = int(batch_size)
         self.seed = seed
         self.augmenter = augmenter
@@ -78,17 +79,17 @@ class Batches:
     def dataset(self):
         """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
 
-        Each iteration over it is one epoch, the one that `epoch` says as the first batch
-        is taken; one iteration at a time.
+        Each iteration over it is the epoch whose number `epoch` has when the first batch
+        is taken. There must be only one iteration at a time.
         """
-        # TensorFlow keeps the function for as long as the process lives (2.21), and must
-        # not keep the images with it; the data set does.
+        # TensorFlow 2.21 keeps the function until the process ends. The function must not
+        # keep the images alive; the data set does.
         this = weakref.proxy(self)
         specs = self._specs()
 
         def part(i):
-            # TensorFlow optimises this graph anew for each epoch, so it is a small one,
-            # and what prepares the images is called from Python.
+            # TensorFlow optimizes this graph anew for each epoch. Therefore the graph is
+            # small, and it calls Python to prepare the images.
             values = tf.numpy_function(
                 lambda i: this._part(i), [i], [spec.dtype for spec in specs]
             )
@@ -96,8 +97,8 @@ class Batches:
                 value.set_shape(spec.shape)
             return tuple(values)
 
-        # There is nothing to tune, and the end of an epoch would wait for the thread that
-        # tunes, which sleeps for longer and longer: up to half of an epoch (2.21).
+        # There is nothing to tune. In TensorFlow 2.21, the end of an epoch would wait for
+        # the tuning thread, which sleeps longer and longer: up to half of an epoch.
         options = tf.data.Options()
         options.autotune.enabled = False
         dataset = (
@@ -132,7 +133,7 @@ class Batches:
         chosen = self._order[part]
         y = self.y[chosen]
         weight = None if self.sample_weight is None else self.sample_weight[chosen]
-        # As graphs of data sets do, whatever else there is.
+        # The graphs of data sets run on the CPU, even if there is a GPU.
         with tf.device("CPU:0"):
             x = to_unit(to_batch(self.images[chosen]))
             if self._draws is not None:
@@ -147,7 +148,7 @@ class Batches:
         """Draw the order of the images and the other random numbers of an epoch."""
         if self.seed is None:
             return
-        # A stream of its own for each epoch, whichever epochs ran before.
+        # Each epoch has its own stream, which does not depend on earlier epochs.
         rng = np.random.default_rng([self.seed, self.epoch])
         self._order = rng.permutation(self.index)
         n = len(self._order)
@@ -166,6 +167,6 @@ def _mix(x, y, weight, share):
     x = blend(x, share[:, None, None, None])
     if weight is None:
         return x, blend(y, share[:, None]), None
-    # The loss is that of both images, each with its own weight.
+    # The loss is the sum of the losses of both images, each with its own weight.
     mixed = blend(weight, share)
     return x, blend(y * weight[:, None], share[:, None]) / mixed[:, None], mixed

@@ -4,7 +4,7 @@ import math
 
 from octsk.utils.tensorflow import keras
 
-# Keras's steps per call: the cost of Python, paid once for many steps.
+# Number of steps in one call of Keras, which reduces the time spent in Python.
 STEPS_PER_EXECUTION = 32
 
 
@@ -34,7 +34,7 @@ def only_onlookers(callbacks):
 
 
 class EpochCallback(Onlooker):
-    """Call a function after each epoch, with the estimator predicting as trained so far.
+    """Call a function after each epoch, when the estimator can predict.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class EpochCallback(Onlooker):
         self.function = function
 
     def on_epoch_end(self, epoch, logs=None):
-        # The model in training may be a twin; the estimator predicts by its own.
+        # The model in training may be a twin of the one that the estimator predicts with.
         pairs = zip(self.model.weights, self.estimator.model_.weights, strict=True)
         for trained, own in pairs:
             own.assign(trained.value)
@@ -80,7 +80,7 @@ class ProgressCallback(Onlooker):
 
     def on_train_batch_end(self, batch, logs=None):
         steps = self.params["steps"]
-        # Keras counts an epoch's last execution as a full one.
+        # Keras counts the last execution of an epoch as a full one.
         done = self._epoch * steps + min(batch + 1, steps)
         self.display.steps(done, self.params["epochs"] * steps)
 
@@ -122,7 +122,7 @@ class CosineDecay(keras.callbacks.Callback):
 
     def _factor(self, batch):
         total = self.epochs * self.params["steps"]
-        # In the middle between this setting and the next one.
+        # The rate is that of the middle of the steps for which it is used.
         held = min(STEPS_PER_EXECUTION, self.params["steps"] - batch)
         done = (self._step + batch + held / 2) / total
         if done < self.warmup:

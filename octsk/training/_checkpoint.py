@@ -19,10 +19,10 @@ from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
 
-# Where a network's description has names of layers.
+# Keys in the description of a network whose values are names of layers.
 _NAMING = {"name", "keras_history", "input_layers", "output_layers"}
 
-# Bytes of an array that are hashed at a time.
+# Number of bytes of an array that are hashed at a time.
 _PART_BYTES = 16 * 2**20
 
 
@@ -85,7 +85,7 @@ def _renamed(entry, numbers, of_names=False):
     if isinstance(entry, dict):
         kept = entry.keys() - {"seed", "seed_generator", "shared_object_id"}
         return {key: _renamed(entry[key], numbers, key in _NAMING) for key in kept}
-    # An activation may be called as a layer is.
+    # An activation may have the same name as a layer.
     return numbers.get(entry, entry) if of_names and isinstance(entry, str) else entry
 
 
@@ -99,7 +99,7 @@ def describe_state(model) -> str:
 
 @contextmanager
 def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["Checkpoint"]:
-    """Yield the checkpoint of one fit, and lock it against other fits meanwhile.
+    """Yield the checkpoint of one fit, which is locked against other fits.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not self.epoch:
             return
         optimizer = model.optimizer
-        # That at the beginning of the fit, from which CosineDecay computes all others.
+        # CosineDecay computes all learning rates from that at the beginning of the fit.
         rate = optimizer.learning_rate
         first = rate.numpy()
         self._check_fits("weight", model.weights)
@@ -215,7 +215,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if self._early_stopping is not None:
-            # After its own on_train_begin, which has forgotten all.
+            # The on_train_begin of EarlyStopping, which was called before, has reset it.
             vars(self._stopping).update(self._early_stopping)
             self._stopping.best_weights = self._arrays["best"]
 
@@ -276,7 +276,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _read(self):
         try:
-            # NumPy leaves a damaged file open that it has opened itself.
+            # If NumPy opens a damaged file itself, it does not close it.
             with (
                 open(self._path, "rb") as file,
                 np.load(file, allow_pickle=False) as archive,
@@ -291,7 +291,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.stopped, self._early_stopping = state["stopped"], state["early_stopping"]
             seed, self.seconds_before = state["seed"], state["seconds"]
         except Exception as error:
-            # Of whatever kind: zipfile, zlib, NumPy and json have each their own.
+            # zipfile, zlib, NumPy and json raise many types of errors.
             raise ValueError(
                 f"checkpoint_dir: {self._path} is damaged or no checkpoint "
                 f"({type(error).__name__}: {error}). Remove it to begin anew."

@@ -14,11 +14,11 @@ from octsk.training._settings import check_settings
 def _seed_random_layers(model, seed, epoch):
     """Make the random numbers of dropout depend on the seed and the epoch only.
 
-    Keras writes their state into no file and no pickle (3.15), so that a training that
-    goes on after loading would go on otherwise, each time.
+    Keras 3.15 stores their state neither in files nor in pickles, so that a training that
+    continues after loading would otherwise give other weights each time.
     """
     weights = {id(v) for v in model.weights}
-    # Apart from the stream of the batches, which is [seed, epoch].
+    # The third number distinguishes this stream from that of the batches.
     rng = np.random.default_rng([seed, epoch, 1])
     for state in (v for v in model.variables if id(v) not in weights):
         state.assign(rng.integers(2**31, size=state.shape))
@@ -71,11 +71,11 @@ def fit_model(
     train, validation : Batches or None
         Sets of images; the validation set may be None.
     kind : object
-        What all models that train by the same TensorFlow graph have equal; None for a
-        model whose twin is not to be kept.
+        What all models have in common that train by the same TensorFlow graph. None means
+        that the twin is not kept.
     make_twin : callable or None
-        Returns another model of this kind, compiled, its optimizer built; None for a
-        model to be trained without a twin.
+        Returns another compiled model of this kind with a built optimizer. None means
+        that the model is trained without a twin.
     epochs : int
         Number of further epochs.
     initial_epoch : int, default=0
@@ -90,13 +90,13 @@ def fit_model(
     def fit(network):
         if network.train_function is None:
             _prepare(network, has_soft_labels=train.n_classes is not None)
-        # Of many models fitted in one process TensorFlow takes the train functions, each
-        # new and traced once, for one function (2.21; so named by Keras 3.15).
+        # If many models are fitted in one process, TensorFlow 2.21 mistakes their train
+        # functions, each of which is traced once, for a single function.
         with silent_about_retracing("TensorFlowTrainer._make_function"):
             network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
-                # Without it Keras (3.15) makes two iterators for each epoch of training.
+                # Without it, Keras 3.15 makes two iterators for each epoch.
                 steps_per_epoch=train.n_steps,
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
@@ -122,13 +122,13 @@ def fit_model(
 def _prepare(model, has_soft_labels):
     """Let TensorFlow 2.21 release the training graphs of a model together with the model.
 
-    Otherwise it keeps them as long as the process lives, some MB a model.
+    Otherwise it keeps them until the process ends, which takes some MB per model.
     """
-    # It keeps a graph in which variables are made: those of Keras's metrics, unless the
-    # metrics have seen labels before.
+    # It keeps graphs that create variables. Keras's metrics create theirs when they see
+    # labels for the first time.
     z = np.zeros((1, *model.output_shape[1:]), np.float32)
     model.compute_metrics(None, z if has_soft_labels else z[:, 0], z)
-    # It keeps the gradient of a sum over devices, which Keras's optimizers (3.15) take of
-    # one device, too. Instead they get the list of pairs as it is.
+    # It keeps the gradient of a sum over devices, which the optimizers of Keras 3.15
+    # compute for a single device, too. Here they use the list of pairs without a sum.
     if not tf.distribute.has_strategy():
         model.optimizer._all_reduce_sum_gradients = list

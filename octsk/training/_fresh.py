@@ -45,7 +45,7 @@ def fresh(value, memo=None):
         owner = value.__self__
         if isinstance(owner, keras.callbacks.Callback):
             return types.MethodType(value.__func__, fresh(owner, memo))
-    # Exactly these types: a memory-mapped array, for one, is a file.
+    # Subclasses are excluded: a memory-mapped array, for example, is a file.
     elif type(value) in _GENERATORS:
         memo[id(value)] = copy.deepcopy(value)
     elif type(value) in _FLAT:
@@ -71,8 +71,8 @@ def _fresh_callback(callback, memo):
     if hasattr(cls, "__deepcopy__"):
         return copy.deepcopy(callback, memo)
     copied = memo[id(callback)] = cls.__new__(cls)
-    # Not by copy.copy: what a class leaves out of its pickles is kept here. The second
-    # part are attributes that a class declares as slots.
+    # Unlike copy.copy, this keeps the attributes that a class omits from its pickles. The
+    # second part of the state contains the attributes that a class declares as slots.
     state = object.__getstate__(callback)
     for attributes in state if isinstance(state, tuple) else (state,):
         for name, value in (attributes or {}).items():

@@ -9,8 +9,8 @@ from octsk.training._settings import check_not_forked
 from octsk.utils.tensorflow import check_eager, tf
 from octsk.utils.validation import to_batch, to_unit
 
-# A forward pass takes as many pixels at a time as 256 images of 28 x 28 have, so that
-# its memory depends neither on the number of images nor on their size.
+# A forward pass processes as many pixels at a time as 256 images of 28 x 28 pixels have, so
+# that its memory depends neither on the number of images nor on their size.
 _FORWARD_PIXELS = 256 * 28 * 28
 
 
@@ -36,26 +36,26 @@ class Forward:
 
 
 def logits(forward, images):
-    """Return the logits of checked images, computed in parts of bounded size.
+    """Return the logits or features of checked images, computed in parts of bounded size.
 
     Parameters
     ----------
     forward : Forward
-        The model's forward pass.
+        The forward pass of the model to the logits or to the features.
     images : ndarray of shape (n, h, w, c)
         Checked images.
 
     Returns
     -------
-    ndarray of shape (n, n_classes), float32
-        The logits.
+    ndarray of shape (n, n_classes) or (n, n_features), float32
+        The logits or features.
     """
     check_not_forked()
     check_eager()
     if len(images) == 1:
-        # Matrix products of one row are summed in another order than those of more. On
-        # processors with AVX-512, a pair makes the logits of an image the same, bit for
-        # bit, alone and among others; elsewhere they agree to rounding.
+        # Matrix products of one row are summed in another order than those of several
+        # rows. With a pair, the logits of an image alone and among others are bit-equal on
+        # processors with AVX-512 and agree up to rounding on others.
         return logits(forward, np.repeat(images, 2, axis=0))[:1]
     size = max(2, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
     # Parts of nearly equal size, so that no part is a single image.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from octsk.utils.tensorflow import tf
 
-# Per number in the output of a layer with a kernel, measured on SmallOCTNet and
-# ResidualOCTNet at 512 and 1,024 pixels: 2.5 to 5 numbers at the peak of a step.
+# Numbers in memory at the peak of a step, per number in the outputs of all layers with a
+# kernel. On SmallOCTNet and ResidualOCTNet at 512 and 1,024 pixels, 2.5 to 5 were measured.
 _PEAK_FACTOR = 4
 
 _MEMINFO = Path("/proc/meminfo")

@@ -7,17 +7,18 @@ from contextlib import contextmanager
 
 from tensorflow.python.eager import context
 
-# Networks are cycles of references, which Python collects late: a search over large ones
-# would fill the memory. So they are collected each time that so many numbers (256 MB) have
-# been put into new ones and their optimizers.
+# Networks contain reference cycles, which Python collects late, so that a search over large
+# networks would fill the memory. Therefore they are collected whenever new networks and
+# their optimizers hold this many numbers (256 MB).
 _COLLECTED_NUMBERS = 64 * 2**20
 
-# TensorFlow keeps the kernel of each operation that it ran; those of a data set run once,
-# and leave a megabyte a fit. So they are dropped each time that so many networks were made.
+# TensorFlow keeps the kernel of each operation that it ran. Those of a data set are used
+# only once and take a megabyte per fit. Therefore the kernels are dropped whenever this
+# many networks have been made.
 _NETWORKS_PER_CACHE = 32
 
-# Trained networks that are kept for the next fit of their kind, see ModelPool: so many at
-# most, since each has graphs of some MB, and so many bytes of weights and optimizer state.
+# Maximum number of trained networks that ModelPool keeps for the next fit of their kind,
+# each of which has graphs of some MB, and maximum size of their weights and optimizers.
 _MAX_TWINS = 4
 _MAX_TWIN_BYTES = 256 * 2**20
 
@@ -52,16 +53,16 @@ garbage = Garbage()
 class ModelPool:
     """Keep compiled networks, so that later fits need not trace TensorFlow graphs again.
 
-    Keras compiles the training step anew for each model, which takes longer than many a
-    fit in a search. So a model is not trained itself: a twin, compiled once for all
-    models of its kind, takes over its variables, is trained, and hands them back.
+    Keras compiles the training step anew for each model, which may take longer than a fit
+    in a search. Therefore a model is not trained itself. Its variables are copied to a
+    twin, which is compiled once for all models of a kind, and copied back after training.
 
     Parameters
     ----------
     size : int, default=4
-        Number of idle twins to keep at most, the last used ones.
+        Maximum number of idle twins, of which the most recently used ones are kept.
     n_bytes : int, default=256 MB
-        How large their variables may be together; a larger one is not kept at all.
+        Maximum total size of their variables. A larger twin is not kept.
     """
 
     def __init__(self, size=_MAX_TWINS, n_bytes=_MAX_TWIN_BYTES):
@@ -75,7 +76,7 @@ class ModelPool:
         """Lend an idle network of a kind, or a new one from `make`, to one thread."""
         twin = self._take(kind) or make()
         yield twin
-        # One whose training failed is not lent again: who knows what state it is in.
+        # A twin whose training failed is not kept, since its state is unknown.
         with self._lock:
             self._idle.append((kind, twin))
             while len(self._idle) > self._size or self._idle_bytes() > self._n_bytes:

@@ -15,8 +15,8 @@ _forked = False
 
 def _note_fork():
     global _forked
-    # No public name of TensorFlow's tells whether it has started its threads, which a
-    # forked process has not: it would wait for them for ever.
+    # There is no public way to know whether TensorFlow has started its threads. A forked
+    # process does not have them and would wait for them forever.
     _forked = context.context()._initialized
 
 
@@ -65,7 +65,7 @@ def check_settings():
         )
 
 
-# Keras reads Python's global random state when it makes a layer without a seed (3.15).
+# Keras 3.15 reads Python's global random state when it makes a layer without a seed.
 _random_lock = threading.Lock()
 
 
@@ -73,15 +73,15 @@ _random_lock = threading.Lock()
 def seeded_layers(seed):
     """Create layers of this thread in float32, with seeds derived from `seed`.
 
-    Keras draws them by ``random.randint``, whose state all threads of a process share:
-    Dask's own thread, for one, would now and then draw a number in between. So the
-    function gives this thread numbers of its own meanwhile, and others what it always
-    gives.
+    Keras draws the seeds by ``random.randint``, whose state all threads of a process
+    share, so that a thread of Dask, for example, may draw a number in between. During the
+    block, the function therefore returns numbers from a separate stream in this thread,
+    and the usual ones in all others.
     """
     check_settings()
     own, here = random.Random(seed), threading.get_ident()
     with _random_lock:
-        # Under the lock: before, it might be another thread's function.
+        # Without the lock, it might be the function of another thread.
         shared = random.randint
 
         def randint(a, b):

@@ -66,8 +66,8 @@ def balance(y, weight, index):
 def without_ones(weight, index):
     """Return None if all images in `index` have weight 1, and the weights otherwise.
 
-    So images of weight 0 and images that were never given train the same network, bit for
-    bit: without weights TensorFlow sums the loss in another order.
+    Thus images of weight 0 have exactly the same effect as images that are left out.
+    TensorFlow sums a loss without weights in a different order.
     """
     return None if weight is None or (weight[index] == 1).all() else weight
 

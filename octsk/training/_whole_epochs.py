@@ -6,24 +6,24 @@ import keras
 class WholeEpochs(keras.callbacks.Callback):
     """Keep the history of the complete epochs and the state after the last one.
 
-    It has to be the last of the callbacks: an epoch is whole when all others are done
-    with it.
+    It must be the last callback, since an epoch is complete when all other callbacks have
+    processed its end.
 
     Parameters
     ----------
     model : keras.Model
         The network before the training, its optimizer built.
     history : dict of str to list of float
-        Losses and metrics of the epochs that a checkpoint has brought along.
+        Losses and metrics of the epochs in a checkpoint.
     scheduled : bool
-        Whether a schedule sets the learning rate, which then is no part of the state.
+        Whether a schedule sets the learning rate, which is then not part of the state.
     stopping : keras.callbacks.EarlyStopping or None
         The callback that keeps the weights of the best epoch.
 
     Attributes
     ----------
     history : dict of str to list of float
-        Losses and metrics of the whole epochs.
+        Losses and metrics of the complete epochs.
     """
 
     def __init__(self, model, history, *, scheduled, stopping):
@@ -41,7 +41,7 @@ class WholeEpochs(keras.callbacks.Callback):
             name: [*self.history.get(name, []), float(value)]
             for name, value in logs.items()
         }
-        # One assignment, which an interruption comes before or after.
+        # A single assignment cannot be interrupted halfway.
         self._kept = self._state(self.model), history
 
     def restore(self, model):
@@ -55,7 +55,7 @@ class WholeEpochs(keras.callbacks.Callback):
             model.set_weights(best_weights)
 
     def _state(self, model):
-        # Keras makes a new list of arrays for each best epoch.
+        # Keras makes a new list of arrays for each best epoch, so no copy is needed.
         best_weights = self._stopping.best_weights if self._stopping else None
         return [v.numpy() for v in _variables(model)], best_weights
 
