@@ -27,7 +27,7 @@ class OperatingPointDisplay(Display):
     intervals : dict of (float, float), default=None
         Intervals of ``sensitivity`` and ``specificity``. None draws no bars.
     title : str, default=""
-        Title of the axes.
+        Title of the legend, such as the names of the classes.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class OperatingPointDisplay(Display):
         ).plot(ax)
 
     def _draw(self, ax):
-        self.ax_ = new_axes(ax, 3.9)
+        self.ax_ = new_axes(ax, 4.2)
         self.figure_ = self.ax_.figure
         fpr, tpr, _ = roc_curve(self.y_true, self.y_score)
         area = auc(fpr, tpr)
@@ -123,7 +123,7 @@ class OperatingPointDisplay(Display):
         curve.line_.set(color=COLOURS[0], label=f"AUC {area:.3f}")
         point = (1 - self.specificity, self.sensitivity)
         label = (
-            f"threshold {self.threshold:.3g}:\nsensitivity {self.sensitivity:.3f}, "
+            f"threshold {self.threshold:.3g}: sensitivity {self.sensitivity:.3f}, "
             f"specificity {self.specificity:.3f}"
         )
         self.ax_.errorbar(
@@ -143,11 +143,14 @@ class OperatingPointDisplay(Display):
             xticks=np.linspace(0, 1, 6),
             yticks=np.linspace(0, 1, 6),
         )
-        self.ax_.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False
+        # The legend is below the axes, where it hides no curve.
+        legend = self.ax_.legend(
+            title=wrap(self.title, 45),
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            frameon=False,
         )
-        if self.title:
-            self.ax_.set_title(wrap(self.title, 60))
+        legend.get_title().set_multialignment("center")
         style_axes(self.ax_)
 
     def _bars(self, name, value):

@@ -242,15 +242,17 @@ def _report_section(title, words, report, estimator, images) -> Section:
 def _study_sections(report) -> list[Section]:
     """Describe a report by patient, at its operating point and in subgroups."""
     by_group, point = report.by_group, report.operating_point
+    measured = _measured_words(report.data)
     sections = []
     if by_group is not None:
         table = by_group._classes_table()
-        sections.append(Section("By patient", words=by_group.remarks, tables=[table]))
+        sections.append(Section("By patient", measured, by_group.remarks, [table]))
     if point is not None:
         other = by_group and by_group.operating_point
         sections.append(
             Section(
                 "Operating point",
+                measured,
                 words=[_ON_POINTS],
                 tables=[point.table(report.confidence_level, other)],
                 pictures=_pictures.of_operating_point(report),
@@ -258,7 +260,7 @@ def _study_sections(report) -> list[Section]:
         )
     if report.subgroups:
         tables = subgroup_tables(report.subgroups, report.confidence_level)
-        sections.append(Section("Subgroups", tables=tables))
+        sections.append(Section("Subgroups", measured, tables=tables))
     return sections
 
 
