@@ -11,8 +11,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.utils import Bunch
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from typer.testing import CliRunner
 
 import octsk
+from octsk.cli import app
+from octsk.evaluation import read_reports
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
 from octsk.metrics import medmnist_accuracy, paired_bootstrap
 
@@ -315,6 +318,45 @@ def test_other_images_are_refused(y, nets, tmp_path):
             octsk.compare(a, [nets[1], other])
 
 
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ("filenames", "file names differ, the first at position 3: 'x' in 'a', 'y' in 'b'"),
+        ("groups", "patients differ, the first at position 5: '5' in 'a', '3' in 'b'"),
+    ],
+)
+def test_other_files_and_patients_are_refused(y, nets, known, message):
+    a, b = ([*"012", name, *map(str, range(4, 150))] for name in ("x", "y"))
+    if known == "groups":
+        b[5] = "y"
+    reports = [_report(y, nets[0].y_score, **{known: one}) for one in (a, b)]
+    with pytest.raises(ValueError, match=f"same images.* of 150 {message}"):
+        octsk.compare(*reports, names=["a", "b"])
+
+
+def test_files_may_lie_elsewhere_and_patients_have_other_names(y, nets):
+    patients = np.arange(150) // 2
+    a, b = (
+        _report(
+            y,
+            net.y_score,
+            X=np.arange(150)[:, None] + shift,
+            filenames=[f"{folder}/{i}.png" for i in range(150)],
+            groups=groups,
+        )
+        for net, shift, folder, groups in [
+            (nets[0], 0, "/a", patients),
+            (nets[1], 0.5, "/b/c", [f"p{99 - i}" for i in patients]),
+        ]
+    )
+    found = octsk.compare(a, b, names=["a", "b"], n_resamples=50)
+    assert (found.resampled, found.n_groups) == ("groups", 75)
+    assert not any("file names" in note for note in found.notes)
+    assert found.rows == octsk.compare(*nets[:2], groups=patients, n_resamples=50).rows
+    # Reports without patients take those of the others.
+    assert octsk.compare(nets[0], b, names=["a", "b"], n_resamples=50).rows[0]["low"]
+
+
 def test_the_same_images_at_another_size_are_compared_with_a_note(y, nets):
     larger = _report(y, nets[1].y_score, X=np.tile(np.arange(150)[:, None], 4), size=2)
     found = octsk.compare(nets[0], larger, n_resamples=20)
@@ -397,3 +439,79 @@ def test_synthetic_and_leaking_images_are_marked(y, nets):
     text = str(octsk.compare(*reports, n_resamples=20))
     assert "SYNTHETIC" in text
     assert "NOT INDEPENDENT" in text
+
+
+# -- from files ---------------------------------------------------------------------------
+
+
+def _command(*words, code=0):
+    result = CliRunner().invoke(app, ["compare", *map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def saved(nets, tmp_path):
+    """Two folders of evaluations, and that of a run with two nets and two seeds."""
+    for net in nets[:2]:
+        (tmp_path / net.name).mkdir()
+        net.to_json(tmp_path / net.name / "report.json")
+    (tmp_path / "run" / "reports").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    for net in nets[1:]:
+        for seed in range(2):
+            net.to_json(tmp_path / "run" / "reports" / f"{net.name}-seed{seed}.json")
+    return tmp_path
+
+
+def test_reports_from_files_folders_and_runs(saved, nets):
+    assert list(read_reports([saved / "a" / "report.json", saved / "b"])) == ["a", "b"]
+    for place in ("run", "run/run.json", "run/reports"):
+        found = read_reports([saved / place])
+        assert {name: len(reports) for name, reports in found.items()} == {"b": 2, "c": 2}
+    found = read_reports([saved / "b" / "report.json", saved / "run"])
+    assert list(found) == ["b (b)", "b (run)", "c"]
+    with pytest.raises(ValueError, match=r"different classifiers.*b.report\.json"):
+        read_reports([saved / "b", saved / "b" / "report.json"])
+    with pytest.raises(FileNotFoundError, match=r"holds no report: neither report\.json"):
+        read_reports([saved])
+    with pytest.raises(FileNotFoundError):
+        read_reports([saved / "absent.json"])
+
+
+def test_command_prints_what_compare_returns(saved, nets):
+    text = _command(saved / "a", saved / "b" / "report.json").stdout
+    assert text.strip() == str(octsk.compare(*nets[:2]))
+    document = json.loads(_command(saved / "run", "--metric", "auc", "--json").stdout)
+    assert document["metric"] == "auc"
+    assert document["rows"][0]["n_trainings_first"] == 2
+
+
+def test_command_writes_tables(saved):
+    for suffix, start in [
+        (".tex", "% Requires"),
+        (".md", "**Difference in ACC"),
+        (".csv", "metric,"),
+        (".json", "{"),
+    ]:
+        output = saved / f"comparison{suffix}"
+        _command(saved / "a", saved / "b", "--output", output)
+        assert output.read_text(encoding="utf-8").startswith(start)
+        error = _command(saved / "a", saved / "b", "--output", output, code=1).stderr
+        assert "--overwrite" in error
+    _command(saved / "a", saved / "b", "--output", output, "--overwrite")
+
+
+def test_command_refuses(saved):
+    report = saved / "a" / "report.json"
+    before = report.read_bytes()
+    error = _command(
+        saved / "a", saved / "b", "--output", report, "--overwrite", code=1
+    ).stderr
+    assert "never replaced" in error
+    assert report.read_bytes() == before
+    assert "one net only" in _command(saved / "a", code=2).stderr
+    assert ".csv" in _command(saved / "a", saved / "b", "-o", "x.pdf", code=2).stderr
+    (saved / "scores.json").write_text('{"acc": 1}')
+    error = _command(saved / "a", saved / "scores.json", code=1).stderr
+    assert "not a benchmark report" in " ".join(error.split())
