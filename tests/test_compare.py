@@ -7,17 +7,21 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils import Bunch
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
 
 import octsk
+from octsk.benchmark import run_benchmark
 from octsk.cli import app
 from octsk.evaluation import read_reports
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
 from octsk.metrics import medmnist_accuracy, paired_bootstrap
+from octsk.reporting import html_report
 
 NAMES = ["CNV", "DME", "normal"]
 
@@ -516,3 +520,97 @@ def test_command_refuses(saved):
     (saved / "scores.json").write_text('{"acc": 1}')
     error = _command(saved / "a", saved / "scores.json", code=1).stderr
     assert "not a benchmark report" in " ".join(error.split())
+
+
+# -- of a run -----------------------------------------------------------------------------
+
+
+def _run(n_seeds=1, nets=("linear", "bayes"), **facts):
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 2
+    X = rng.normal(size=(160, 3)) + y[:, None]
+    groups = np.repeat(np.arange(40), 4)
+    train, test = (
+        Bunch(data=X[part], target=y[part], groups=groups[part])
+        for part in (slice(80), slice(80, None))
+    )
+    facts = {"name": "blobs", "size": None, "synthetic": False, **facts}
+    dataset = Bunch(train=train, val=None, test=test, **facts)
+    known = {"linear": SGDClassifier(loss="log_loss"), "bayes": GaussianNB()}
+    estimators = {net: known[net] for net in nets}
+    return run_benchmark(estimators, dataset, seeds=range(n_seeds))
+
+
+def test_run_of_two_nets_is_compared():
+    run = _run()
+    found = run.compare()
+    assert found.rows == octsk.compare(*run.reports.values(), names=[*run.reports]).rows
+    assert (found.n_groups, found.names) == (20, ["linear", "bayes"])
+    text = run.to_text()
+    for title in ("Difference in ACC", "Difference in AUC", "McNemar", "DeLong"):
+        assert text.count(f"\n{title}") + text.count(f" {title} test") == 1
+    # What both metrics' tables say is said once.
+    assert " ".join(text.split()).count("One training of each net") == 1
+    assert [one["metric"] for one in run.to_dict()["comparisons"]] == ["acc", "auc"]
+    json.dumps(run.to_dict(), allow_nan=False)
+    page = html_report(run)
+    assert "<h2>Comparison of the nets</h2>" in page
+    assert "Exact McNemar test" in page
+
+
+def test_run_of_one_net_has_nothing_to_compare():
+    run = _run(nets=["linear"])
+    assert "Difference in" not in run.to_text()
+    assert run.to_dict()["comparisons"] == []
+    assert "Comparison of the nets" not in html_report(run)
+    with pytest.raises(ValueError, match=r"two classifiers, and this run has \['linear'\]"):
+        run.compare()
+
+
+def test_run_over_seeds_is_compared_by_the_means():
+    run = _run(n_seeds=3, synthetic=True)
+    [row] = run.compare("auc").rows
+    means = [
+        np.mean([r.metrics["auc"] for r in reports]) for reports in run.reports.values()
+    ]
+    assert row["difference"] == pytest.approx(means[0] - means[1])
+    assert row["n_trainings_first"] == 3
+    text = run.to_text()
+    assert "between trainings" in text
+    assert text.count("*** SYNTHETIC DATA") == 1
+
+
+def test_run_and_report_have_documents(tmp_path):
+    run = _run(n_seeds=2)
+    frame = run.to_frame()
+    # Five metrics and two recalls of each training.
+    assert len(frame) == 4 * 7
+    assert set(frame["net"]) == {"linear", "bayes"}
+    assert frame["patients"].eq(20).all()
+    report = run.reports["linear"][1]
+    row = frame.query("net == 'linear' and seed == 1 and metric == 'acc'").iloc[0]
+    assert (row["value"], row["low"], row["high"]) == (
+        report.metrics["acc"],
+        *report.intervals["acc"],
+    )
+    assert report.to_frame()["class"].dropna().tolist() == report.class_names
+    for one in (run, report):
+        one.to_figures_csv(tmp_path / "figures.csv")
+        with open(tmp_path / "figures.csv", newline="", encoding="utf-8") as file:
+            assert len(list(csv.DictReader(file))) == len(one.to_frame())
+        markdown, latex = one.to_markdown(), one.to_latex()
+        assert "| loss | log\\_loss |" in markdown
+        assert r"\caption{Settings}" in latex
+        for text in (markdown, latex, str(one)):
+            assert "80 images of 20 patients" in " ".join(text.split())
+            assert f"{report.metrics['acc']:.3f}" in text or one is run
+    assert "Trained on 80 images of 20 patients" in run.to_text()
+
+
+def test_settings_show_the_learning_rate_of_the_optimizer():
+    scans = octsk.make_oct_phantoms(24, random_state=0)
+    net = octsk.SmallOCTNet(epochs=1, filters=(2,), dense_units=(2,), random_state=0)
+    assert net.learning_rate is None
+    report = octsk.evaluate(net.fit(scans.data, scans.target), scans.data, scans.target)
+    assert "| learning\\_rate | 0.001 |" in report.to_markdown()
+    assert r"learning\_rate & 0.001 \\" in report.to_latex()

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from octsk.benchmark._run import (
@@ -309,8 +310,16 @@ def _training_info(dataset) -> dict[str, Any]:
     return {
         "n_train": len(train["target"]),
         "n_val": 0 if val is None else len(val["target"]),
+        "n_train_groups": _count_groups(train),
+        "n_val_groups": _count_groups(val),
         # A file's hash covers all its splits.
         "sha256": None
         if dataset.get("sha256")
         else arrays_sha256(train["data"], train["target"]),
     }
+
+
+def _count_groups(part) -> int | None:
+    """Return the number of patients of a split, or None if they are not known."""
+    groups = None if part is None else part.get("groups")
+    return None if groups is None else len(set(np.ravel(groups).tolist()))

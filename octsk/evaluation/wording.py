@@ -61,6 +61,12 @@ def format_split(data) -> str:
     return f"{name}{synthetic}, {data['split']} split{size}"
 
 
+def count_images(report) -> str:
+    """Return the number of images, and of patients if they are known."""
+    words = f"{report.n_samples} images"
+    return words if report.n_groups is None else f"{words} of {report.n_groups} patients"
+
+
 def _format_size(size) -> str:
     return "x".join(map(str, np.atleast_1d(size)))
 

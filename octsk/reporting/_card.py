@@ -1,13 +1,13 @@
 """Model cards in Markdown with a YAML header."""
 
 import math
-import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from octsk._version import __version__
+from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, leak_notes
 from octsk.metrics import TITLES
 from octsk.reporting._content import (
@@ -15,10 +15,9 @@ from octsk.reporting._content import (
     class_counts,
     description,
     is_report,
-    parameter_rows,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
-from octsk.utils.tables import Table
+from octsk.utils.tables import Table, escape_markdown, table_to_markdown
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
 
@@ -226,11 +225,7 @@ def _figures(report):
 
 
 def _table(table) -> Markup:
-    """Write a table in Markdown."""
-    line = ["---", *["--:"] * (len(table.header) - 1)]
-    rows = [map(_escape, row) for row in (table.header, *table.rows)]
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return Markup("\n".join([head, f"| {' | '.join(line)} |", *body]))
+    return Markup(table_to_markdown(table))
 
 
 @cache
@@ -250,6 +245,4 @@ def _escape(value):
     """Escape a value for one line of Markdown."""
     if isinstance(value, Markup):  # JSON in the header, which is quoted already
         return value
-    text = " ".join(str(value).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)
+    return escape_markdown(value)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader
 
 from octsk._version import __version__
+from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
 from octsk.plots.drawing import unseen_figures
@@ -17,7 +18,6 @@ from octsk.reporting._content import (
     class_counts,
     description,
     is_report,
-    parameter_rows,
 )
 from octsk.reporting._pictures import Picture
 from octsk.utils.formatting import decimals
@@ -249,6 +249,7 @@ def _benchmark_sections(run) -> list[Section]:
     )
     return [
         results,
+        *_comparison_sections(run),
         *_corruption_sections(run),
         _published_section(run.first),
         _data_section(run),
@@ -258,6 +259,15 @@ def _benchmark_sections(run) -> list[Section]:
             f"Seeds: {seeds}. Each is the random_state of a training.",
         ),
         _versions_section(run.first.environment),
+    ]
+
+
+def _comparison_sections(run) -> list[Section]:
+    tables = run._comparison_tables()
+    if not tables:
+        return []
+    return [
+        Section("Comparison of the nets", _measured_words(run.first.data), tables=tables)
     ]
 
 

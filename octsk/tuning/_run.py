@@ -1,6 +1,5 @@
 """Results of tuning a classifier on a data set, as tables and files."""
 
-import csv
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,14 +19,14 @@ from octsk.augmentation import OCTAugmenter
 from octsk.benchmark._run import BenchmarkRun
 from octsk.evaluation._class_names import display_names
 from octsk.evaluation._evaluate import trained_on
-from octsk.evaluation.params import resolve, resolved_params
+from octsk.evaluation.params import parameter_rows, resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
 from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, write_text
 from octsk.utils.formatting import decimals, shortened
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, spreadsheet_cell, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, Tabular
 
 TUNING_FORMAT = 1
 
@@ -44,7 +43,7 @@ _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 
 
 @dataclass(eq=False, repr=False)
-class TuningRun:
+class TuningRun(Tabular):
     """Results of a search on a data set and of the tuned classifier.
 
     Made by `tune`. Printing it gives tables, and a notebook shows them.
@@ -96,9 +95,6 @@ class TuningRun:
         name = type(self.search.estimator).__name__
         n = len(self.search.study_.trials)
         return f"<TuningRun of {name} on {format_split(self._split())}: {n} trials>"
-
-    def __str__(self):
-        return self.to_text()
 
     def importances(self) -> dict[str, float]:
         """Return the importance of each parameter, computed by Optuna.
@@ -160,12 +156,19 @@ class TuningRun:
             )
         return listed
 
-    def to_text(self) -> str:
-        """Return the search, its best trial and the test results as plain text."""
-        return tables_to_text(self._tables())
+    def _records(self) -> list[dict[str, Any]]:
+        """Return a row for each trial, with None in its parameters resolved."""
+        trials = self.trials()
+        params = sorted({name for trial in trials for name in trial["params"]})
+        records = []
+        for trial in trials:
+            shown = self._shown(trial.pop("params"))
+            records.append(trial | {name: jsonable(shown.get(name)) for name in params})
+        return records
 
-    def _repr_html_(self) -> str:
-        return tables_to_html(self._tables())
+    def _document_tables(self) -> list[Table]:
+        rows = parameter_rows([self.shown_params])
+        return [*self._tables(), Table("Settings", ("parameter", TUNED), rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything about the search as plain Python values for JSON."""
@@ -231,7 +234,7 @@ class TuningRun:
             self._save_model(new)
             write_json(new / "tuning.json", self.to_dict())
             write_json(new / "search_space.json", _space_entries(self.search))
-            self._save_trials(new / "trials.csv")
+            self.to_figures_csv(new / "trials.csv")
             self._save_figures(new)
             if self.benchmark is not None:
                 self.benchmark._save_results(new / "benchmark")
@@ -262,22 +265,6 @@ class TuningRun:
                 class_names=names and [names[label] for label in classes],
             )
             write_text(folder / "model_card.md", model_card(self))
-
-    def _save_trials(self, path) -> None:
-        trials = self.trials()
-        params = sorted({name for trial in trials for name in trial["params"]})
-        figures = [name for name in trials[0] if name != "params"]
-        with (
-            atomic_write(path) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*figures, *params])
-            for trial in trials:
-                shown = self._shown(trial["params"])
-                values = [jsonable(shown.get(name)) for name in params]
-                cells = [*(trial[name] for name in figures), *values]
-                writer.writerow(map(spreadsheet_cell, cells))
 
     def _save_figures(self, folder) -> None:
         from octsk.reporting._tuning_figures import tuning_figures
