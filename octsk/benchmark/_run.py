@@ -13,10 +13,10 @@ from octsk.evaluation import Comparison, compare
 from octsk.evaluation._report import REPORT_FORMAT, BenchmarkReport
 from octsk.evaluation.params import settings_table
 from octsk.evaluation.wording import (
-    count_images,
     format_interval_note,
     format_split,
     leak_notes,
+    of_patients,
     published_tables,
     synthetic_banner,
 )
@@ -295,7 +295,10 @@ class BenchmarkRun(Tabular):
         ]
         header = ("net", *(TITLES[name] for name in shown), "training")
         seeds = ", ".join(map(str, self.seeds))
-        notes = [f"{self._trained_words()}, measured on {count_images(first)}."]
+        notes = [
+            f"{self._trained_words()}, measured on {first.n_samples}"
+            f"{of_patients(first.n_groups)}."
+        ]
         if single:
             notes += [
                 f"One seed ({seeds}): how far another would fall from it is not known.",
@@ -309,9 +312,8 @@ class BenchmarkRun(Tabular):
 
     def _trained_words(self) -> str:
         n_train = self.training["n_train"]
-        words = f"Trained on {n_train} images"
-        if self.training.get("n_train_groups") is not None:
-            words += f" of {self.training['n_train_groups']} patients"
+        n_groups = self.training.get("n_train_groups")
+        words = f"Trained on {n_train} images{of_patients(n_groups)}"
         fewer = [
             f"{net} on {sum(counts.values())}"
             for net, counts in self._trained_on().items()

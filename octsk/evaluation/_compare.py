@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
-from scipy.stats import ttest_ind
 
 from octsk.evaluation._comparison import Comparison
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
@@ -185,16 +184,19 @@ def _over_trainings(first, other, confidence_level) -> dict[str, float | None]:
     if min(len(first), len(other)) < 2:
         return dict.fromkeys(keys)
     difference = float(np.mean(first) - np.mean(other))
-    parts = [np.var(values, ddof=1) / len(values) for values in (first, other)]
-    error = float(np.sqrt(sum(parts)))
+    variances = [np.var(values, ddof=1) / len(values) for values in (first, other)]
+    error = float(np.sqrt(sum(variances)))
     if error == 0:  # trainings that do not depend on the seed
-        return dict(
-            zip(keys, (0.0, difference, difference, float(difference == 0)), strict=True)
+        ends, p_value = (difference, difference), float(difference == 0)
+    else:
+        squares = (
+            v**2 / (len(x) - 1) for v, x in zip(variances, (first, other), strict=True)
         )
-    test = ttest_ind(first, other, equal_var=False)
-    half = float(student_t.ppf((1 + confidence_level) / 2, test.df)) * error
-    ends = (difference - half, difference + half)
-    return dict(zip(keys, (error, *ends, float(test.pvalue)), strict=True))
+        df = sum(variances) ** 2 / sum(squares)
+        half = float(student_t.ppf((1 + confidence_level) / 2, df)) * error
+        ends = (difference - half, difference + half)
+        p_value = float(2 * student_t.sf(abs(difference) / error, df))
+    return dict(zip(keys, (error, *ends, p_value), strict=True))
 
 
 def _tests(metric, first, names, scores, confidence_level) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from octsk.evaluation._report_file import MAX_BYTES, REPORT_FORMAT, parsed
 from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
 from octsk.evaluation.params import resolve, settings_table
 from octsk.evaluation.wording import (
-    count_images,
     format_interval_note,
     format_seconds,
     format_split,
     leak_notes,
+    of_patients,
     published_tables,
     synthetic_banner,
 )
@@ -357,7 +357,11 @@ class BenchmarkReport(Tabular):
         words = f" ({', '.join(about)})" if about else ""
         facts = [
             ("classifier", f"{self.name}{words}"),
-            ("data", f"{format_split(self.data)}, {count_images(self)}"),
+            (
+                "data",
+                f"{format_split(self.data)}, {self.n_samples} images"
+                f"{of_patients(self.n_groups)}",
+            ),
             (
                 "sha256",
                 self.data["sha256"] or f"{self.data['arrays_sha256']} (of the arrays)",

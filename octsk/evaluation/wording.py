@@ -61,10 +61,9 @@ def format_split(data) -> str:
     return f"{name}{synthetic}, {data['split']} split{size}"
 
 
-def count_images(report) -> str:
-    """Return the number of images, and of patients if they are known."""
-    words = f"{report.n_samples} images"
-    return words if report.n_groups is None else f"{words} of {report.n_groups} patients"
+def of_patients(n_groups) -> str:
+    """Return the words to add to a number of images if the number of patients is known."""
+    return "" if n_groups is None else f" of {n_groups} patients"
 
 
 def _format_size(size) -> str:
