@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from octsk.evaluation import Comparison, compare
-from octsk.evaluation._report import REPORT_FORMAT, BenchmarkReport
+from octsk.evaluation import REPORT_FORMAT, BenchmarkReport, Comparison, compare
 from octsk.evaluation.params import settings_table
 from octsk.evaluation.wording import (
     format_interval_note,
@@ -261,7 +260,7 @@ class BenchmarkRun(Tabular):
 
     def _save_overview(self, folder: Path) -> None:
         from octsk.reporting import model_card
-        from octsk.reporting._benchmark_figure import benchmark_figure
+        from octsk.reporting.benchmark_figure import benchmark_figure
 
         write_json(folder / "run.json", self.to_dict())
         write_text(folder / "report.txt", self.to_text() + "\n")

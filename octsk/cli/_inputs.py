@@ -36,7 +36,7 @@ def load_data(data, dataset, phantoms, size, data_home, out, *, split=None):
 
 
 def draw_phantoms(size, out, split=None):
-    from octsk.datasets._phantoms import draw_splits
+    from octsk.datasets import draw_splits
 
     wanted = PHANTOMS if split is None else {split: PHANTOMS[split]}
     with out.progress.status("Drawing synthetic scans"):

@@ -62,7 +62,7 @@ class TrainingDisplay:
     def watch(self, net, title: str) -> None:
         """Show the next fit of `net` until `leave`."""
         # Here, since it loads TensorFlow.
-        from octsk.training._callbacks import ProgressCallback
+        from octsk.training import ProgressCallback
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None

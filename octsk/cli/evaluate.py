@@ -115,7 +115,7 @@ def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
     FileExistsError
         If there are some and `overwrite` is False, or the folder holds other files.
     """
-    from octsk.evaluation._score_files import EVALUATION_FILE
+    from octsk.evaluation import EVALUATION_FILE
     from octsk.utils.files import check_new_folder, check_output
 
     files = [*folder.iterdir()] if folder.is_dir() else []

@@ -8,5 +8,9 @@ from ._medmnist import fetch_medmnist as fetch_medmnist
 from ._medmnist import fetch_octmnist as fetch_octmnist
 from ._medmnist import get_data_home as get_data_home
 from ._medmnist import load_medmnist as load_medmnist
+from ._phantoms import draw_splits as draw_splits
 from ._phantoms import make_oct_phantoms as make_oct_phantoms
+from ._registry import REGISTRY as REGISTRY
 from ._split_by_group import split_by_group as split_by_group
+from ._splits import shared_groups as shared_groups
+from ._splits import warn_of_shared_groups as warn_of_shared_groups

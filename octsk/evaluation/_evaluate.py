@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from octsk.datasets._splits import shared_groups, warn_of_shared_groups
+from octsk.datasets import shared_groups, warn_of_shared_groups
 from octsk.evaluation._class_names import display_names, last_step, match_classes
 from octsk.evaluation._figures import Resampling, measure
 from octsk.evaluation._report import BenchmarkReport
@@ -118,11 +118,11 @@ def evaluate(
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
     """
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     if groups is not None:
         dataset = {**(dataset or {}), split: {**info, "groups": groups}}
     warn_of_shared_groups(dataset)
-    return _evaluate(
+    return evaluate_split(
         estimator,
         X,
         y,
@@ -135,7 +135,7 @@ def evaluate(
     )
 
 
-def _evaluate(
+def evaluate_split(
     estimator,
     X,
     y,
@@ -147,7 +147,7 @@ def _evaluate(
     resampling=_DEFAULT,
     tell_names=False,
 ) -> BenchmarkReport:
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
@@ -224,12 +224,12 @@ def _groups_shared_with(split, dataset) -> dict[str, int]:
     }
 
 
-def _describe(dataset, split) -> dict[str, Any]:
+def describe_split(dataset, split) -> dict[str, Any]:
     """Return the description of the evaluated split from it or the whole data set."""
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
-    _check_mapping(dataset)
+    check_dataset(dataset)
     if dataset.get("split") not in (None, split):
         raise ValueError(
             f"dataset is the {dataset['split']!r} split, and split={split!r} was asked for."
@@ -239,7 +239,7 @@ def _describe(dataset, split) -> dict[str, Any]:
     return {name: own.get(name, dataset.get(name)) for name in _DESCRIPTION}
 
 
-def _check_mapping(dataset) -> None:
+def check_dataset(dataset) -> None:
     if not isinstance(dataset, Mapping):
         raise TypeError(
             "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "

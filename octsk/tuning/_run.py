@@ -16,9 +16,8 @@ from sklearn.model_selection import (
 )
 
 from octsk.augmentation import OCTAugmenter
-from octsk.benchmark._run import BenchmarkRun
-from octsk.evaluation._class_names import display_names
-from octsk.evaluation._evaluate import trained_on
+from octsk.benchmark import BenchmarkRun
+from octsk.evaluation import display_names, trained_on
 from octsk.evaluation.params import parameter_rows, resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
@@ -254,7 +253,7 @@ class TuningRun(Tabular):
         return scoring if isinstance(scoring, str) else self.search._metric()
 
     def _save_model(self, folder) -> None:
-        from octsk.classifiers._base import BaseOCTNet
+        from octsk.classifiers import BaseOCTNet
         from octsk.reporting import model_card
 
         if isinstance(self.estimator, BaseOCTNet):
@@ -267,7 +266,7 @@ class TuningRun(Tabular):
             write_text(folder / "model_card.md", model_card(self))
 
     def _save_figures(self, folder) -> None:
-        from octsk.reporting._tuning_figures import tuning_figures
+        from octsk.reporting.tuning_figures import tuning_figures
 
         for name, figure in tuning_figures(self).items():
             with atomic_write(folder / f"{name}.png") as temporary:

@@ -13,14 +13,14 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from octsk.benchmark._runner import (
-    _check_test_corruptible,
-    _fit,
-    _seeded,
+from octsk.benchmark import (
+    check_test_corruptible,
+    clone_with_seed,
+    fit_timed,
     run_benchmark,
 )
-from octsk.datasets._splits import warn_of_shared_groups
-from octsk.evaluation._evaluate import _check_mapping, _describe
+from octsk.datasets import warn_of_shared_groups
+from octsk.evaluation import check_dataset, describe_split
 from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
 from octsk.utils.files import check_new_folder
@@ -95,7 +95,7 @@ def tune(
     -----
     Ctrl-C ends the search, and the run goes on with the best trial so far.
     """
-    _check_mapping(dataset)
+    check_dataset(dataset)
     train = dataset.get("train")
     if train is None:
         raise ValueError(
@@ -103,7 +103,7 @@ def tune(
         )
     if corruptions:
         # Now: that it cannot be done should not be found out after the search.
-        _check_test_corruptible(dataset)
+        check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
     warn_of_shared_groups(dataset)
@@ -120,8 +120,8 @@ def tune(
     tuned = clone(given).set_params(**clone(search.best_params_, safe=False))
     run, estimator = None, None
     if dataset.get("test") is None:
-        estimator = _seeded(tuned, seeds[0])
-        _fit(estimator, dataset)
+        estimator = clone_with_seed(tuned, seeds[0])
+        fit_timed(estimator, dataset)
     else:
         run = run_benchmark(
             {DEFAULT: given, TUNED: tuned},
@@ -131,7 +131,7 @@ def tune(
             on_event=on_event,
         )
         estimator = run.estimators[TUNED]
-    info = _describe(dataset, "train")
+    info = describe_split(dataset, "train")
     names = info["target_names"]
     result = TuningRun(
         search=search,
