@@ -1,5 +1,8 @@
 """Evaluation of a fitted classifier on a set of images, and comparison of classifiers.
 
+`__all__` lists the public names. The others are for the packages above this one.
+"""
+
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import compare
 from octsk.evaluation._comparison import Comparison
