@@ -338,6 +338,7 @@ class BenchmarkReport(Tabular):
             "images": self.n_samples,
             "patients": self.n_groups,
         }
+        figures: list[tuple[str, str | None, float]]
         figures = [(name, None, value) for name, value in self.metrics.items()]
         figures += [("recall", name, value) for name, value in self.recall.items()]
         undefined = (math.nan, math.nan)
