@@ -10,7 +10,7 @@ from octsk._version import __version__
 from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
-from octsk.plots.drawing import unseen_figures
+from octsk.plots.drawing import COLOURS, unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,
@@ -128,6 +128,7 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
         not_clinical=_NOT_CLINICAL,
         sections=sections,
         version=__version__,
+        colours=COLOURS,
     )
 
 
