@@ -615,3 +615,89 @@ def test_settings_show_the_learning_rate_of_the_optimizer():
     report = octsk.evaluate(net.fit(scans.data, scans.target), scans.data, scans.target)
     assert "| learning\\_rate | 0.001 |" in report.to_markdown()
     assert r"learning\_rate & 0.001 \\" in report.to_latex()
+
+
+# -- operating points of a run ------------------------------------------------------------
+
+
+def _clinic(groups=True, val=True):
+    rng = np.random.default_rng(1)
+    parts = {}
+    for k, split in enumerate(("train", "val", "test")):
+        y = np.repeat(np.arange(3), 40)
+        X = rng.normal(size=(120, 3)) + 1.5 * np.eye(3)[y]
+        patients = 1000 * k + np.arange(120) // 2
+        parts[split] = Bunch(data=X, target=y, groups=patients if groups else None)
+    facts = dict(name="clinic", size=None, synthetic=False, target_names=NAMES)
+    dataset = Bunch(**parts, **facts)
+    if not val:
+        dataset.val = None
+    return dataset
+
+
+def test_run_is_measured_at_an_operating_point_and_by_patient(tmp_path):
+    dataset = _clinic()
+    nets = {"bayes": GaussianNB(), "linear": SGDClassifier(loss="log_loss")}
+    request = {"positive": ["CNV", "DME"], "specificity": 0.9}
+    folder = tmp_path / "run"
+    run = run_benchmark(nets, dataset, seeds=[0], output_dir=folder, **request)
+    expected = octsk.evaluate(
+        run.estimators["bayes"],
+        dataset.test.data,
+        dataset.test.target,
+        dataset=dataset,
+        level="group",
+        **request,
+    )
+    [report] = run.reports["bayes"]
+    assert report.operating_point.to_dict() == expected.operating_point.to_dict()
+    assert report.by_group.metrics == expected.by_group.metrics
+    text = run.to_text()
+    assert "Operating point: CNV or DME is positive" in text
+    sensitivity = report.operating_point.figures["sensitivity"]
+    low, high = report.operating_point.intervals["sensitivity"]
+    assert f"{sensitivity:.3f} [{low:.3f}, {high:.3f}]" in text
+    assert text.count("bayes, by patient") == text.count("linear, by patient") == 2
+    assert "Operating point: CNV or DME is positive" in html_report(run)
+    frame = run.to_frame().query("net == 'bayes' and metric == 'sensitivity'")
+    assert frame["value"].tolist() == [
+        sensitivity,
+        report.by_group.operating_point.figures["sensitivity"],
+    ]
+    assert frame["level"].tolist() == ["image", "group"]
+    assert run.plan["operating_point"] == request
+    again = run_benchmark(
+        nets, dataset, seeds=[0], output_dir=folder, resume=True, **request
+    )
+    assert again.to_text() == text
+    with pytest.raises(ValueError, match=r"another run: operating_point\.specificity"):
+        changed = {**request, "specificity": 0.8}
+        run_benchmark(nets, dataset, seeds=[0], output_dir=folder, resume=True, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_", "message"),
+    [
+        ({}, {"positive": "AMD"}, r"positive must hold classes among .*'CNV'.*got 'AMD'"),
+        ({}, {"positive": NAMES}, "but not all"),
+        ({}, {"specificity": 0.9}, "specificity requires positive"),
+        ({}, {"positive": "CNV", "specificity": 95}, "specificity must be a number"),
+        ({}, {"positive": "CNV", "specificity": 0.9, "sensitivity": 0.9}, "only one of"),
+        ({"val": False}, {"positive": "CNV", "specificity": 0.9}, "val split"),
+    ],
+)
+def test_operating_points_are_checked_before_training(changes, request_, message):
+    class Untrained(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("trained")
+
+    with pytest.raises(ValueError, match=message):
+        run_benchmark({"a": Untrained()}, _clinic(**changes), **request_)
+
+
+def test_run_without_patients_is_measured_by_image():
+    run = run_benchmark({"a": GaussianNB()}, _clinic(groups=False), positive="CNV")
+    [report] = run.reports["a"]
+    assert report.by_group is None
+    assert report.operating_point.threshold == 0.5
+    assert "by patient" not in run.to_text()

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -275,6 +275,7 @@ class BenchmarkRun(Tabular):
         return [
             *synthetic_banner(data),
             self._measured_table(),
+            *self._points_table(),
             *self._comparison_tables(),
             *self._corruption_tables(),
             *published_tables(data, self.first.not_comparable),
@@ -286,11 +287,16 @@ class BenchmarkRun(Tabular):
         single = len(self.seeds) == 1
         rows = [
             (
-                row["net"],
-                *(self._mean_words(row, name) for name in shown),
-                format_time(row["fit_seconds_mean"]),
+                name,
+                *(
+                    _mean_words([(r.metrics[key], r.intervals[key]) for r in reports])
+                    for key in shown
+                ),
+                ""
+                if by_patient
+                else format_time(np.mean([r.fit_seconds for r in reports])),
             )
-            for row in self.summary()
+            for name, reports, by_patient in self._by_level()
         ]
         header = ("net", *(TITLES[name] for name in shown), "training")
         seeds = ", ".join(map(str, self.seeds))
@@ -308,6 +314,39 @@ class BenchmarkRun(Tabular):
             notes += [f"Mean ± standard deviation over {len(self.seeds)} seeds ({seeds})."]
         notes += leak_notes(first)
         return Table(f"Measured on {format_split(first.data)}", header, rows, notes)
+
+    def _by_level(self) -> Iterator[tuple[str, list[BenchmarkReport], bool]]:
+        """Yield the reports of each classifier, followed by those by patient if any."""
+        for net, reports in self.reports.items():
+            yield net, reports, False
+            by_group = [one.by_group for one in reports if one.by_group is not None]
+            if by_group:
+                yield f"{net}, by patient", by_group, True
+
+    def _points_table(self) -> list[Table]:
+        """Return the table of the figures at the operating points, if there are any."""
+        shown = ("sensitivity", "specificity", "ppv", "npv")
+        rows, notes = [], []
+        for name, reports, _ in self._by_level():
+            points = [one.operating_point for one in reports if one.operating_point]
+            if not points:
+                continue
+            cells = (
+                _mean_words([(p.figures[key], p.intervals[key]) for p in points])
+                for key in shown
+            )
+            thresholds = ", ".join(f"{point.threshold:.3g}" for point in points)
+            rows.append((name, thresholds, *cells))
+            notes += [f"Threshold {points[0].threshold_from}.", *points[0].remarks]
+        if not rows:
+            return []
+        point = self.first.operating_point
+        title = f"Operating point: {' or '.join(point.positive)} is positive"
+        notes.append(
+            f"Predictive values are for a share of positives of {point.prevalence:.3g}."
+        )
+        header = ("net", "threshold", "sensitivity", "specificity", "PPV", "NPV")
+        return [Table(title, header, rows, [*dict.fromkeys(notes)])]
 
     def _trained_words(self) -> str:
         n_train = self.training["n_train"]
@@ -357,11 +396,13 @@ class BenchmarkRun(Tabular):
         header = ("images", *self.reports)
         return [Table("Balanced error on corrupted images", header, shown, notes)]
 
-    def _mean_words(self, row, name) -> str:
-        mean = decimals(row[f"{name}_mean"])
-        if row["n_seeds"] == 1:
-            return f"{mean} {interval_words(self.reports[row['net']][0].intervals[name])}"
-        return f"{mean} ± {decimals(row[f'{name}_std'])}"
+
+def _mean_words(figures) -> str:
+    """Format a figure of one training with its interval, or the mean of several."""
+    values, intervals = zip(*figures, strict=True)
+    if len(values) == 1:
+        return f"{decimals(values[0])} {interval_words(intervals[0])}"
+    return f"{decimals(np.mean(values))} ± {decimals(np.std(values, ddof=1))}"
 
 
 def _error_words(errors) -> str:

@@ -370,19 +370,27 @@ class BenchmarkReport(Tabular):
             "seed": self.seed,
             "data": self.data["name"],
             "split": self.data["split"],
-            "images": self.n_samples,
+            "level": self.level,
+            "images": self.n_samples if self.level == "image" else None,
             "patients": self.n_groups,
         }
+        point = self.operating_point
+        known = {**self.intervals, **(point.intervals if point else {})}
+        values: dict[str, float] = dict(self.metrics)
+        if point is not None:
+            # The AUC of the positive classes is another than that of all classes.
+            values |= {k: v for k, v in point.figures.items() if k != "auc"}
+            known["auc"] = self.intervals["auc"]
         figures: list[tuple[str, str | None, float]]
-        figures = [(name, None, value) for name, value in self.metrics.items()]
+        figures = [(metric, None, value) for metric, value in values.items()]
         figures += [("recall", name, value) for name, value in self.recall.items()]
-        undefined = (math.nan, math.nan)
         records = []
         for metric, of_class, value in figures:
-            low, high = self.intervals.get(metric, undefined)
+            low, high = known.get(metric, (math.nan, math.nan))
             figure = {"metric": metric, "class": of_class, "value": value}
-            records.append(about | figure | {"low": low, "high": high})
-        return [record | {"confidence_level": self.confidence_level} for record in records]
+            ends = {"low": low, "high": high, "confidence_level": self.confidence_level}
+            records.append(about | figure | ends)
+        return records + ([] if self.by_group is None else self.by_group._records())
 
     def _document_tables(self) -> list[Table]:
         return [*self._tables(), settings_table([self])]

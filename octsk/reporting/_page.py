@@ -278,7 +278,11 @@ def _benchmark_sections(run) -> list[Section]:
     results = Section(
         "Results",
         _measured_words(run.first.data),
-        tables=[run._measured_table(), *([_seeds_table(run)] if run.seeds[1:] else [])],
+        tables=[
+            run._measured_table(),
+            *run._points_table(),
+            *([_seeds_table(run)] if run.seeds[1:] else []),
+        ],
         pictures=_pictures.of_results(run),
     )
     return [
