@@ -670,8 +670,8 @@ def test_run_is_measured_at_an_operating_point_and_by_patient(tmp_path):
         nets, dataset, seeds=[0], output_dir=folder, resume=True, **request
     )
     assert again.to_text() == text
+    changed = {**request, "specificity": 0.8}
     with pytest.raises(ValueError, match=r"another run: operating_point\.specificity"):
-        changed = {**request, "specificity": 0.8}
         run_benchmark(nets, dataset, seeds=[0], output_dir=folder, resume=True, **changed)
 
 
