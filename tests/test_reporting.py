@@ -22,6 +22,7 @@ import octsk
 from octsk import OCTSearchCV, SmallOCTNet
 from octsk.benchmark import run_benchmark
 from octsk.reporting import html_report, model_card
+from octsk.reporting._checklist import _TOPICS
 from octsk.tuning import tune
 
 HOSTILE = '<script>alert("data")</script> & `co` | *x* [l](javascript:1)\n# $\\frac$'
@@ -298,7 +299,7 @@ def test_model_card_is_yaml_and_markdown(hostile):
     assert CLASSES[0] in page.text()
     rows = len(page.of("tr"))
     n_params = len(hostile.estimators[HOSTILE].get_params()) - 1
-    assert rows == (1 + len(CLASSES)) + (1 + n_params) + (1 + 2)
+    assert rows == (1 + len(CLASSES)) + (1 + n_params) + (1 + 2) + (1 + len(_TOPICS))
     [code] = page.of("code")[:1]
     assert "unknown" in code[2]
     titles = [text.strip() for _, _, text in page.of("h2")]
