@@ -87,7 +87,7 @@ def checklist_table(facts, reports, n_train_groups=None) -> Table:
     if reports:
         known |= _of_evaluation(facts, reports, n_train_groups)
     rows = [
-        (topic, claim, tripod, known.get(key) or TO_STATE)
+        (topic, claim, tripod, known.get(key or "") or TO_STATE)
         for claim, tripod, topic, key in _TOPICS
     ]
     return Table(
@@ -95,11 +95,11 @@ def checklist_table(facts, reports, n_train_groups=None) -> Table:
     )
 
 
-def _of_training(facts, n_train_groups) -> dict[str, str]:
+def _of_training(facts, n_train_groups) -> dict[str, str | None]:
     """Return what is known of the classifier and its training."""
     data, n_train, shape = facts["data"], facts["n_train"], facts["shape"]
     file = f", SHA-256 {data['sha256']}" if data["sha256"] else ""
-    known = {
+    known: dict[str, str | None] = {
         "use": f"Research and teaching; not for clinical use. Background: {TO_STATE}",
         "source": f"{facts['data_name']}{file}. Origin of the images: {TO_STATE}",
         "missing": "Images without a label or with an unknown patient are refused.",
