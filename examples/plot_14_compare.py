@@ -25,12 +25,12 @@ def scans(n_patients, seed):
 
 names = octsk.make_oct_phantoms(4, random_state=0).target_names
 dataset = Bunch(name="oct-phantoms", size=28, synthetic=True, target_names=names)
-dataset.update(train=scans(160, seed=0), val=None, test=scans(80, seed=1))
+dataset.update(train=scans(100, seed=0), val=None, test=scans(80, seed=1))
 
 nets = {
-    "Small": octsk.SmallOCTNet(epochs=4, augmentation=None),
-    "without dense layer": octsk.SmallOCTNet(epochs=4, augmentation=None, dense_units=()),
-    "2 filters": octsk.SmallOCTNet(epochs=4, augmentation=None, filters=(2,)),
+    "Small": octsk.SmallOCTNet(epochs=3, augmentation=None),
+    "without dense layer": octsk.SmallOCTNet(epochs=3, augmentation=None, dense_units=()),
+    "2 filters": octsk.SmallOCTNet(epochs=3, augmentation=None, filters=(2,)),
 }
 run = octsk.benchmark.run_benchmark(nets, dataset)
 comparison = run.compare("accuracy")

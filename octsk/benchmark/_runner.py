@@ -228,8 +228,9 @@ def _train(estimator, net, seed, dataset, study, folder, tell, corruptions):
         estimator, test["data"], test["target"], dataset, seed=seed, study=study
     )
     rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
+    by_group = report.by_group and dataclasses.replace(report.by_group, name=net)
     report = dataclasses.replace(
-        report, name=net, fit_seconds=fit_seconds, corruptions=rows
+        report, name=net, fit_seconds=fit_seconds, corruptions=rows, by_group=by_group
     )
     if folder is not None:
         _save_model(folder, report, estimator)
