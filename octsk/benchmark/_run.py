@@ -326,7 +326,7 @@ class BenchmarkRun(Tabular):
     def _points_table(self) -> list[Table]:
         """Return the table of the figures at the operating points, if there are any."""
         shown = ("sensitivity", "specificity", "ppv", "npv")
-        rows, notes = [], []
+        rows, notes, point = [], [], None
         for name, reports, _ in self._by_level():
             points = [one.operating_point for one in reports if one.operating_point]
             if not points:
@@ -337,10 +337,10 @@ class BenchmarkRun(Tabular):
             )
             thresholds = ", ".join(f"{point.threshold:.3g}" for point in points)
             rows.append((name, thresholds, *cells))
-            notes += [f"Threshold {points[0].threshold_from}.", *points[0].remarks]
-        if not rows:
+            point = points[0]
+            notes += [f"Threshold {point.threshold_from}.", *point.remarks]
+        if point is None:
             return []
-        point = self.first.operating_point
         title = f"Operating point: {' or '.join(point.positive)} is positive"
         notes.append(
             f"Predictive values are for a share of positives of {point.prevalence:.3g}."

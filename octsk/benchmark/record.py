@@ -51,7 +51,7 @@ def make_plan(
 ) -> dict:
     """Return the plan of a run: classifiers with parameters, data with its hash, seeds."""
     file = dataset.get("filename")
-    plan = {
+    plan: dict[str, Any] = {
         "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
         "seeds": list(seeds),
         "data": {
@@ -63,8 +63,11 @@ def make_plan(
         },
     }
     # Left out where they are not, as of runs of older versions.
-    plan |= {"corruptions": True} if corruptions else {}
-    return plan | ({"operating_point": dict(operating_point)} if operating_point else {})
+    if corruptions:
+        plan["corruptions"] = True
+    if operating_point:
+        plan["operating_point"] = dict(operating_point)
+    return plan
 
 
 @contextmanager

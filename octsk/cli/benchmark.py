@@ -1,7 +1,7 @@
 """octsk benchmark."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -158,7 +158,7 @@ def benchmark(
         "class_weight": class_weight,
     }
     record = None
-    point = {
+    point: dict[str, Any] = {
         "positive": positive or None,
         "specificity": specificity,
         "sensitivity": sensitivity,
