@@ -327,7 +327,7 @@ class BenchmarkRun(Tabular):
         """Return the table of the figures at the operating points, if there are any."""
         shown = ("sensitivity", "specificity", "ppv", "npv")
         rows, notes, point = [], [], None
-        for name, reports, _ in self._by_level():
+        for name, reports, by_patient in self._by_level():
             points = [one.operating_point for one in reports if one.operating_point]
             if not points:
                 continue
@@ -338,13 +338,16 @@ class BenchmarkRun(Tabular):
             thresholds = ", ".join(f"{point.threshold:.3g}" for point in points)
             rows.append((name, thresholds, *cells))
             point = points[0]
-            notes += [f"Threshold {point.threshold_from}.", *point.remarks]
+            level = "by patient" if by_patient else "by image"
+            notes += [
+                f"Threshold {point.threshold_from}.",
+                *point.remarks,
+                f"Predictive values {level} are for a share of positives of "
+                f"{point.prevalence:.3g}.",
+            ]
         if point is None:
             return []
         title = f"Operating point: {' or '.join(point.positive)} is positive"
-        notes.append(
-            f"Predictive values are for a share of positives of {point.prevalence:.3g}."
-        )
         header = ("net", "threshold", "sensitivity", "specificity", "PPV", "NPV")
         return [Table(title, header, rows, [*dict.fromkeys(notes)])]
 
