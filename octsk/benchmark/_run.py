@@ -340,7 +340,7 @@ class BenchmarkRun(Tabular):
             point = points[0]
             level = "by patient" if by_patient else "by image"
             notes += [
-                f"Threshold {point.threshold_from}.",
+                f"{name}: threshold {point.threshold_from}.",
                 *point.remarks,
                 f"Predictive values {level} are for a share of positives of "
                 f"{point.prevalence:.3g}.",
@@ -403,6 +403,8 @@ class BenchmarkRun(Tabular):
 def _mean_words(figures) -> str:
     """Format a figure of one training with its interval, or the mean of several."""
     values, intervals = zip(*figures, strict=True)
+    if np.isnan(values).any():
+        return "-"
     if len(values) == 1:
         return f"{decimals(values[0])} {interval_words(intervals[0])}"
     return f"{decimals(np.mean(values))} ± {decimals(np.std(values, ddof=1))}"
