@@ -7,14 +7,21 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils import Bunch
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from typer.testing import CliRunner
 
 import octsk
+from octsk.benchmark import run_benchmark
+from octsk.cli import app
+from octsk.evaluation import read_reports
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
 from octsk.metrics import medmnist_accuracy, paired_bootstrap
+from octsk.reporting import html_report
 
 NAMES = ["CNV", "DME", "normal"]
 
@@ -315,6 +322,46 @@ def test_other_images_are_refused(y, nets, tmp_path):
             octsk.compare(a, [nets[1], other])
 
 
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ("filenames", "file names differ, the first at position 3: 'x' in 'a', 'y' in 'b'"),
+        ("groups", "patients differ, the first at position 5: '5' in 'a', '3' in 'b'"),
+    ],
+)
+def test_other_files_and_patients_are_refused(y, nets, known, message):
+    a, b = ([*"012", name, *map(str, range(4, 150))] for name in ("x", "y"))
+    if known == "groups":
+        b[5] = "y"
+    reports = [_report(y, nets[0].y_score, **{known: one}) for one in (a, b)]
+    with pytest.raises(ValueError, match=f"same images.* of 150 {message}"):
+        octsk.compare(*reports, names=["a", "b"])
+
+
+def test_files_may_lie_elsewhere_and_patients_have_other_names(y, nets):
+    patients = np.arange(150) // 2
+    a, b = (
+        _report(
+            y,
+            net.y_score,
+            X=np.arange(150)[:, None] + shift,
+            filenames=[f"{folder}/{i}.png" for i in range(150)],
+            groups=groups,
+        )
+        for net, shift, folder, groups in [
+            (nets[0], 0, "/a", patients),
+            (nets[1], 0.5, "/b/c", [f"p{99 - i}" for i in patients]),
+        ]
+    )
+    found = octsk.compare(a, b, names=["a", "b"], n_resamples=50)
+    assert (found.resampled, found.n_groups) == ("groups", 75)
+    assert not any("file names" in note for note in found.notes)
+    assert found.rows == octsk.compare(*nets[:2], groups=patients, n_resamples=50).rows
+    # Patients that only one report knows are those of the others, too.
+    known = _report(y, nets[1].y_score, groups=patients, name="b")
+    assert octsk.compare(nets[0], known, n_resamples=50).rows == found.rows
+
+
 def test_the_same_images_at_another_size_are_compared_with_a_note(y, nets):
     larger = _report(y, nets[1].y_score, X=np.tile(np.arange(150)[:, None], 4), size=2)
     found = octsk.compare(nets[0], larger, n_resamples=20)
@@ -397,3 +444,261 @@ def test_synthetic_and_leaking_images_are_marked(y, nets):
     text = str(octsk.compare(*reports, n_resamples=20))
     assert "SYNTHETIC" in text
     assert "NOT INDEPENDENT" in text
+
+
+# -- from files ---------------------------------------------------------------------------
+
+
+def _command(*words, code=0):
+    result = CliRunner().invoke(app, ["compare", *map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def saved(nets, tmp_path):
+    """Two folders of evaluations, and that of a run with two nets and two seeds."""
+    for net in nets[:2]:
+        (tmp_path / net.name).mkdir()
+        net.to_json(tmp_path / net.name / "report.json")
+    (tmp_path / "run" / "reports").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    for net in nets[1:]:
+        for seed in range(2):
+            net.to_json(tmp_path / "run" / "reports" / f"{net.name}-seed{seed}.json")
+    return tmp_path
+
+
+def test_reports_from_files_folders_and_runs(saved, nets):
+    assert list(read_reports([saved / "a" / "report.json", saved / "b"])) == ["a", "b"]
+    for place in ("run", "run/run.json", "run/reports"):
+        found = read_reports([saved / place])
+        assert {name: len(reports) for name, reports in found.items()} == {"b": 2, "c": 2}
+    found = read_reports([saved / "b" / "report.json", saved / "run"])
+    assert list(found) == ["b (b)", "b (run)", "c"]
+    with pytest.raises(ValueError, match=r"different classifiers.*b.report\.json"):
+        read_reports([saved / "b", saved / "b" / "report.json"])
+    with pytest.raises(FileNotFoundError, match=r"holds no report: neither report\.json"):
+        read_reports([saved])
+    with pytest.raises(FileNotFoundError):
+        read_reports([saved / "absent.json"])
+
+
+def test_command_prints_what_compare_returns(saved, nets):
+    text = _command(saved / "a", saved / "b" / "report.json").stdout
+    assert text.strip() == str(octsk.compare(*nets[:2]))
+    document = json.loads(_command(saved / "run", "--metric", "auc", "--json").stdout)
+    assert document["metric"] == "auc"
+    assert document["rows"][0]["n_trainings_first"] == 2
+
+
+def test_command_writes_tables(saved):
+    for suffix, start in [
+        (".tex", "% Requires"),
+        (".md", "**Difference in ACC"),
+        (".csv", "metric,"),
+        (".json", "{"),
+    ]:
+        output = saved / f"comparison{suffix}"
+        _command(saved / "a", saved / "b", "--output", output)
+        assert output.read_text(encoding="utf-8").startswith(start)
+        error = _command(saved / "a", saved / "b", "--output", output, code=1).stderr
+        assert "--overwrite" in error
+    _command(saved / "a", saved / "b", "--output", output, "--overwrite")
+
+
+def test_command_refuses(saved):
+    report = saved / "a" / "report.json"
+    before = report.read_bytes()
+    error = _command(
+        saved / "a", saved / "b", "--output", report, "--overwrite", code=1
+    ).stderr
+    assert "never replaced" in error
+    assert report.read_bytes() == before
+    assert "one net only" in _command(saved / "a", code=2).stderr
+    assert ".csv" in _command(saved / "a", saved / "b", "-o", "x.pdf", code=2).stderr
+    (saved / "scores.json").write_text('{"acc": 1}')
+    error = _command(saved / "a", saved / "scores.json", code=1).stderr
+    assert "not a benchmark report" in " ".join(error.split())
+
+
+# -- of a run -----------------------------------------------------------------------------
+
+
+def _run(n_seeds=1, nets=("linear", "bayes"), **facts):
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 2
+    X = rng.normal(size=(160, 3)) + y[:, None]
+    groups = np.repeat(np.arange(40), 4)
+    train, test = (
+        Bunch(data=X[part], target=y[part], groups=groups[part])
+        for part in (slice(80), slice(80, None))
+    )
+    facts = {"name": "blobs", "size": None, "synthetic": False, **facts}
+    dataset = Bunch(train=train, val=None, test=test, **facts)
+    known = {"linear": SGDClassifier(loss="log_loss"), "bayes": GaussianNB()}
+    estimators = {net: known[net] for net in nets}
+    return run_benchmark(estimators, dataset, seeds=range(n_seeds))
+
+
+def test_run_of_two_nets_is_compared():
+    run = _run()
+    found = run.compare()
+    assert found.rows == octsk.compare(*run.reports.values(), names=[*run.reports]).rows
+    assert (found.n_groups, found.names) == (20, ["linear", "bayes"])
+    text = run.to_text()
+    for title in ("Difference in ACC", "Difference in AUC", "McNemar", "DeLong"):
+        assert text.count(f"\n{title}") + text.count(f" {title} test") == 1
+    # What both metrics' tables say is said once.
+    assert " ".join(text.split()).count("One training of each net") == 1
+    assert [one["metric"] for one in run.to_dict()["comparisons"]] == ["acc", "auc"]
+    json.dumps(run.to_dict(), allow_nan=False)
+    page = html_report(run)
+    assert "<h2>Comparison of the nets</h2>" in page
+    assert "Exact McNemar test" in page
+
+
+def test_run_of_one_net_has_nothing_to_compare():
+    run = _run(nets=["linear"])
+    assert "Difference in" not in run.to_text()
+    assert run.to_dict()["comparisons"] == []
+    assert "Comparison of the nets" not in html_report(run)
+    with pytest.raises(ValueError, match=r"two classifiers, and this run has \['linear'\]"):
+        run.compare()
+
+
+def test_run_over_seeds_is_compared_by_the_means():
+    run = _run(n_seeds=3, synthetic=True)
+    [row] = run.compare("auc").rows
+    means = [
+        np.mean([r.metrics["auc"] for r in reports]) for reports in run.reports.values()
+    ]
+    assert row["difference"] == pytest.approx(means[0] - means[1])
+    assert row["n_trainings_first"] == 3
+    text = run.to_text()
+    assert "between trainings" in text
+    assert text.count("*** SYNTHETIC DATA") == 1
+
+
+def test_run_and_report_have_documents(tmp_path):
+    run = _run(n_seeds=2)
+    frame = run.to_frame()
+    # Five metrics and two recalls of each training.
+    assert len(frame) == 4 * 7
+    assert set(frame["net"]) == {"linear", "bayes"}
+    assert frame["patients"].eq(20).all()
+    report = run.reports["linear"][1]
+    row = frame.query("net == 'linear' and seed == 1 and metric == 'acc'").iloc[0]
+    assert (row["value"], row["low"], row["high"]) == (
+        report.metrics["acc"],
+        *report.intervals["acc"],
+    )
+    assert report.to_frame()["class"].dropna().tolist() == report.class_names
+    for one in (run, report):
+        one.to_figures_csv(tmp_path / "figures.csv")
+        with open(tmp_path / "figures.csv", newline="", encoding="utf-8") as file:
+            assert len(list(csv.DictReader(file))) == len(one.to_frame())
+        markdown, latex = one.to_markdown(), one.to_latex()
+        assert "| loss | log\\_loss |" in markdown
+        assert r"\caption{Settings}" in latex
+        for text in (markdown, latex, str(one)):
+            words = "measured on 80" if one is run else "80 images"
+            assert f"{words} of 20 patients" in " ".join(text.split())
+            assert f"{report.metrics['acc']:.3f}" in text or one is run
+    assert "Trained on 80 images of 20 patients" in run.to_text()
+
+
+def test_settings_show_the_learning_rate_of_the_optimizer():
+    scans = octsk.make_oct_phantoms(24, random_state=0)
+    net = octsk.SmallOCTNet(epochs=1, filters=(2,), dense_units=(2,), random_state=0)
+    assert net.learning_rate is None
+    report = octsk.evaluate(net.fit(scans.data, scans.target), scans.data, scans.target)
+    assert "| learning\\_rate | 0.001 |" in report.to_markdown()
+    assert r"learning\_rate & 0.001 \\" in report.to_latex()
+
+
+# -- operating points of a run ------------------------------------------------------------
+
+
+def _clinic(groups=True, val=True):
+    rng = np.random.default_rng(1)
+    parts = {}
+    for k, split in enumerate(("train", "val", "test")):
+        y = np.repeat(np.arange(3), 40)
+        X = rng.normal(size=(120, 3)) + 1.5 * np.eye(3)[y]
+        patients = 1000 * k + np.arange(120) // 2
+        parts[split] = Bunch(data=X, target=y, groups=patients if groups else None)
+    facts = dict(name="clinic", size=None, synthetic=False, target_names=NAMES)
+    dataset = Bunch(**parts, **facts)
+    if not val:
+        dataset.val = None
+    return dataset
+
+
+def test_run_is_measured_at_an_operating_point_and_by_patient(tmp_path):
+    dataset = _clinic()
+    nets = {"bayes": GaussianNB(), "linear": SGDClassifier(loss="log_loss")}
+    request = {"positive": ["CNV", "DME"], "specificity": 0.9}
+    folder = tmp_path / "run"
+    run = run_benchmark(nets, dataset, seeds=[0], output_dir=folder, **request)
+    expected = octsk.evaluate(
+        run.estimators["bayes"],
+        dataset.test.data,
+        dataset.test.target,
+        dataset=dataset,
+        level="group",
+        **request,
+    )
+    [report] = run.reports["bayes"]
+    assert report.operating_point.to_dict() == expected.operating_point.to_dict()
+    assert report.by_group.metrics == expected.by_group.metrics
+    text = run.to_text()
+    assert "Operating point: CNV or DME is positive" in text
+    sensitivity = report.operating_point.figures["sensitivity"]
+    low, high = report.operating_point.intervals["sensitivity"]
+    assert f"{sensitivity:.3f} [{low:.3f}, {high:.3f}]" in text
+    for net in nets:  # among the figures, and at the operating point
+        assert text.count(f"\n  {net}, by patient ") == 2
+    assert "Operating point: CNV or DME is positive" in html_report(run)
+    frame = run.to_frame().query("net == 'bayes' and metric == 'sensitivity'")
+    assert frame["value"].tolist() == [
+        sensitivity,
+        report.by_group.operating_point.figures["sensitivity"],
+    ]
+    assert frame["level"].tolist() == ["image", "group"]
+    assert run.plan["operating_point"] == request
+    again = run_benchmark(
+        nets, dataset, seeds=[0], output_dir=folder, resume=True, **request
+    )
+    assert again.to_text() == text
+    changed = {**request, "specificity": 0.8}
+    with pytest.raises(ValueError, match=r"another run: operating_point\.specificity"):
+        run_benchmark(nets, dataset, seeds=[0], output_dir=folder, resume=True, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_", "message"),
+    [
+        ({}, {"positive": "AMD"}, r"positive must hold classes among .*'CNV'.*got 'AMD'"),
+        ({}, {"positive": NAMES}, "but not all"),
+        ({}, {"specificity": 0.9}, "specificity requires positive"),
+        ({}, {"positive": "CNV", "specificity": 95}, "specificity must be a number"),
+        ({}, {"positive": "CNV", "specificity": 0.9, "sensitivity": 0.9}, "only one of"),
+        ({"val": False}, {"positive": "CNV", "specificity": 0.9}, "val split"),
+    ],
+)
+def test_operating_points_are_checked_before_training(changes, request_, message):
+    class Untrained(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("trained")
+
+    with pytest.raises(ValueError, match=message):
+        run_benchmark({"a": Untrained()}, _clinic(**changes), **request_)
+
+
+def test_run_without_patients_is_measured_by_image():
+    run = run_benchmark({"a": GaussianNB()}, _clinic(groups=False), positive="CNV")
+    [report] = run.reports["a"]
+    assert report.by_group is None
+    assert report.operating_point.threshold == 0.5
+    assert "by patient" not in run.to_text()

@@ -12,6 +12,7 @@ import yaml
 from browser import CHROMIUM, Browser
 from helpers import TINY, toy_images
 from markdown_it import MarkdownIt
+from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
@@ -21,6 +22,7 @@ import octsk
 from octsk import OCTSearchCV, SmallOCTNet
 from octsk.benchmark import run_benchmark
 from octsk.reporting import html_report, model_card
+from octsk.reporting._checklist import _TOPICS
 from octsk.tuning import tune
 
 HOSTILE = '<script>alert("data")</script> & `co` | *x* [l](javascript:1)\n# $\\frac$'
@@ -297,7 +299,7 @@ def test_model_card_is_yaml_and_markdown(hostile):
     assert CLASSES[0] in page.text()
     rows = len(page.of("tr"))
     n_params = len(hostile.estimators[HOSTILE].get_params()) - 1
-    assert rows == (1 + len(CLASSES)) + (1 + n_params) + (1 + 2)
+    assert rows == (1 + len(CLASSES)) + (1 + n_params) + (1 + 2) + (1 + len(_TOPICS))
     [code] = page.of("code")[:1]
     assert "unknown" in code[2]
     titles = [text.strip() for _, _, text in page.of("h2")]
@@ -555,4 +557,62 @@ def test_page_in_a_browser(kind, hostile, browser, tmp_path):
     assert browser.evaluate(
         "[...document.querySelectorAll('.scroll')]"
         ".every(table => table.scrollWidth <= table.clientWidth)"
+    )
+
+
+# -- checklist ----------------------------------------------------------------------------
+
+
+def _checklist(card):
+    """Rows of the checklist of a card by topic."""
+    rows = card.partition("## Appendix: study checklist")[2].splitlines()
+    cells = [line.strip("| ").split(" | ") for line in rows if line.startswith("|")]
+    return {topic: (claim, tripod, words) for topic, claim, tripod, words in cells[2:]}
+
+
+def _numbers(items):
+    """Item numbers, without letters, of "12a-12d, 22"."""
+    parts = [part for cell in items for part in cell.split(", ") if part != "-"]
+    return [int(re.match("[0-9]+", part)[0]) for part in parts]
+
+
+def test_checklist_has_every_item_of_both_publications():
+    rows = _checklist(model_card(_run_with_patients()))
+    assert sorted(_numbers(claim for claim, _, _ in rows.values())) == list(range(1, 45))
+    assert set(_numbers(tripod for _, tripod, _ in rows.values())) == set(range(1, 28))
+
+
+def _run_with_patients(known=True):
+    X, y = toy_images(48)
+    patients = np.arange(48) // 2
+    train, test = (
+        Bunch(data=X, target=y, groups=patients + shift if known else None)
+        for shift in (0, 100)
+    )
+    dataset = Bunch(name="toys", size=12, synthetic=False, train=train, val=None, test=test)
+    return run_benchmark({"guess": DummyClassifier()}, dataset, seeds=[3])
+
+
+def test_checklist_says_what_the_run_knows_and_what_it_does_not():
+    rows = _checklist(model_card(_run_with_patients()))
+    words = {topic: cell for topic, (_, _, cell) in rows.items()}
+    sizes = "Trained on 48 images of 24 patients, measured on 48 images of 24 patients."
+    assert sizes in words["Numbers of patients and images, and of those excluded"]
+    assert words["Split of the data, by image or by patient"].startswith("By patient")
+    assert words["Initial weights"] == "Random, with seed 3."
+    assert "over patients" in words["Uncertainty and tests"]
+    for topic in ("Ethical approval", "Devices and scan protocol", "Robustness"):
+        assert words[topic] == "Author to state."
+    unknown = _checklist(model_card(_run_with_patients(known=False)))
+    split = unknown["Split of the data, by image or by patient"][2]
+    assert "patients are not known" in split
+    assert split.endswith("Author to state.")
+    X, y = toy_images(48)
+    report = octsk.evaluate(DummyClassifier().fit(X, y), X, y, n_resamples=10)
+    alone = _checklist(model_card(report))
+    assert (
+        "Training data: Author to state." in alone["Sample size and its justification"][2]
+    )
+    assert (
+        alone["Training"][2] == alone["Choice of the final model"][2] == "Author to state."
     )

@@ -215,7 +215,7 @@ def test_tables_show_the_settings_that_the_trainings_had(tmp_path):
     rows = [line.split()[:3] for line in run.to_text().splitlines()]
     assert ["learning_rate", "0.01", "0.001"] in rows
     assert ["weight_decay", "0", "0"] in rows
-    run._save_trials(tmp_path / "trials.csv")
+    run.to_figures_csv(tmp_path / "trials.csv")
     with open(tmp_path / "trials.csv", newline="") as file:
         [trial] = csv.DictReader(file)
     assert (trial["learning_rate"], trial["weight_decay"]) == ("0.01", "0.0")
@@ -234,7 +234,7 @@ class Wordy(DecisionTreeClassifier):
 def test_a_spreadsheet_computes_no_word_of_the_trials(tmp_path):
     space = {"word": ["=cmd()"], "max_depth": [2]}
     run = tune(OCTSearchCV(Wordy(), space, n_trials=1, cv=2), dataset(test=None))
-    run._save_trials(tmp_path / "trials.csv")
+    run.to_figures_csv(tmp_path / "trials.csv")
     with open(tmp_path / "trials.csv", newline="") as file:
         [trial] = csv.DictReader(file)
     assert (trial["word"], trial["max_depth"]) == ("'=cmd()", "2")

@@ -2,18 +2,20 @@
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from octsk.evaluation import REPORT_FORMAT, BenchmarkReport
+from octsk.evaluation import REPORT_FORMAT, BenchmarkReport, Comparison, compare
+from octsk.evaluation.params import settings_table
 from octsk.evaluation.wording import (
     format_interval_note,
     format_split,
     leak_notes,
+    of_patients,
     published_tables,
     synthetic_banner,
 )
@@ -29,12 +31,12 @@ from octsk.utils.files import (
 )
 from octsk.utils.formatting import as_word, decimals, format_time, interval_words
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, Tabular
 from octsk.utils.untrusted import printable
 
 
 @dataclass(eq=False, repr=False)
-class BenchmarkRun:
+class BenchmarkRun(Tabular):
     """Results of several classifiers on one test set, each trained with several seeds.
 
     Made by `run_benchmark`. Printing it gives tables, and a notebook shows them.
@@ -48,8 +50,9 @@ class BenchmarkRun:
     seeds : tuple of int
         The seeds.
     training : dict
-        ``n_train`` and ``n_val`` images, and ``sha256`` of the training arrays where
-        the data come from no file.
+        ``n_train`` and ``n_val`` images, ``n_train_groups`` and ``n_val_groups`` patients
+        (None if they are not known), and ``sha256`` of the training arrays where the data
+        come from no file.
     dataset : Bunch or None
         The data set, for pictures of its images on the page.
     plan : dict
@@ -88,9 +91,6 @@ class BenchmarkRun:
             f"seeds {', '.join(map(str, self.seeds))}>"
         )
 
-    def __str__(self):
-        return self.to_text()
-
     def summary(self) -> list[dict[str, Any]]:
         """Return the mean and the spread over the seeds.
 
@@ -128,12 +128,63 @@ class BenchmarkRun:
             for row in report.corruptions or ()
         ]
 
-    def to_text(self) -> str:
-        """Return the measured results, and comparable published ones, as plain text."""
-        return tables_to_text(self._tables())
+    def compare(self, metric: str | Callable = "accuracy", **settings) -> Comparison:
+        """Compare the first classifier with each of the others on the test set.
 
-    def _repr_html_(self) -> str:
-        return tables_to_html(self._tables())
+        Parameters
+        ----------
+        metric : str or callable, default='accuracy'
+            What to compare, as for `octsk.compare`.
+        **settings : object
+            Other arguments of `octsk.compare`: ``groups``, ``confidence_level``,
+            ``n_resamples``, ``random_state``.
+
+        Returns
+        -------
+        Comparison
+            Differences (first minus other) with intervals and p-values.
+
+        Raises
+        ------
+        ValueError
+            If there is only one classifier, or as `octsk.compare`.
+        """
+        if len(self.reports) < 2:
+            raise ValueError(
+                f"a comparison needs two classifiers, and this run has {[*self.reports]}."
+            )
+        names = [*self.reports]
+        return compare(*self.reports.values(), metric=metric, names=names, **settings)
+
+    def _comparisons(self) -> list[Comparison]:
+        """Return the comparisons that are defined, of accuracy and AUC."""
+        if len(self.reports) < 2:
+            return []
+        found = [self.compare(metric) for metric in ("accuracy", "auc")]
+        return [one for one in found if not np.isnan(one.rows[0]["difference"])]
+
+    def _comparison_tables(self) -> list[Table]:
+        banner = synthetic_banner(self.first.data)
+        tables: list[Table] = []
+        for comparison in self._comparisons():
+            said = {note for table in tables for note in table.notes}
+            tables += [
+                table._replace(notes=[note for note in table.notes if note not in said])
+                for table in comparison._tables()[len(banner) :]
+            ]
+        return tables
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            record
+            for reports in self.reports.values()
+            for report in reports
+            for record in report._records()
+        ]
+
+    def _document_tables(self) -> list[Table]:
+        first = [reports[0] for reports in self.reports.values()]
+        return [*self._tables(), settings_table(first)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that is needed to repeat the run, and its results without scores."""
@@ -147,6 +198,7 @@ class BenchmarkRun:
             "seeds": list(self.seeds),
             "environment": self.first.environment,
             "summary": jsonable(self.summary()),
+            "comparisons": [one.to_dict() for one in self._comparisons()],
             "reports": [
                 report.to_dict(scores=False)
                 for reports in self.reports.values()
@@ -223,6 +275,8 @@ class BenchmarkRun:
         return [
             *synthetic_banner(data),
             self._measured_table(),
+            *self._points_table(),
+            *self._comparison_tables(),
             *self._corruption_tables(),
             *published_tables(data, self.first.not_comparable),
         ]
@@ -233,15 +287,23 @@ class BenchmarkRun:
         single = len(self.seeds) == 1
         rows = [
             (
-                row["net"],
-                *(self._mean_words(row, name) for name in shown),
-                format_time(row["fit_seconds_mean"]),
+                name,
+                *(
+                    _mean_words([(r.metrics[key], r.intervals[key]) for r in reports])
+                    for key in shown
+                ),
+                ""
+                if by_patient
+                else format_time(np.mean([r.fit_seconds for r in reports])),
             )
-            for row in self.summary()
+            for name, reports, by_patient in self._by_level()
         ]
         header = ("net", *(TITLES[name] for name in shown), "training")
         seeds = ", ".join(map(str, self.seeds))
-        notes = [f"{self._trained_words()}, measured on {first.n_samples}."]
+        notes = [
+            f"{self._trained_words()}, measured on {first.n_samples}"
+            f"{of_patients(first.n_groups)}."
+        ]
         if single:
             notes += [
                 f"One seed ({seeds}): how far another would fall from it is not known.",
@@ -253,9 +315,46 @@ class BenchmarkRun:
         notes += leak_notes(first)
         return Table(f"Measured on {format_split(first.data)}", header, rows, notes)
 
+    def _by_level(self) -> Iterator[tuple[str, list[BenchmarkReport], bool]]:
+        """Yield the reports of each classifier, followed by those by patient if any."""
+        for net, reports in self.reports.items():
+            yield net, reports, False
+            by_group = [one.by_group for one in reports if one.by_group is not None]
+            if by_group:
+                yield f"{net}, by patient", by_group, True
+
+    def _points_table(self) -> list[Table]:
+        """Return the table of the figures at the operating points, if there are any."""
+        shown = ("sensitivity", "specificity", "ppv", "npv")
+        rows, notes, point = [], [], None
+        for name, reports, by_patient in self._by_level():
+            points = [one.operating_point for one in reports if one.operating_point]
+            if not points:
+                continue
+            cells = (
+                _mean_words([(p.figures[key], p.intervals[key]) for p in points])
+                for key in shown
+            )
+            thresholds = ", ".join(f"{point.threshold:.3g}" for point in points)
+            rows.append((name, thresholds, *cells))
+            point = points[0]
+            level = "by patient" if by_patient else "by image"
+            notes += [
+                f"{name}: threshold {point.threshold_from}.",
+                *point.remarks,
+                f"Predictive values {level} are for a share of positives of "
+                f"{point.prevalence:.3g}.",
+            ]
+        if point is None:
+            return []
+        title = f"Operating point: {' or '.join(point.positive)} is positive"
+        header = ("net", "threshold", "sensitivity", "specificity", "PPV", "NPV")
+        return [Table(title, header, rows, [*dict.fromkeys(notes)])]
+
     def _trained_words(self) -> str:
         n_train = self.training["n_train"]
-        words = f"Trained on {n_train} images"
+        n_groups = self.training.get("n_train_groups")
+        words = f"Trained on {n_train} images{of_patients(n_groups)}"
         fewer = [
             f"{net} on {sum(counts.values())}"
             for net, counts in self._trained_on().items()
@@ -300,11 +399,15 @@ class BenchmarkRun:
         header = ("images", *self.reports)
         return [Table("Balanced error on corrupted images", header, shown, notes)]
 
-    def _mean_words(self, row, name) -> str:
-        mean = decimals(row[f"{name}_mean"])
-        if row["n_seeds"] == 1:
-            return f"{mean} {interval_words(self.reports[row['net']][0].intervals[name])}"
-        return f"{mean} ± {decimals(row[f'{name}_std'])}"
+
+def _mean_words(figures) -> str:
+    """Format a figure of one training with its interval, or the mean of several."""
+    values, intervals = zip(*figures, strict=True)
+    if np.isnan(values).any():
+        return "-"
+    if len(values) == 1:
+        return f"{decimals(values[0])} {interval_words(intervals[0])}"
+    return f"{decimals(np.mean(values))} ± {decimals(np.std(values, ddof=1))}"
 
 
 def _error_words(errors) -> str:

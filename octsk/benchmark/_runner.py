@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from octsk.benchmark._run import (
@@ -28,7 +29,11 @@ from octsk.benchmark.record import begun, make_plan, set_checkpoint_dir
 from octsk.datasets import warn_of_shared_groups
 from octsk.evaluation import (
     BenchmarkReport,
+    PointRequest,
+    Study,
     check_dataset,
+    describe_split,
+    display_names,
     evaluate_split,
 )
 from octsk.utils.columns import check_groups
@@ -38,6 +43,7 @@ from octsk.utils.files import (
 )
 from octsk.utils.formatting import as_word
 from octsk.utils.hashing import arrays_sha256
+from octsk.utils.json import jsonable
 
 # --------------------------------------------------------------------------------------
 # Several classifiers over several seeds
@@ -50,6 +56,9 @@ def run_benchmark(
     *,
     seeds: Sequence[int] = (0,),
     corruptions: bool = False,
+    positive: str | Sequence | None = None,
+    specificity: float | None = None,
+    sensitivity: float | None = None,
     output_dir: str | os.PathLike | None = None,
     resume: bool = False,
     on_event: Callable[..., None] | None = None,
@@ -76,6 +85,13 @@ def run_benchmark(
         `octsk.corrupt` too: 50 more predictions of the test split after each training.
         Nothing is chosen by it. Needs scikit-image (``octsk[corruptions]``) and uint8
         images.
+    positive : str or sequence, default=None
+        Classes that count as positive. With them, each classifier is also measured at an
+        operating point, and by patient if patients with several images are known, as by
+        `octsk.evaluate` with ``positive`` and ``level="group"``.
+    specificity, sensitivity : float, default=None
+        What the threshold is chosen for on the validation split; at most one of them.
+        None: the threshold is 0.5.
     output_dir : path-like, default=None
         New or empty folder. Each training's report, scores and model are written when
         it ends, so that they outlast an interruption; see `BenchmarkRun.save` for the
@@ -106,7 +122,8 @@ def run_benchmark(
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
         file name, `dataset` lacks its training or test split, a group of the test split
-        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        is missing, its images cannot be corrupted, `positive` or the rates are invalid or
+        need a validation split that is not there, or `output_dir` holds a run of other
         classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
@@ -139,21 +156,29 @@ def run_benchmark(
     warn_of_shared_groups(dataset)
     if corruptions:
         check_test_corruptible(dataset)
+    point = PointRequest(positive, specificity, sensitivity)
+    study = _checked_study(dataset, point)
     run = BenchmarkRun(
         seeds=seeds,
         training=_training_info(dataset),
         dataset=dataset,
-        plan=make_plan(estimators, dataset, seeds, corruptions=corruptions),
+        plan=make_plan(
+            estimators,
+            dataset,
+            seeds,
+            corruptions=corruptions,
+            operating_point=_plan_of_point(point),
+        ),
     )
     if output_dir is None:
-        _train_all(run, estimators, dataset, None, on_event)
+        _train_all(run, estimators, dataset, study, None, on_event)
         return run
     folder = Path(output_dir)
     record, checkpoints = folder / "run.json", folder / "checkpoints"
     if not (resume and record.exists()) and not _holds_only(folder, leftovers_of(record)):
         _new_folder(folder)
     with begun(record, run.plan, checkpoints, resume=resume):
-        _train_all(run, estimators, dataset, folder, on_event)
+        _train_all(run, estimators, dataset, study, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
         for file in [path for path in folder.rglob("*") if path.is_file()]:
@@ -162,7 +187,7 @@ def run_benchmark(
     return run
 
 
-def _train_all(run, estimators, dataset, folder, on_event) -> None:
+def _train_all(run, estimators, dataset, study, folder, on_event) -> None:
     """Add the report of each training to the run, and to the folder if there is one."""
     trainings = [(net, seed) for net in estimators for seed in run.seeds]
     corruptions = run.plan.get("corruptions", False)
@@ -177,6 +202,7 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
                 net,
                 seed,
                 dataset,
+                study,
                 folder,
                 tell,
                 corruptions,
@@ -187,7 +213,7 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
         tell("evaluated", report=report)
 
 
-def _train(estimator, net, seed, dataset, folder, tell, corruptions):
+def _train(estimator, net, seed, dataset, study, folder, tell, corruptions):
     tell("fit_start", estimator=estimator)
     checkpointed = []
     if folder is not None:
@@ -198,10 +224,13 @@ def _train(estimator, net, seed, dataset, folder, tell, corruptions):
         fit_seconds += getattr(one, "_seconds_before", 0.0)
     tell("fit_end", estimator=estimator)
     test = dataset["test"]
-    report = evaluate_split(estimator, test["data"], test["target"], dataset, seed=seed)
+    report = evaluate_split(
+        estimator, test["data"], test["target"], dataset, seed=seed, study=study
+    )
     rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
+    by_group = report.by_group and dataclasses.replace(report.by_group, name=net)
     report = dataclasses.replace(
-        report, name=net, fit_seconds=fit_seconds, corruptions=rows
+        report, name=net, fit_seconds=fit_seconds, corruptions=rows, by_group=by_group
     )
     if folder is not None:
         _save_model(folder, report, estimator)
@@ -209,6 +238,30 @@ def _train(estimator, net, seed, dataset, folder, tell, corruptions):
         _save_report(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return report, estimator
+
+
+def _checked_study(dataset, point: PointRequest) -> Study:
+    """Check and return what each classifier is measured by, before any is trained."""
+    if point.positive is None:
+        point.check()
+        return Study()
+    part = describe_split(dataset, "test")
+    parts = [dataset["test"], *([dataset.get("val")] if point.needs_validation else [])]
+    groups = [(part or {}).get("groups") for part in parts]
+    several = groups[0] is not None and len(np.unique(groups[0])) < len(groups[0])
+    by_patient = several and all(one is not None for one in groups)
+    study = Study(point, level="group" if by_patient else "image")
+    study.check(dataset, "test", part, len(dataset["test"]["target"]))
+    classes = np.unique(dataset["train"]["target"])
+    point.columns(display_names(None, classes, part["target_names"]), classes)
+    return study
+
+
+def _plan_of_point(point: PointRequest) -> dict[str, Any] | None:
+    """Return the arguments of `run_benchmark` that ask for an operating point."""
+    if point.positive is None:
+        return None
+    return {k: jsonable(v) for k, v in point._asdict().items() if v is not None}
 
 
 def _corruption_rows(estimator, net, seed, test) -> list[dict[str, Any]]:
@@ -310,8 +363,16 @@ def _training_info(dataset) -> dict[str, Any]:
     return {
         "n_train": len(train["target"]),
         "n_val": 0 if val is None else len(val["target"]),
+        "n_train_groups": _count_groups(train),
+        "n_val_groups": _count_groups(val),
         # A file's hash covers all its splits.
         "sha256": None
         if dataset.get("sha256")
         else arrays_sha256(train["data"], train["target"]),
     }
+
+
+def _count_groups(part) -> int | None:
+    """Return the number of patients of a split, or None if they are not known."""
+    groups = None if part is None else part.get("groups")
+    return None if groups is None else len(set(np.ravel(groups).tolist()))

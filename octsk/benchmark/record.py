@@ -47,10 +47,11 @@ def make_plan(
     seeds: Sequence[int],
     *,
     corruptions: bool = False,
+    operating_point: Mapping | None = None,
 ) -> dict:
     """Return the plan of a run: classifiers with parameters, data with its hash, seeds."""
     file = dataset.get("filename")
-    plan = {
+    plan: dict[str, Any] = {
         "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
         "seeds": list(seeds),
         "data": {
@@ -61,8 +62,12 @@ def make_plan(
             "sha256": dataset.get("sha256") or _hash_splits(dataset),
         },
     }
-    # Left out where it is not, as of runs of older versions.
-    return {**plan, "corruptions": True} if corruptions else plan
+    # Left out where they are not, as of runs of older versions.
+    if corruptions:
+        plan["corruptions"] = True
+    if operating_point:
+        plan["operating_point"] = dict(operating_point)
+    return plan
 
 
 @contextmanager
@@ -147,6 +152,7 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
         if record["octsk_run"] != REPORT_FORMAT:
             raise ValueError(f"it has format {record['octsk_run']}, not {REPORT_FORMAT}")
         _check_shape(record["plan"].get("corruptions", False), bool, "it.plan.corruptions")
+        _check_shape(record["plan"].get("operating_point", {}), dict, "its operating_point")
         if "reports" in record:
             _check_shape(record["reports"], _REPORTS, "its reports")
             for report in record["reports"]:
@@ -220,6 +226,12 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
     return made
 
 
+def point_of(record: Mapping) -> dict[str, Any]:
+    """Return the arguments of `run_benchmark` that ask for the operating point of a run."""
+    point = record["plan"].get("operating_point", {})
+    return {name: point.get(name) for name in ("positive", "specificity", "sensitivity")}
+
+
 def check_data(record: Mapping, dataset: Mapping) -> None:
     """Raise an error if a data set is not the one of the record.
 
@@ -261,6 +273,7 @@ def compare(record: Mapping, run) -> list[str]:
 def _figures(report) -> dict[str, Any]:
     return {
         **{name: report[name] for name in _FIGURES},
+        "operating_point": (report.get("operating_point") or {}).get("figures"),
         "corruptions": {
             f"{row['corruption']}, severity {row['severity']}": row["balanced_error"]
             for row in report.get("corruptions") or ()

@@ -3,11 +3,12 @@
 from octsk.cli._app import app, main
 
 # Each module adds its command; --help lists the commands in this order.
-from octsk.cli import benchmark, train, tune, evaluate, predict, fetch, info  # isort: skip
+from octsk.cli import benchmark, train, tune, evaluate, compare, predict, fetch, info  # isort: skip
 
 __all__ = [
     "app",
     "benchmark",
+    "compare",
     "evaluate",
     "fetch",
     "info",

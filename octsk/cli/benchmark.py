@@ -1,7 +1,7 @@
 """octsk benchmark."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,7 +52,8 @@ INTERRUPTED = "finished trainings are in {0}; continue with --resume --output {0
     "  octsk benchmark\n"
     "  octsk benchmark --net small --net medium --seeds 5\n"
     "  octsk benchmark --data clinic.npz --class-weight balanced\n"
-    "  octsk benchmark --net small --net residual --corruptions",
+    "  octsk benchmark --net small --net residual --corruptions\n"
+    "  octsk benchmark --data clinic.npz --positive CNV --specificity 0.95",
 )
 def benchmark(
     data: DataOption = None,
@@ -83,6 +84,28 @@ def benchmark(
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
     corruptions: CorruptionsOption = False,
+    positive: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--positive",
+            metavar="CLASS",
+            help="Class that counts as positive, such as one to refer; can be repeated.",
+        ),
+    ] = None,
+    specificity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Choose the threshold for this specificity, on validation images.",
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Choose the threshold for this sensitivity, on validation images.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -118,7 +141,7 @@ def benchmark(
     result is shown.
     """
     from octsk.benchmark import run_benchmark
-    from octsk.benchmark.record import read_record
+    from octsk.benchmark.record import point_of, read_record
     from octsk.cli._progress import TrainingDisplay
     from octsk.utils.files import check_output
 
@@ -135,8 +158,15 @@ def benchmark(
         "class_weight": class_weight,
     }
     record = None
+    point: dict[str, Any] = {
+        "positive": positive or None,
+        "specificity": specificity,
+        "sensitivity": sensitivity,
+    }
     if from_run is not None:
-        given = any(value is not None for value in (net, *options.values()))
+        given = any(
+            value is not None for value in (net, *options.values(), *point.values())
+        )
         if given or seeds != 1 or seed or corruptions:
             raise typer.BadParameter(
                 "--from takes the nets, options and seeds from the run"
@@ -151,6 +181,7 @@ def benchmark(
     else:
         nets, all_seeds = _nets_of(record, images)
         corruptions = record["plan"].get("corruptions", False)
+        point = point_of(record)
     with make_run_folder(output, images.name, INTERRUPTED) as folder:
         print_facts(
             {
@@ -172,6 +203,7 @@ def benchmark(
                 images,
                 seeds=all_seeds,
                 corruptions=corruptions,
+                **point,
                 output_dir=folder,
                 resume=resume,
                 on_event=display.on_event,

@@ -4,18 +4,29 @@
 """
 
 from octsk.evaluation._class_names import display_names as display_names
-from octsk.evaluation._compare import Comparison, compare
+from octsk.evaluation._compare import compare
+from octsk.evaluation._comparison import Comparison
 from octsk.evaluation._evaluate import check_dataset as check_dataset
 from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._evaluate import evaluate_split as evaluate_split
 from octsk.evaluation._evaluate import trained_on as trained_on
 from octsk.evaluation._operating_point import OperatingPoint
+from octsk.evaluation._operating_point import PointRequest as PointRequest
+from octsk.evaluation._read_reports import read_reports
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._report_file import MAX_BYTES as MAX_BYTES
 from octsk.evaluation._report_file import REPORT_FORMAT as REPORT_FORMAT
 from octsk.evaluation._report_file import checked_rows as checked_rows
 from octsk.evaluation._score_files import EVALUATION_FILE as EVALUATION_FILE
+from octsk.evaluation._study import Study as Study
 from octsk.evaluation._subgroups import subgroup_tables as subgroup_tables
 
-__all__ = ["BenchmarkReport", "Comparison", "OperatingPoint", "compare", "evaluate"]
+__all__ = [
+    "BenchmarkReport",
+    "Comparison",
+    "OperatingPoint",
+    "compare",
+    "evaluate",
+    "read_reports",
+]

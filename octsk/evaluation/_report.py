@@ -20,12 +20,13 @@ from octsk.evaluation._report_file import (
 )
 from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
 from octsk.evaluation._subgroups import subgroup_tables
-from octsk.evaluation.params import resolve
+from octsk.evaluation.params import resolve, settings_table
 from octsk.evaluation.wording import (
     format_interval_note,
     format_seconds,
     format_split,
     leak_notes,
+    of_patients,
     published_tables,
     synthetic_banner,
 )
@@ -33,12 +34,12 @@ from octsk.metrics import TITLES
 from octsk.published import published_results
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
-from octsk.utils.tables import Table, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, Tabular
 from octsk.utils.untrusted import printable
 
 
 @dataclass(eq=False, repr=False)
-class BenchmarkReport:
+class BenchmarkReport(Tabular):
     """Results of a fitted classifier on a set of images.
 
     Made by `evaluate`. Printing it gives a table, and a notebook shows it as one.
@@ -183,6 +184,11 @@ class BenchmarkReport:
     remarks: list[str] = dataclasses.field(default_factory=list)
 
     @property
+    def n_groups(self) -> int | None:
+        """Number of groups (patients), or None if they are not known."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
+    @property
     def image_numbers(self) -> Sequence[int]:
         """Index of each evaluated image in the data set."""
         return range(self.n_samples) if self.image_index is None else self.image_index
@@ -202,16 +208,6 @@ class BenchmarkReport:
             f"<BenchmarkReport of {printable(self.name)} on {format_split(self.data)}: "
             f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
         )
-
-    def __str__(self):
-        return self.to_text()
-
-    def to_text(self) -> str:
-        """Return the report as plain text."""
-        return tables_to_text(self._tables())
-
-    def _repr_html_(self) -> str:
-        return tables_to_html(self._tables())
 
     def rank(self, by: str = "acc", *, version: str = "v2") -> int | None:
         """Return the rank of this result among the rows of MedMNIST's benchmark.
@@ -368,13 +364,48 @@ class BenchmarkReport:
         """
         write_scores_csv(self, path)
 
+    def _records(self) -> list[dict[str, Any]]:
+        about = {
+            "net": self.name,
+            "seed": self.seed,
+            "data": self.data["name"],
+            "split": self.data["split"],
+            "level": self.level,
+            "images": self.n_samples if self.level == "image" else None,
+            "patients": self.n_groups,
+        }
+        point = self.operating_point
+        known = {**self.intervals, **(point.intervals if point else {})}
+        values: dict[str, float] = dict(self.metrics)
+        if point is not None:
+            # The AUC of the positive classes is another than that of all classes.
+            values |= {k: v for k, v in point.figures.items() if k != "auc"}
+            known["auc"] = self.intervals["auc"]
+        figures: list[tuple[str, str | None, float]]
+        figures = [(metric, None, value) for metric, value in values.items()]
+        figures += [("recall", name, value) for name, value in self.recall.items()]
+        records = []
+        for metric, of_class, value in figures:
+            low, high = known.get(metric, (math.nan, math.nan))
+            figure = {"metric": metric, "class": of_class, "value": value}
+            ends = {"low": low, "high": high, "confidence_level": self.confidence_level}
+            records.append(about | figure | ends)
+        return records + ([] if self.by_group is None else self.by_group._records())
+
+    def _document_tables(self) -> list[Table]:
+        return [*self._tables(), settings_table([self])]
+
     def _tables(self) -> list[Table]:
         about = [self.estimator] if self.estimator != self.name else []
         about += [f"seed {self.seed}"] if self.seed is not None else []
         words = f" ({', '.join(about)})" if about else ""
         facts = [
             ("classifier", f"{self.name}{words}"),
-            ("data", f"{format_split(self.data)}, {self.n_samples} images"),
+            (
+                "data",
+                f"{format_split(self.data)}, {self.n_samples} images"
+                f"{of_patients(self.n_groups)}",
+            ),
             (
                 "sha256",
                 self.data["sha256"] or f"{self.data['arrays_sha256']} (of the arrays)",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from octsk.utils.json import jsonable
+from octsk.utils.tables import Table
 
 
 def resolved_params(estimator) -> dict[str, Any]:
@@ -39,3 +40,53 @@ def resolve(params, resolved) -> dict[str, Any]:
         else resolved[name]
         for name, value in params.items()
     }
+
+
+def parameter_rows(params) -> list[tuple[str, ...]]:
+    """Return a row for each parameter with its value in each of some classifiers.
+
+    Parameters
+    ----------
+    params : list of dict
+        The parameters of each, as `octsk.utils.json.jsonable` gives them.
+
+    Returns
+    -------
+    list of tuple of str
+        The rows. The seed is not among them.
+    """
+    names = dict.fromkeys(name for given in params for name in given)
+    return [
+        (name, *(_value(given, name) for given in params))
+        for name in names
+        if name != "random_state"
+    ]
+
+
+def _value(params, name) -> str:
+    if name not in params:
+        return "-"
+    value = str(params[name])
+    # Of an object whose own parameters have rows its class is enough.
+    nested = any(other.startswith(f"{name}__") for other in params)
+    return value.partition("(")[0] if nested else value
+
+
+def settings_table(reports) -> Table:
+    """Return the settings of some classifiers, with None and "auto" resolved.
+
+    Parameters
+    ----------
+    reports : list of BenchmarkReport
+        One report of each classifier.
+
+    Returns
+    -------
+    Table
+        A row for each parameter, a column for each classifier.
+    """
+    rows = [
+        ("estimator", *(report.estimator for report in reports)),
+        *parameter_rows([report.shown_params for report in reports]),
+    ]
+    return Table("Settings", ("parameter", *(report.name for report in reports)), rows)

@@ -61,6 +61,11 @@ def format_split(data) -> str:
     return f"{name}{synthetic}, {data['split']} split{size}"
 
 
+def of_patients(n_groups) -> str:
+    """Return the words to add to a number of images if the number of patients is known."""
+    return "" if n_groups is None else f" of {n_groups} patients"
+
+
 def _format_size(size) -> str:
     return "x".join(map(str, np.atleast_1d(size)))
 

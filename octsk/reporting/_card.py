@@ -1,24 +1,24 @@
 """Model cards in Markdown with a YAML header."""
 
 import math
-import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from octsk._version import __version__
+from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, leak_notes
 from octsk.metrics import TITLES
+from octsk.reporting._checklist import checklist_table
 from octsk.reporting._content import (
     check_alone,
     class_counts,
     description,
     is_report,
-    parameter_rows,
 )
 from octsk.utils.formatting import as_word, decimals, interval_words
-from octsk.utils.tables import Table
+from octsk.utils.tables import Table, escape_markdown, table_to_markdown
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
 
@@ -48,7 +48,8 @@ def model_card(
     -------
     str
         Markdown below a YAML header, which holds the results of each training. Its
-        ``license`` is left to whoever owns the weights.
+        ``license`` is left to whoever owns the weights. The appendix is a checklist for
+        studies, in which "Author to state" marks what a run cannot know.
 
     Raises
     ------
@@ -63,7 +64,9 @@ def model_card(
     References
     ----------
     M. Mitchell et al., Model cards for model reporting, FAT* 2019. The sections are those
-    of Hugging Face's template.
+    of Hugging Face's template. The checklist has the items of CLAIM (A. S. Tejani et al.,
+    Radiology: Artificial Intelligence 6(4):e240300, 2024) and TRIPOD+AI (G. S. Collins et
+    al., BMJ 385:e078378, 2024).
 
     Examples
     --------
@@ -91,7 +94,9 @@ def model_card(
         facts = _facts_of_report(run, estimator, dataset, file)
     else:
         facts = _facts_of_search(run)
-    return _template().render(facts)
+    n_train_groups = facts.pop("n_train_groups", None)
+    table = checklist_table(facts, facts.pop("of_trainings"), n_train_groups)
+    return _template().render(facts, checklist=_table(table))
 
 
 def _facts_of_benchmark(run, net):
@@ -111,6 +116,7 @@ def _facts_of_benchmark(run, net):
         **_facts(estimator, first.data, run.dataset, first.class_names),
         **_training(run.dataset, first.class_names, net, run._trained_on()),
         **_measured(reports),
+        "n_train_groups": run.training.get("n_train_groups"),
     }
 
 
@@ -152,6 +158,7 @@ def _facts_of_search(run):
         **_facts(run.estimator, run._split(), run.dataset, run.class_names),
         **_training(run.dataset, run.class_names, "tuned", run._trained_on()),
         **_measured(reports[:1]),
+        "n_train_groups": run.data["n_groups"],
     }
 
 
@@ -187,13 +194,14 @@ def _measured(reports):
     """Return the metrics of each training and the recalls of the first one."""
     if not reports:
         none = {"results": None, "seconds": None}
-        return {"reports": [], "recall": [], "leaks": [], **none}
+        return {"of_trainings": [], "reports": [], "recall": [], "leaks": [], **none}
     first = reports[0]
     rows = [
         ("not known" if report.seed is None else str(report.seed), *_figures(report))
         for report in reports
     ]
     return {
+        "of_trainings": reports,
         "reports": [
             {
                 "name": report.run_name,
@@ -226,11 +234,7 @@ def _figures(report):
 
 
 def _table(table) -> Markup:
-    """Write a table in Markdown."""
-    line = ["---", *["--:"] * (len(table.header) - 1)]
-    rows = [map(_escape, row) for row in (table.header, *table.rows)]
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return Markup("\n".join([head, f"| {' | '.join(line)} |", *body]))
+    return Markup(table_to_markdown(table))
 
 
 @cache
@@ -250,6 +254,4 @@ def _escape(value):
     """Escape a value for one line of Markdown."""
     if isinstance(value, Markup):  # JSON in the header, which is quoted already
         return value
-    text = " ".join(str(value).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)
+    return escape_markdown(value)

@@ -98,33 +98,3 @@ def class_counts(dataset, class_names=None, trained_on=None) -> Table:
             columns[f"trained {net}"] = column
     rows = zip(words, *([f"{n:,}" for n in one] for one in columns.values()), strict=True)
     return Table("Images of each class", ("class", *columns), list(rows))
-
-
-def parameter_rows(params) -> list[tuple[str, ...]]:
-    """Return a row for each parameter with its value in each of some classifiers.
-
-    Parameters
-    ----------
-    params : list of dict
-        The parameters of each, as `octsk.utils.json.jsonable` gives them.
-
-    Returns
-    -------
-    list of tuple of str
-        The rows. The seed is not among them.
-    """
-    names = dict.fromkeys(name for given in params for name in given)
-    return [
-        (name, *(_value(given, name) for given in params))
-        for name in names
-        if name != "random_state"
-    ]
-
-
-def _value(params, name) -> str:
-    if name not in params:
-        return "-"
-    value = str(params[name])
-    # Of an object whose own parameters have rows its class is enough.
-    nested = any(other.startswith(f"{name}__") for other in params)
-    return value.partition("(")[0] if nested else value

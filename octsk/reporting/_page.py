@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader
 
 from octsk._version import __version__
 from octsk.evaluation import subgroup_tables
+from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
 from octsk.plots.drawing import COLOURS, unseen_figures
@@ -18,7 +19,6 @@ from octsk.reporting._content import (
     class_counts,
     description,
     is_report,
-    parameter_rows,
 )
 from octsk.reporting._pictures import Picture
 from octsk.utils.formatting import decimals
@@ -280,11 +280,16 @@ def _benchmark_sections(run) -> list[Section]:
     results = Section(
         "Results",
         _measured_words(run.first.data),
-        tables=[run._measured_table(), *([_seeds_table(run)] if run.seeds[1:] else [])],
+        tables=[
+            run._measured_table(),
+            *run._points_table(),
+            *([_seeds_table(run)] if run.seeds[1:] else []),
+        ],
         pictures=_pictures.of_results(run),
     )
     return [
         results,
+        *_comparison_sections(run),
         *_corruption_sections(run),
         _published_section(run.first),
         _data_section(run),
@@ -294,6 +299,15 @@ def _benchmark_sections(run) -> list[Section]:
             f"Seeds: {seeds}. Each is the random_state of a training.",
         ),
         _versions_section(run.first.environment),
+    ]
+
+
+def _comparison_sections(run) -> list[Section]:
+    tables = run._comparison_tables()
+    if not tables:
+        return []
+    return [
+        Section("Comparison of the nets", _measured_words(run.first.data), tables=tables)
     ]
 
 

@@ -18,14 +18,14 @@ from sklearn.model_selection import (
 from octsk.augmentation import OCTAugmenter
 from octsk.benchmark import BenchmarkRun
 from octsk.evaluation import display_names, trained_on
-from octsk.evaluation.params import resolve, resolved_params
+from octsk.evaluation.params import parameter_rows, resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
 from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, write_text
 from octsk.utils.formatting import decimals, format_time, format_value, shortened
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, tables_to_html, tables_to_text, write_csv
+from octsk.utils.tables import Table, Tabular
 
 TUNING_FORMAT = 1
 
@@ -42,7 +42,7 @@ _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 
 
 @dataclass(eq=False, repr=False)
-class TuningRun:
+class TuningRun(Tabular):
     """Results of a search on a data set and of the tuned classifier.
 
     `tune` returns it. Print it to see its tables; a notebook displays them.
@@ -95,9 +95,6 @@ class TuningRun:
         name = type(self.search.estimator).__name__
         n = len(self.search.study_.trials)
         return f"<TuningRun of {name} on {format_split(self._split())}: {n} trials>"
-
-    def __str__(self):
-        return self.to_text()
 
     def importances(self) -> dict[str, float]:
         """Return the importance of each parameter, computed by Optuna.
@@ -160,12 +157,19 @@ class TuningRun:
             )
         return listed
 
-    def to_text(self) -> str:
-        """Return the search, its best trial and the test results as plain text."""
-        return tables_to_text(self._tables())
+    def _records(self) -> list[dict[str, Any]]:
+        """Return a row for each trial, with None in its parameters resolved."""
+        trials = self.trials()
+        params = sorted({name for trial in trials for name in trial["params"]})
+        records = []
+        for trial in trials:
+            shown = self._shown(trial.pop("params"))
+            records.append(trial | {name: jsonable(shown.get(name)) for name in params})
+        return records
 
-    def _repr_html_(self) -> str:
-        return tables_to_html(self._tables())
+    def _document_tables(self) -> list[Table]:
+        rows = parameter_rows([self.shown_params])
+        return [*self._tables(), Table("Settings", ("parameter", TUNED), rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the search and its results as plain Python values for JSON."""
@@ -231,7 +235,7 @@ class TuningRun:
             self._save_model(new)
             write_json(new / "tuning.json", self.to_dict())
             write_json(new / "search_space.json", _space_entries(self.search))
-            self._save_trials(new / "trials.csv")
+            self.to_figures_csv(new / "trials.csv")
             self._save_figures(new)
             if self.benchmark is not None:
                 self.benchmark._save_results(new / "benchmark")
@@ -262,17 +266,6 @@ class TuningRun:
                 class_names=names and [names[label] for label in classes],
             )
             write_text(folder / "model_card.md", model_card(self))
-
-    def _save_trials(self, path) -> None:
-        trials = self.trials()
-        params = sorted({name for trial in trials for name in trial["params"]})
-        figures = [name for name in trials[0] if name != "params"]
-        rows = []
-        for trial in trials:
-            shown = self._shown(trial["params"])
-            values = [jsonable(shown.get(name)) for name in params]
-            rows.append([*(trial[name] for name in figures), *values])
-        write_csv(path, [*figures, *params], rows)
 
     def _save_figures(self, folder) -> None:
         from octsk.reporting.tuning_figures import tuning_figures

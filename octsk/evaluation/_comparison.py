@@ -1,0 +1,209 @@
+"""Result of a comparison of classifiers, with its tables and files."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from octsk.evaluation._report_file import REPORT_FORMAT
+from octsk.evaluation.wording import format_split, synthetic_banner
+from octsk.metrics import TITLES
+from octsk.utils.formatting import decimals, interval_words, p_words, signed
+from octsk.utils.json import jsonable, write_json
+from octsk.utils.tables import Table, Tabular
+
+_INDEPENDENT = (
+    "This test takes all images as independent. Where patients have several images, its "
+    "p-values are too small: rely on the paired bootstrap over patients."
+)
+
+
+@dataclass(eq=False, repr=False)
+class Comparison(Tabular):
+    """Differences between one classifier and others on the same images.
+
+    Made by `compare`. Printing it gives tables, and a notebook shows them.
+
+    Attributes
+    ----------
+    metric : str
+        What was compared.
+    names : list of str
+        The classifiers; the first is compared with each of the others.
+    rows : list of dict
+        One for each other classifier: ``first`` and ``other`` (names), ``value_first``
+        and ``value_other`` (means over the trainings), ``difference`` (first minus
+        other), ``low`` and ``high`` (its interval), ``p_value``, ``p_holm`` (corrected
+        for the number of rows), ``n_trainings_first``, ``n_trainings_other``, and, with
+        two trainings or more of both, ``training_error`` (standard error of the
+        difference over the trainings), ``training_low``, ``training_high`` and
+        ``training_p`` (Welch's t test); else None.
+    tests : list of dict
+        Of accuracy, the exact McNemar test of each other classifier; of the AUC, DeLong's
+        test of each other classifier and class, one versus rest. Each has ``method``,
+        ``first``, ``other``, ``p_value`` and ``p_holm``; McNemar's ``only_first`` and
+        ``only_other`` (images that one alone predicted right), DeLong's ``class``,
+        ``value_first``, ``value_other``, ``difference``, ``low`` and ``high``. Empty for
+        other metrics, and where a classifier has several trainings.
+    confidence_level : float
+        That of the intervals.
+    n_resamples : int
+        Resamples of the paired bootstrap.
+    resampled : {'groups', 'images'}
+        Whether whole patients or single images were resampled.
+    n_samples : int
+        Number of images.
+    n_groups : int or None
+        Number of patients; None if they are not known.
+    data : dict
+        Description of the images, as in `BenchmarkReport`.
+    notes : list of str
+        What these figures do not say.
+    """
+
+    metric: str
+    names: list[str]
+    rows: list[dict[str, Any]]
+    tests: list[dict[str, Any]]
+    confidence_level: float
+    n_resamples: int
+    resampled: str
+    n_samples: int
+    n_groups: int | None
+    data: dict[str, Any]
+    notes: list[str]
+
+    def __repr__(self):
+        row = self.rows[0]
+        more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
+        words = f"{_pair(row)}: {signed(row['difference'])}, p = {p_words(row['p_value'])}"
+        return f"<Comparison of {self._title()}, {words}{more}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain Python values for JSON; nan as None."""
+        return jsonable({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+
+    def to_json(self, path: str | os.PathLike) -> None:
+        """Write the comparison to a JSON file; an existing one is replaced."""
+        write_json(path, {"octsk_comparison": REPORT_FORMAT, **self.to_dict()})
+
+    def _title(self) -> str:
+        return TITLES.get(self.metric, self.metric)
+
+    def _records(self) -> list[dict[str, Any]]:
+        rows = [{"method": "paired bootstrap", **row} for row in self.rows]
+        keys = dict.fromkeys(key for row in [*rows, *self.tests] for key in row)
+        about = {"metric": self.metric, "confidence_level": self.confidence_level}
+        return [
+            {**about, **{key: row.get(key) for key in keys}} for row in [*rows, *self.tests]
+        ]
+
+    def _tables(self) -> list[Table]:
+        return [
+            *synthetic_banner(self.data),
+            self._differences_table(),
+            *self._trainings_table(),
+            *self._tests_table(),
+        ]
+
+    def _differences_table(self) -> Table:
+        rows = [
+            (
+                _pair(row),
+                decimals(row["value_first"]),
+                decimals(row["value_other"]),
+                signed(row["difference"]),
+                interval_words((row["low"], row["high"])),
+                *_p_cells(row, self.rows),
+            )
+            for row in self.rows
+        ]
+        header = (
+            "comparison",
+            "first",
+            "other",
+            "difference",
+            f"{self.confidence_level:.0%} interval",
+            *_p_header(self.rows),
+        )
+        title = f"Difference in {self._title()} on {format_split(self.data)}"
+        return Table(title, header, rows, self.notes)
+
+    def _trainings_table(self) -> list[Table]:
+        rows = [
+            (
+                _pair(row),
+                f"{row['n_trainings_first']}, {row['n_trainings_other']}",
+                f"{signed(row['difference'])} ± {decimals(row['training_error'])}",
+                interval_words((row["training_low"], row["training_high"])),
+                p_words(row["training_p"]),
+            )
+            for row in self.rows
+            if row["training_error"] is not None
+        ]
+        if not rows:
+            return []
+        level = f"{self.confidence_level:.0%} interval"
+        header = ("comparison", "trainings", "mean difference ± error", level, "p")
+        note = (
+            "± is the standard error of the mean difference over trainings with different "
+            "seeds on these very images; interval and p are Welch's. The spread between "
+            "test sets is not in them."
+        )
+        title = f"Difference in {self._title()} between trainings"
+        return [Table(title, header, rows, [note])]
+
+    def _tests_table(self) -> list[Table]:
+        if not self.tests:
+            return []
+        of_auc = self.metric == "auc"
+        rows = [
+            (
+                _pair(test),
+                *(_delong_cells(test) if of_auc else _mcnemar_cells(test)),
+                *_p_cells(test, self.tests),
+            )
+            for test in self.tests
+        ]
+        columns: tuple[str, ...]
+        if of_auc:
+            level = f"{self.confidence_level:.0%} interval"
+            columns = ("class", "first", "other", "difference", level)
+            title = "DeLong's test of the AUC of each class, one versus rest"
+        else:
+            columns = ("only first right", "only other right")
+            title = "Exact McNemar test of the accuracy"
+        notes = [f"{_INDEPENDENT}{self._images_words()}"]
+        return [Table(title, ("comparison", *columns, *_p_header(self.tests)), rows, notes)]
+
+    def _images_words(self) -> str:
+        if self.n_groups in (None, self.n_samples):
+            return ""
+        return f" Here, {self.n_samples} images are of {self.n_groups} patients."
+
+
+def _pair(row) -> str:
+    return f"{row['first']} minus {row['other']}"
+
+
+def _p_header(rows) -> tuple[str, ...]:
+    return ("p", "p (Holm)") if len(rows) > 1 else ("p",)
+
+
+def _p_cells(row, rows) -> tuple[str, ...]:
+    cells = (p_words(row["p_value"]), p_words(row["p_holm"]))
+    return cells if len(rows) > 1 else cells[:1]
+
+
+def _mcnemar_cells(test) -> tuple[str, ...]:
+    return str(test["only_first"]), str(test["only_other"])
+
+
+def _delong_cells(test) -> tuple[str, ...]:
+    return (
+        test["class"],
+        decimals(test["value_first"]),
+        decimals(test["value_other"]),
+        signed(test["difference"]),
+        interval_words((test["low"], test["high"])),
+    )
