@@ -149,7 +149,7 @@ def test_folders_without_images_or_classes_are_refused(tmp_path, splits):
     with pytest.raises(ValueError, match=r"no image file .*there are none"):
         load_image_folder(empty)
     write(empty / "only" / "x.png")
-    with pytest.raises(ValueError, match="one class folder only, only"):
+    with pytest.raises(ValueError, match="one class only, only"):
         load_image_folder(empty)
     for file in (splits / "test").rglob("*.png"):
         file.unlink()

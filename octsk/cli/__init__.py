@@ -3,13 +3,16 @@
 from octsk.cli._app import app, main
 
 # Each module adds its command; --help lists the commands in this order.
-from octsk.cli import benchmark, train, tune, evaluate, predict, fetch, info  # isort: skip
+from octsk.cli import benchmark, train, tune, evaluate, predict  # isort: skip
+from octsk.cli import import_, check, fetch, info  # isort: skip
 
 __all__ = [
     "app",
     "benchmark",
+    "check",
     "evaluate",
     "fetch",
+    "import_",
     "info",
     "main",
     "predict",

@@ -1,12 +1,15 @@
 from ._check_splits import check_splits as check_splits
 from ._download import DownloadError as DownloadError
+from ._image_cache import clear_image_cache as clear_image_cache
+from ._image_cache import image_cache_folder as image_cache_folder
 from ._image_files import list_image_files as list_image_files
 from ._image_files import load_image_files as load_image_files
-from ._labelled_images import load_image_folder as load_image_folder
-from ._labelled_images import load_image_table as load_image_table
+from ._image_folders import load_image_folder as load_image_folder
+from ._image_tables import load_image_table as load_image_table
 from ._medmnist import fetch_medmnist as fetch_medmnist
 from ._medmnist import fetch_octmnist as fetch_octmnist
 from ._medmnist import get_data_home as get_data_home
 from ._medmnist import load_medmnist as load_medmnist
 from ._phantoms import make_oct_phantoms as make_oct_phantoms
+from ._save import save_medmnist as save_medmnist
 from ._split_by_group import split_by_group as split_by_group

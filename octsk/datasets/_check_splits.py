@@ -12,8 +12,11 @@ from octsk.utils.untrusted import printable
 # Images or groups that a sentence names.
 _N_NAMED = 5
 
+# Of the 64 bits of a perceptual hash, how many may differ in images that are almost equal.
+_MAX_BITS = 2
 
-def check_splits(dataset) -> list[str]:
+
+def check_splits(dataset, *, near_duplicates: bool = False) -> list[str]:
     """Look for what makes figures measured on a data set misleading.
 
     Parameters
@@ -21,6 +24,11 @@ def check_splits(dataset) -> list[str]:
     dataset : :class:`~sklearn.utils.Bunch`
         A data set with ``train``, ``val`` and ``test``, of which some may be None, such as
         from :func:`~octsk.load_medmnist` or :func:`~octsk.load_image_folder`.
+    near_duplicates : bool, default=False
+        Whether to also look for almost equal images in two splits: those whose perceptual
+        hashes (64 bits of the cosine transform, by ImageHash) differ in at most 2 bits.
+        This takes longer, and images of few details may be found wrongly. Needs ImageHash
+        (``octsk[duplicates]``).
 
     Returns
     -------
@@ -34,6 +42,8 @@ def check_splits(dataset) -> list[str]:
     ------
     ValueError
         If the data set has no splits.
+    ImportError
+        If ImageHash is not installed, with `near_duplicates`.
 
     See Also
     --------
@@ -52,11 +62,7 @@ def check_splits(dataset) -> list[str]:
     >>> check_splits(Bunch(train=train, val=None, test=test))
     ['1 image of test is also in train: image 3.']
     """
-    if not isinstance(dataset, Mapping):
-        raise TypeError(f"dataset must be a Bunch; got {type(dataset).__name__}")
-    parts = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
-    if not parts:
-        raise ValueError("dataset has no splits: it has none of train, val and test")
+    parts = splits_of(dataset)
     digests = {name: _digests(part["data"]) for name, part in parts.items()}
     found = [
         f"{a} and {b} share {_count(len(both), 'group')} (patients): {_first(both)}."
@@ -71,6 +77,8 @@ def check_splits(dataset) -> list[str]:
                 f"{_count(len(same), 'image')} of {b} {verb} also in {a}: "
                 f"{_first(_names(parts[b], same))}."
             )
+    if near_duplicates:
+        found += _near_duplicates(parts, digests)
     found += _several_labels(parts, digests)
     classes = np.unique(np.concatenate([part["target"] for part in parts.values()]))
     for name, part in parts.items():
@@ -80,7 +88,7 @@ def check_splits(dataset) -> list[str]:
         if lacking:
             words = lacking if names is None else [names[label] for label in lacking]
             found.append(f"{name} has no images of {_first(words)}.")
-        flat = [i for i, image in enumerate(part["data"]) if np.min(image) == np.max(image)]
+        flat = [i for i, image in enumerate(part["data"]) if np.ptp(image) == 0]
         if flat:
             verb = "has" if len(flat) == 1 else "have"
             found.append(
@@ -90,11 +98,56 @@ def check_splits(dataset) -> list[str]:
     return found
 
 
+def splits_of(dataset) -> dict[str, Mapping]:
+    """Return the splits that a data set has, by name."""
+    if not isinstance(dataset, Mapping):
+        raise TypeError(f"dataset must be a Bunch; got {type(dataset).__name__}")
+    parts = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
+    if not parts:
+        raise ValueError("dataset has no splits: it has none of train, val and test")
+    return parts
+
+
 def _digests(images) -> list[bytes]:
     # One image at a time, since they may be mapped from disk.
     return [
         hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images
     ]
+
+
+def _near_duplicates(parts, digests) -> list[str]:
+    """Find images that are almost equal to one of another split, but not equal."""
+    hashes = {name: _perceptual_hashes(part["data"]) for name, part in parts.items()}
+    found = []
+    for a, b in combinations(parts, 2):
+        known = set(digests[a])
+        near = [
+            i
+            for i, (bits, digest) in enumerate(zip(hashes[b], digests[b], strict=True))
+            if digest not in known
+            and np.bitwise_count(hashes[a] ^ bits).min() <= _MAX_BITS
+        ]
+        if near:
+            verb = "is" if len(near) == 1 else "are"
+            found.append(
+                f"{_count(len(near), 'image')} of {b} {verb} almost equal to images of {a}: "
+                f"{_first(_names(parts[b], near))}."
+            )
+    return found
+
+
+def _perceptual_hashes(images) -> np.ndarray:
+    """Return the perceptual hash of each image as an integer of 64 bits."""
+    try:
+        import imagehash
+    except ImportError as error:
+        raise ImportError(
+            "near_duplicates=True needs ImageHash: pip install 'octsk[duplicates]'"
+        ) from error
+    from PIL import Image
+
+    bits = [imagehash.phash(Image.fromarray(np.asarray(image))).hash for image in images]
+    return np.packbits(np.reshape(bits, (len(bits), 64)), axis=1).view(np.uint64).ravel()
 
 
 def _several_labels(parts, digests) -> list[str]:
