@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import octsk  # noqa: E402
 from docs import _parts  # noqa: E402
-from docs._parts import blocks  # noqa: E402
+from docs._parts import blocks, charts  # noqa: E402
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or its log hides our warnings
 
@@ -92,6 +92,7 @@ def _make_parts(app):
     """Generate what pages include: tables of results, and figures drawn by their code."""
     folder = HERE / "_generated"
     _parts.write_texts(folder)
+    charts.draw_all(HERE.parent, folder)
     for page in PAGES_WITH_PICTURES:
         blocks.draw(HERE / page, folder)
 

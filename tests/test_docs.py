@@ -13,7 +13,7 @@ import typer
 
 import octsk
 import octsk.cli
-from docs._parts import comparison, data_way, links, modules, results
+from docs._parts import charts, comparison, data_way, links, modules, results
 from docs._parts.blocks import blocks_of, draw, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -172,8 +172,10 @@ def test_architecture_page_names_modules_that_exist():
 def test_every_result_file_is_shown():
     text = results.to_markdown(REPOSITORY)
     files = list((REPOSITORY / "benchmarks" / "results").glob("*.json"))
-    assert files
+    assert {file.stem for file in files} == set(results.SECTIONS)
+    assert len(set(results.SECTIONS.values())) == len(files)
     for file in files:
+        assert f'<div id="{file.stem}">' in text
         result = json.loads(file.read_text(encoding="utf-8"))
         assert f"`benchmarks/results/{file.name}`" in text
         assert result["environment"]["tensorflow"] in text
@@ -279,3 +281,22 @@ def test_version_is_the_same_everywhere():
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\nversion: {octsk.__version__}\n" in citation
     assert re.search(r"^## \[(.*?)\]", changelog, re.M)[1] == octsk.__version__
+
+
+def test_charts_show_the_measured_figures():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    charts.draw_accuracy(axes, REPOSITORY)
+    file = REPOSITORY / "benchmarks" / "results" / "corruptions_octdl.json"
+    errors = json.loads(file.read_text(encoding="utf-8"))["summary"]["balanced_error"]
+    expected = [1 - np.median(errors[net]["none"]) for net in charts.NETS]
+    widths = [bar.get_width() for bar in axes.patches[: len(charts.NETS)]]
+    assert widths == pytest.approx(expected)
+
+
+def test_charts_are_drawn_for_both_themes(tmp_path):
+    charts.draw_all(REPOSITORY, tmp_path / "charts")
+    page = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in (tmp_path / "charts").iterdir()}
+    assert drawn == set(re.findall(r"_generated/([\w-]+\.png)", page))

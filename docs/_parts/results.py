@@ -18,6 +18,22 @@ TITLES = {
     "notebook": "Public notebooks",
     "native": "Larger image sizes",
 }
+# Titles of the sections of measured results, by the names of their files.
+SECTIONS = {
+    "augmentation_speed": "Speed of augmentation",
+    "corruptions_octdl": "Robustness to corrupted scans",
+    "coverage": "Coverage of the confidence intervals",
+    "long_haul": "Memory and open files over many fits",
+    "probabilities_octdl": "Calibration of probabilities",
+    "recipe_octdl": "Training recipe, on OCT scans",
+    "recipe_phantoms": "Training recipe, on phantoms",
+    "recipe_pneumoniamnist": "Training recipe, on chest X-rays",
+    "search_octdl": "Searches by several processes, on OCT scans",
+    "search_octdl_study": "A study of 30 trials, on OCT scans",
+    "search_pneumoniamnist": "Searches by several processes, on chest X-rays",
+    "speed": "Speed and memory beside other libraries",
+    "speed_scaling": "Speed by size of the data, and in bfloat16",
+}
 [_BANNER] = synthetic_banner({"synthetic": True})
 
 
@@ -37,15 +53,23 @@ def _section(path: Path) -> str:
     measured_on, *facts = _facts(result, tables)
     measured_on = (measured_on[0], getattr(script, "MEASURED_ON", measured_on[1]))
     first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")
+    title = SECTIONS.get(path.stem, path.stem.replace("_", " "))
     return "\n\n".join(
         [
-            f"### {plain(first_line)}",
+            # A link to something within opens the section, which a link to it does not.
+            _html(f'<details><summary>{title}</summary><div id="{path.stem}">'),
+            f"{plain(first_line)}.",
             rows_to_markdown(measured_on, facts),
             *(_block(table) for table in tables),
             f"From `{FOLDER.as_posix()}/{path.name}`, written by "
             f"`python -m benchmarks.{result['benchmark']}`.",
+            _html("</div></details>"),
         ]
     )
+
+
+def _html(code: str) -> str:
+    return f"```{{raw}} html\n{code}\n```"
 
 
 def _block(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""Random small changes of training images: one affine warp behind a transformer."""
+"""The augmenter: random changes of images as a transformer, resampler or on the fly."""
 
 from numbers import Integral, Real
 
@@ -10,7 +10,8 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER, _wrap_data_with_containe
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.augmentation._resampling import check_by_class, target_sizes
+from octsk.augmentation._presets import PRESETS
+from octsk.augmentation._resampling import count_variants
 from octsk.augmentation._warp import affine_transforms, images_at_a_time, warp_affine
 from octsk.utils.columns import check_column
 from octsk.utils.tensorflow import check_eager
@@ -21,38 +22,6 @@ from octsk.utils.validation import (
     to_unit,
     validate_images,
 )
-
-# The report's two settings (Ganser & Diaconescu 2021, its augmentation table), and those
-# of ResidualOCTNet, octsk's own.
-PRESETS = {
-    "training": dict(
-        rotation_range=3.0,
-        width_shift_range=0.2,
-        height_shift_range=0.2,
-        shear_range=0.001,
-        zoom_range=0.1,
-        horizontal_flip=False,
-        fill_mode="nearest",
-    ),
-    "demonstration": dict(
-        rotation_range=10.0,
-        width_shift_range=0.1,
-        height_shift_range=0.1,
-        shear_range=0.1,
-        zoom_range=0.2,
-        horizontal_flip=True,
-        fill_mode="nearest",
-    ),
-    "residual": dict(
-        rotation_range=10.0,
-        width_shift_range=0.1,
-        height_shift_range=0.1,
-        shear_range=0.0,
-        zoom_range=0.15,
-        horizontal_flip=True,
-        fill_mode="nearest",
-    ),
-}
 
 
 def _is_resampler(augmenter):
@@ -78,32 +47,32 @@ def _resamples(self):
     return True
 
 
-# scikit-learn's automatic wrapping of transform for data frame output would hide
-# available_if, and fail for images, so the methods below wrap their output themselves.
+# scikit-learn's automatic wrapping of data frame output would hide available_if and fail
+# for images, so the methods below wrap their output themselves.
 class OCTAugmenter(  # type: ignore[call-arg]
     OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Random rotation, shift, shear, zoom and flip of training images.
 
-    The geometry is that of Keras's ``ImageDataGenerator``: for the same drawn numbers,
-    square images come out the same, to rounding. Other images differ, since Keras swaps
-    height and width when it computes their centre; OCTAugmenter rotates, shears and zooms
-    about the true centre. The defaults are the settings that the report trained with.
+    The geometry is that of Keras's ``ImageDataGenerator``. For the same random numbers,
+    the results on square images agree up to rounding. Other images differ: Keras swaps
+    height and width when it computes their centre, whereas OCTAugmenter rotates, shears
+    and zooms about the true centre. The defaults are the settings used in the report.
 
-    Used in three ways, always for training images only:
+    An augmenter changes training images only. There are three ways to use it:
 
-    - as ``augmentation=`` of an octsk estimator: on the fly, batch by batch, each epoch
-      anew;
-    - as a step of a scikit-learn pipeline: `fit_transform`, which a pipeline calls in
-      training, returns one random variant of each image; `transform`, which it calls in
-      prediction, returns the images as they are;
-    - with `n_copies` or `sampling_strategy`, as a resampler of an imbalanced-learn
-      pipeline: `fit_resample` returns the images and variants of them, of all classes or
-      of the rare ones only, with their labels. imbalanced-learn takes a step either as
-      transformer or as resampler, so `transform` is absent then.
+    - as ``augmentation=`` of an octsk estimator, which augments each batch on the fly and
+      draws new variants in each epoch;
+    - as a step of a scikit-learn pipeline. In training, a pipeline calls `fit_transform`,
+      which returns one random variant of each image; in prediction, it calls `transform`,
+      which returns the images unchanged;
+    - with `n_copies` or `sampling_strategy`, as a resampler in an imbalanced-learn
+      pipeline. `fit_resample` returns the images, variants of them (of all classes or only
+      of the rare ones) and their labels. imbalanced-learn accepts a step either as a
+      transformer or as a resampler, so `transform` is not available in this case.
 
-    `set_output` (also that of a pipeline) makes flattened images data frames. Images of
-    shape (n, h, w) or (n, h, w, c) stay arrays, because a data frame has two dimensions.
+    After `set_output`, flattened images are returned as data frames. Images of shape
+    (n, h, w) or (n, h, w, c) stay arrays, because a data frame has two dimensions.
 
     Parameters
     ----------
@@ -115,40 +84,39 @@ class OCTAugmenter(  # type: ignore[call-arg]
     shear_range : float in [0, 90), default=0.001
         Shear angles are drawn from plus or minus this many degrees.
     zoom_range : float in [0, 1), default=0.1
-        Horizontal and vertical zoom factors are drawn, apart from each other, from
-        1 minus to 1 plus this. Above 1 the image shrinks.
+        Horizontal and vertical zoom factors are drawn independently from 1 minus this to
+        1 plus this. Factors above 1 shrink the image.
     horizontal_flip : bool, default=False
-        Whether every second image, at random, is mirrored left to right (a left eye
-        becomes a right one).
+        Whether to mirror each image left to right with probability 0.5, which turns a
+        left eye into a right one.
     brightness_range : float in [0, 1], default=0.0
-        An offset drawn from plus or minus this fraction of the full intensity range is
-        added.
+        Offsets are drawn from plus or minus this fraction of the full intensity range.
     contrast_range : float in [0, 1], default=0.0
-        Differences from the image's mean intensity are multiplied by a factor drawn from
-        1 minus to 1 plus this.
+        Differences from the mean intensity of an image are multiplied by a factor drawn
+        from 1 minus this to 1 plus this.
     fill_mode : {"nearest", "reflect", "constant"}, default="nearest"
-        What fills the pixels from outside the image: its nearest edge pixel, its mirror
-        image, or black.
+        How to fill pixels from outside the image: with the nearest edge pixel, with the
+        mirror image, or with black.
     n_copies : int, dict or None, default=None
-        The number of variants of each image that a resampler adds. A dict gives the
-        number by class, as in ``{2: 3, 3: 3}``; images of the other classes are not
-        varied. None for a transformer, or with `sampling_strategy`.
+        Number of variants of each image that a resampler adds. A dict gives the number
+        for each class, as in ``{2: 3, 3: 3}``; no variants of other classes are added.
+        None for a transformer, or with `sampling_strategy`.
     sampling_strategy : str, float, dict, callable or None, default=None
-        Which classes a resampler adds variants to, as in imbalanced-learn's
-        over-samplers:
+        Classes to which a resampler adds variants, as in the over-samplers of
+        imbalanced-learn:
 
         - ``"not majority"``, ``"all"`` or ``"auto"``: all classes become as large as the
-          largest; ``"minority"``: only the smallest one does; ``"not minority"``: all but
-          the smallest one do;
-        - a float, of two classes only: the number of images of the smaller class divided
-          by that of the larger;
-        - a dict: the number of images that each class named in it is to have;
+          largest one; ``"minority"``: only the smallest class does; ``"not minority"``:
+          all classes except the smallest do;
+        - a float, for two classes only: the number of images of the smaller class divided
+          by that of the larger one;
+        - a dict: the final number of images of each class in it;
         - a callable that takes `y` and returns such a dict.
 
-        The images of a class are varied equally often, give or take one variant. None
-        for a transformer, or with `n_copies`.
+        The numbers of variants of two images of a class differ by at most one. None for a
+        transformer, or with `n_copies`.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws. Not used inside an estimator, whose own `random_state` rules.
+        Seed of the random changes. An estimator uses its own `random_state` instead.
 
     Attributes
     ----------
@@ -157,10 +125,10 @@ class OCTAugmenter(  # type: ignore[call-arg]
     n_features_in_ : int
         Number of pixel values in an image, ``h * w * c``.
     feature_names_in_ : ndarray of shape (h * w * c,)
-        Names of the columns, where `fit` saw a data frame of flattened images.
+        Names of the columns if `X` in `fit` was a data frame of flattened images.
     sample_indices_ : ndarray of shape (n_resampled,)
-        The index in `X` of the image that each image returned by `fit_resample` is or was
-        varied from. ``groups[augmenter.sample_indices_]`` are their patients.
+        For each image returned by `fit_resample`, the index in `X` of its original.
+        ``groups[augmenter.sample_indices_]`` are the patients.
 
     See Also
     --------
@@ -236,13 +204,13 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     @classmethod
     def from_preset(cls, name, **params):
-        """Make an augmenter with known settings.
+        """Make an augmenter with a named set of parameters.
 
         Parameters
         ----------
         name : {"training", "demonstration", "residual"}
-            The settings that the report trained with (the defaults), the stronger ones
-            that it shows in a picture, or those of :class:`~octsk.ResidualOCTNet`.
+            The settings with which the report trained (the defaults), the stronger ones
+            that it shows in a figure, or those of :class:`~octsk.ResidualOCTNet`.
         **params
             Parameters that differ from the preset.
 
@@ -254,7 +222,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If there is no preset of that name.
+            If `name` is unknown.
 
         Examples
         --------
@@ -303,7 +271,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     @available_if(_transforms)
     def transform(self, X):
-        """Return the images as they are: augmentation is for training only.
+        """Return the images unchanged, since only training images are augmented.
 
         Parameters
         ----------
@@ -365,9 +333,10 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     def _output(self, images, X):
         images = images.reshape(_shape(X))
-        if images.ndim > 2:
-            return images
-        return _wrap_data_with_container("transform", images, X, self)
+        is_flat = images.ndim == 2
+        return (
+            _wrap_data_with_container("transform", images, X, self) if is_flat else images
+        )
 
     @available_if(_resamples)
     def fit_resample(self, X, y):
@@ -383,8 +352,8 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Returns
         -------
         X_resampled : ndarray of n_resampled images
-            The images, then the first variants, then the second ones and so on. A data
-            frame where `X` is one of pandas or polars.
+            The images, followed by their first variants, their second ones and so on. A
+            data frame if `X` is a data frame of pandas or polars.
         y_resampled : ndarray of shape (n_resampled,)
             Their labels.
 
@@ -410,7 +379,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         y = check_column(y)
         check_lengths(X, y)
         rng = check_random_state(self.random_state)
-        n_variants = self._numbers_of_variants(y, rng)
+        n_variants = count_variants(self.n_copies, self.sampling_strategy, y, rng)
         rounds = range(n_variants.max())
         sources = [np.flatnonzero(n_variants > i) for i in rounds]
         self.sample_indices_ = np.concatenate([np.arange(len(images)), *sources])
@@ -421,29 +390,8 @@ class OCTAugmenter(  # type: ignore[call-arg]
             more = adapter.create_container(more, more, list(X.columns))
         return more, y[self.sample_indices_]
 
-    def _numbers_of_variants(self, y, rng):
-        """Return how many variants of each image are to be made."""
-        if self.n_copies is not None and self.sampling_strategy is not None:
-            raise ValueError(
-                f"n_copies={self.n_copies!r} and sampling_strategy="
-                f"{self.sampling_strategy!r} are both set; leave one of them at None."
-            )
-        labels, of_class, counts = np.unique(y, return_inverse=True, return_counts=True)
-        size = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-        if isinstance(self.n_copies, Integral):
-            return np.full(len(y), self.n_copies)
-        if self.n_copies is not None:
-            check_by_class("n_copies", self.n_copies, dict.fromkeys(size, 0))
-            return np.array([self.n_copies.get(label, 0) for label in size])[of_class]
-        target = size | target_sizes(self.sampling_strategy, y, size)
-        added = np.array(list(target.values())) - counts
-        n_variants = (added // counts)[of_class]
-        for i, n_left in enumerate(added % counts):
-            n_variants[rng.permutation(np.flatnonzero(of_class == i))[:n_left]] += 1
-        return n_variants
-
     def _vary(self, images, sources, rng):
-        """Return a variant of each of the images that `sources` are the indices of."""
+        """Return a random variant of each image whose index is in `sources`."""
         check_eager()
         draws = self.draw(len(sources), images.shape[1:], rng)
         varied = np.empty((len(sources), *images.shape[1:]), images.dtype)
@@ -452,14 +400,14 @@ class OCTAugmenter(  # type: ignore[call-arg]
             part = slice(start, start + size)
             unit = to_unit(to_batch(images[sources[part]]))
             unit = self.warp(unit, draws[part]).numpy()
-            # Integers are rounded, not cut, so that the identity gives them back.
+            # Integers are rounded, not truncated, so that the identity changes nothing.
             varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
 
     def draw(self, n, image_shape, rng):
         """Draw the random changes of `n` images.
 
-        Row ``i`` depends on the random state and ``i`` alone, so the variants do not
+        Row ``i`` depends only on the random state and ``i``, so the variants do not
         depend on how the images are split into batches.
 
         Parameters
@@ -474,8 +422,8 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Returns
         -------
         ndarray of shape (n, 8), float32
-            Per image the six numbers of its affine transform, its contrast factor and
-            its brightness offset, as :meth:`warp` takes them.
+            For each image, the six numbers of its affine transform, its contrast factor
+            and its brightness offset. They are the input of :meth:`warp`.
 
         Examples
         --------
@@ -486,7 +434,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         (3, 8)
         """
         u = rng.random((n, 9))
-        # Columns 0 to 7 from -1 to 1, times a range.
+        # Columns 0 to 7 are scaled from [-1, 1] to their ranges.
         spread = (2 * u[:, :8] - 1) * [
             self.rotation_range,
             self.width_shift_range * image_shape[1],
@@ -512,7 +460,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         images : tensorflow.Tensor of shape (n, h, w, c), float32
             Images with pixels in [0, 1].
         draws : array-like of shape (n, 8), float32
-            What :meth:`draw` returned for them.
+            Random changes of these images from :meth:`draw`.
 
         Returns
         -------
@@ -541,12 +489,12 @@ class OCTAugmenter(  # type: ignore[call-arg]
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        # fit_transform varies the images and transform does not, by design.
+        # By design, fit_transform changes the images and transform does not.
         tags.non_deterministic = True
         return tags
 
 
-# Makes set_output available, which the class statement above has switched off.
+# Make set_output available, which the class statement above has disabled.
 OCTAugmenter._sklearn_auto_wrap_output_keys = {"transform"}
 
 

@@ -1,30 +1,54 @@
-"""How many variants of each class a resampler makes."""
+"""How many variants of each image a resampler makes."""
 
 from numbers import Integral, Real
 
+import numpy as np
 
-def target_sizes(strategy, y, size):
-    """Return the number of images that classes are to have.
+
+def count_variants(n_copies, sampling_strategy, y, rng):
+    """Return how many variants of each image a resampler makes.
 
     Parameters
     ----------
-    strategy : str, float, dict or callable
-        See the parameter `sampling_strategy` of :class:`OCTAugmenter`.
+    n_copies, sampling_strategy
+        Parameters of :class:`OCTAugmenter`, one of which is None.
     y : ndarray of shape (n,)
         Labels.
-    size : dict of label to int
-        The number of images that each class has.
+    rng : numpy.random.RandomState
+        Chooses the images that are varied once more than others of their class.
 
     Returns
     -------
-    dict of label to int
-        By class; classes that are to stay as they are may be missing.
+    ndarray of shape (n,), int
+        The number of variants of each image.
 
     Raises
     ------
     ValueError
-        If the strategy does not fit the classes.
+        If both parameters are set, or one does not fit the classes.
     """
+    if n_copies is not None and sampling_strategy is not None:
+        raise ValueError(
+            f"n_copies={n_copies!r} and sampling_strategy={sampling_strategy!r} are both "
+            "set; leave one of them at None."
+        )
+    labels, of_class, counts = np.unique(y, return_inverse=True, return_counts=True)
+    size = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    if isinstance(n_copies, Integral):
+        return np.full(len(y), n_copies)
+    if n_copies is not None:
+        _check_by_class("n_copies", n_copies, dict.fromkeys(size, 0))
+        return np.array([n_copies.get(label, 0) for label in size])[of_class]
+    target = size | _target_sizes(sampling_strategy, y, size)
+    added = np.array(list(target.values())) - counts
+    n_variants = (added // counts)[of_class]
+    for i, n_left in enumerate(added % counts):
+        n_variants[rng.permutation(np.flatnonzero(of_class == i))[:n_left]] += 1
+    return n_variants
+
+
+def _target_sizes(strategy, y, size):
+    """Return the number of images that classes are to have; others stay as they are."""
     smallest, largest = min(size, key=size.get), max(size, key=size.get)
     if isinstance(strategy, str):
         chosen = {"minority": {smallest}, "not minority": size.keys() - {smallest}}
@@ -45,12 +69,12 @@ def target_sizes(strategy, y, size):
             )
         return {smallest: target}
     target = strategy(y) if callable(strategy) else strategy
-    check_by_class("sampling_strategy", target, size)
+    _check_by_class("sampling_strategy", target, size)
     return target
 
 
-def check_by_class(name, numbers, least):
-    """Check that a parameter has an int for classes of `y`, not below their `least`."""
+def _check_by_class(name, numbers, least):
+    """Check that a parameter gives classes of `y` an int of at least their `least`."""
     if not isinstance(numbers, dict):
         raise ValueError(f"{name} must return a dict of numbers by class, got {numbers!r}.")
     for label, number in numbers.items():

@@ -1,4 +1,4 @@
-"""Random affine changes of images: drawn as matrices, applied by one compiled warp."""
+"""Affine transforms of images: their matrices, and one compiled warp that applies them."""
 
 import functools
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from octsk.utils.tensorflow import silent_about_retracing
 
-# Pixels warped at a time by the transformer, those of 1,024 images of 28 x 28: bounds its
-# float32 working memory, and keeps places among them within 32 bits.
+# The transformer warps this many pixels at a time (those of 1,024 images of 28 x 28). This
+# bounds its working memory in float32 and keeps indices of pixels within 32 bits.
 _CHUNK_PIXELS = 1024 * 28 * 28
 
 
@@ -19,10 +19,10 @@ def images_at_a_time(image_shape):
 def affine_transforms(
     image_shape, rotation, right, down, shear, width_zoom, height_zoom, flip
 ):
-    """Return the affine maps from output to input pixels for drawn parameters.
+    """Return the affine maps from output to input pixels for random parameters.
 
     The order is that of Keras's ``ImageDataGenerator``: rotation, shift, shear and zoom
-    about the image's centre, then the flip.
+    about the centre of the image, then the flip.
 
     Parameters
     ----------
@@ -31,22 +31,22 @@ def affine_transforms(
     rotation, shear : array-like of shape (n,)
         Angles in degrees.
     right, down : array-like of shape (n,)
-        Shifts in pixels of the place that is looked up, to the right and down.
+        Shifts of the input position in pixels, to the right and down.
     width_zoom, height_zoom : array-like of shape (n,)
-        Factors on the distance from the centre.
+        Factors of the distance from the centre.
     flip : array-like of shape (n,), bool
-        Whether the result is mirrored left to right.
+        Whether to mirror the result left to right.
 
     Returns
     -------
     ndarray of shape (n, 6), float64
-        Rows (a, b, c, d, e, f): output pixel (x, y), in columns and rows from the top
-        left, is looked up at (a x + b y + c, d x + e y + f).
+        Rows (a, b, c, d, e, f). The output pixel in column x and row y takes its value
+        from the input position (a x + b y + c, d x + e y + f).
     """
     height, width = image_shape[:2]
     angle, slant = np.deg2rad(rotation), np.deg2rad(shear)
     cos, sin = np.cos(angle), np.sin(angle)
-    # rotation @ shear @ zoom, multiplied out; the shift stands between the first two.
+    # The product rotation @ shear @ zoom, with the shift between the first two.
     a = cos * width_zoom
     b = (-cos * np.sin(slant) - sin * np.cos(slant)) * height_zoom
     d = sin * width_zoom
@@ -54,7 +54,7 @@ def affine_transforms(
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     c = centre_x + cos * right - sin * down - a * centre_x - b * centre_y
     f = centre_y + sin * right + cos * down - d * centre_x - e * centre_y
-    # A mirrored result looks up x' = width - 1 - x.
+    # A mirrored result takes column width - 1 - x instead of x.
     c, f = np.where(flip, [a, d], 0) * (width - 1) + [c, f]
     sign = np.where(flip, -1, 1)
     return np.column_stack([a * sign, b, c, d * sign, e, f])
@@ -63,18 +63,18 @@ def affine_transforms(
 def warp_affine(images, affine, fill_mode):
     from octsk.utils.tensorflow import tf
 
-    # Compiled anew for each shape, so there are to be few of them: numbers of images are
-    # rounded up to powers of two, from 32 or, of large images, from what is warped at a
-    # time.
+    # The warp is compiled for each shape. To keep the shapes few, the number of images is
+    # rounded up to a power of two, at least 32 or the number of large images that are
+    # warped at a time.
     n = tf.shape(images)[0]
     power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
     least = min(32, images_at_a_time(images.shape[1:]))
     size = tf.maximum(tf.cast(2**power, tf.int32), least)
-    size = tf.where(size < n, 2 * size, size)  # where float32 has rounded down
+    size = tf.where(size < n, 2 * size, size)  # if float32 has rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     affine = tf.pad(affine, [[0, size - n], [0, 0]])
-    # Where fits do it, and where XLA was tried: another device may be without it. A graph
-    # is made for each shape of images, once, which is no mistake.
+    # Fits augment on the CPU, and _has_xla has only tried the CPU. TensorFlow would warn of
+    # retracing, but one graph for each shape is intended.
     with tf.device("CPU:0"), silent_about_retracing("_compiled_warp"):
         warped = _compiled_warp()(padded, affine, fill_mode)[:n]
     return tf.ensure_shape(warped, images.shape)
@@ -82,10 +82,10 @@ def warp_affine(images, affine, fill_mode):
 
 @functools.cache
 def _has_xla():
-    """Say whether TensorFlow can compile by XLA here, which not all of its builds can."""
+    """Return whether this build of TensorFlow can compile with XLA."""
     from octsk.utils.tensorflow import tf
 
-    # Now, not as part of a graph that is being traced.
+    # Run it now, not as part of a graph that is being traced.
     with tf.init_scope(), tf.device("CPU:0"):
         try:
             tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
@@ -96,11 +96,12 @@ def _has_xla():
 
 @functools.cache
 def _compiled_warp():
-    """Return the warp of images, compiled by XLA where TensorFlow has it.
+    """Return the function that warps images, compiled with XLA if it is available.
 
-    It takes less time than TensorFlow's own ImageProjectiveTransformV3, which asks of each
-    pixel anew where it is. Without XLA the same lines take longer than that op, but come
-    to the same to rounding, which the op does not: it blends edges with what is outside.
+    With XLA it is faster than TensorFlow's own ImageProjectiveTransformV3, which computes
+    the position of each pixel separately. Without XLA it is slower than that op, but its
+    results agree up to rounding with those with XLA. Those of the op would not, since it
+    blends the edges of an image with what is outside.
     """
     from octsk.utils.tensorflow import tf
 
@@ -111,7 +112,7 @@ def _compiled_warp():
         return tf.clip_by_value(place, 0.0, size - 1.0)
 
     def neighbours(place, size):
-        """Return the pixels before and after a place, and the share of the latter."""
+        """Return the pixels before and after a position, and the weight of the latter."""
         before = tf.floor(place)
         first = tf.cast(before, tf.int32)
         return first, tf.minimum(first + 1, size - 1), (place - before)[..., None]
@@ -136,8 +137,8 @@ def _compiled_warp():
         upper = row(above)
         warped = upper + share_y * (row(below) - upper)
         if fill_mode == "constant":
-            # As Keras and SciPy do: the value wherever the place is outside, and no
-            # blending of edge pixels with it.
+            # As in Keras and SciPy, positions outside the image are black, and edge pixels
+            # are not blended with black.
             inside = (from_x >= 0) & (from_x <= width - 1)
             inside &= (from_y >= 0) & (from_y <= height - 1)
             warped *= tf.cast(inside, tf.float32)[..., None]

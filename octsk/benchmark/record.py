@@ -13,6 +13,7 @@ from octsk.utils.environment import environment
 from octsk.utils.files import acquire_lock
 from octsk.utils.formatting import shortened
 from octsk.utils.hashing import arrays_sha256
+from octsk.utils.idle_params import IDLE_IN_BENCHMARKS
 from octsk.utils.json import differences, jsonable, read_json, write_json
 
 # What of a report is the same where a run is repeated to the last bit.
@@ -38,9 +39,6 @@ _REPORTS = [{"name": str, "seed": int, **dict.fromkeys(_FIGURES, object)}]
 
 # What must not change between two parts of a run.
 _COMPUTES = ("octsk", "numpy", "scikit-learn", "keras", "tensorflow")
-
-# Parameters that change no figure, and one that the seeds of a run take the place of.
-_LEFT_OUT = {"checkpoint_dir", "random_state", "verbose"}
 
 
 def make_plan(
@@ -210,7 +208,9 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
             )
         try:
             # A stranger's file is not to say where checkpoints are written.
-            params = {k: v for k, v in entry["params"].items() if k not in _LEFT_OUT}
+            params = {
+                k: v for k, v in entry["params"].items() if k not in IDLE_IN_BENCHMARKS
+            }
             made[name] = classes[entry["net"]](**decode_params(params))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
@@ -280,7 +280,7 @@ def _describe_estimator(estimator) -> dict[str, Any]:
                 return {
                     "net": type(estimator).__name__,
                     "params": encode_params(
-                        {k: v for k, v in params.items() if k not in _LEFT_OUT}
+                        {k: v for k, v in params.items() if k not in IDLE_IN_BENCHMARKS}
                     ),
                 }
             except (UserWarning, ValueError):
@@ -291,7 +291,7 @@ def _describe_estimator(estimator) -> dict[str, Any]:
         "params": {
             name: jsonable(value)
             for name, value in estimator.get_params().items()
-            if name.split("__")[-1] not in _LEFT_OUT
+            if name.split("__")[-1] not in IDLE_IN_BENCHMARKS
         },
     }
 

@@ -3,7 +3,7 @@
 import warnings
 
 with warnings.catch_warnings():
-    # Optuna warns in notebooks without ipywidgets, whose progress bar octsk does not use.
+    # Optuna warns in notebooks that lack ipywidgets; octsk does not use its progress bar.
     warnings.filterwarnings("ignore", "IProgress not found")
     import optuna  # noqa: F401
 

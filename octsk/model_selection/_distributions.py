@@ -13,7 +13,7 @@ from optuna.distributions import (
 
 from octsk.utils.json import describe
 
-# Choices that Optuna's storages keep as they are.
+# Types of choices that Optuna's storages keep unchanged.
 _KEPT = (bool, int, float, str, type(None))
 
 
@@ -23,7 +23,7 @@ class Space:
     Parameters
     ----------
     distributions : dict of str to optuna distribution or sequence
-        What each is drawn from; a sequence holds the values to choose from.
+        Distribution of each parameter; a sequence contains the values to choose from.
     """
 
     def __init__(self, distributions):
@@ -41,7 +41,7 @@ class Space:
             self.distributions[name] = given
 
     def suggest(self, trial):
-        """Return the parameters of a trial."""
+        """Suggest a value for each parameter of a trial."""
         drawn = {name: _suggest(trial, name, d) for name, d in self.distributions.items()}
         return self.values(drawn)
 
@@ -62,9 +62,9 @@ class Space:
         }
 
     def highest(self, name, default):
-        """Return the highest number that a parameter can be, `default` if not varied.
+        """Return the highest value of a parameter, or `default` if it is not varied.
 
-        "auto" where it need not be a number.
+        The result is "auto" if a choice is not a number.
         """
         if name in self._choices:
             values = self._choices[name].values()
@@ -86,7 +86,7 @@ def _suggest(trial, name, drawn_from):
 
 
 def _listed(given):
-    """Return the values of any sequence, or None for other objects."""
+    """Return the values of any sequence, or None for another object."""
     given = getattr(given, "choices", given)
     for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
         given = getattr(given, method, lambda given=given: given)()
@@ -95,10 +95,10 @@ def _listed(given):
 
 
 def _labelled(values):
-    """Return the choices by the values that Optuna's storages can keep for them."""
+    """Return the choices by labels that Optuna's storages can keep."""
     values = [v.item() if isinstance(v, np.generic) else v for v in values]
     kept = [value for value in values if isinstance(value, _KEPT)]
-    # Optuna takes True for 1.
+    # Optuna does not distinguish True from 1.
     alike = len(set(kept)) < len({(type(value), value) for value in kept})
     choices: dict[Any, Any] = {}
     for value in values:

@@ -43,7 +43,7 @@ class Folds:
 
 
 def fit_fold(estimator, *, X, y, train, test, cost, **settings):
-    """Return scores and times of one fit, as scikit-learn's searches do, and its cost."""
+    """Return the scores, times and cost of one fit, as scikit-learn's searches do."""
     result = _fit_and_score(
         estimator,
         X,
@@ -80,7 +80,7 @@ def count_parameters(estimator):
 def find_net(estimator):
     """Return the octsk net at the end of an estimator and the prefix of its parameters.
 
-    The net is None where there is none.
+    The net is None if the estimator does not end in one.
     """
     from octsk.classifiers._base import BaseOCTNet
 

@@ -1,148 +1,125 @@
-"""Search for settings: the report's grid, search spaces and Optuna studies."""
+"""OCTSearchCV: hyperparameter search by an Optuna study, as a scikit-learn estimator."""
 
-import os
-import signal
 import time
-import warnings
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from copy import copy
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import joblib
 import numpy as np
-from filelock import FileLock
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from octsk.model_selection._continuation import check_settings, check_space, study_settings
 from octsk.model_selection._distributions import Space
-from octsk.model_selection._folds import Folds, count_parameters, find_net, fit_fold
+from octsk.model_selection._folds import Folds, count_parameters, find_net
 from octsk.model_selection._samplers_and_pruners import TrialSeededSampler, make_pruner
 from octsk.model_selection._spaces import search_space
+from octsk.model_selection._trials import TrialRunner
 from octsk.model_selection.storage import open_study, secrets_hidden
-from octsk.model_selection.study import (
-    ERROR,
-    FOLDS,
-    check_question,
-    check_space,
-    end_with,
-    fail_ended,
-    is_evaluated,
-    is_shared,
-    n_taken,
-    optimize,
-    quiet,
-    report_scores,
-)
+from octsk.model_selection.study import ERROR, FOLDS, is_evaluated, is_shared, quiet
 from octsk.utils.columns import check_groups
-from octsk.utils.json import describe
-from octsk.utils.processes import starting_processes
-from octsk.utils.tensorflow import start_tensorflow
 from octsk.utils.urls import Address
-
-# Parameters that change no score, and one that holds others.
-_IDLE = {"verbose", "callbacks", "checkpoint_dir", "n_jobs", "steps"}
 
 
 class OCTSearchCV(BaseSearchCV):
     """Hyperparameter search by an Optuna study with cross-validated trials.
 
-    What :class:`~sklearn.model_selection.RandomizedSearchCV` is, with three things more:
-    each trial learns from those before; bad trials are stopped after a few epochs, with
-    `pruner`; and a study with a name or a storage lives in a file or a database, so that
-    it can be killed and continued, and several processes can work at it.
+    It is used like :class:`~sklearn.model_selection.RandomizedSearchCV`, and differs in
+    three ways. Each trial learns from the earlier ones. With a `pruner`, bad trials are
+    stopped after a few epochs. A study with a name or a storage is kept in a file or a
+    database, so that a killed search can be continued and several processes can share it.
 
     Parameters
     ----------
     estimator : estimator instance
         An octsk net, a pipeline or any other scikit-learn estimator.
     param_distributions : dict of str to optuna distribution or list, default=None
-        What to vary; a list holds values to choose from. None takes
-        ``search_space(estimator)``.
+        Parameters to vary and their distributions; a list contains the values to choose
+        from. None means ``search_space(estimator)``.
     n_trials : int, default=30
-        Trials in the study when the search ends. Those count that were completed or
-        pruned or that failed by an error of their own, in whatever process and run, and
-        those that other processes are at; those of a process that was killed do not.
+        Number of trials in the study when the search ends. It includes the trials of all
+        processes and runs that were completed or pruned, that failed with an error of
+        their own or that are still running. Trials of a killed process do not count.
     timeout : float, default=None
-        Seconds after which no trial is begun any more.
+        Seconds after which no new trial starts.
     scoring : str, callable, list, tuple or dict, default="balanced_accuracy"
         As in :class:`~sklearn.model_selection.GridSearchCV`; "roc_auc_ovr" is the macro
-        average of the one-vs-rest AUC. Plain accuracy misleads on classes as unequal as
-        OCT data have. With several metrics, trials are judged by the one that `refit`
-        names, or else by the first.
+        average of the one-vs-rest AUC. Plain accuracy is misleading for classes as
+        imbalanced as those of OCT data. With several metrics, trials are ranked by the
+        one that `refit` names, or else by the first.
     n_jobs : int, default=None
-        Processes for the folds of a trial.
+        Number of processes for the folds of a trial.
     n_workers : int, default=1
-        Processes at the study, each with a trial of its own and its share of the cores.
-        With more than one, the study needs a storage or a name. They begin trials one
-        after the other; searches begun apart, in several terminals or on several
-        machines, may begin the last trial at the same moment, and one too many.
+        Number of processes that share the study. Each runs a trial of its own on its
+        share of the cores. More than one process needs a study with a storage or a name.
+        The workers of a search start their trials one after the other. Searches that were
+        started separately, in several terminals or on several machines, may start the
+        last trial at the same moment, and thus one trial too many.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`. All trials have the same
-        folds. A splitter that shuffles needs a `random_state` in a study that is to be
-        continued, and an iterator serves a single fit.
+        folds. To continue a study, a splitter that shuffles needs a `random_state`. An
+        iterator of folds can be used for one fit only.
     verbose : int, default=0
-        0 for silence, 1 or more for Optuna's line on each trial.
+        0 prints nothing; 1 or more prints Optuna's line about each trial.
     random_state : int, RandomState instance or None, default=None
-        Seed of what is tried, trial by trial: a continued study does not try the same
-        again. Not used with `sampler`. The estimator has a `random_state` of its own.
+        Seed of the parameters that are tried. It is combined with the number of the
+        trial, so that a continued study does not try the same parameters again. Not used
+        with `sampler`. The estimator has its own `random_state`.
     error_score : "raise" or float, default=nan
-        Score of a fold on which the fit fails. At nan the trial fails and the search goes
-        on.
+        Score of a fold on which the fit fails. With nan the trial fails and the search
+        continues.
     return_train_score : bool, default=False
-        Whether `cv_results_` holds scores on the training folds.
+        Whether `cv_results_` contains scores on the training folds.
     storage : str, path-like or optuna.storages.BaseStorage, default=None
-        Where the study lives: the path of a journal file, the URL of a database such as
-        ``"postgresql+psycopg://..."``, or an Optuna storage. None means a journal file
-        in the folder ``studies`` of octsk's data home (see
-        :func:`octsk.datasets.get_data_home`) for a study with a name, and the memory of
-        the process for one without. No message and no ``repr()`` of the search shows the
-        user name, password or query of a URL.
+        Where to keep the study: the path of a journal file, the URL of a database such as
+        ``"postgresql+psycopg://..."``, or an Optuna storage. With None, a study with a
+        name is kept in a journal file in the folder ``studies`` of octsk's data home (see
+        :func:`octsk.datasets.get_data_home`), and a study without a name in memory.
+        Messages and the ``repr()`` of the search hide the user name, password and query
+        of a URL.
     study_name : str, default=None
         Name of the study. `fit` continues the study of this name in the storage.
     sampler : optuna.samplers.BaseSampler, default=None
-        What suggests parameters; None is Optuna's TPE.
+        Suggests the parameters of each trial; None means Optuna's TPE sampler.
     pruner : {"median", "hyperband"} or optuna.pruners.BasePruner, default=None
-        What stops trials. With one, the first fold is trained first, in this process, and
-        scored on its test images after each epoch; where the pruner says so, this
-        training ends and the other folds are never begun. For octsk nets and pipelines
-        that end in one; not with `cost`.
+        Stops bad trials early. With a pruner, the first fold is trained first, in this
+        process, and scored on its test images after each epoch. If the pruner stops the
+        trial, this training ends and the other folds are not trained. Only for octsk nets
+        and pipelines that end in one, and not with `cost`.
     cost : {"n_parameters", "fit_time"} or callable, default=None
-        A second objective, to be kept low: the size of the network, the seconds of a fit,
-        or a number that a function gives for a fitted estimator. See `pareto_front_`.
+        A second objective to minimize: the size of the network, the seconds that a fit
+        takes, or a number that a function returns for a fitted estimator. See
+        `pareto_front_`.
     callbacks : list of callable, default=None
-        Called with the study and the trial after each trial, as in
-        ``optuna.study.Study.optimize``; with several workers, in the worker's process. A
-        clone of the search has the same callbacks and storage, not copies of them.
-        Optuna's ``TerminatorCallback`` finds the scores of the folds that it needs.
+        Functions called with the study and the trial after each trial, as in
+        ``optuna.study.Study.optimize``. With several workers, they are called in the
+        process of the worker. A clone of the search shares the callbacks and the storage
+        instead of copying them. Optuna's ``TerminatorCallback`` finds the scores of the
+        folds that it needs.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
-        As in :class:`~sklearn.model_selection.GridSearchCV`, one row for each trial that
-        was fitted on all folds, those of other processes and runs included. "trial" is
-        its number in the study, "cost" the mean of its costs. Pruned trials are in
+        As in :class:`~sklearn.model_selection.GridSearchCV`, with one row for each trial
+        that was fitted on all folds, including those of other processes and runs. "trial"
+        is its number in the study, and "cost" the mean of its costs. Pruned trials are in
         `study_`.
     best_index_, best_params_, best_score_, best_estimator_, refit_time_
         As in :class:`~sklearn.model_selection.GridSearchCV`. The best trial is the one
-        with the highest score, whatever its cost; a callable `refit` can choose another.
+        with the highest score, regardless of its cost; a callable `refit` can choose
+        another one.
     pareto_front_ : ndarray of int
-        Rows of `cv_results_` for which no other has both a higher score and a lower cost,
-        by rising cost. Only with `cost`.
+        Rows of `cv_results_` for which no other row has both a higher score and a lower
+        cost, in increasing order of cost. Only with `cost`.
     study_ : optuna.Study
-        The study, for Optuna's plots and importances.
+        The study, for example for Optuna's plots and importances.
     n_splits_ : int
         Number of folds.
     scorer_, multimetric_, classes_, n_features_in_, feature_names_in_
@@ -150,17 +127,17 @@ class OCTSearchCV(BaseSearchCV):
 
     See Also
     --------
-    search_space : What is varied by default.
-    report_grid_search : The report's own grid.
+    search_space : Returns the parameters that are varied by default.
+    report_grid_search : Makes a search over the grid of the report.
 
     Notes
     -----
-    Ctrl-C ends the search, not the fit: with a warning it goes on with the best of the
-    finished trials, which is refitted. A second Ctrl-C ends that.
+    Ctrl-C ends the search but not `fit`, which issues a warning and refits the best of the
+    finished trials. A second Ctrl-C ends `fit`.
 
-    A study that is continued must be the same one: `fit` compares the images, labels,
-    weights, folds, scoring, `error_score` and the estimator's other parameters with those
-    that the study was begun with.
+    A study can only be continued with the same data and settings: `fit` compares the
+    images, labels, weights, folds, scoring, `error_score` and the other parameters of the
+    estimator with those that the study was begun with.
 
     Examples
     --------
@@ -239,7 +216,7 @@ class OCTSearchCV(BaseSearchCV):
         self.callbacks = callbacks
 
     def set_callbacks(self, *callbacks):
-        """Raise an error, since scikit-learn's callbacks know no trials; see `callbacks`.
+        """Raise an error: scikit-learn's callbacks are not supported, see `callbacks`.
 
         Raises
         ------
@@ -253,7 +230,7 @@ class OCTSearchCV(BaseSearchCV):
 
     @property
     def storage(self):
-        """Storage of the study, whose ``repr()`` shows no password."""
+        """Storage of the study; the ``repr()`` of a URL hides its password."""
         return self.__dict__["storage"]
 
     @storage.setter
@@ -264,22 +241,22 @@ class OCTSearchCV(BaseSearchCV):
         self.__dict__["storage"] = storage
 
     def __sklearn_clone__(self):
-        # A copy of these would speak to nobody, and some cannot be copied.
+        # Copies of these would be cut off from the originals, and some cannot be copied.
         unlinked = copy(self).set_params(storage=None, callbacks=None)
         cloned = super(OCTSearchCV, unlinked).__sklearn_clone__()
         return cloned.set_params(storage=self.storage, callbacks=self.callbacks)
 
     def fit(self, X, y=None, **params):
-        """Search, and fit the estimator with the best parameters on all images.
+        """Run the search, and fit the estimator with the best parameters on all images.
 
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-            Images, or whatever the estimator takes.
+            Images, or whatever input the estimator takes.
         y : array-like of shape (n,), default=None
-            Labels. Only estimators that learn without labels do without.
+            Labels. Only unsupervised estimators can be fitted without.
         **params : dict
-            Parameters for the estimator's `fit`, such as `sample_weight`, and for the
+            Parameters for `fit` of the estimator, such as `sample_weight`, and for the
             splitter, such as `groups`.
 
         Returns
@@ -290,12 +267,12 @@ class OCTSearchCV(BaseSearchCV):
         Raises
         ------
         ChildProcessError
-            If one of its processes was killed. The study keeps what was finished.
+            If a process of the search was killed. The study keeps the finished trials.
         ConnectionError
             If the database of the study cannot be used.
         ValueError
-            If a parameter is not as described, if the study in the storage is another
-            one, or if no trial got a score.
+            If a parameter is invalid, if the study was begun with other data or settings,
+            or if no trial got a score.
         """
         self._validate_params()
         if y is None and get_tags(self.estimator).target_tags.required:
@@ -324,8 +301,8 @@ class OCTSearchCV(BaseSearchCV):
         self.n_splits_ = len(folds.splits)
         if not folds.splits:
             raise ValueError(
-                f"cv={self.cv!r} gives no folds. An iterator, which is empty after its "
-                "first use, must be made anew for each fit, or turned into a list."
+                f"cv={self.cv!r} gives no folds. An iterator is empty after its first use: "
+                "make a new one for each fit, or turn it into a list."
             )
         if self.param_distributions == {}:
             raise ValueError(
@@ -337,12 +314,14 @@ class OCTSearchCV(BaseSearchCV):
             if self.param_distributions is None
             else self.param_distributions
         )
-        # Unknown parameters are found before the study begins.
+        # Find unknown parameters before the study begins.
         clone(self.estimator).set_params(**clone(space.example(), safe=False))
         with quiet(silent=not self.verbose):
             self.study_ = self._open_study(space)
             with secrets_hidden(self.study_._storage):
-                self._run_study(space, folds)
+                check_settings(self.study_, study_settings(self, space, folds))
+                check_space(self.study_, space)
+                TrialRunner(self, space, folds).run()
                 results = self._read_results(space)
         self._select_best(results, refit_metric)
         if self.refit:
@@ -358,18 +337,18 @@ class OCTSearchCV(BaseSearchCV):
             if net is None:
                 raise ValueError(
                     "pruner needs an octsk net, or a pipeline that ends in one, to see its "
-                    f"epochs; estimator={self.estimator!r} is none."
+                    f"epochs; got estimator={self.estimator!r}."
                 )
             max_epochs = space.highest(f"{prefix}epochs", net.epochs)
         if self.pruner is not None and self.cost is not None:
             raise ValueError(
-                f"pruner={self.pruner!r} and cost={self.cost!r}: Optuna prunes by one "
-                "objective. Give one of them."
+                f"pruner={self.pruner!r} and cost={self.cost!r} are both set, but Optuna "
+                "only prunes studies with one objective. Give one of them."
             )
         if self.n_workers > 1 and self.n_jobs not in (None, 1):
             raise ValueError(
-                f"n_workers={self.n_workers} and n_jobs={self.n_jobs}: the processes would "
-                "start processes. Give one of them."
+                f"n_workers={self.n_workers} and n_jobs={self.n_jobs} are both set, so "
+                "processes would start processes. Give one of them."
             )
         sampler = self.sampler
         if sampler is None and self.random_state is not None:
@@ -384,170 +363,27 @@ class OCTSearchCV(BaseSearchCV):
         )
         if self.n_workers > 1 and not is_shared(study):
             raise ValueError(
-                f"n_workers={self.n_workers} need a study that they can share: give a "
-                "storage or a study_name."
+                f"n_workers={self.n_workers} need a study that they can share: set storage "
+                "or study_name."
             )
         return study
 
-    def _question(self, space, folds):
-        """Return what the scores of a study depend on besides the varied parameters."""
-        # A search that an error ended can go on without such an end.
-        error_score = np.nan if self.error_score == "raise" else self.error_score
-        question = {
-            "images, labels and folds": folds.fingerprint(),
-            "scoring": describe(self.scoring),
-            "metric": self.refit if isinstance(self.refit, str) else "",
-            "cost": describe(self.cost),
-            "return_train_score": f"{self.return_train_score!r}",
-            "error_score": f"{float(error_score)}",
-            "parameters of fit and scorers": folds.hash_of_parameters(),
-            "estimator": type(self.estimator).__name__,
-        }
-        for name, value in self.estimator.get_params(deep=True).items():
-            if name not in space.distributions and name.rpartition("__")[2] not in _IDLE:
-                # What a part of the estimator is made of has names of its own.
-                part = hasattr(value, "get_params")
-                words = type(value).__name__ if part else describe(value)
-                question[f"estimator__{name}"] = words
-        return question
-
-    def _run_study(self, space, folds):
-        check_question(self.study_, self._question(space, folds))
-        check_space(self.study_, space)
-        left = self.n_trials - n_taken(self.study_)
-        if left < 1:
-            return
-        n_workers = min(self.n_workers, left)
-        is_parallel = n_workers > 1 or joblib.effective_n_jobs(self.n_jobs) > 1
-        try:
-            with starting_processes() if is_parallel else nullcontext():
-                if n_workers == 1:
-                    self._work(space, folds, turn=nullcontext())
-                else:
-                    self._run_workers(n_workers, space, folds)
-        except BrokenProcessPool:
-            fail_ended(self.study_)
-            raise ChildProcessError(
-                "a process of the search was killed, perhaps for want of memory. The "
-                "finished trials are in study_; where it has a storage, the same search, "
-                "started again, goes on from them, with fewer processes if need be."
-            ) from None
-        except KeyboardInterrupt:
-            # By now the workers are killed.
-            fail_ended(self.study_)
-            if not any(map(is_evaluated, self.study_.get_trials())):
-                raise
-            warnings.warn(
-                "the search was interrupted; it goes on with the best trial so far.",
-                stacklevel=3,
-            )
-
-    def _run_workers(self, n_workers, space, folds):
-        with TemporaryDirectory(prefix="octsk-", ignore_cleanup_errors=True) as folder:
-            lock = Path(folder) / "turn"
-            # The folds are known by now, and a generator of folds cannot be sent.
-            search = copy(self).set_params(cv=None)
-            Parallel(
-                n_jobs=n_workers,
-                backend="loky",
-                initializer=_start_worker,
-                initargs=(os.getpid(),),
-            )(delayed(_work_apart)(search, space, folds, lock) for _ in range(n_workers))
-
-    def _work(self, space, folds, turn):
-        """Evaluate parameters until the study has all its trials."""
-
-        def objective(trial):
-            params = space.suggest(trial)
-            candidate = clone(self.estimator).set_params(**clone(params, safe=False))
-            results = self._evaluate(trial, candidate, folds, parallel)
-            scores = [float(self._objective(one["test_scores"])) for one in results]
-            score = np.mean(scores)
-            trial.set_user_attr(FOLDS, results)
-            if not np.isnan(score):
-                report_scores(trial, scores)
-            else:
-                errors = [one["fit_error"] for one in results if one["fit_error"]]
-                trial.set_user_attr(ERROR, (errors or ["its score is nan on a fold"])[0])
-            if self.cost is None:
-                return score
-            cost = np.mean([one["cost"] for one in results])
-            if np.isnan(cost) and not np.isnan(score):
-                # Optuna fails it; it counts as one that failed by itself.
-                trial.set_user_attr(ERROR, "its cost is nan")
-            return score, cost
-
-        with Parallel(n_jobs=self.n_jobs) as parallel:
-            optimize(
-                self.study_,
-                objective,
-                n_trials=self.n_trials,
-                timeout=self.timeout,
-                callbacks=list(self.callbacks or []),
-                turn=turn,
-            )
-
-    def _evaluate(self, trial, candidate, folds, parallel):
-        """Return the results of a trial's folds, or raise ``optuna.TrialPruned``."""
-        first = []
-        if self.pruner is not None:
-            first = [self._fit_reporting(trial, clone(candidate), folds)]
-        results = first + parallel(
-            delayed(fit_fold)(clone(candidate), **folds.arguments(i))
-            for i in range(len(first), self.n_splits_)
-        )
-        errors = [one["fit_error"] for one in results if one["fit_error"]]
-        if errors:
-            warnings.warn(
-                f"{len(errors)} of {len(results)} fits of trial {trial.number} failed with "
-                f"{trial.params}. The first error: {errors[0]}",
-                FitFailedWarning,
-                stacklevel=2,
-            )
-        return results
-
-    def _fit_reporting(self, trial, candidate, folds):
-        """Fit the first fold, stopping as soon as Optuna says so."""
-        from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
-
-        from octsk.training._callbacks import EpochCallback
-
-        stops: list[Exception] = []
-
-        def report(n_epochs):
-            score = self._objective(folds.score(candidate, 0))
-            try:
-                trial.report(score, n_epochs)
-                if trial.should_prune():
-                    stops.append(TrialPruned(f"after {n_epochs} epochs"))
-            except UpdateFinishedTrialError as error:
-                # Or the fit would be taken for one that failed.
-                stops.append(error)
-            return bool(stops)
-
-        _, net = find_net(candidate)
-        net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
-        result = fit_fold(candidate, **folds.arguments(0))
-        if stops:
-            raise stops[0]
-        return result
-
-    def _objective(self, scores):
-        """Return the score that trials are judged by."""
+    def _ranking_score(self, scores):
+        """Return the score by which trials are ranked."""
         if not isinstance(scores, dict):
             return scores
         self._check_refit_for_multimetric(scores)
         return scores[self.refit if isinstance(self.refit, str) else next(iter(scores))]
 
     def _metric(self):
-        """Return the name in `cv_results_` of the score that trials are judged by."""
+        """Return the name in `cv_results_` of the score by which trials are ranked."""
         if not self.multimetric_ or isinstance(self.refit, str):
             return self.refit if self.multimetric_ else "score"
         names = (name for name in self.cv_results_ if name.startswith("mean_test_"))
         return next(names).removeprefix("mean_test_")
 
     def _read_results(self, space):
-        """Return `cv_results_` of all trials in the study that were fitted on all folds."""
+        """Return `cv_results_` for all trials that were fitted on all folds."""
         trials = [t for t in self.study_.get_trials() if is_evaluated(t)]
         outcomes = [fold for t in trials for fold in t.user_attrs[FOLDS]]
         if callable(self.scoring):
@@ -590,22 +426,3 @@ class OCTSearchCV(BaseSearchCV):
         self.refit_time_ = time.perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-
-def _start_worker(parent):
-    """Prepare a worker process, before it is given a search."""
-    # Ctrl-C reaches all processes of a terminal; what follows is for the parent to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
-    start_tensorflow()
-
-
-def _work_apart(search, space, folds, lock):
-    """Work at the study of a search in a worker process."""
-    # Or samplers without a seed for each trial would all suggest the same.
-    search.study_.sampler.reseed_rng()
-    with (
-        quiet(silent=not search.verbose),
-        secrets_hidden(search.study_._storage),
-    ):
-        search._work(space, folds, turn=FileLock(lock))

@@ -1,4 +1,4 @@
-"""What to search: the report's grid, ready-made search spaces, and those in files."""
+"""Search spaces: the grid of the report, default spaces and spaces in files."""
 
 import json
 from typing import Any
@@ -8,24 +8,24 @@ from sklearn.pipeline import Pipeline
 
 from octsk.utils.json import read_json
 
-# The epochs of the report's list of results, net by net.
+# Numbers of epochs of each net in the report's list of results.
 _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
 
 
-# Sizes beside a net's own, as factors.
+# Sizes of a network as multiples of its default.
 _SIZES = (0.25, 0.5, 1, 2)
 
 
-# People write search spaces by hand.
+# A search space is written by hand, so a larger file is not one.
 _MAX_SPACE_BYTES = 2**20
 
 
 def report_grid_search(*, random_state=None, **params):
     """Make the search over the report's grid: nets, optimizers, epochs and augmentation.
 
-    Small with 5 or 10 epochs and Medium with 5 or 7, each with Adam or Nadam and with or
-    without augmentation: 16 candidates, among them the 12 of the report's list of
-    results.
+    The grid has 16 candidates: the Small net with 5 or 10 epochs and the Medium net with
+    5 or 7, each with Adam or Nadam and with or without augmentation. They include the 12
+    candidates in the report's list of results.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ def report_grid_search(*, random_state=None, **params):
         Seed of the nets.
     **params : dict
         Parameters of :class:`~sklearn.model_selection.GridSearchCV`, such as `cv` and
-        `n_jobs`. `scoring` is "balanced_accuracy" if not given.
+        `n_jobs`. The default of `scoring` is "balanced_accuracy".
 
     Returns
     -------
     sklearn.model_selection.GridSearchCV
-        The search, not fitted. Its estimator is a pipeline with one step, "net".
+        The unfitted search. Its estimator is a pipeline with one step, "net".
 
     References
     ----------
@@ -69,31 +69,31 @@ def report_grid_search(*, random_state=None, **params):
 
 
 def search_space(estimator, *, sizes=False):
-    """Return what to vary of an estimator, as Optuna distributions.
+    """Return the parameters of an estimator to vary, as Optuna distributions.
 
-    Of each octsk net in it: the learning rate, the optimizer, the batch size, half to
-    twice its epochs (unless they are "auto"), the dropout, the label smoothing, the class
-    weights, and the ranges of its augmentation if it has any. Of each
-    :class:`~octsk.OCTAugmenter` in it: the ranges.
+    For each octsk net in the estimator these are the learning rate, the optimizer, the
+    batch size, the epochs (from half to twice those of the net, unless they are "auto"),
+    the dropout, the label smoothing, the class weights, and the ranges of its augmentation
+    if it has any. For each :class:`~octsk.OCTAugmenter` they are the ranges.
 
     Parameters
     ----------
     estimator : estimator instance
-        A net, or a pipeline or other estimator that holds nets or augmenters.
+        A net, or a pipeline or other estimator that contains nets or augmenters.
     sizes : bool, default=False
-        Whether to vary `filters` and `dense_units` as well, from a quarter to twice the
-        net's own. Each size of a network is compiled anew, which takes seconds.
+        Whether to vary `filters` and `dense_units` as well, from a quarter to twice those
+        of the net. Each size of a network has to be compiled, which takes seconds.
 
     Returns
     -------
     dict of str to optuna distribution or list
-        By name of parameter; a list holds values to choose from. To change one, put
-        another in its place: ``search_space(net) | {"epochs": [4, 8]}``.
+        Distributions by name of parameter; a list contains the values to choose from. To
+        replace one, write for example ``search_space(net) | {"epochs": [4, 8]}``.
 
     Raises
     ------
     ValueError
-        If there is no net and no augmenter in the estimator.
+        If the estimator contains neither a net nor an augmenter.
 
     Examples
     --------
@@ -134,10 +134,10 @@ def _net_space(net, sizes):
 
     space: dict[str, Any] = {
         "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
-        # Of a kind: their learning rates can be compared.
+        # Similar optimizers, whose learning rates are comparable.
         "optimizer": CategoricalDistribution(("adam", "adamw", "nadam")),
         "batch_size": IntDistribution(16, 128, log=True),
-        # In steps, since the network is compiled anew for each value of these two.
+        # These two have few values, since the network is compiled for each of them.
         "dropout": FloatDistribution(0.0, 0.5, step=0.125),
         "label_smoothing": FloatDistribution(0.0, 0.1, step=0.05),
         "class_weight": CategoricalDistribution((None, "balanced")),
@@ -170,9 +170,9 @@ def _augmenter_space():
 def read_search_space(path):
     """Read a search space from a JSON file.
 
-    The file holds an object with one entry for each parameter: a list of values to
-    choose from, or a distribution in Optuna's short form, an object of "type" ("float"
-    or "int"), "low", "high" and if need be "log" and "step".
+    The file contains an object with one entry for each parameter: a list of values to
+    choose from, or a distribution in Optuna's short form, which is an object with the keys
+    "type" ("float" or "int"), "low", "high" and optionally "log" and "step".
 
     Parameters
     ----------
@@ -182,14 +182,14 @@ def read_search_space(path):
     Returns
     -------
     dict of str to optuna distribution or list
-        The space, as :class:`~octsk.OCTSearchCV` takes it.
+        The space, for `param_distributions` of :class:`~octsk.OCTSearchCV`.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it holds no search space.
+        If it does not contain a search space.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where a study is kept: in memory, in a journal file or in a database."""
+"""Storage of a study: in memory, in a journal file or in a database."""
 
 import os
 import shlex
@@ -29,35 +29,35 @@ from sqlalchemy.exc import (
 
 from octsk.utils.urls import hide_secrets, hide_secrets_in
 
-# Seconds between two signs of life of a trial in a database (Optuna's documentation has
-# 60), by which other machines tell that a process was killed.
+# Seconds between two heartbeats of a trial in a database (as in Optuna's documentation), by
+# which other machines notice that a process was killed.
 _HEARTBEAT = 60
 
 
-# Seconds to wait when several processes make the tables of an empty database at once.
+# Seconds to wait if several processes create the tables of an empty database at once.
 _WAITS = (0.5, 1.0, 2.0)
 
 
 _DEFAULT_NAME = "octsk"
 
 
-# How each record of a journal begins.
+# The first bytes of each record of a journal.
 _RECORD = b'{"op_code":'
 
 
 def open_study(storage, name, *, sampler, pruner, directions):
-    """Return the study of that name in a storage, a new one if there is none.
+    """Open the study of this name in a storage, or create it if there is none.
 
     Parameters
     ----------
     storage : None, path, str or optuna.storages.BaseStorage
-        None for the memory of this process, or for a journal file of octsk's own where
-        the study has a name; the path of a journal file; the URL of a database; or a
-        storage.
+        The path of a journal file, the URL of a database, or a storage. With None, a
+        study with a name is kept in a journal file in octsk's data home, and a study
+        without a name in the memory of this process.
     name : str or None
         Name of the study.
     sampler, pruner : optuna sampler and pruner
-        Not kept by the storage.
+        Sampler and pruner, which the storage does not keep.
     directions : list of {"maximize", "minimize"}
         One for each objective.
 
@@ -69,7 +69,7 @@ def open_study(storage, name, *, sampler, pruner, directions):
     Raises
     ------
     ValueError
-        If the storage is none, or the study has other objectives.
+        If `storage` is not a storage, or the study has other objectives.
     """
     storage = _storage(storage, name)
     with secrets_hidden(storage):
@@ -84,8 +84,8 @@ def open_study(storage, name, *, sampler, pruner, directions):
     found = [direction.name.lower() for direction in study.directions]
     if found != directions:
         raise ValueError(
-            f"the study {study.study_name!r} has the directions {found}, this search "
-            f"{directions}: give another study_name or storage."
+            f"the study {study.study_name!r} has the directions {found}, but this search "
+            f"has {directions}: give another study_name or storage."
         )
     return study
 
@@ -122,9 +122,9 @@ def _database(url):
 
 
 def _check_database_address(url):
-    """Raise a ValueError for an address that SQLAlchemy would read in another way.
+    """Raise a ValueError for an address that SQLAlchemy would misread.
 
-    Its own errors, and those of the drivers, would show parts of a password.
+    The errors of SQLAlchemy and of the drivers would show parts of a password.
     """
     try:
         parts = make_url(url)
@@ -141,20 +141,20 @@ def _check_database_address(url):
 
 
 def _unusable(url, error):
-    """Return a ConnectionError of what is wrong with a database, without its secrets."""
+    """Return a ConnectionError that describes an error without the URL's secrets."""
     words = hide_secrets_in(getattr(error, "orig", None) or error, url)
     return ConnectionError(f"storage={hide_secrets(url)!r} cannot be used: {words}")
 
 
 @contextmanager
 def secrets_hidden(storage):
-    """Replace the errors of a database by one that shows neither user nor password."""
-    # Optuna keeps a database behind a cache.
+    """Replace errors of a database by one that shows neither user name nor password."""
+    # Optuna wraps the storage of a database in a cache.
     url = getattr(getattr(storage, "_backend", storage), "url", None)
     try:
         yield
     except Exception as error:
-        # Optuna may fail in another way while it handles an error of the database.
+        # Optuna may raise another error while it handles one of the database.
         cause: BaseException | None = error
         while cause and not isinstance(cause, SQLAlchemyError):
             cause = cause.__cause__ or cause.__context__
@@ -164,7 +164,7 @@ def secrets_hidden(storage):
 
 
 def _made_at_once(error):
-    """Say whether another process made the tables of an empty database meanwhile."""
+    """Return whether another process has just created the tables of the database."""
     return isinstance(error, IntegrityError) or (
         isinstance(error, DBAPIError) and "already exists" in str(error.orig)
     )
@@ -175,49 +175,49 @@ def _open_database(url):
         warnings.simplefilter("ignore", ExperimentalWarning)
         return RDBStorage(
             url,
-            # Of a computer that slept the server knows nothing any more.
+            # The server has closed the connections of a computer that slept.
             engine_kwargs={"pool_pre_ping": True},
             heartbeat_interval=_HEARTBEAT,
         )
 
 
 def dashboard_command(storage):
-    """Return the shell's command that opens optuna-dashboard on a storage."""
+    """Return the shell command that opens optuna-dashboard on a storage."""
     return shlex.join(["optuna-dashboard", hide_secrets(storage)])
 
 
 class _RepairingLock:
-    """Optuna's lock of a journal, which leaves its holder a journal of whole records.
+    """Optuna's lock of a journal, which also removes an incomplete last record.
 
-    A process that is killed may leave half a record. Optuna would write the next one
-    behind it, and then read neither.
+    A killed process may leave an incomplete record. Optuna would append the next record
+    to it and could then read neither.
     """
 
     def __init__(self, path):
         self._path = path
-        # Windows lets only administrators make symbolic links.
+        # On Windows, only administrators can create symbolic links.
         lock_class = JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock
         self._lock = lock_class(str(path))
 
     def acquire(self):
-        """Take the lock, and cut off half a record at the end."""
+        """Acquire the lock, and remove an incomplete record at the end."""
         acquired = self._lock.acquire()
         _cut_torn_record(self._path)
         return acquired
 
     def release(self):
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
 
 def _journal(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Workers may have another working folder.
+    # Workers may have another working directory.
     path = path.absolute()
     lock = _RepairingLock(path)
     if path.exists():
         _check_journal(path)
-    # Optuna wants no more of a lock, but has no public name for its class.
+    # The two methods suffice for Optuna, whose base class of locks is not public.
     backend = JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
     return JournalStorage(backend)
 

@@ -1,4 +1,4 @@
-"""What Optuna does for a search: suggests, and keeps the trials."""
+"""Run an Optuna study in one or several processes, and count its trials."""
 
 import math
 import os
@@ -14,9 +14,6 @@ from pathlib import Path
 from types import NoneType
 
 import optuna
-from optuna.distributions import (
-    check_distribution_compatibility,
-)
 from optuna.exceptions import ExperimentalWarning, TrialPruned, UpdateFinishedTrialError
 from optuna.storages import (
     InMemoryStorage,
@@ -27,85 +24,27 @@ from optuna.trial import TrialState
 from octsk.model_selection.storage import secrets_hidden
 from octsk.utils.files import acquire_lock, is_locked
 
-# What a trial keeps beside Optuna's own record.
+# User attributes in which a trial keeps what Optuna itself does not record.
 FOLDS = "folds"
 ERROR = "error"
 _PROCESS = "process"
-_QUESTION = "question"
-
-
-def check_question(study, question):
-    """See that a study is continued with what it was begun with.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        The study.
-    question : dict of str to str
-        What its scores depend on besides the parameters searched.
-
-    Raises
-    ------
-    ValueError
-        If the study was begun with something else.
-    """
-    begun = study.user_attrs.get(_QUESTION)
-    if begun is None:
-        study.set_user_attr(_QUESTION, question)
-    elif begun != question:
-        names = sorted(k for k in {*begun, *question} if begun.get(k) != question.get(k))
-        changes = "; ".join(f"{k} was {begun.get(k)}, is {question.get(k)}" for k in names)
-        raise ValueError(
-            f"the study {study.study_name!r} was begun with something else, so its scores "
-            f"cannot be compared with new ones ({changes}). Give another study_name or "
-            "storage to begin a new study."
-        )
-
-
-def check_space(study, space):
-    """See that what a study chose from is what is to be chosen from now.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        The study.
-    space : Space
-        What is to be varied now.
-
-    Raises
-    ------
-    ValueError
-        If a list of values has changed, which Optuna cannot continue with. Ranges may
-        change.
-    """
-    for trial in study.get_trials(deepcopy=False):
-        for name, before in trial.distributions.items():
-            now = space.distributions.get(name, before)
-            try:
-                check_distribution_compatibility(before, now)
-            except ValueError:
-                raise ValueError(
-                    f"the study {study.study_name!r} was begun with {name!r} from "
-                    f"{before}; now it is from {now}. Give another study_name or storage "
-                    "to begin a new study."
-                ) from None
 
 
 def is_shared(study):
-    """Say whether other processes can work at a study: not where it is in the memory."""
+    """Return whether other processes can share a study, which one in memory excludes."""
     return not isinstance(study._storage, InMemoryStorage)
 
 
 def end_with(parent):
-    """End this process when its parent ends, be it that it is killed.
+    """End this process as soon as its parent ends, even if the parent is killed.
 
-    A worker would go on with the study, and the search that is started again has workers
-    of its own.
+    Otherwise a worker would continue the study beside the workers of the search that is
+    started again.
 
     Parameters
     ----------
     parent : int
-        The parent's process id.
+        Process id of the parent.
     """
 
     def watch():
@@ -117,16 +56,17 @@ def end_with(parent):
 
 
 class _Watched:
-    """An objective that keeps what it raised, which Optuna loses with a lost trial.
+    """An objective that keeps its last error, which Optuna drops if the trial is lost.
 
     Parameters
     ----------
     objective : callable
-        Called with each trial.
+        Function called with each trial.
     worker : str
-        Name of the lock that this worker holds, for other processes to look at.
+        Name of the lock that this worker holds, by which other processes see that it
+        is alive.
     begun : callable
-        Called without arguments as soon as a trial is signed.
+        Function called without arguments as soon as the name is stored in a trial.
     """
 
     def __init__(self, objective, worker, begun):
@@ -149,26 +89,28 @@ class _Watched:
 
 
 def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
-    """Try parameters until a study has its trials, whatever becomes of one of them.
+    """Run trials until a study has all of them, even if some are lost.
 
     Other processes fail a trial whose process gives no sign of life, such as that of a
-    computer that slept. Where it lives after all, Optuna's own loop would end.
+    computer that slept. If that process is alive after all, its trial is lost, and
+    Optuna's own loop would end.
 
     Parameters
     ----------
     study : optuna.Study
         The study.
     objective : callable
-        Called with each trial.
+        Function called with each trial.
     n_trials : int
-        Trials that the study has in the end, see `n_taken`.
+        Number of trials that the study has in the end; see `n_taken`.
     timeout : float or None
-        Seconds after which no trial is begun any more.
+        Seconds after which no new trial starts.
     callbacks : list of callable
-        Called with the study and the trial after each trial.
+        Functions called with the study and the trial after each trial.
     turn : context manager
-        Held from the count of the trials until the next is begun: a lock that other
-        workers have, too, or they would count as many and begin one more.
+        Lock that the workers share. It is held while the trials are counted and the next
+        one is started. Otherwise two workers could count the same number and start one
+        trial too many.
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
     worker = uuid.uuid4().hex
@@ -183,7 +125,7 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
                 study.stop()
 
         watched = _Watched(objective, worker, begun=held.close)
-        # A worker that was slow to start may find that others have done them all.
+        # A worker that started slowly may find that the others have run all trials.
         while not is_done() and (left := end - time.monotonic()) > 0:
             try:
                 study.optimize(watched, timeout=left, callbacks=[*callbacks, stop])
@@ -205,17 +147,17 @@ def _warn_of_lost_trial(watched):
 
 
 def _is_of_lost_trial(error):
-    """Say whether Optuna means that a trial was ended by another process."""
+    """Return whether an error of Optuna means that another process ended the trial."""
     return isinstance(error, UpdateFinishedTrialError) or bool(
         re.fullmatch(r"Cannot tell a \w+ trial\.", str(error))
     )
 
 
 def _lock_of(study, worker):
-    """Return the path that a worker locks while it works at a study.
+    """Return the path that a worker locks while it runs trials of a study.
 
-    All machines that share the folder of a journal see the lock beside it. With any other
-    storage it is one of this machine.
+    The lock of a journal lies beside it, so that all machines that share the folder see
+    it. With any other storage, only processes of this machine see the lock.
     """
     journal = _journal_of(study)
     if journal is None:
@@ -228,21 +170,21 @@ def _journal_of(study):
 
 
 def _is_in_work(study, trial):
-    """Say whether a process works at a running trial: yes, no, or None if unknown."""
+    """Return whether the process of a running trial is alive, or None if unknown."""
     worker = trial.user_attrs.get(_PROCESS, {}).get("lock")
     if worker is None:
         return None
-    with suppress(PermissionError):  # of another user's lock
+    with suppress(PermissionError):  # if the lock belongs to another user
         held = is_locked(_lock_of(study, worker))
         if held is not None or _journal_of(study):
             return bool(held)
-    # On another machine: of a database, trials without a sign of life have been failed.
+    # The process is on another machine. With heartbeats, dead trials have been failed.
     interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
     return True if interval() is not None else None
 
 
 def fail_ended(study):
-    """Fail the trials of processes that have ended.
+    """Mark the trials of processes that have ended as failed.
 
     Parameters
     ----------
@@ -252,7 +194,7 @@ def fail_ended(study):
     Returns
     -------
     set of int
-        Numbers of the trials that are in work.
+        Numbers of the trials that are running.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -263,17 +205,18 @@ def fail_ended(study):
         if is_in_work:
             in_work.add(trial.number)
         elif is_in_work is False:
-            # Another process may be quicker.
+            # Another process may have done it already.
             with suppress(UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     return in_work
 
 
 def n_taken(study):
-    """Return how many trials are finished or in work.
+    """Return how many trials are finished or running.
 
-    Finished are those that were completed or pruned or that failed by themselves. Trials
-    of processes that have ended are failed first; they do not count.
+    Finished trials are those that were completed or pruned, or that failed with an error
+    of their own. Trials of processes that have ended are marked as failed first and do
+    not count.
     """
     in_work = fail_ended(study)
     trials = study.get_trials(deepcopy=False)
@@ -281,10 +224,10 @@ def n_taken(study):
 
 
 def report_scores(trial, scores):
-    """Tell Optuna's terminators the scores of a trial's folds, where Optuna has them."""
+    """Report the scores of the folds of a trial to Optuna's terminators, if available."""
     try:
         from optuna.terminator import report_cross_validation_scores
-    except ImportError:  # to go in Optuna 6
+    except ImportError:  # Optuna 6 will remove them
         return
     if len(scores) > 1:
         with warnings.catch_warnings():
@@ -293,25 +236,25 @@ def report_scores(trial, scores):
 
 
 def ended_trials(study):
-    """Return the trials that run no more, in the order in which they ended."""
+    """Return the trials that have ended, in the order in which they ended."""
     trials = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
     return sorted(trials, key=lambda trial: trial.datetime_complete)
 
 
 def counts(trial):
-    """Say whether a finished trial is one of those asked for; one killed is not."""
+    """Return whether a finished trial counts towards `n_trials`; a killed one does not."""
     return is_evaluated(trial) or trial.state == TrialState.PRUNED
 
 
 def is_evaluated(trial):
-    """Say whether a trial was fitted on all folds, be it that it failed on one."""
+    """Return whether a trial was tried on all folds, even if it failed on some."""
     by_itself = trial.state == TrialState.COMPLETE or ERROR in trial.user_attrs
     return trial.state.is_finished() and by_itself and FOLDS in trial.user_attrs
 
 
 @contextmanager
 def quiet(silent):
-    """Keep Optuna's words to itself, if `silent`."""
+    """Suppress Optuna's log messages below errors within the block, if `silent`."""
     before = optuna.logging.get_verbosity()
     if silent:
         optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -14,6 +14,7 @@ import numpy as np
 
 from octsk._version import __version__
 from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
+from octsk.utils.idle_params import IDLE_IN_FITS
 from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
@@ -23,17 +24,6 @@ _NAMING = {"name", "keras_history", "input_layers", "output_layers"}
 
 # Bytes of an array that are hashed at a time.
 _PART_BYTES = 16 * 2**20
-
-# Parameters that change neither the course of a fit nor the weights it ends with.
-_IDLE = {
-    "callbacks",
-    "checkpoint_dir",
-    "class_prior",
-    "random_state",
-    "test_time_augmentation",
-    "verbose",
-    "warm_start",
-}
 
 
 def describe_arrays(**arrays) -> dict[str, Any]:
@@ -46,7 +36,7 @@ def describe_settings(estimator) -> dict[str, Any]:
     settings = {
         name: jsonable(value)
         for name, value in estimator.get_params(deep=False).items()
-        if name not in _IDLE
+        if name not in IDLE_IN_FITS
     }
     if not isinstance(estimator.optimizer, str):
         config = estimator.optimizer.get_config()

@@ -1,0 +1,24 @@
+"""Parameters of estimators by name that may differ between two parts of one computation.
+
+A study, a benchmark or a fit that is continued must have the parameters that it was begun
+with, except for these.
+"""
+
+# They change nothing but the messages and files that a fit writes.
+_IDLE = {"checkpoint_dir", "verbose"}
+
+# In a search. The parameters of the `steps` of a pipeline have names of their own.
+IDLE_IN_STUDIES = _IDLE | {"callbacks", "n_jobs", "steps"}
+
+# In a benchmark, whose seeds replace `random_state`.
+IDLE_IN_BENCHMARKS = _IDLE | {"random_state"}
+
+# In a fit that continues from a checkpoint, which holds the state of its random numbers.
+# The others change the predictions of a fitted net only, or nothing.
+IDLE_IN_FITS = _IDLE | {
+    "callbacks",
+    "class_prior",
+    "random_state",
+    "test_time_augmentation",
+    "warm_start",
+}
