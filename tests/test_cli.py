@@ -32,7 +32,17 @@ from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
 
-COMMANDS = ["benchmark", "tune", "train", "evaluate", "predict", "fetch", "info"]
+COMMANDS = [
+    "benchmark",
+    "tune",
+    "train",
+    "evaluate",
+    "predict",
+    "import",
+    "check",
+    "fetch",
+    "info",
+]
 OCT_CLASSES = [
     "choroidal neovascularization",
     "diabetic macular edema",

@@ -25,7 +25,7 @@ from octsk.benchmark._run import (
     _takes,
 )
 from octsk.benchmark.record import begun, make_plan, set_checkpoint_dir
-from octsk.datasets._splits import warn_of_shared_groups
+from octsk.datasets._check_splits import warn_of_findings
 from octsk.evaluation._evaluate import _check_mapping, _evaluate
 from octsk.evaluation._report import (
     BenchmarkReport,
@@ -51,6 +51,7 @@ def run_benchmark(
     corruptions: bool = False,
     output_dir: str | os.PathLike | None = None,
     resume: bool = False,
+    strict: bool = False,
     on_event: Callable[..., None] | None = None,
 ) -> BenchmarkRun:
     """Train each classifier with each seed, and evaluate it on the test split.
@@ -66,7 +67,8 @@ def run_benchmark(
     dataset : Bunch
         With ``train``, ``test`` and, if there is one, ``val``, each a Bunch with
         ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns. A warning
-        names patients (``groups``) that have images in more than one split.
+        says what `octsk.datasets.check_splits` finds, such as patients (``groups``) or
+        images that are in more than one split.
     seeds : sequence of int, default=(0,)
         One training of each classifier for each. Several show the spread between
         trainings, which is large for small nets.
@@ -82,6 +84,8 @@ def run_benchmark(
     resume : bool, default=False
         Whether `output_dir` may hold the same run, not finished: trainings that are done
         are not repeated, and that under way goes on from its last epoch.
+    strict : bool, default=False
+        Whether to raise an error instead of the warning about `dataset`.
     on_event : callable, default=None
         Called as ``on_event(kind, net=..., seed=..., index=..., total=..., ...)`` for
         a progress display. ``index`` counts trainings from 0 to ``total`` - 1. Kinds:
@@ -105,7 +109,8 @@ def run_benchmark(
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
         file name, `dataset` lacks its training or test split, a group of the test split
-        is missing, its images cannot be corrupted, or `output_dir` holds a run of other
+        is missing, its images cannot be corrupted, the checks find something (with
+        `strict`), or `output_dir` holds a run of other
         classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
@@ -135,24 +140,26 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
-    warn_of_shared_groups(dataset)
+    found = warn_of_findings(dataset, strict=strict)
     if corruptions:
         _check_test_corruptible(dataset)
     run = BenchmarkRun(
         seeds=seeds,
-        training=_training_info(dataset),
+        training={**_training_info(dataset), "findings": found.sentences},
         dataset=dataset,
         plan=make_plan(estimators, dataset, seeds, corruptions=corruptions),
     )
+    # For the remarks beside the figures.
+    checked = {**dataset, "shared_images": found.shared_images}
     if output_dir is None:
-        _train_all(run, estimators, dataset, None, on_event)
+        _train_all(run, estimators, checked, None, on_event)
         return run
     folder = Path(output_dir)
     record, checkpoints = folder / "run.json", folder / "checkpoints"
     if not (resume and record.exists()) and not _holds_only(folder, leftovers_of(record)):
         _new_folder(folder)
     with begun(record, run.plan, checkpoints, resume=resume):
-        _train_all(run, estimators, dataset, folder, on_event)
+        _train_all(run, estimators, checked, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
         for file in [path for path in folder.rglob("*") if path.is_file()]:

@@ -3,7 +3,12 @@
 import typer
 
 from octsk.cli._options import Net
-from octsk.cli._own_data import holds_image_files, load_own, split_by_patient
+from octsk.cli._own_data import (
+    FILES_ALONE,
+    holds_image_files,
+    load_own,
+    split_by_patient,
+)
 from octsk.utils.tensorflow import start_tensorflow
 
 # Number of phantoms: a twelfth of OCTMNIST's images, since they only serve for trying out.
@@ -40,16 +45,14 @@ def load_data(
             "--size cannot be used with an npz file as --data, since it has its own image "
             "size"
         )
-    if not of_files and (groups is not None or fit is not None):
-        raise typer.BadParameter(
-            "--groups and --fit can only be used with a folder or a CSV file as --data"
-        )
+    if data is None and (groups is not None or fit is not None):
+        raise typer.BadParameter(FILES_ALONE)
     if of_files:
         return _load_files(data, size, data_home, out, split, groups, fit)
     if data is not None:
         if split is not None:
             return octsk.load_medmnist(data, split=split)
-        return load_own(data, out)
+        return load_own(data, out, groups=groups, fit=fit)
     if phantoms:
         return draw_phantoms(size or 28, out, split)
     return octsk.fetch_medmnist(
@@ -65,9 +68,7 @@ def _load_files(path, size, data_home, out, split, groups, fit):
     """Load a folder or a CSV file of images, whole or one split of it."""
     from octsk.datasets._splits import shared_groups, warn_of_shared_groups
 
-    images = load_own(
-        path, out, size=size, groups=groups, fit=fit, data_home=data_home
-    )
+    images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
     if split is None:
         return split_by_patient(images, out)
     if "train" not in images:

@@ -49,8 +49,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="An npz file in MedMNIST's layout; or image files, as a folder of classes or a "
-        "CSV file.",
+        help="An npz file in MedMNIST's layout; or image files, as a folder of classes or "
+        "a CSV file.",
     ),
 ]
 

@@ -3,12 +3,16 @@
 import warnings
 from pathlib import Path
 
+import typer
+
 # Columns that are taken for the patient and the split of a CSV file if none is named.
 _PATIENT_COLUMNS = ("patient", "patient_id", "group")
 _SPLIT_COLUMN = "split"
 
 # Shares of the images where a folder or CSV file has no splits, and their seed.
 TEST, VAL, SEED = 0.2, 0.1, 0
+
+FILES_ALONE = "--groups and --fit can only be used with a folder or a CSV file of images"
 
 
 def holds_image_files(path: Path) -> bool:
@@ -53,6 +57,7 @@ def load_labelled(
 def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
     """Return a data set with splits: those that it has, or new ones by patient."""
     import octsk
+    from octsk.datasets._splits import SplitWarning
 
     if "train" in images:
         return images
@@ -68,7 +73,10 @@ def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
         f"{images.name} has no splits: it is split by patient, {test:.0%} for testing and "
         f"{val:.0%} for validation (seed {seed})"
     )
-    return octsk.split_by_group(images, test=test, val=val, random_state=seed)
+    with warnings.catch_warnings():
+        # The checks of the splits say the same.
+        warnings.simplefilter("ignore", SplitWarning)
+        return octsk.split_by_group(images, test=test, val=val, random_state=seed)
 
 
 def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=None):
@@ -85,6 +93,8 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
             path, out=out, groups=groups, size=size, fit=fit, data_home=data_home
         )
         return images if images.groups is None else split_by_patient(images, out)
+    if groups is not None or fit is not None:
+        raise typer.BadParameter(FILES_ALONE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SplitWarning)
         return octsk.load_medmnist(path)

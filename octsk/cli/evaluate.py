@@ -14,6 +14,8 @@ from octsk.cli._options import (
     DataHomeOption,
     DataOption,
     DatasetOption,
+    FitOption,
+    GroupsOption,
     JsonOption,
     ModelArgument,
     OverwriteOption,
@@ -37,6 +39,8 @@ def evaluate(
     dataset: DatasetOption = None,
     phantoms: PhantomsOption = False,
     size: SizeOption = None,
+    groups: GroupsOption = None,
+    fit: FitOption = None,
     data_home: DataHomeOption = None,
     split: Annotated[
         Split, typer.Option(metavar="train|val|test", help="Split to evaluate on.")
@@ -64,7 +68,12 @@ def evaluate(
 
     out = Output(as_json, quiet)
     old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
-    images = load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
+    images = load_data(
+        *(data, dataset, phantoms, size, data_home, out),
+        split=str(split),
+        groups=groups,
+        fit=fit,
+    )
     classifier = load_model(model)
     report = octsk.evaluate(
         classifier,

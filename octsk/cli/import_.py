@@ -110,7 +110,9 @@ def import_(
     if not holds_image_files(source):
         # It says what the file is.
         source.stat()
-        raise ValueError(f"{source} is neither a folder nor a CSV file{_what_it_is(source)}")
+        raise ValueError(
+            f"{source} is neither a folder nor a CSV file{_what_it_is(source)}"
+        )
     images = load_labelled(
         source,
         out=out,
@@ -164,7 +166,7 @@ def _counts(part, images) -> dict:
     return {
         "images": len(part.target),
         "patients": None if part.groups is None else len(np.unique(part.groups)),
-        **{"by_class": dict(zip(images.target_names, numbers, strict=True))},
+        "by_class": dict(zip(images.target_names, numbers, strict=True)),
     }
 
 

@@ -196,7 +196,8 @@ def _classes_in(folder: Path, label_of) -> dict[str, list[Path]]:
         raise ValueError(
             f"{printable(folder)} has {len(loose):,} image files "
             f"({first_few([one.name for one in loose])}) outside the folders of classes; "
-            "the folder that an image lies in tells its class"
+            "the folder that an image lies in tells its class. With groups='kermany', "
+            "names such as CNV-1016042-1.jpeg do"
         )
     if not loose:
         return {label: _images_of_class(one) for label, one in folders.items()}

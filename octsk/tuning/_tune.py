@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -19,7 +20,8 @@ from octsk.benchmark._runner import (
     _seeded,
     run_benchmark,
 )
-from octsk.datasets._splits import warn_of_shared_groups
+from octsk.datasets._check_splits import warn_of_findings
+from octsk.datasets._splits import SplitWarning
 from octsk.evaluation._evaluate import _check_mapping, _describe
 from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
@@ -36,6 +38,7 @@ def tune(
     seeds: Sequence[int] = (0,),
     corruptions: bool = False,
     output_dir: str | os.PathLike | None = None,
+    strict: bool = False,
     on_trials: Callable[[OCTSearchCV], None] | None = None,
     on_event: Callable[..., None] | None = None,
 ) -> TuningRun:
@@ -55,8 +58,8 @@ def tune(
     dataset : Bunch
         With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
         ``data``, ``target`` and possibly ``groups``: what
-        `octsk.datasets.load_medmnist` returns. A warning names patients (``groups``)
-        that have images in more than one split.
+        `octsk.datasets.load_medmnist` returns. A warning says what
+        `octsk.datasets.check_splits` finds.
     seeds : sequence of int, default=(0,)
         Seeds of the trainings after the search, one each of the default and the tuned
         estimator. The tuned one of the first is kept.
@@ -64,6 +67,8 @@ def tune(
         As in `octsk.benchmark.run_benchmark`, of these trainings.
     output_dir : path-like, default=None
         New or empty folder, to which `TuningRun.save` writes.
+    strict : bool, default=False
+        As in `octsk.benchmark.run_benchmark`.
     on_trials : callable, default=None
         Called with the search now and then while its `study_` goes on, and when it has
         ended. For a progress display; in a thread of its own.
@@ -106,7 +111,7 @@ def tune(
         _check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
-    warn_of_shared_groups(dataset)
+    found = warn_of_findings(dataset, strict=strict)
     groups = train.get("groups")
     params = search.get_params(deep=False)
     params |= {"refit": False, "cv": _splitter(search.cv, groups)}
@@ -123,13 +128,15 @@ def tune(
         estimator = _seeded(tuned, seeds[0])
         _fit(estimator, dataset)
     else:
-        run = run_benchmark(
-            {DEFAULT: given, TUNED: tuned},
-            dataset,
-            seeds=seeds,
-            corruptions=corruptions,
-            on_event=on_event,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SplitWarning)  # told before the search
+            run = run_benchmark(
+                {DEFAULT: given, TUNED: tuned},
+                dataset,
+                seeds=seeds,
+                corruptions=corruptions,
+                on_event=on_event,
+            )
         estimator = run.estimators[TUNED]
     info = _describe(dataset, "train")
     names = info["target_names"]
@@ -142,6 +149,7 @@ def tune(
             "synthetic": bool(info["synthetic"]),
             "n_train": len(train["target"]),
             "n_groups": None if groups is None else len(np.unique(groups)),
+            "findings": found.sentences,
         },
         class_names=None if names is None else [str(name) for name in names],
         dataset=dataset,
