@@ -1,7 +1,10 @@
 """A user's own images in the commands: octsk import, octsk check and --data."""
 
 import json
+import re
+import shlex
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import octsk
+from docs._parts.blocks import run
 from octsk.cli import _app as cli
+
+PAGE = Path(__file__).parent.parent / "docs" / "user_guide" / "your_own_scans.md"
 
 # The commands show them as lines of their own.
 pytestmark = pytest.mark.filterwarnings("default::UserWarning")
@@ -243,3 +249,27 @@ def test_real_scans_come_back_through_the_commands(data_folder, folder):
         np.testing.assert_array_equal(
             loaded[part].groups, original[part].groups[rows].astype(str)
         )
+
+
+def test_the_commands_of_the_page_do_what_its_python_does(folder):
+    run(PAGE)
+    [block] = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    lines = [shlex.split(line) for line in block.splitlines()]
+    assert [line[1] for line in lines] == ["import", "check", "train", "evaluate"]
+    (folder / "scans.octsk").unlink()
+    for _, command, *words in lines:
+        octsk_command(command, *words, *(["--epochs", 1] if command == "train" else []))
+    assert (folder / "report" / "report.json").is_file()
+
+
+def test_info_shows_and_clears_the_decoded_images(scans, folder, monkeypatch):
+    from octsk.cli import info
+
+    monkeypatch.setattr(info, "start_tensorflow", lambda: None)
+    home = folder / "home"
+    octsk.load_image_folder(scans, cache=True, size=64, data_home=home)
+    kept = octsk_command("info", "--data-home", home).stdout
+    assert re.search(r"^decoded images +0\.2 MB$", kept, re.M)
+    cleared = octsk_command("info", "--data-home", home, "--clear-cache").stdout
+    assert re.search(r"^decoded images +0\.0 MB \(0\.2 MB were removed\)$", cleared, re.M)
+    assert not (home / "image_cache").exists()

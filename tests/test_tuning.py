@@ -210,7 +210,8 @@ def test_tables_show_the_settings_that_the_trainings_had(tmp_path):
         n_trials=1,
         cv=2,
     )
-    train, test = Bunch(data=X, target=y), Bunch(data=X, target=y)
+    other, _ = toy_images(n=36, seed=1)
+    train, test = Bunch(data=X, target=y), Bunch(data=other, target=y)
     run = tune(search, dataset(train=train, test=test))
     rows = [line.split()[:3] for line in run.to_text().splitlines()]
     assert ["learning_rate", "0.01", "0.001"] in rows

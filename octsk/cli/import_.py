@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from octsk.cli._app import app
@@ -102,6 +101,8 @@ def import_(
     patient. The file, in MedMNIST's layout, also holds the patients, the file names and the
     class names; --data of the other commands takes it.
     """
+    import numpy as np
+
     import octsk
     from octsk.utils.files import check_output
 
@@ -162,6 +163,8 @@ def _below(file: str, source: Path) -> str:
 
 
 def _counts(part, images) -> dict:
+    import numpy as np
+
     numbers = np.bincount(part.target, minlength=len(images.target_names)).tolist()
     return {
         "images": len(part.target),
