@@ -4,6 +4,7 @@ from . import benchmark as benchmark
 from . import classifiers as classifiers
 from . import corruptions as corruptions
 from . import datasets as datasets
+from . import evaluation as evaluation
 from . import inspection as inspection
 from . import metrics as metrics
 from . import model_selection as model_selection
@@ -27,6 +28,7 @@ from .datasets import load_medmnist as load_medmnist
 from .datasets import make_oct_phantoms as make_oct_phantoms
 from .datasets import save_medmnist as save_medmnist
 from .datasets import split_by_group as split_by_group
+from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .inspection import ExplanationDisplay as ExplanationDisplay
 from .inspection import grad_cam as grad_cam

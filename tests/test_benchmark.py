@@ -922,7 +922,7 @@ def _visible_axes(figure):
 
 
 def test_figure_shows_published_rows_only_where_comparable():
-    from octsk.reporting._benchmark_figure import benchmark_figure
+    from octsk.reporting.benchmark_figure import benchmark_figure
 
     comparable = run_benchmark({"net": Net()}, _official_octmnist(), seeds=[0, 1])
     words = _words(benchmark_figure(comparable))
@@ -936,7 +936,7 @@ def test_figure_shows_published_rows_only_where_comparable():
 
 
 def test_figure_draws_each_seed_where_it_belongs():
-    from octsk.reporting._benchmark_figure import benchmark_figure
+    from octsk.reporting.benchmark_figure import benchmark_figure
 
     run = run_benchmark({"net": Net()}, _dataset(), seeds=[0, 1, 2])
     figure = benchmark_figure(run)
@@ -951,7 +951,7 @@ def test_figure_draws_each_seed_where_it_belongs():
 
 
 def test_figure_of_many_classes_and_one_epoch():
-    from octsk.reporting._benchmark_figure import benchmark_figure
+    from octsk.reporting.benchmark_figure import benchmark_figure
 
     run = run_benchmark({"net": Net()}, _dataset(counts=(9,) * 8))
     run.first.history = {"loss": [1.0], "accuracy": [0.5]}
@@ -963,7 +963,7 @@ def test_figure_of_many_classes_and_one_epoch():
 
 
 def test_figure_without_history_or_with_an_empty_class():
-    from octsk.reporting._benchmark_figure import benchmark_figure
+    from octsk.reporting.benchmark_figure import benchmark_figure
 
     dataset = _dataset()
     dataset.test = _split((30, 30, 0, 30), split="test")
@@ -975,7 +975,7 @@ def test_figure_without_history_or_with_an_empty_class():
 def test_import_is_light():
     code = (
         "import sys, octsk.benchmark, octsk.plots._image_grid\n"
-        "import octsk.reporting._benchmark_figure\n"
+        "import octsk.reporting.benchmark_figure\n"
         "print({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

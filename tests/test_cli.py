@@ -982,7 +982,7 @@ def test_data_whose_file_name_is_no_text_are_evaluated(clinic, model, folder):
     result = octsk_command("evaluate", model, "--data", data, "-o", "e")
     assert r"caf\udce9\x1b[2J\n, test split" in result.stdout
     assert "\x1b" not in result.output
-    assert len(list(Path("e").iterdir())) == 5
+    assert len(list(Path("e").iterdir())) == 6
     assert r"caf\udce9\x1b[2J\n" in Path("e", "report.html").read_text(encoding="utf-8")
 
 
@@ -1204,7 +1204,8 @@ def test_json_of_train(named):
 def test_json_of_evaluate(model, clinic):
     printed = document("evaluate", model, "--data", clinic, "-o", "report")
     saved = json.loads(Path("report", "report.json").read_text())
-    assert set(saved) - set(printed) == {"octsk_report", "y_true", "y_score"}
+    of_each_image = {"y_true", "y_score", "filenames", "groups", "image_index"}
+    assert set(saved) - set(printed) == {"octsk_report", *of_each_image}
     for name in ("metrics", "intervals", "confusion_matrix", "data"):
         assert printed[name] == saved[name]
 
@@ -1344,3 +1345,52 @@ def test_start_of_tensorflow_that_fails_is_told_whole(monkeypatch, capfd):
         start_tensorflow()
     os.write(2, b"and stderr is back\n")
     assert capfd.readouterr().err == "the driver is broken\nand stderr is back\n"
+
+
+# --------------------------------------------------------------------------------------
+# Classes of the data and of the net
+# --------------------------------------------------------------------------------------
+
+
+def _with_class_names(path, clinic, names, order=range(4), **arrays):
+    """Write the scans of the clinic with class names, and labels in this order."""
+    with np.load(clinic) as file:
+        held = dict(file)
+    for split in ("train", "val", "test"):
+        held[f"{split}_labels"] = np.argsort(order)[held[f"{split}_labels"]]
+    np.savez(path, class_names=np.array(names)[[*order]], **held, **arrays)
+    return path
+
+
+def test_evaluate_puts_permuted_class_names_in_the_order_of_the_net(model, clinic, folder):
+    names = octsk.load(model).class_names_
+    figures = []
+    for order in ([0, 1, 2, 3], [2, 0, 3, 1]):
+        data = _with_class_names("own.npz", clinic, names, order)
+        report = document("evaluate", model, "--data", data)
+        assert report["class_names"] == names
+        assert report["remarks"] == []
+        figures.append((report["metrics"], report["confusion_matrix"]))
+    assert figures[0] == figures[1]
+
+
+def test_evaluate_refuses_or_maps_other_class_names(model, clinic, folder):
+    names = octsk.load(model).class_names_
+    own = ["wet AMD", "dry AMD", "normal", "hole"]
+    data = _with_class_names("own.npz", clinic, own)
+    message = error_line("evaluate", model, "--data", data)
+    assert f"the data set has {own}, the classifier has {names}" in message
+    words = (
+        *("--map", f"wet AMD={names[0]}+{names[1]}", "--map", f"normal={names[3]}"),
+        *("--map", "dry AMD=drusen", "-o", "external", "--quiet"),
+    )
+    result = octsk_command("evaluate", model, "--data", data, *words)
+    assert "warning: LEFT OUT of all figures" in result.stderr
+    report = json.loads(Path("external/report.json").read_text())
+    assert report["class_names"] == ["wet AMD", "dry AMD", "normal"]
+    assert report["left_out"] == {"hole": 12}
+    assert not [*Path("external").glob("*@*.csv")]
+    assert "hole (12 images)" in Path("external/report.html").read_text()
+    assert "must be THEIRS=OURS" in error_line(
+        "evaluate", model, "--data", data, "--map", "AMD", code=2
+    )

@@ -125,6 +125,7 @@ def test_commands_of_page_are_understood(page):
         "octsk",
         "octsk.benchmark",
         "octsk.datasets",
+        "octsk.evaluation",
         "octsk.metrics",
         "octsk.model_selection",
         "octsk.reporting",

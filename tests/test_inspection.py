@@ -14,8 +14,8 @@ from octsk.classifiers import BaseOCTNet
 from octsk.inspection._grad_cam import (
     _features,
     _graph,
-    _has_convolutions,
     _places,
+    has_convolutions,
 )
 from octsk.training._settings import seeded_layers
 
@@ -260,8 +260,8 @@ def test_a_net_without_convolution_is_refused(tiny):
         grad_cam(net, X)
     assert occlusion_sensitivity(net, X[:2]).shape == (2, 12, 12)
     # So that a page shows the one and not the other.
-    assert not _has_convolutions(net)
-    assert _has_convolutions(tiny[0])
+    assert not has_convolutions(net)
+    assert has_convolutions(tiny[0])
 
 
 # -- what both take ---------------------------------------------------------------------

@@ -707,3 +707,18 @@ def test_interval_refuses_bad_settings(changes, message):
         bootstrap_interval(
             **{"metric": "acc", "y_true": y_true, "y_score": y_score, **changes}
         )
+
+
+@pytest.mark.parametrize("metric", ["acc", "auc", lambda y, score: np.mean(score[y == 1])])
+def test_several_trainings_are_compared_by_their_mean(metric):
+    rng = np.random.default_rng(0)
+    y_true = np.arange(40) % 2
+    a, b = rng.random((2, 3, 40, 2))
+    settings = {"n_resamples": 20, "random_state": 0}
+    found = paired_bootstrap(metric, y_true, a, b[0], **settings)
+    single = [paired_bootstrap(metric, y_true, one, b[0], **settings) for one in a]
+    assert found.difference == pytest.approx(np.mean([one.difference for one in single]))
+    repeated = paired_bootstrap(metric, y_true, [a[0], a[0]], b[0], **settings)
+    assert repeated == pytest.approx(single[0])
+    with pytest.raises(ValueError, match="y_score must"):
+        paired_bootstrap("acc", y_true, np.empty((0, 40, 2)), b[0])

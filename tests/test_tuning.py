@@ -16,7 +16,7 @@ from sklearn.utils import Bunch
 import octsk
 from octsk import OCTSearchCV, SmallOCTNet
 from octsk.model_selection import read_search_space
-from octsk.reporting._tuning_figures import tuning_figures
+from octsk.reporting.tuning_figures import tuning_figures
 from octsk.tuning import tune
 
 SPACE = {

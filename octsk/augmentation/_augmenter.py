@@ -332,11 +332,10 @@ class OCTAugmenter(  # type: ignore[call-arg]
         return self._output(self._vary(images, np.arange(len(images)), rng), X)
 
     def _output(self, images, X):
-        images = images.reshape(_shape(X))
-        is_flat = images.ndim == 2
-        return (
-            _wrap_data_with_container("transform", images, X, self) if is_flat else images
-        )
+        images = images.reshape(as_array(X, "X").shape)
+        if images.ndim > 2:
+            return images
+        return _wrap_data_with_container("transform", images, X, self)
 
     @available_if(_resamples)
     def fit_resample(self, X, y):
@@ -384,7 +383,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         sources = [np.flatnonzero(n_variants > i) for i in rounds]
         self.sample_indices_ = np.concatenate([np.arange(len(images)), *sources])
         varied = self._vary(images, self.sample_indices_[len(images) :], rng)
-        more = np.concatenate([images, varied]).reshape(-1, *_shape(X)[1:])
+        more = np.concatenate([images, varied]).reshape(-1, *as_array(X, "X").shape[1:])
         adapter = ADAPTERS_MANAGER.adapters.get(type(X).__module__.split(".")[0])
         if adapter is not None:  # for pandas and polars
             more = adapter.create_container(more, more, list(X.columns))
@@ -496,7 +495,3 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
 # Make set_output available, which the class statement above has disabled.
 OCTAugmenter._sklearn_auto_wrap_output_keys = {"transform"}
-
-
-def _shape(X):
-    return as_array(X, "X").shape

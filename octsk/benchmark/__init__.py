@@ -6,6 +6,9 @@ score: every training run is reported.
 """
 
 from octsk.benchmark._run import BenchmarkRun
+from octsk.benchmark._runner import check_test_corruptible as check_test_corruptible
+from octsk.benchmark._runner import clone_with_seed as clone_with_seed
+from octsk.benchmark._runner import fit_timed as fit_timed
 from octsk.benchmark._runner import run_benchmark
 from octsk.evaluation import BenchmarkReport, evaluate
 from octsk.published import PublishedResult, published_results, why_not_comparable

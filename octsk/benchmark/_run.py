@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from octsk.evaluation._report import REPORT_FORMAT, BenchmarkReport
+from octsk.evaluation import REPORT_FORMAT, BenchmarkReport
 from octsk.evaluation.wording import (
     format_interval_note,
     format_split,
@@ -208,7 +208,7 @@ class BenchmarkRun:
 
     def _save_overview(self, folder: Path) -> None:
         from octsk.reporting import model_card
-        from octsk.reporting._benchmark_figure import benchmark_figure
+        from octsk.reporting.benchmark_figure import benchmark_figure
 
         write_json(folder / "run.json", self.to_dict())
         write_text(folder / "report.txt", self.to_text() + "\n")

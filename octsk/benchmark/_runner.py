@@ -25,10 +25,11 @@ from octsk.benchmark._run import (
     _takes,
 )
 from octsk.benchmark.record import begun, make_plan, set_checkpoint_dir
-from octsk.datasets._check_splits import warn_of_findings
-from octsk.evaluation._evaluate import _check_mapping, _evaluate
-from octsk.evaluation._report import (
+from octsk.datasets import warn_of_findings
+from octsk.evaluation import (
     BenchmarkReport,
+    check_dataset,
+    evaluate_split,
 )
 from octsk.utils.columns import check_groups
 from octsk.utils.files import (
@@ -142,7 +143,7 @@ def run_benchmark(
     _check_run(estimators, dataset, seeds)
     found = warn_of_findings(dataset, strict=strict)
     if corruptions:
-        _check_test_corruptible(dataset)
+        check_test_corruptible(dataset)
     run = BenchmarkRun(
         seeds=seeds,
         training={**_training_info(dataset), "findings": found.sentences},
@@ -179,7 +180,7 @@ def _train_all(run, estimators, dataset, folder, on_event) -> None:
         report, estimator = _done_before(folder, net, seed, corruptions)
         if report is None:
             report, estimator = _train(
-                _seeded(estimators[net], seed),
+                clone_with_seed(estimators[net], seed),
                 net,
                 seed,
                 dataset,
@@ -198,13 +199,13 @@ def _train(estimator, net, seed, dataset, folder, tell, corruptions):
     checkpointed = []
     if folder is not None:
         checkpointed = set_checkpoint_dir(estimator, folder / "checkpoints")
-    fit_seconds = _fit(estimator, dataset)
+    fit_seconds = fit_timed(estimator, dataset)
     for one in checkpointed:
         one.set_params(checkpoint_dir=None)
         fit_seconds += getattr(one, "_seconds_before", 0.0)
     tell("fit_end", estimator=estimator)
     test = dataset["test"]
-    report = _evaluate(estimator, test["data"], test["target"], dataset, seed=seed)
+    report = evaluate_split(estimator, test["data"], test["target"], dataset, seed=seed)
     rows = _corruption_rows(estimator, net, seed, test) if corruptions else None
     report = dataclasses.replace(
         report, name=net, fit_seconds=fit_seconds, corruptions=rows
@@ -260,7 +261,7 @@ def _ignore(kind, **info) -> None:
 
 
 def _check_run(estimators, dataset, seeds) -> None:
-    _check_mapping(dataset)
+    check_dataset(dataset)
     if not estimators:
         raise ValueError("estimators must name at least one classifier, got none.")
     words = [as_word(net) for net in estimators]
@@ -281,7 +282,7 @@ def _check_run(estimators, dataset, seeds) -> None:
         check_groups(test["groups"], len(test["target"]), "groups of the test split")
 
 
-def _check_test_corruptible(dataset) -> None:
+def check_test_corruptible(dataset) -> None:
     if dataset.get("test") is None:
         raise ValueError(
             f"corruptions=True needs a test split, and {dataset.get('name')!r} has none."
@@ -291,7 +292,7 @@ def _check_test_corruptible(dataset) -> None:
     check_corruptible(dataset["test"]["data"], "dataset.test.data")
 
 
-def _seeded(estimator, seed):
+def clone_with_seed(estimator, seed):
     """Return a clone with every `random_state` in it set to the seed."""
     estimator = clone(estimator)
     names = [
@@ -300,7 +301,7 @@ def _seeded(estimator, seed):
     return estimator.set_params(**dict.fromkeys(names, seed))
 
 
-def _fit(estimator, dataset) -> float:
+def fit_timed(estimator, dataset) -> float:
     """Fit on the training split and return the seconds that it took."""
     train, val = dataset["train"], dataset.get("val")
     validation = {}

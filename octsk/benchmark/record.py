@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from octsk.evaluation._report import MAX_BYTES, REPORT_FORMAT, checked_rows
+from octsk.evaluation import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.environment import environment
 from octsk.utils.files import acquire_lock
 from octsk.utils.formatting import shortened

@@ -66,7 +66,7 @@ def load_data(
 
 def _load_files(path, size, data_home, out, split, groups, fit):
     """Load a folder or a CSV file of images, whole or one split of it."""
-    from octsk.datasets._splits import shared_groups, warn_of_shared_groups
+    from octsk.datasets import shared_groups, warn_of_shared_groups
 
     images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
     if split is None:
@@ -82,7 +82,7 @@ def _load_files(path, size, data_home, out, split, groups, fit):
 
 
 def draw_phantoms(size, out, split=None):
-    from octsk.datasets._phantoms import draw_splits
+    from octsk.datasets import draw_splits
 
     wanted = PHANTOMS if split is None else {split: PHANTOMS[split]}
     with out.progress.status("Drawing synthetic scans"):
@@ -108,7 +108,7 @@ def load_model(path):
 
 def choose_net(net, images, out):
     """Return the net that is asked for, or the default one for the images, and say so."""
-    from octsk.datasets._registry import REGISTRY
+    from octsk.datasets import REGISTRY
 
     if net is not None:
         return net

@@ -34,8 +34,7 @@ def load_labelled(
 ):
     """Load the labelled images of a folder or a CSV file, without remarks on its splits."""
     import octsk
-    from octsk.datasets._csv_table import read_csv
-    from octsk.datasets._splits import SplitWarning
+    from octsk.datasets import SplitWarning, read_csv
 
     reading = {key: value for key, value in reading.items() if value is not None}
     reading["verbose"] = int(out.progress.is_terminal)
@@ -57,7 +56,7 @@ def load_labelled(
 def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
     """Return a data set with splits: those that it has, or new ones by patient."""
     import octsk
-    from octsk.datasets._splits import SplitWarning
+    from octsk.datasets import SplitWarning
 
     if "train" in images:
         return images
@@ -86,7 +85,7 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
     command trains on is not what another evaluates on.
     """
     import octsk
-    from octsk.datasets._splits import SplitWarning
+    from octsk.datasets import SplitWarning
 
     if holds_image_files(path):
         images = load_labelled(

@@ -226,7 +226,7 @@ def _print_run(run, record, from_run, folder, out):
 
 def _source_of(record, path):
     """Return the options (phantoms, dataset, size) for the data of a run."""
-    from octsk.datasets._registry import REGISTRY
+    from octsk.datasets import REGISTRY
 
     data = record["plan"]["data"]
     if data["synthetic"] and not data["file"]:

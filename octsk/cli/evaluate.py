@@ -56,6 +56,14 @@ def evaluate(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS+OURS",
+            help="Class of the data and the classes of the net that stand for it.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -82,6 +90,7 @@ def evaluate(
         dataset=images,
         split=str(split),
         seed=classifier.random_state,
+        class_map=_class_map(mapped, classifier),
     )
     if output is not None:
         _write_evaluation(output, report, classifier, images, model.name, old)
@@ -89,6 +98,22 @@ def evaluate(
     if output is not None:
         out.note(f"\nReport page: {output / 'report.html'}")
         out.note(f"Report, scores and model card in {output}")
+
+
+def _class_map(mapped, classifier) -> dict[str, list[str]] | None:
+    """Parse --map options such as AMD=CNV+drusen."""
+    known = [str(name) for name in classifier.class_names_ or classifier.classes_]
+    class_map: dict[str, list[str]] = {}
+    for words in mapped or []:
+        theirs, sign, ours = words.partition("=")
+        if not (theirs and sign and ours):
+            raise typer.BadParameter(
+                f"--map must be THEIRS=OURS, such as AMD=CNV+drusen; got {words!r}"
+            )
+        # A name may contain the sign itself.
+        names = [ours] if ours in known else ours.split("+")
+        class_map.setdefault(theirs, []).extend(names)
+    return class_map or None
 
 
 def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
@@ -99,11 +124,11 @@ def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
     FileExistsError
         If there are some and `overwrite` is False, or the folder holds other files.
     """
-    from octsk.evaluation._report import EVALUATION_FILE
+    from octsk.evaluation import EVALUATION_FILE
     from octsk.utils.files import check_new_folder, check_output
 
     files = [*folder.iterdir()] if folder.is_dir() else []
-    fixed = ("report.html", "report.txt", "report.json", "model_card.md")
+    fixed = ("report.html", "report.txt", "report.json", "scores.csv", "model_card.md")
     old = [f for f in files if f.name in fixed or EVALUATION_FILE.fullmatch(f.name)]
     check_new_folder(folder, old)
     for file in old:
@@ -117,6 +142,7 @@ def _write_evaluation(folder, report, classifier, images, file, old=()):
 
     with atomic_folder(folder, old) as new:
         report.to_json(new / "report.json")
+        report.to_csv(new / "scores.csv")
         if report.label_columns is not None:
             report.to_medmnist_csv(new)
         write_text(new / "report.txt", f"{report}\n")

@@ -37,8 +37,12 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Show versions, devices, the data folder and the nets."""
-    from octsk.datasets import clear_image_cache, get_data_home, image_cache_folder
-    from octsk.datasets._image_cache import cache_size
+    from octsk.datasets import (
+        cache_size,
+        clear_image_cache,
+        get_data_home,
+        image_cache_folder,
+    )
     from octsk.utils.environment import environment
 
     folder, sets, cached, cleared = None, {}, 0, 0

@@ -99,7 +99,7 @@ def train(
     """
     from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
-    from octsk.datasets._check_splits import warn_of_findings
+    from octsk.datasets import warn_of_findings
     from octsk.evaluation.params import resolved_params
     from octsk.utils.files import check_output, remove_temporaries
 

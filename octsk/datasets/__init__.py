@@ -2,4 +2,17 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+
+# Names that other packages of octsk use, but that are not part of the public interface.
+_INTERNAL = {
+    "REGISTRY",
+    "SplitWarning",
+    "cache_size",
+    "draw_splits",
+    "read_csv",
+    "shared_groups",
+    "warn_of_findings",
+    "warn_of_shared_groups",
+}
+__all__ = [name for name in _names if name not in _INTERNAL]

@@ -1,6 +1,19 @@
-"""Evaluation of a fitted classifier on a set of images."""
+"""Evaluation of a fitted classifier on a set of images, and comparison of classifiers.
 
+`__all__` lists the public names. The others are for the packages above this one.
+"""
+
+from octsk.evaluation._class_names import display_names as display_names
+from octsk.evaluation._compare import Comparison, compare
+from octsk.evaluation._evaluate import check_dataset as check_dataset
+from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
+from octsk.evaluation._evaluate import evaluate_split as evaluate_split
+from octsk.evaluation._evaluate import trained_on as trained_on
 from octsk.evaluation._report import BenchmarkReport
+from octsk.evaluation._report_file import MAX_BYTES as MAX_BYTES
+from octsk.evaluation._report_file import REPORT_FORMAT as REPORT_FORMAT
+from octsk.evaluation._report_file import checked_rows as checked_rows
+from octsk.evaluation._score_files import EVALUATION_FILE as EVALUATION_FILE
 
-__all__ = ["BenchmarkReport", "evaluate"]
+__all__ = ["BenchmarkReport", "Comparison", "compare", "evaluate"]

@@ -1,35 +1,32 @@
 """Evaluate a fitted classifier on a set of images."""
 
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import confusion_matrix, log_loss, recall_score
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from octsk.datasets._splits import shared_groups, warn_of_shared_groups
-from octsk.evaluation._report import WITH_INTERVAL, BenchmarkReport
+from octsk.datasets import shared_groups, warn_of_shared_groups
+from octsk.evaluation._class_names import display_names, last_step, match_classes
+from octsk.evaluation._figures import Resampling, measure
+from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation.params import resolved_params
-from octsk.metrics import (
-    bootstrap_interval,
-    expected_calibration_error,
-    interval_caveat,
-    medmnist_accuracy,
-    medmnist_auc,
-)
-from octsk.metrics.scores import encode_labels, get_classes, predict_indices
+from octsk.metrics.scores import get_classes
 from octsk.published import labels_of, why_not_comparable
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.environment import environment
 from octsk.utils.hashing import arrays_sha256
 from octsk.utils.json import jsonable
-from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_lengths
+
+_DEFAULT = Resampling()
+# What is taken from the evaluated split, or from the whole data set.
+_DESCRIPTION = (
+    *("name", "size", "synthetic", "sha256", "official"),
+    *("target", "target_names", "groups", "filenames"),
+)
 
 
 def evaluate(
@@ -44,6 +41,7 @@ def evaluate(
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
     random_state=0,
+    class_map: Mapping | None = None,
 ) -> BenchmarkReport:
     """Evaluate a fitted classifier on images that it was not trained on.
 
@@ -54,8 +52,10 @@ def evaluate(
     X : array-like
         Images, in any layout that the classifier takes.
     y : array-like of shape (n_samples,)
-        Their classes, all known to the classifier; a class of which there is no
-        image leaves the AUC undefined (nan).
+        Their classes: labels of `dataset`, or their names. Where the classifier and the
+        data set both have class names, classes are matched by name, in any order.
+        Otherwise labels are taken as they are, and the report says so. A class without
+        images leaves the AUC undefined (nan).
     dataset : Bunch, default=None
         Where the images come from: a data set of `octsk.datasets`, whole or the split
         itself, for its name, size, hash, class names, groups and whether it is
@@ -74,6 +74,12 @@ def evaluate(
         Of the intervals.
     random_state : int, RandomState instance or None, default=0
         Of the intervals.
+    class_map : mapping, default=None
+        For a data set with other classes than the classifier: class of the data set to
+        the class or classes of the classifier that stand for it, by name, such as
+        ``{"AMD": ["CNV", "drusen"]}``. Their probabilities are summed. Classes that are
+        not mentioned and have the same name on both sides stand for each other. Images
+        of all other classes are left out with a warning, and counted in the report.
 
     Returns
     -------
@@ -88,9 +94,9 @@ def evaluate(
     TypeError
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
-        If `X` and `y` differ in length, a label or group is missing, `y` holds a class
-        that the classifier has not been trained on, or `split` is not one of those
-        accepted or not `dataset`'s own.
+        If `X` and `y` differ in length, a label or group is missing, a class of an image
+        is not known to the classifier by its name or label, `class_map` is invalid, or
+        `split` is not one of those accepted or not `dataset`'s own.
 
     See Also
     --------
@@ -112,19 +118,24 @@ def evaluate(
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
     """
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     if groups is not None:
         dataset = {**(dataset or {}), split: {**info, "groups": groups}}
     warn_of_shared_groups(dataset)
-    intervals = {
-        "confidence_level": confidence_level,
-        "n_resamples": n_resamples,
-        "random_state": random_state,
-    }
-    return _evaluate(estimator, X, y, dataset, split, seed=seed, **intervals)
+    return evaluate_split(
+        estimator,
+        X,
+        y,
+        dataset,
+        split,
+        seed=seed,
+        class_map=class_map,
+        resampling=Resampling(confidence_level, n_resamples, random_state),
+        tell_names=True,
+    )
 
 
-def _evaluate(
+def evaluate_split(
     estimator,
     X,
     y,
@@ -132,60 +143,49 @@ def _evaluate(
     split="test",
     *,
     seed,
-    confidence_level=0.95,
-    n_resamples=2000,
-    random_state=0,
+    class_map=None,
+    resampling=_DEFAULT,
+    tell_names=False,
 ) -> BenchmarkReport:
-    info = _describe(dataset, split)
+    info = describe_split(dataset, split)
     classes = get_classes(estimator)
     y_true = check_column(y, warn=False)
     check_lengths(X, y_true)
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
-    codes = _codes(y_true, classes)
-    groups = None if info["groups"] is None else check_groups(info["groups"], len(codes))
+    groups = info["groups"]
+    numbers = None if groups is None else check_groups(groups, len(y_true))
+    match = match_classes(estimator, classes, y_true, info["target_names"], class_map)
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
-    names = _class_names(estimator, classes, info["target_names"])
-    columns = np.arange(len(classes))
-    recall = recall_score(
-        codes, predict_indices(score), labels=columns, average=None, zero_division=np.nan
+    kept = np.flatnonzero(match.codes >= 0)
+    figures = measure(
+        match.codes[kept],
+        match.scores(score)[kept],
+        match.names,
+        None if numbers is None else np.unique(numbers[kept], return_inverse=True)[1],
+        resampling,
     )
-    intervals = {
-        metric: bootstrap_interval(
-            metric,
-            codes,
-            score,
-            groups=groups,
-            n_resamples=n_resamples,
-            confidence_level=confidence_level,
-            random_state=random_state,
-        )
-        for metric in WITH_INTERVAL
-    }
     return BenchmarkReport(
         name=type(estimator).__name__,
-        metrics=_metrics(codes, score, recall),
-        intervals=intervals,
-        confidence_level=confidence_level,
-        n_resamples=n_resamples,
-        resampled="images" if groups is None else "groups",
-        class_names=names,
-        recall=dict(zip(names, recall.tolist(), strict=True)),
-        confusion_matrix=confusion_matrix(codes, predict_indices(score), labels=columns),
-        n_samples=len(codes),
+        **figures,
+        confidence_level=resampling.confidence_level,
+        n_resamples=resampling.n_resamples,
+        class_names=match.names,
         data={
             "name": info["name"],
             "size": info["size"],
             "split": split,
             "synthetic": bool(info["synthetic"]),
             "sha256": info["sha256"],
-            "arrays_sha256": arrays_sha256(X, codes),
+            "arrays_sha256": arrays_sha256(X, match.codes),
             "shared_groups": _shared_with(
                 split, {pair: len(both) for pair, both in shared_groups(dataset).items()}
             ),
             # What the checks of the whole data set have found.
             "shared_images": _shared_with(split, (dataset or {}).get("shared_images")),
         },
-        not_comparable=why_not_comparable(info, y_true, split=split),
+        not_comparable="the classes were mapped to others"
+        if class_map is not None
+        else why_not_comparable(info, y_true, split=split),
         estimator=type(estimator).__name__,
         params=jsonable(estimator.get_params()),
         seed=seed,
@@ -193,28 +193,29 @@ def _evaluate(
         fit_seconds=None,
         predict_seconds=predict_seconds,
         environment=environment(),
-        y_true=codes,
-        y_score=score,
-        interval_caveat=interval_caveat(np.array(names)[codes], groups),
-        label_columns=_label_columns(dataset or {}, info, classes),
+        label_columns=_label_columns(dataset or {}, info, match.labels),
         resolved_params=resolved_params(estimator),
-        trained_on=trained_on(estimator, names),
+        trained_on=trained_on(
+            estimator, display_names(estimator, classes, info["target_names"])
+        ),
+        filenames=_of_kept(info["filenames"], kept, "filenames", len(y_true)),
+        groups=_of_kept(groups, kept, "groups", len(y_true)),
+        image_index=None if len(kept) == len(y_true) else kept.tolist(),
+        left_out=match.left_out,
+        remarks=match.remarks if tell_names else [],
     )
 
 
-def _metrics(codes, score, recall) -> dict[str, float]:
-    """Return the metrics of a report by name."""
-    with warnings.catch_warnings():
-        # The report says in words that the AUC is not defined.
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        auc = medmnist_auc(codes, score)
-    return {
-        "acc": medmnist_accuracy(codes, score),
-        "auc": auc,
-        "balanced_accuracy": float(np.nanmean(recall)),
-        "log_loss": float(log_loss(codes, score, labels=np.arange(score.shape[1]))),
-        "ece": expected_calibration_error(codes, score),
-    }
+def _of_kept(values, kept, name, n) -> list | None:
+    """Return what a data set knows of each evaluated image."""
+    if values is None:
+        return None
+    values = np.asarray(values).ravel()
+    if len(values) != n:
+        raise ValueError(
+            f"{name} must have one entry for each of the {n} images; got {len(values)}."
+        )
+    return jsonable(values[kept])
 
 
 def _shared_with(split, shared) -> dict[str, int]:
@@ -227,38 +228,27 @@ def _shared_with(split, shared) -> dict[str, int]:
     }
 
 
-def _describe(dataset, split) -> dict[str, Any]:
+def describe_split(dataset, split) -> dict[str, Any]:
     """Return the description of the evaluated split from it or the whole data set."""
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
-    _check_mapping(dataset)
+    check_dataset(dataset)
     if dataset.get("split") not in (None, split):
         raise ValueError(
             f"dataset is the {dataset['split']!r} split, and split={split!r} was asked for."
         )
     own = dataset.get(split)
     own = own if isinstance(own, Mapping) else {}
-    names = ("name", "size", "synthetic", "sha256", "official", "target_names", "groups")
-    return {name: own.get(name, dataset.get(name)) for name in (*names, "target")}
+    return {name: own.get(name, dataset.get(name)) for name in _DESCRIPTION}
 
 
-def _check_mapping(dataset) -> None:
+def check_dataset(dataset) -> None:
     if not isinstance(dataset, Mapping):
         raise TypeError(
             "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "
             f"return it, got {type(dataset).__name__}."
         )
-
-
-def _codes(y, classes) -> np.ndarray:
-    unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
-    if unknown:
-        raise ValueError(
-            f"y holds classes {unknown} that the estimator was not trained on; its classes "
-            f"are {classes.tolist()}."
-        )
-    return encode_labels(y, len(classes), classes)
 
 
 def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
@@ -273,19 +263,9 @@ def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
     return score, seconds
 
 
-def _class_names(estimator, classes, target_names) -> list[str]:
-    if target_names is not None and classes.dtype.kind in "iu":
-        in_range = classes.min() >= 0 and classes.max() < len(target_names)
-        if in_range:
-            return [printable(target_names[index]) for index in classes]
-    # A net remembers what the classes were called where it was trained.
-    names = getattr(estimator, "class_names_", None) or classes.tolist()
-    return [str(name) for name in names]
-
-
 def _label_columns(dataset, info, classes) -> list[int | None] | None:
     """Return the score column of each label of the data set; see `BenchmarkReport`."""
-    labels = labels_of(info, classes)
+    labels = labels_of(info, classes) if classes else None
     if labels is None or len(set(labels)) < len(labels):
         return None
     if info["target_names"] is not None:
@@ -301,14 +281,10 @@ def _label_columns(dataset, info, classes) -> list[int | None] | None:
 
 def trained_on(estimator, class_names) -> dict[str, int] | None:
     """Return the number of training images of each class, if the estimator has it."""
-    counts = getattr(_last_step(estimator), "_trained_on", None)
+    counts = getattr(last_step(estimator), "_trained_on", None)
     return None if counts is None else dict(zip(class_names, counts.tolist(), strict=True))
 
 
-def _last_step(estimator):
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-
 def _history(estimator) -> dict[str, list] | None:
-    history = getattr(_last_step(estimator), "history_", None)
+    history = getattr(last_step(estimator), "history_", None)
     return jsonable(history) if isinstance(history, dict) else None

@@ -1,21 +1,19 @@
 """Report of the evaluation of one classifier, with its tables and files."""
 
-import csv
 import dataclasses
 import math
 import os
-import re
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
 
+from octsk.evaluation._report_file import MAX_BYTES, REPORT_FORMAT, parsed
+from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
 from octsk.evaluation.params import resolve
 from octsk.evaluation.wording import (
-    _format_size,
     format_interval_note,
     format_seconds,
     format_split,
@@ -23,31 +21,14 @@ from octsk.evaluation.wording import (
     published_tables,
     synthetic_banner,
 )
-from octsk.metrics import TITLES, medmnist_accuracy, medmnist_auc
+from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.files import atomic_write
 from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 from octsk.utils.untrusted import printable
 
-# No interval suits the calibration error: see bootstrap_interval.
-WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
-REPORT_FORMAT = 1
-# The name of an evaluation file in MedMNIST's format, as to_medmnist_csv gives it.
-EVALUATION_FILE = re.compile(
-    r"[^_]+(_\w+)?_(train|val|test)_\[AUC\](nan|[01]\.\d{3})_\[ACC\][01]\.\d{3}@[^_]+\.csv"
-)
-# The scores of 100,000 images of ten classes take a third of it.
-MAX_BYTES = 64 * 2**20
-# What a balanced error on corrupted images is kept with.
-_ROW = {
-    "net": str,
-    "corruption": str,
-    "severity": int,
-    "balanced_error": float,
-    "seed": int,
-}
+OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index")
 
 
 @dataclass(eq=False, repr=False)
@@ -120,6 +101,17 @@ class BenchmarkReport:
         For each label of the data set, 0 to n - 1, its column in `y_score`; None for a
         class that the classifier does not know. None as a whole where the classes are
         neither labels of the data set nor named in its ``target_names``.
+    filenames : list of str, or None
+        File of each image, if the data set knows them.
+    groups : list, or None
+        Group (patient) of each image, if known.
+    image_index : list of int, or None
+        Index of each evaluated image in the data set; None if all were evaluated.
+    left_out : dict of int
+        Number of images of each class that `class_map` leaves without a counterpart.
+    remarks : list of str
+        What a reader of the figures has to know, such as that class names could not be
+        compared.
 
     Examples
     --------
@@ -160,6 +152,16 @@ class BenchmarkReport:
     label_columns: list[int | None] | None = None
     resolved_params: dict[str, Any] = dataclasses.field(default_factory=dict)
     trained_on: dict[str, int] | None = None
+    filenames: list[str] | None = None
+    groups: list[Any] | None = None
+    image_index: list[int] | None = None
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    remarks: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def image_numbers(self) -> Sequence[int]:
+        """Index of each evaluated image in the data set."""
+        return range(self.n_samples) if self.image_index is None else self.image_index
 
     @property
     def shown_params(self) -> dict[str, Any]:
@@ -224,7 +226,8 @@ class BenchmarkReport:
         Parameters
         ----------
         scores : bool, default=True
-            Whether to give `y_true` and `y_score` too.
+            Whether to include what is known of each image: `y_true`, `y_score`,
+            `filenames`, `groups` and `image_index`.
 
         Returns
         -------
@@ -233,7 +236,8 @@ class BenchmarkReport:
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if not scores:
-            del values["y_true"], values["y_score"]
+            for name in OF_EACH_IMAGE:
+                del values[name]
         return jsonable(values)
 
     def to_json(self, path: str | os.PathLike) -> None:
@@ -277,7 +281,7 @@ class BenchmarkReport:
                 "BenchmarkReport.to_json writes."
             )
         try:
-            return cls(**_parsed(values))
+            return cls(**parsed(values))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is a damaged benchmark report ({type(error).__name__}: {error})."
@@ -313,42 +317,21 @@ class BenchmarkReport:
         OSError
             If `folder` cannot be made or written to.
         """
-        y_true, y_score = self._by_label()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UndefinedMetricWarning)
-            auc = medmnist_auc(y_true, y_score)
-        acc = medmnist_accuracy(y_true, y_score)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        # The evaluator splits the name at underscores, and the run at a full stop.
-        flag = as_word(self.data["name"] or "unnamed")
-        size = self.data["size"]
-        if size not in (28, None):
-            flag += f"_{_format_size(size)}"
-        path = folder / (
-            f"{flag}_{self.data['split']}_[AUC]{auc:.3f}_[ACC]{acc:.3f}"
-            f"@{as_word(run or self.run_name)}.csv"
-        )
-        with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([i, *row] for i, row in enumerate(y_score.tolist()))
-        return path
+        return write_medmnist_csv(self, folder, run or self.run_name)
 
-    def _by_label(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the true labels, and the scores in the order of the data set's labels."""
-        if self.label_columns is None:
-            raise ValueError(
-                f"the classes {self.class_names} are not labels of the data set, 0 to n - "
-                "1, by which MedMNIST's evaluator tells them apart: give evaluate a "
-                "dataset whose target_names name them."
-            )
-        labels = np.empty(len(self.class_names), dtype=int)
-        y_score = np.zeros((len(self.y_score), len(self.label_columns)))
-        for label, column in enumerate(self.label_columns):
-            if column is not None:
-                labels[column] = label
-                y_score[:, label] = self.y_score[:, column]
-        return labels[self.y_true], y_score
+    def to_csv(self, path: str | os.PathLike) -> None:
+        """Write the scores with a header, one row for each image.
+
+        The columns are ``image`` (index in the data set), ``file`` and ``group`` (where
+        they are known), ``true`` and ``predicted`` (names of classes), and ``p_`` with the
+        name of each class. An existing file is replaced.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        """
+        write_scores_csv(self, path)
 
     def _tables(self) -> list[Table]:
         about = [self.estimator] if self.estimator != self.name else []
@@ -377,7 +360,7 @@ class BenchmarkReport:
             (title, decimals(self.metrics[name]), interval_words(self.intervals.get(name)))
             for name, title in TITLES.items()
         ]
-        notes = [format_interval_note(self), *leak_notes(self)]
+        notes = [format_interval_note(self), *leak_notes(self), *self.remarks]
         if math.isnan(self.metrics["auc"]):
             empty = [name for name, value in self.recall.items() if math.isnan(value)]
             notes.append(f"AUC is not defined: no image of {', '.join(empty)}.")
@@ -417,66 +400,3 @@ class BenchmarkReport:
                 [note],
             )
         ]
-
-
-# --------------------------------------------------------------------------------------
-# Tables and words
-# --------------------------------------------------------------------------------------
-
-
-def _checked_columns(columns, n_classes) -> list[int | None] | None:
-    """Check and return `label_columns` from a file."""
-    if columns is not None:
-        known = [column for column in columns if column is not None]
-        if sorted(known) != list(range(n_classes)):
-            raise ValueError("its label_columns do not hold each column once")
-    return columns
-
-
-def checked_rows(rows) -> list[dict[str, Any]] | None:
-    """Check and return the rows of errors on corrupted images from a file.
-
-    Raises
-    ------
-    ValueError
-        If they are no such rows.
-    """
-    if rows is not None and not (isinstance(rows, list) and all(map(_is_row, rows))):
-        raise ValueError("its corruptions are no rows of errors on corrupted images")
-    return rows
-
-
-def _is_row(row) -> bool:
-    return (
-        isinstance(row, dict)
-        and {name: type(value) for name, value in row.items()} == _ROW
-        and row["corruption"].isprintable()
-        and 0 <= row["severity"] <= 5
-        and 0 <= row["balanced_error"] <= 1
-    )
-
-
-def _or_nan(value) -> float:
-    return float("nan") if value is None else value
-
-
-def _parsed(values) -> dict[str, Any]:
-    """Convert the JSON values of a report to its attributes."""
-    arrays = {"confusion_matrix": int, "y_true": int, "y_score": float}
-    return {
-        **values,
-        **{
-            name: {key: _or_nan(value) for key, value in values[name].items()}
-            for name in ("metrics", "recall")
-        },
-        "intervals": {
-            key: (_or_nan(low), _or_nan(high))
-            for key, (low, high) in values["intervals"].items()
-        },
-        **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
-        # Reports of older versions have none.
-        "corruptions": checked_rows(values.get("corruptions")),
-        "label_columns": _checked_columns(
-            values.get("label_columns"), len(values["class_names"])
-        ),
-    }

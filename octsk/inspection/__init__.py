@@ -6,6 +6,7 @@ the user guide.
 
 from octsk.inspection._display import ExplanationDisplay
 from octsk.inspection._grad_cam import grad_cam
+from octsk.inspection._grad_cam import has_convolutions as has_convolutions
 from octsk.inspection._occlusion import occlusion_sensitivity
 
 __all__ = ["ExplanationDisplay", "grad_cam", "occlusion_sensitivity"]

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers import BaseOCTNet
 from octsk.utils.columns import check_column
 
 

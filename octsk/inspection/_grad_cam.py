@@ -110,7 +110,7 @@ def _graph(model):
     return list(made.values())
 
 
-def _has_convolutions(net):
+def has_convolutions(net):
     """Return whether a fitted network has a convolution, which Grad-CAM needs."""
     return _last_features(_maps(_graph(net.model_))) is not None
 

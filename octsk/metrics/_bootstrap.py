@@ -231,7 +231,9 @@ def paired_bootstrap(
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_score_a, y_score_b : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Scores of the two classifiers for the same samples, in the same order.
+        Scores of the two classifiers for the same samples, in the same order. Several
+        trainings of a classifier have shape (n_trainings, n_samples, n_classes); the
+        mean of their metrics is then compared.
     labels : array-like of shape (n_classes,), default=None
         The class that each column of the scores stands for. None: the column indices.
         Not used with a callable.
@@ -277,8 +279,8 @@ def paired_bootstrap(
     True
     """
     _check_settings(n_resamples, confidence_level)
-    a, codes, (_, by_class, scale) = _resampled(metric, y_true, y_score_a, labels)
-    b, *_ = _resampled(metric, y_true, y_score_b, labels)
+    a, codes, (_, by_class, scale) = _mean_resampled(metric, y_true, y_score_a, labels)
+    b, *_ = _mean_resampled(metric, y_true, y_score_b, labels)
     # The lower end of all named metrics is 0.
     limit = scale.high
     found = estimate(
@@ -394,6 +396,15 @@ def _resampled(
     codes = np.unique(y_true, return_inverse=True)[1].ravel()
     by_calls = _Metric(resampled_by_calls, True, _scale(bounds))
     return resampled_by_calls(metric, y_true, y_score), codes, by_calls
+
+
+def _mean_resampled(metric, y_true, y_score, labels):
+    """Return what `_resampled` returns, of the mean over the trainings if there are any."""
+    if np.ndim(y_score) != 3 or len(y_score) == 0:
+        return _resampled(metric, y_true, y_score, labels)
+    parts = [_resampled(metric, y_true, one, labels) for one in y_score]
+    means = [part[0] for part in parts]
+    return lambda counts: np.mean([one(counts) for one in means], axis=0), *parts[0][1:]
 
 
 def _scale(bounds) -> Scale:

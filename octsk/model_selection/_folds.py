@@ -82,7 +82,7 @@ def find_net(estimator):
 
     The net is None if the estimator does not end in one.
     """
-    from octsk.classifiers._base import BaseOCTNet
+    from octsk.classifiers import BaseOCTNet
 
     prefix = ""
     while isinstance(estimator, Pipeline):

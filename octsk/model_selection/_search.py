@@ -363,8 +363,8 @@ class OCTSearchCV(BaseSearchCV):
         )
         if self.n_workers > 1 and not is_shared(study):
             raise ValueError(
-                f"n_workers={self.n_workers} need a study that they can share: set storage "
-                "or study_name."
+                f"n_workers={self.n_workers} need a study that they can share: give a "
+                "storage or a study_name."
             )
         return study
 

@@ -105,7 +105,7 @@ def search_space(estimator, *, sizes=False):
     15.0
     """
     from octsk.augmentation import OCTAugmenter
-    from octsk.classifiers._base import BaseOCTNet
+    from octsk.classifiers import BaseOCTNet
 
     space: dict[str, Any] = {}
     for name, part in {"": estimator, **estimator.get_params(deep=True)}.items():

@@ -181,6 +181,8 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
             f"dataset must hold the {report.data['split']} split, which was evaluated, got "
             f"the {split} split."
         )
+    if images is not None and report.left_out and len(images) > report.n_samples:
+        images = images[report.image_index]
     if images is not None and len(images) != report.n_samples:
         raise ValueError(
             f"dataset must hold the {report.n_samples} images that were evaluated, got "
@@ -189,6 +191,8 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
     rows = [*_data_rows(report.data), *_measured_rows(report)]
     # The report knows the names of the classes where the data set may not.
     named = {**part, "target": report.y_true, "target_names": report.class_names}
+    if images is not None:
+        named["data"] = images
     seed = "not known" if report.seed is None else report.seed
     nets = None if estimator is None else {report.name: estimator}
     results = _report_section("Results", [_ON_TRAINING], report, estimator, images)

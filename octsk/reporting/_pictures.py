@@ -222,15 +222,14 @@ def _image_words(report, indices) -> str:
 def of_explanations(net, report, images) -> list[Picture]:
     """Draw Grad-CAM and occlusion of some images, if `net` is one that has them."""
     # Only octsk's nets; asked so that TensorFlow is not loaded for others.
-    if not hasattr(net, "image_shape_"):
+    if not hasattr(net, "image_shape_") or len(net.classes_) != len(report.class_names):
         return []
-    from octsk.inspection import ExplanationDisplay
-    from octsk.inspection._grad_cam import _has_convolutions
+    from octsk.inspection import ExplanationDisplay, has_convolutions
 
     chosen = _some_of_each_class(report.y_true, _N_EXPLAINED)
     drawn = f"{_image_words(report, chosen)}, drawn at random within classes (seed {_SEED})"
     methods = {"occlusion": "Occlusion"}
-    if _has_convolutions(net):
+    if has_convolutions(net):
         methods = {"grad_cam": "Grad-CAM"} | methods
     pictures = []
     for method, name in methods.items():
@@ -257,7 +256,7 @@ def _some_of_each_class(codes, n):
 
 def of_search(run) -> list[Picture]:
     """Draw the trials of a search."""
-    from octsk.reporting._tuning_figures import tuning_figures
+    from octsk.reporting.tuning_figures import tuning_figures
 
     best = decimals(run.search.best_score_)
     shares = ", ".join(f"{name} {share:.2f}" for name, share in run.importances().items())

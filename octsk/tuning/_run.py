@@ -17,8 +17,8 @@ from sklearn.model_selection import (
 )
 
 from octsk.augmentation import OCTAugmenter
-from octsk.benchmark._run import BenchmarkRun
-from octsk.evaluation._evaluate import _class_names, trained_on
+from octsk.benchmark import BenchmarkRun
+from octsk.evaluation import display_names, trained_on
 from octsk.evaluation.params import resolve, resolved_params
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
@@ -250,7 +250,7 @@ class TuningRun:
         return scoring if isinstance(scoring, str) else self.search._metric()
 
     def _save_model(self, folder) -> None:
-        from octsk.classifiers._base import BaseOCTNet
+        from octsk.classifiers import BaseOCTNet
         from octsk.reporting import model_card
 
         if isinstance(self.estimator, BaseOCTNet):
@@ -279,7 +279,7 @@ class TuningRun:
                 writer.writerow(map(spreadsheet_cell, cells))
 
     def _save_figures(self, folder) -> None:
-        from octsk.reporting._tuning_figures import tuning_figures
+        from octsk.reporting.tuning_figures import tuning_figures
 
         for name, figure in tuning_figures(self).items():
             with atomic_write(folder / f"{name}.png") as temporary:
@@ -299,7 +299,7 @@ class TuningRun:
         return [name for name, one in drawn_from.items() if not one.single()]
 
     def _trained_on(self):
-        names = _class_names(self.estimator, self.estimator.classes_, self.class_names)
+        names = display_names(self.estimator, self.estimator.classes_, self.class_names)
         counts = trained_on(self.estimator, names)
         return {} if counts is None else {TUNED: counts}
 

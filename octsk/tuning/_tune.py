@@ -14,15 +14,14 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from octsk.benchmark._runner import (
-    _check_test_corruptible,
-    _fit,
-    _seeded,
+from octsk.benchmark import (
+    check_test_corruptible,
+    clone_with_seed,
+    fit_timed,
     run_benchmark,
 )
-from octsk.datasets._check_splits import warn_of_findings
-from octsk.datasets._splits import SplitWarning
-from octsk.evaluation._evaluate import _check_mapping, _describe
+from octsk.datasets import SplitWarning, warn_of_findings
+from octsk.evaluation import check_dataset, describe_split
 from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
 from octsk.utils.files import check_new_folder
@@ -100,7 +99,7 @@ def tune(
     -----
     Ctrl-C ends the search, and the run goes on with the best trial so far.
     """
-    _check_mapping(dataset)
+    check_dataset(dataset)
     train = dataset.get("train")
     if train is None:
         raise ValueError(
@@ -108,7 +107,7 @@ def tune(
         )
     if corruptions:
         # Now: that it cannot be done should not be found out after the search.
-        _check_test_corruptible(dataset)
+        check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
     found = warn_of_findings(dataset, strict=strict)
@@ -125,8 +124,8 @@ def tune(
     tuned = clone(given).set_params(**clone(search.best_params_, safe=False))
     run, estimator = None, None
     if dataset.get("test") is None:
-        estimator = _seeded(tuned, seeds[0])
-        _fit(estimator, dataset)
+        estimator = clone_with_seed(tuned, seeds[0])
+        fit_timed(estimator, dataset)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SplitWarning)  # told before the search
@@ -138,7 +137,7 @@ def tune(
                 on_event=on_event,
             )
         estimator = run.estimators[TUNED]
-    info = _describe(dataset, "train")
+    info = describe_split(dataset, "train")
     names = info["target_names"]
     result = TuningRun(
         search=search,

@@ -16,6 +16,18 @@ def interval_words(ends) -> str:
     return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
+def signed(value) -> str:
+    """Format a difference with its sign and three decimals, or a dash if undefined."""
+    return "-" if value is None or math.isnan(value) else f"{value:+.3f}"
+
+
+def p_words(p_value) -> str:
+    """Format a p-value, or a dash if it is undefined."""
+    if p_value is None or math.isnan(p_value):
+        return "-"
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
 def as_word(name) -> str:
     """Convert a name so that every file system and MedMNIST's evaluator accept it."""
     word = re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-")

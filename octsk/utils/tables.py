@@ -1,11 +1,14 @@
-"""Conversion of tables to plain text and HTML."""
+"""Conversion of tables to plain text, HTML, Markdown, LaTeX, CSV and data frames."""
 
+import csv
+import os
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from octsk.utils.files import atomic_write
 from octsk.utils.untrusted import printable
 
 
@@ -100,3 +103,201 @@ def _format_html(table: Table) -> str:
         + (f"<table>{rows}</table>" if body else "")
         + notes
     )
+
+
+# --------------------------------------------------------------------------------------
+# Markdown and LaTeX
+# --------------------------------------------------------------------------------------
+
+
+def escape_markdown(value: object) -> str:
+    r"""Escape a value for one line of Markdown.
+
+    Examples
+    --------
+    >>> print(escape_markdown("a_b | <i>"))
+    a\_b \| &lt;i&gt;
+    """
+    text = printable(" ".join(str(value).split()))
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)
+
+
+def table_to_markdown(table: Table) -> str:
+    """Convert the header and rows of a table to Markdown, without its title and notes."""
+    header = table.header or [""] * len(table.rows[0])
+    # Tables without a header hold text, which is aligned left.
+    others = "--:" if table.header else "---"
+    lines = [
+        map(escape_markdown, header),
+        ["---", *[others] * (len(header) - 1)],
+        *(map(escape_markdown, row) for row in table.rows),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tables_to_markdown(tables: Sequence[Table]) -> str:
+    """Convert tables with their titles and notes to Markdown."""
+    parts = []
+    for table in tables:
+        parts.append(f"**{escape_markdown(table.title)}**")
+        parts += [table_to_markdown(table)] if table.rows else []
+        parts += map(escape_markdown, table.notes)
+    return "\n\n".join(parts) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\u00b1": r"\ensuremath{\pm}",
+    "\u2212": r"\ensuremath{-}",
+    # At the start of a row, LaTeX takes a bracket as an argument of the line break.
+    "[": "{[}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def escape_latex(value: object) -> str:
+    r"""Escape a value for the text of a LaTeX document.
+
+    Examples
+    --------
+    >>> print(escape_latex("50 % of net_a & [b]"))
+    50 \% of net\_a \& {[}b]
+    """
+    text = printable(" ".join(str(value).split()))
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def tables_to_latex(tables: Sequence[Table]) -> str:
+    """Convert tables to LaTeX that requires the package booktabs.
+
+    A table that only has notes becomes a paragraph.
+    """
+    return "% Requires \\usepackage{booktabs}\n" + "\n".join(map(_format_latex, tables))
+
+
+def _format_latex(table: Table) -> str:
+    title, notes = escape_latex(table.title), map(escape_latex, table.notes)
+    if not table.rows:
+        return f"\\paragraph{{{title}}} {' '.join(notes)}\n"
+    # Tables without a header hold text, which is aligned left.
+    others = ("r" if table.header else "l") * (len(table.rows[0]) - 1)
+    head, *body = (
+        " & ".join(map(escape_latex, row)) + r" \\" for row in (table.header, *table.rows)
+    )
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{title}}}",
+            rf"\begin{{tabular}}{{l{others}}}",
+            r"\toprule",
+            *([head, r"\midrule"] if table.header else []),
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *(rf"\par\footnotesize {note}" for note in notes),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+# --------------------------------------------------------------------------------------
+# Results that have tables
+# --------------------------------------------------------------------------------------
+
+
+class Tabular:
+    """Conversions of a result to text, HTML, Markdown, LaTeX, CSV and a data frame.
+
+    A subclass provides ``_tables()``, which are shown, and ``_records()``, which holds the
+    same figures unrounded: dictionaries with the same keys, one for each row. It may
+    extend ``_document_tables()`` by what belongs into a paper but not on a terminal.
+    """
+
+    def __str__(self):
+        return self.to_text()
+
+    def _tables(self) -> list[Table]:
+        raise NotImplementedError
+
+    def _records(self) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
+    def _document_tables(self) -> list[Table]:
+        return self._tables()
+
+    def to_text(self) -> str:
+        """Return the tables as plain text."""
+        return tables_to_text(self._tables())
+
+    def _repr_html_(self) -> str:
+        return tables_to_html(self._tables())
+
+    def to_markdown(self) -> str:
+        """Return the tables and settings in Markdown."""
+        return tables_to_markdown(self._document_tables())
+
+    def to_latex(self) -> str:
+        """Return the tables and settings in LaTeX.
+
+        Returns
+        -------
+        str
+            One ``table`` environment for each table; requires the package booktabs.
+        """
+        return tables_to_latex(self._document_tables())
+
+    def to_frame(self):
+        """Return the figures, unrounded and with their intervals, as a data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each figure.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_frame requires pandas, which is not installed: run 'pip install "
+                "pandas', or use to_figures_csv, which does not require it."
+            ) from None
+        return pandas.DataFrame(self._records())
+
+    def to_figures_csv(self, path: str | os.PathLike) -> None:
+        """Write the figures, unrounded and with their intervals, to a CSV file.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; an existing one is replaced. It has the columns of `to_frame`.
+            Undefined figures are empty.
+        """
+        write_csv(path, self._records())
+
+
+def write_csv(path: str | os.PathLike, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write dictionaries with the same keys as the rows of a CSV file, atomically."""
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(spreadsheet_cell, records[0]))
+        for record in records:
+            # Only NaN is unequal to itself.
+            cells = ["" if value != value else value for value in record.values()]
+            writer.writerow(map(spreadsheet_cell, cells))
