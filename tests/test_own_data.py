@@ -166,7 +166,7 @@ def test_leaks_are_told_once_and_noted_with_the_figures(scans, folder):
     noted = " ".join(result.stdout.split())
     assert "NOT INDEPENDENT: the test and the train split share images" in noted
     page = (folder / "run" / "report.html").read_text()
-    assert "Checks of the splits" in page
+    assert "Checks of the data" in page
     assert "images of test are also in train" in page
     findings = json.loads((folder / "run" / "run.json").read_text())["training"]["findings"]
     assert len(findings) == 2

@@ -162,9 +162,9 @@ def test_published_rows_stand_apart():
 
 
 def test_synthetic_images_are_shouted_and_have_no_published_rows():
-    scans = octsk.make_oct_phantoms(40, random_state=0)
+    train, test = (octsk.make_oct_phantoms(40, random_state=k) for k in range(2))
     run = run_benchmark(
-        {"flat": Flat()}, Bunch(name="octmnist", synthetic=True, train=scans, test=scans)
+        {"flat": Flat()}, Bunch(name="octmnist", synthetic=True, train=train, test=test)
     )
     html = html_report(run)
     assert "SYNTHETIC DATA." in html
@@ -462,7 +462,7 @@ def test_tuning_without_test_split():
     search = OCTSearchCV(tree, {"max_depth": [1, 2, 3]}, n_trials=3, cv=2)
     run = tune(search, Bunch(train=train, name="rows", size=None, synthetic=True))
     html = html_report(run)
-    titles = ["Search", "Data", "Settings", "Versions and machine"]
+    titles = ["Search", "Data", "Checks of the data", "Settings", "Versions and machine"]
     assert re.findall("<h2>(.*)</h2>", html) == titles
     assert "no test split, so there are no predictions" in html
     assert "Seed of the training: 0; of the search: None." in html

@@ -331,7 +331,7 @@ def _checks_section(findings) -> list[Section]:
     if findings is None:
         return []
     words = findings or ["Nothing was found."]
-    return [Section("Checks of the splits", words=[_ON_CHECKS, *words])]
+    return [Section("Checks of the data", words=[_ON_CHECKS, *words])]
 
 
 def _training_pictures(dataset, nets) -> list[Picture]:
