@@ -208,7 +208,7 @@ def test_decoded_images_are_kept_until_a_file_changes(folder, tmp_path, monkeypa
 
     kept = image_cache_folder(tmp_path / "home")
     first = load()
-    assert str(kept) in first.DESCR
+    assert Path(first.cache).parent == kept
     with monkeypatch.context() as patch:
         patch.setattr(_image_files, "read_square", None)
         again = load()
@@ -220,7 +220,7 @@ def test_decoded_images_are_kept_until_a_file_changes(folder, tmp_path, monkeypa
     assert load().data[0, 0, 0] == 77
     assert clear_image_cache(tmp_path / "home") > 2 * first.data.nbytes
     assert not kept.exists()
-    assert load_image_folder(folder, data_home=tmp_path / "home").DESCR.endswith("NORMAL.")
+    assert load_image_folder(folder, data_home=tmp_path / "home").cache is None
     assert not kept.exists()
 
 

@@ -199,6 +199,17 @@ def test_data_may_be_a_folder_or_a_table(scans, folder):
     reports = [json.loads(one.stdout) for one in (of_folder, of_table)]
     assert reports[0]["metrics"] == pytest.approx(reports[1]["metrics"])
     assert 6 <= reports[0]["n_samples"] <= 20
+    files = (scans / "a" / "a-0-0.jpeg", "--json")
+    shown = [
+        json.loads(octsk_command("predict", "m.octsk", *files, "--fit", fit).stdout)
+        for fit in ("crop", "pad")
+    ]
+    probabilities = [one["predictions"][0]["probabilities"] for one in shown]
+    images = [octsk.load_image_files(files[0], fit=fit) for fit in ("crop", "pad")]
+    net = octsk.load("m.octsk")
+    expected = [net.predict_proba(image)[0].tolist() for image in images]
+    assert probabilities == [pytest.approx(one, abs=1e-5) for one in expected]
+    assert images[0].tolist() != images[1].tolist()
     (scans / "scans.csv").unlink()
     whole = octsk_command("evaluate", "m.octsk", "--data", scans, "--json")
     assert "all of its images are evaluated" in whole.stderr

@@ -42,15 +42,22 @@ def load_labelled(
         # The checks of the splits say the same, and more.
         warnings.simplefilter("ignore", SplitWarning)
         if path.is_dir():
-            return octsk.load_image_folder(path, groups=groups, **reading)
-        names = read_csv(path).keys()
-        if groups is None:
-            groups = next((name for name in _PATIENT_COLUMNS if name in names), None)
-        if split is None and _SPLIT_COLUMN in names:
-            split = _SPLIT_COLUMN
-        return octsk.load_image_table(
-            path, image=image, label=label, group=groups, split=split, **reading
+            images = octsk.load_image_folder(path, groups=groups, **reading)
+        else:
+            names = read_csv(path).keys()
+            if groups is None:
+                groups = next((name for name in _PATIENT_COLUMNS if name in names), None)
+            if split is None and _SPLIT_COLUMN in names:
+                split = _SPLIT_COLUMN
+            images = octsk.load_image_table(
+                path, image=image, label=label, group=groups, split=split, **reading
+            )
+    if images.cache is not None:
+        out.note(
+            f"Decoded images are kept in {images.cache}; octsk info --clear-cache removes "
+            "them"
         )
+    return images
 
 
 def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):

@@ -85,7 +85,7 @@ def load_image_table(
         Whether to keep the decoded images on the disk, so that the next call with the same
         files (names, sizes and times) and options is immediate. If None, sets of more than
         2,000 files are kept. Kept images of more than 1 GiB are mapped from the disk
-        instead of read to memory. ``DESCR`` says where they are, and
+        instead of read to memory. The entry ``cache`` says where they are, and
         :func:`~octsk.datasets.clear_image_cache` removes them.
     data_home : path, default=None
         Folder of the cache, as in :func:`~octsk.datasets.get_data_home`.

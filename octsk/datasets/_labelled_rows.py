@@ -54,17 +54,17 @@ def load_rows(
     decoded, folder = _decode([row.image for row in rows], reading, cache)
     reading.report(decoded)
     rows = [rows[i] for i in decoded.kept]
-    kept_in = f" Decoded images are kept in {printable(folder)}." if folder else ""
     about = {
         **about,
         "target_names": list(names),
         "size": int(reading.size),
         "fit": reading.fit,
+        "cache": None if folder is None else str(folder),
         "sha256": None,
         "official": False,
         "synthetic": False,
         "DESCR": f"{about['name']}: {len(rows):,} images of the classes "
-        f"{', '.join(map(printable, names))}.{kept_in}",
+        f"{', '.join(map(printable, names))}",
     }
     present = {row.split for row in rows}
     if None in present:
