@@ -1,5 +1,6 @@
 """The documents say what is true: their Python runs and their names exist."""
 
+import ast
 import importlib
 import json
 import os
@@ -168,6 +169,29 @@ def test_architecture_page_names_modules_that_exist():
     names = re.findall(r"`octsk\.(\w+)`", text)
     assert len(names) > 10
     assert set(names) - {"cli"} <= set(modules.imports(REPOSITORY / "octsk"))
+
+
+def test_architecture_page_links_to_files_with_the_names():
+    page = REPOSITORY / "docs" / "architecture.md"
+    found = re.findall(
+        r"\[`([\w./]+)`\]\((\.\./[\w/]+\.py)\)", page.read_text(encoding="utf-8")
+    )
+    assert len(found) > 20
+    for name, target in found:
+        file = (page.parent / target).resolve()
+        assert file.is_file(), target
+        if not name.endswith(".py"):
+            assert name in _definitions(file), f"{name} is not in {target}"
+
+
+def _definitions(path):
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{n.name}" for n in node.body if hasattr(n, "name")}
+    return names
 
 
 def test_every_result_file_is_shown():

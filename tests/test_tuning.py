@@ -242,7 +242,9 @@ def test_a_spreadsheet_computes_no_word_of_the_trials(tmp_path):
 
 
 def test_patients_on_both_sides_are_warned_of_before_the_search():
-    both = dataset(test=flat(0))
+    test, val = flat(1), flat(1)
+    test.groups = val.groups = flat(0).groups
+    both = dataset(test=test)
     with pytest.warns(UserWarning, match="train and test share 12"):
         run = tune(tree_search(n_trials=1), both)
     assert "NOT INDEPENDENT: 12 of the patients" in run.to_text()
@@ -250,7 +252,7 @@ def test_patients_on_both_sides_are_warned_of_before_the_search():
         pytest.warns(UserWarning, match="train and val share 12"),
         pytest.raises(ValueError, match="n_trials"),
     ):
-        tune(tree_search(n_trials=0), dataset(test=None, val=flat(0)))
+        tune(tree_search(n_trials=0), dataset(test=None, val=val))
 
 
 def test_pruned_and_failed_trials_are_listed(tmp_path):

@@ -27,7 +27,7 @@ from octsk.utils.files import (
     check_new_folder,
     write_text,
 )
-from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.formatting import as_word, decimals, format_time, interval_words
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 from octsk.utils.untrusted import printable
@@ -235,7 +235,7 @@ class BenchmarkRun:
             (
                 row["net"],
                 *(self._mean_words(row, name) for name in shown),
-                f"{row['fit_seconds_mean']:.1f} s",
+                format_time(row["fit_seconds_mean"]),
             )
             for row in self.summary()
         ]

@@ -21,3 +21,4 @@ from ._split_by_group import split_by_group as split_by_group
 from ._splits import SplitWarning as SplitWarning
 from ._splits import shared_groups as shared_groups
 from ._splits import warn_of_shared_groups as warn_of_shared_groups
+from ._volumes import load_volume as load_volume

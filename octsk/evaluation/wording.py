@@ -4,7 +4,7 @@ import numpy as np
 
 from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import decimals, format_time
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
 
@@ -93,5 +93,5 @@ def leak_notes(report) -> list[str]:
 
 def format_seconds(fit_seconds, predict_seconds) -> str:
     """Format the times of training and prediction."""
-    training = "" if fit_seconds is None else f"training {fit_seconds:.1f} s, "
-    return f"{training}prediction {predict_seconds:.1f} s"
+    training = "" if fit_seconds is None else f"training {format_time(fit_seconds)}, "
+    return f"{training}prediction {format_time(predict_seconds)}"

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader
 from octsk._version import __version__
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
-from octsk.plots.drawing import unseen_figures
+from octsk.plots.drawing import COLOURS, unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,
@@ -133,6 +133,7 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
         not_clinical=_NOT_CLINICAL,
         sections=sections,
         version=__version__,
+        colours=COLOURS,
     )
 
 
