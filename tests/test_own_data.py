@@ -214,6 +214,8 @@ def test_data_may_be_a_folder_or_a_table(scans, folder):
     whole = octsk_command("evaluate", "m.octsk", "--data", scans, "--json")
     assert "all of its images are evaluated" in whole.stderr
     assert json.loads(whole.stdout)["n_samples"] == 60
+    words = ("evaluate", "m.octsk", "--data", scans, "--split", "val")
+    assert "patients of its images" in octsk_command(*words, code=1).stderr
 
 
 def test_splits_of_a_folder_stay(folder):

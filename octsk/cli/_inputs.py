@@ -69,8 +69,11 @@ def _load_files(path, size, data_home, out, split, groups, fit):
     from octsk.datasets import shared_groups, warn_of_shared_groups
 
     images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
+    # Images without splits can be evaluated as a whole, and used for nothing else.
+    if split != "test":
+        images = split_by_patient(images, out)
     if split is None:
-        return split_by_patient(images, out)
+        return images
     if "train" not in images:
         out.note(f"{images.name} has no splits: all of its images are evaluated")
         return images

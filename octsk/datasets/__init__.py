@@ -10,6 +10,7 @@ _INTERNAL = {
     "SplitWarning",
     "cache_size",
     "draw_splits",
+    "read_column",
     "read_csv",
     "shared_groups",
     "warn_of_findings",
