@@ -178,7 +178,8 @@ def _files_of_classes(
             f"({first_few(odd)}); it must hold either splits or classes"
         )
     found: dict[str | None, dict[str, list[Path]]] = {}
-    for split in splits or [None]:
+    wanted: list[str | None] = [*splits] or [None]
+    for split in wanted:
         folder = root if split is None else folders[split]
         found[split] = _classes_in(folder, None if splits and not split else label_of)
         if not any(found[split].values()):

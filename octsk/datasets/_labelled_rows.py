@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -142,7 +142,7 @@ def _from_cache(kept: CachedImages, sources: list, reading: Reading) -> Decoded:
         refused = any(isinstance(error, OSError) for _, error in decoded.errors)
         if decoded.errors and (refused or reading.on_error == "raise"):
             raise _NotKept(decoded._replace(images=np.array(decoded.images)))
-        decoded.images.flush()
+        cast(np.memmap, decoded.images).flush()
         others = sorted(set(range(len(sources))) - set(decoded.kept))
         words = [str(error) for _, error in decoded.errors]
         return {
@@ -157,7 +157,7 @@ def _from_cache(kept: CachedImages, sources: list, reading: Reading) -> Decoded:
             kept.write(decode)
         except _NotKept as stop:
             return stop.args[0]
-        found = kept.read()
+        found = cast(tuple, kept.read())
     images, about = found
     errors = {i: (sources[i], ValueError(words)) for i, words in about["errors"]}
     rows = [i for i in range(len(sources)) if i not in errors]
