@@ -27,6 +27,7 @@ from .datasets import load_image_table as load_image_table
 from .datasets import load_medmnist as load_medmnist
 from .datasets import load_volume as load_volume
 from .datasets import make_oct_phantoms as make_oct_phantoms
+from .datasets import save_medmnist as save_medmnist
 from .datasets import split_by_group as split_by_group
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate

@@ -32,7 +32,18 @@ from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
 
-COMMANDS = ["benchmark", "tune", "train", "evaluate", "compare", "predict", "fetch", "info"]
+COMMANDS = [
+    "benchmark",
+    "tune",
+    "train",
+    "evaluate",
+    "compare",
+    "predict",
+    "import",
+    "check",
+    "fetch",
+    "info",
+]
 OCT_CLASSES = [
     "choroidal neovascularization",
     "diabetic macular edema",
@@ -248,7 +259,9 @@ def test_reader_of_a_pipe_that_goes_away_is_no_error(clinic, model):
 
 
 def test_benchmark_writes_a_run_folder(clinic):
-    result = octsk_command("benchmark", "--data", clinic, "--epochs", 1, "--seeds", 2)
+    result = octsk_command(
+        "benchmark", "--data", clinic, "--net", "small", "--epochs", 1, "--seeds", 2
+    )
     [run] = Path("octsk-runs").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-\d{6}-clinic", run.name)
     assert {path.name for path in run.iterdir()} == {
@@ -275,7 +288,7 @@ def test_benchmark_writes_a_run_folder(clinic):
 
 
 def test_benchmark_says_what_more_would_show_and_how_far_it_is(clinic):
-    result = octsk_command("benchmark", "--data", clinic, "--epochs", 2)
+    result = octsk_command("benchmark", "--data", clinic, "--net", "small", "--epochs", 2)
     before_results = result.stdout.split("Measured on")[0]
     assert "--seeds 5 shows the mean and the spread" in before_results
     assert "--net medium" in before_results
@@ -420,7 +433,20 @@ def test_interruption(clinic, monkeypatch, finished):
 
     monkeypatch.setattr(octsk.SmallOCTNet, "fit", interrupted)
     result = octsk_command(
-        *("benchmark", "--data", clinic, "--epochs", 1, "--seeds", 2, "-o", "run"), code=130
+        *(
+            "benchmark",
+            "--data",
+            clinic,
+            "--net",
+            "small",
+            "--epochs",
+            1,
+            "--seeds",
+            2,
+            "-o",
+            "run",
+        ),
+        code=130,
     )
     last = result.stderr.splitlines()[-1]
     if finished:
@@ -436,7 +462,9 @@ def test_interruption(clinic, monkeypatch, finished):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_script_at_once(clinic, folder):
-    process = script("benchmark", "--data", clinic, "--epochs", 100_000, "-o", "run")
+    process = script(
+        "benchmark", "--data", clinic, "--net", "small", "--epochs", 100_000, "-o", "run"
+    )
     while "epoch 2/" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -468,7 +496,7 @@ def space(folder):
 
 def tune_words(clinic, space, trials, **options):
     words = ["tune", "--data", clinic, "--search-space", space, "--folds", 2]
-    words += ["--trials", trials, "--storage", "study.journal"]
+    words += ["--net", "small", "--trials", trials, "--storage", "study.journal"]
     return words + [word for k, v in options.items() for word in (f"--{k}", v)]
 
 
@@ -1031,7 +1059,17 @@ def test_patients_on_both_sides_are_told_once(clinic, model, folder):
 
 
 def test_settings_are_said_as_they_are(clinic):
-    words = ["--epochs", "auto", "--optimizer", "sgd", "-o", "m", "--json"]
+    words = [
+        "--net",
+        "small",
+        "--epochs",
+        "auto",
+        "--optimizer",
+        "sgd",
+        "-o",
+        "m",
+        "--json",
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
         result = octsk_command("train", "--data", clinic, *words)

@@ -58,6 +58,35 @@ def test_middle_square_is_taken(save):
     assert (load_image_files(save(wide.T.copy())) == 200).all()
 
 
+def test_images_are_padded_or_squashed_instead(save):
+    wide = np.full((20, 60), 200, np.uint8)
+    padded = load_image_files(save(wide), size=30, fit="pad")[0]
+    assert (padded[10:20] == 200).all()
+    assert not padded[:10].any()
+    assert not padded[20:].any()
+    np.testing.assert_array_equal(
+        load_image_files(save(wide.T.copy()), size=30, fit="pad")[0], padded.T
+    )
+    assert (load_image_files(save(wide), size=30, fit="squash") == 200).all()
+    line = save(np.full((1, 4000), 200, np.uint8))
+    assert load_image_files(line, size=30, fit="pad").any(axis=(1, 2)).all()
+    deep = save(np.full((20, 60), 65535, np.uint16))
+    deep_padded = load_image_files(deep, size=30, fit="pad")[0]
+    np.testing.assert_array_equal(deep_padded, np.where(padded, 255, 0))
+
+
+def test_any_number_of_threads_gives_the_same_images(save):
+    files = [save(gradient(20, 20 + i), f"{i}.png") for i in range(9)]
+    files.insert(4, save(gradient(9, 9), "broken.png"))
+    files[4].write_bytes(b"broken")
+    with pytest.warns(UserWarning, match="1 of 10 images are left out"):
+        one = load_image_files(files, n_jobs=1, on_error="skip")
+    with pytest.warns(UserWarning, match="1 of 10 images are left out"):
+        several = load_image_files(files, n_jobs=3, on_error="skip", verbose=1)
+    np.testing.assert_array_equal(several, one)
+    assert len(one) == 9
+
+
 def test_resizing_is_antialiased(save):
     stripes = np.tile(np.array([0, 255], np.uint8), (512, 256))
     image = load_image_files(save(stripes))
@@ -531,6 +560,8 @@ def test_what_is_no_path(paths):
         ("channels", 2),
         *(("bit_depth", value) for value in (0, 17, "12", 12.5)),
         ("on_error", "ignore"),
+        ("fit", "stretch"),
+        *(("n_jobs", value) for value in (0, 1.5, "2")),
     ],
 )
 def test_bad_arguments(argument, value):

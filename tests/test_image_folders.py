@@ -1,7 +1,10 @@
 """Labelled images from folders and tables, and their splits by patient."""
 
 import csv
+import os
 import re
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,14 @@ from sklearn.utils import Bunch
 
 import octsk
 from octsk import load_image_folder, load_image_table, split_by_group
-from octsk.datasets import check_splits
+from octsk.datasets import (
+    _image_cache,
+    _image_files,
+    _labelled_rows,
+    check_splits,
+    clear_image_cache,
+    image_cache_folder,
+)
 
 
 def write(path, grey=40, shape=(12, 12)):
@@ -95,6 +105,162 @@ def test_groups_that_are_not_found_are_refused(folder, groups, message):
         load_image_folder(folder, groups=groups)
 
 
+def test_names_without_a_patient_are_patients_of_their_own_with_a_warning(tmp_path):
+    for name in ("CNV-47f6d0", "CNV-1384-1", "CNV-1384-2", "NORMAL-1384-7"):
+        write(tmp_path / "train" / f"{name}.jpeg")
+    with pytest.warns(UserWarning, match=r"1 of 4 file names .*\(CNV-47f6d0\)") as caught:
+        scans = load_image_folder(tmp_path, groups="kermany").train
+    assert [one.filename for one in caught] == [__file__]
+    assert scans.groups.tolist() == ["1384", "1384", "CNV-47f6d0", "1384"]
+    assert scans.target.tolist() == [0, 0, 0, 1]
+    assert scans.target_names == ["CNV", "NORMAL"]
+
+
+def test_names_that_tell_no_class_are_refused(tmp_path):
+    write(tmp_path / "CNV-1-1.png")
+    write(tmp_path / "scan.png")
+    with pytest.raises(ValueError, match=r"scan\.png .* does not tell its class"):
+        load_image_folder(tmp_path, groups="kermany")
+
+
+def test_real_names_of_oct2017_tell_their_class(data_folder):
+    with pytest.warns(UserWarning, match="17 of 17 file names"):
+        scans = load_image_folder(data_folder / "oct2017_samples", groups="kermany")
+    assert scans.target_names == ["CNV", "DME", "DRUSEN", "NORMAL"]
+    assert np.bincount(scans.target).tolist() == [5, 4, 4, 4]
+    assert len(set(scans.groups)) == 17
+
+
+@pytest.fixture
+def octdl(tmp_path):
+    """OCTDL's layout: a table beside the folders of the classes."""
+    root = tmp_path / "OCTDL"
+    names = {"amd_1047099_1": ("AMD", 7), "amd_2_1": ("AMD", 7), "no_3_1": ("NO", 9)}
+    lines = ["file_name,disease,subcategory,condition,patient_id,eye"]
+    for i, (name, (disease, patient)) in enumerate(names.items()):
+        write(root / disease / f"{name}.jpg", grey=50 * i)
+        lines.append(f"{name},{disease},,,{patient},OD")
+    (tmp_path / "OCTDL_labels.csv").write_text("\n".join(lines))
+    return root
+
+
+def test_octdl_is_loaded_from_its_folders_and_from_its_table(octdl):
+    of_folder = load_image_folder(octdl, groups="octdl", size=6)
+    of_table = load_image_table(octdl.parent / "OCTDL_labels.csv", group="octdl", size=6)
+    for scans in (of_folder, of_table):
+        assert scans.groups.tolist() == ["7", "7", "9"]
+        assert scans.target_names == ["AMD", "NO"]
+        assert scans.target.tolist() == [0, 0, 1]
+        assert scans.data[:, 0, 0].tolist() == pytest.approx([0, 50, 100], abs=1)
+    write(octdl / "NO" / "no_4_1.jpg")
+    with pytest.raises(ValueError, match=r"no patient for 1 of 4 images: NO/no_4_1\.jpg"):
+        load_image_folder(octdl, groups="octdl")
+    (octdl.parent / "OCTDL_labels.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"needs the table OCTDL_labels\.csv"):
+        load_image_folder(octdl, groups="octdl")
+
+
+def test_links_to_folders_are_followed_once(folder, tmp_path):
+    write(tmp_path / "elsewhere" / "DME-5-1.png")
+    (folder / "DME" / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "DME" / "again").symlink_to(tmp_path / "elsewhere")
+    (folder / "DME" / "loop").symlink_to(folder / "DME")
+    scans = load_image_folder(folder, groups="kermany")
+    assert np.bincount(scans.target).tolist() == [4, 1]
+    assert scans.groups.tolist().count("5") == 1
+    (folder / "NORMAL" / "broken.png").symlink_to(tmp_path / "nothing.png")
+    with pytest.raises(FileNotFoundError, match=r"broken\.png"):
+        load_image_folder(folder)
+
+
+def test_fit_is_passed_on(tmp_path):
+    stripes = np.zeros((10, 30), np.uint8)
+    stripes[:, 10:20] = 200
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        Image.fromarray(stripes).save(tmp_path / label / "x.png")
+    table = {"file": ["a/x.png", "b/x.png"], "label": ["a", "b"]}
+    corner = {"crop": 200, "pad": 0, "squash": 0}
+    for fit, grey in corner.items():
+        scans = load_image_folder(tmp_path, fit=fit, size=9)
+        assert (scans.data[0, 0, 4], scans.fit) == ({**corner, "squash": 200}[fit], fit)
+        assert scans.data[0, 4, 0] == grey
+        same = load_image_table(table, root=tmp_path, fit=fit, size=9)
+        np.testing.assert_array_equal(same.data, scans.data)
+
+
+def test_warnings_point_at_the_line_of_the_caller(splits):
+    write(splits / "train" / "a" / "broken.png")
+    (splits / "train" / "a" / "broken.png").write_bytes(b"broken")
+    (splits / "test" / "b" / "b-test-1.png").unlink()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_image_folder(splits, groups=lambda path: "P1", on_error="skip")
+    words = [str(one.message) for one in caught]
+    assert [one.filename for one in caught] == [__file__] * 3, words
+
+
+def test_decoded_images_are_kept_until_a_file_changes(folder, tmp_path, monkeypatch):
+    def load(**options):
+        return load_image_folder(
+            folder, cache=True, data_home=tmp_path / "home", size=6, **options
+        )
+
+    kept = image_cache_folder(tmp_path / "home")
+    first = load()
+    assert Path(first.cache).parent == kept
+    with monkeypatch.context() as patch:
+        patch.setattr(_image_files, "read_square", None)
+        again = load()
+        with pytest.raises(TypeError):
+            load(fit="pad")
+    np.testing.assert_array_equal(again.data, first.data)
+    assert [len([*kept.glob("[!.]*")]), len([*kept.glob(".*[!k]")])] == [1, 0]
+    write(folder / "DME" / "DME-7-1.png", grey=77, shape=(13, 13))
+    assert load().data[0, 0, 0] == 77
+    assert clear_image_cache(tmp_path / "home") > 2 * first.data.nbytes
+    assert not kept.exists()
+    assert load_image_folder(folder, data_home=tmp_path / "home").cache is None
+    assert not kept.exists()
+
+
+def test_images_that_are_left_out_are_told_by_the_cache_too(folder, tmp_path):
+    options = dict(cache=True, data_home=tmp_path / "home", size=6, groups="kermany")
+    (folder / "DME" / "DME-7-2.png").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="DME-7-2"):
+        load_image_folder(folder, **options)
+    assert not [*image_cache_folder(tmp_path / "home").glob("[!.]*")]
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="1 of 4 images are left out: .*DME-7-2"):
+            scans = load_image_folder(folder, on_error="skip", **options)
+        assert scans.data[:, 0, 0].tolist() == [0, 20, 30]
+        assert scans.groups.tolist() == ["7", "8", "9"]
+    with pytest.raises(ValueError, match="DME-7-2"):
+        load_image_folder(folder, **options)
+    (folder / "NORMAL" / "gone.png").symlink_to(tmp_path / "nothing")
+    with pytest.warns(UserWarning, match="2 of 5 images are left out"):
+        scans = load_image_folder(folder, on_error="skip", **{**options, "groups": None})
+    assert scans.data[:, 0, 0].tolist() == [0, 20, 30]
+
+
+def test_a_cache_that_cannot_be_written_is_told(folder, tmp_path, monkeypatch):
+    (tmp_path / "home").touch()
+    with pytest.raises(OSError, match="home"):
+        load_image_folder(folder, cache=True, data_home=tmp_path / "home")
+    monkeypatch.setattr(_labelled_rows, "CACHED_ABOVE", 3)
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        scans = load_image_folder(folder, data_home=tmp_path / "home")
+    assert len(scans.data) == 4
+
+
+def test_large_sets_are_mapped_from_the_disk(splits, tmp_path, monkeypatch):
+    monkeypatch.setattr(_image_cache, "_MAPPED_ABOVE", 0)
+    scans = load_image_folder(splits, cache=True, data_home=tmp_path / "home")
+    for part in (scans.train, scans.test):
+        assert isinstance(part.data, np.memmap)
+        assert (part.data == 40).all()
+
+
 def test_groups_of_another_type_are_refused(folder):
     with pytest.raises(TypeError, match="groups must be None"):
         load_image_folder(folder, groups=3)
@@ -149,7 +315,7 @@ def test_folders_without_images_or_classes_are_refused(tmp_path, splits):
     with pytest.raises(ValueError, match=r"no image file .*there are none"):
         load_image_folder(empty)
     write(empty / "only" / "x.png")
-    with pytest.raises(ValueError, match="one class folder only, only"):
+    with pytest.raises(ValueError, match="one class only, only"):
         load_image_folder(empty)
     for file in (splits / "test").rglob("*.png"):
         file.unlink()
@@ -243,6 +409,33 @@ def test_missing_cells_are_refused_by_row(folder, column, argument, missing):
 def test_tables_that_do_not_fit_are_refused(folder, changes, arguments, message):
     with pytest.raises(ValueError, match=message):
         load_image_table({**table_of(folder), **changes}, root=folder, **arguments)
+
+
+def test_paths_of_a_table_may_be_short_of_folders_and_suffixes(folder):
+    table = table_of(folder)
+    table["file"] = ["DME-7-1", "DME-7-2.png", "DME-8-1", "NORMAL/NORMAL-9-1.png"]
+    scans = load_image_table(table, root=folder)
+    assert scans.filenames[0] == str(folder / "DME" / "DME-7-1.png")
+    assert scans.data[:, 0, 0].tolist() == [0, 10, 20, 30]
+    write(folder / "NORMAL" / "DME-8-1.jpg")
+    with pytest.raises(ValueError, match=r"2 images .* have the name DME-8-1 \("):
+        load_image_table(table, root=folder)
+
+
+def test_groups_of_a_table_may_be_found_in_its_paths(folder):
+    table = table_of(folder)
+    for group in ("kermany", r"-(?P<patient>\d)-", lambda path: path.name.split("-")[1]):
+        scans = load_image_table(table, root=folder, group=group)
+        assert scans.groups.tolist() == ["7", "7", "8", "9"]
+    with pytest.raises(ValueError, match=r"no patient for 3 of 4 images"):
+        load_image_table(table, root=folder, group=r"NORMAL-(?P<patient>\d)")
+
+
+def test_a_frame_may_hold_images(folder):
+    images = [np.full((9, 9), grey, np.uint8) for grey in (5, 6)]
+    scans = load_image_table({"file": images, "label": ["a", "b"]})
+    assert scans.data[:, 0, 0].tolist() == [5, 6]
+    assert scans.filenames.tolist() == ["image 0", "image 1"]
 
 
 @pytest.mark.parametrize(
@@ -367,6 +560,13 @@ def test_splits_that_share_groups_are_put_together_first():
     assert sorted(files) == sorted(scans.filenames)
 
 
+def test_small_shares_of_few_groups_get_a_group():
+    scans = scans_of(np.arange(5), [0, 0, 0, 0, 0])
+    scans.target_names = None
+    parts = split_by_group(scans, test=0.1, val=0.1, random_state=0)
+    assert [len(parts[name].data) for name in ("train", "val", "test")] == [3, 1, 1]
+
+
 def test_a_class_of_one_group_is_missing_with_a_warning():
     scans = scans_of([0, 1, 2, 3, 4], [0, 0, 0, 0, 1])
     with pytest.warns(UserWarning, match=r"has no images of b, which have too few groups"):
@@ -485,3 +685,66 @@ def test_a_copy_of_real_test_patients_in_training_is_found(data_folder):
     n = len(np.unique(scans.test.groups))
     assert any(words.startswith(f"train and test share {n} groups") for words in new)
     assert any(words.startswith("172 images of test are also in train") for words in new)
+
+
+def test_almost_equal_images_are_found_on_request(apart):
+    rng = np.random.default_rng(0)
+    for part, n in ((apart.train, 3), (apart.test, 2)):
+        part.data = rng.integers(0, 200, (n, 28, 28), np.uint8)
+    apart.test.data[1] = apart.train.data[2] + 9
+    assert check_splits(apart) == []
+    [found] = check_splits(apart, near_duplicates=True)
+    assert found == "1 image of test is almost equal to images of train: y.png."
+    apart.test.data[1] = apart.train.data[2]
+    [found] = check_splits(apart, near_duplicates=True)
+    assert found == "1 image of test is also in train: y.png."
+
+
+def test_near_duplicates_need_imagehash(apart, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagehash", None)
+    with pytest.raises(ImportError, match=r"pip install 'octsk\[duplicates\]'"):
+        check_splits(apart, near_duplicates=True)
+
+
+def test_labels_may_be_text(apart):
+    for part in (apart.train, apart.test):
+        part.target = np.array(["a", "b"])[part.target]
+    assert check_splits(apart) == []
+    apart.test.target[:] = "a"
+    assert check_splits(apart) == ["test has no images of b."]
+
+
+def test_a_saved_data_set_comes_back(tmp_path):
+    groups = np.array(["P1", "P1", "P2"], object)
+    files = np.array([os.fsdecode(b"caf\xe9.png"), "b.png", "c.png"])
+    train = varied(groups, [1, 0, 300], 0, filenames=files)
+    test = varied([3, 4], [0, 1], 1)
+    names = [f"class {i}" for i in range(301)]
+    dataset = Bunch(train=train, val=None, test=test, target_names=names)
+    loaded = octsk.load_medmnist(octsk.save_medmnist(dataset, tmp_path / "scans"))
+    assert loaded.val is None
+    assert loaded.target_names == names
+    for part in ("train", "test"):
+        for key in ("data", "target", "groups"):
+            np.testing.assert_array_equal(
+                loaded[part][key], dataset[part][key].astype(loaded[part][key].dtype)
+            )
+    assert loaded.train.filenames.tolist() == files.tolist()
+    assert loaded.test.filenames is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": np.zeros((3, 6, 6))}, "train_images must be uint8"),
+        ({"target": np.array(["a", "b", "b"])}, "train.target must be integers"),
+        ({"groups": np.arange(2)}, "train_groups must have shape"),
+        ({"groups": np.array(["a", "", "b"])}, "train_groups has missing values"),
+        ({"filenames": np.arange(3)}, "train_filenames must be text"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(apart, tmp_path, changes, message):
+    apart.train.update(changes)
+    with pytest.raises(ValueError, match=message):
+        octsk.save_medmnist(apart, tmp_path / "scans.npz")
+    assert not [*tmp_path.iterdir()]

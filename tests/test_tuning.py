@@ -210,7 +210,8 @@ def test_tables_show_the_settings_that_the_trainings_had(tmp_path):
         n_trials=1,
         cv=2,
     )
-    train, test = Bunch(data=X, target=y), Bunch(data=X, target=y)
+    other, _ = toy_images(n=36, seed=1)
+    train, test = Bunch(data=X, target=y), Bunch(data=other, target=y)
     run = tune(search, dataset(train=train, test=test))
     rows = [line.split()[:3] for line in run.to_text().splitlines()]
     assert ["learning_rate", "0.01", "0.001"] in rows
@@ -241,7 +242,9 @@ def test_a_spreadsheet_computes_no_word_of_the_trials(tmp_path):
 
 
 def test_patients_on_both_sides_are_warned_of_before_the_search():
-    both = dataset(test=flat(0))
+    test, val = flat(1), flat(1)
+    test.groups = val.groups = flat(0).groups
+    both = dataset(test=test)
     with pytest.warns(UserWarning, match="train and test share 12"):
         run = tune(tree_search(n_trials=1), both)
     assert "NOT INDEPENDENT: 12 of the patients" in run.to_text()
@@ -249,7 +252,7 @@ def test_patients_on_both_sides_are_warned_of_before_the_search():
         pytest.warns(UserWarning, match="train and val share 12"),
         pytest.raises(ValueError, match="n_trials"),
     ):
-        tune(tree_search(n_trials=0), dataset(test=None, val=flat(0)))
+        tune(tree_search(n_trials=0), dataset(test=None, val=val))
 
 
 def test_pruned_and_failed_trials_are_listed(tmp_path):

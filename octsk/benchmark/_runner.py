@@ -26,7 +26,7 @@ from octsk.benchmark._run import (
     _takes,
 )
 from octsk.benchmark.record import begun, make_plan, set_checkpoint_dir
-from octsk.datasets import warn_of_shared_groups
+from octsk.datasets import warn_of_findings
 from octsk.evaluation import (
     BenchmarkReport,
     PointRequest,
@@ -61,6 +61,7 @@ def run_benchmark(
     sensitivity: float | None = None,
     output_dir: str | os.PathLike | None = None,
     resume: bool = False,
+    strict: bool = False,
     on_event: Callable[..., None] | None = None,
 ) -> BenchmarkRun:
     """Train each classifier with each seed, and evaluate it on the test split.
@@ -76,7 +77,8 @@ def run_benchmark(
     dataset : Bunch
         With ``train``, ``test`` and, if there is one, ``val``, each a Bunch with
         ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns. A warning
-        names patients (``groups``) that have images in more than one split.
+        says what `octsk.datasets.check_splits` finds, such as patients (``groups``) or
+        images that are in more than one split.
     seeds : sequence of int, default=(0,)
         One training of each classifier for each. Several show the spread between
         trainings, which is large for small nets.
@@ -99,6 +101,8 @@ def run_benchmark(
     resume : bool, default=False
         Whether `output_dir` may hold the same run, not finished: trainings that are done
         are not repeated, and that under way goes on from its last epoch.
+    strict : bool, default=False
+        Whether to raise an error instead of the warning about `dataset`.
     on_event : callable, default=None
         Called as ``on_event(kind, net=..., seed=..., index=..., total=..., ...)`` for
         a progress display. ``index`` counts trainings from 0 to ``total`` - 1. Kinds:
@@ -122,8 +126,9 @@ def run_benchmark(
     ValueError
         If there is no classifier or seed, one comes twice, two names give the same
         file name, `dataset` lacks its training or test split, a group of the test split
-        is missing, its images cannot be corrupted, `positive` or the rates are invalid or
-        need a validation split that is not there, or `output_dir` holds a run of other
+        is missing, its images cannot be corrupted, the checks find something (with
+        `strict`), `positive` or the rates are invalid or need a validation split that is
+        not there, or `output_dir` holds a run of other
         classifiers, seeds or data.
     FileExistsError
         If `output_dir` holds files already, with `resume` other than those of a run.
@@ -153,14 +158,14 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
-    warn_of_shared_groups(dataset)
+    found = warn_of_findings(dataset, strict=strict)
     if corruptions:
         check_test_corruptible(dataset)
     point = PointRequest(positive, specificity, sensitivity)
     study = _checked_study(dataset, point)
     run = BenchmarkRun(
         seeds=seeds,
-        training=_training_info(dataset),
+        training={**_training_info(dataset), "findings": found.sentences},
         dataset=dataset,
         plan=make_plan(
             estimators,
@@ -170,15 +175,17 @@ def run_benchmark(
             operating_point=_plan_of_point(point),
         ),
     )
+    # For the remarks beside the figures.
+    checked = {**dataset, "shared_images": found.shared_images}
     if output_dir is None:
-        _train_all(run, estimators, dataset, study, None, on_event)
+        _train_all(run, estimators, checked, study, None, on_event)
         return run
     folder = Path(output_dir)
     record, checkpoints = folder / "run.json", folder / "checkpoints"
     if not (resume and record.exists()) and not _holds_only(folder, leftovers_of(record)):
         _new_folder(folder)
     with begun(record, run.plan, checkpoints, resume=resume):
-        _train_all(run, estimators, dataset, study, folder, on_event)
+        _train_all(run, estimators, checked, study, folder, on_event)
         run._save_overview(folder)
         run._save_page(folder)
         for file in [path for path in folder.rglob("*") if path.is_file()]:

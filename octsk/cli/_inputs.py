@@ -2,6 +2,13 @@
 
 import typer
 
+from octsk.cli._options import Net
+from octsk.cli._own_data import (
+    FILES_ALONE,
+    holds_image_files,
+    load_own,
+    split_by_patient,
+)
 from octsk.utils.tensorflow import start_tensorflow
 
 # Number of phantoms: a twelfth of OCTMNIST's images, since they only serve for trying out.
@@ -12,18 +19,40 @@ PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
 DOWNLOAD_RETRIES = 1
 
 
-def load_data(data, dataset, phantoms, size, data_home, out, *, split=None):
-    """Load the data set that the data options name, or OCTMNIST by default."""
+def load_data(
+    data,
+    dataset,
+    phantoms,
+    size,
+    data_home,
+    out,
+    *,
+    split=None,
+    groups=None,
+    fit=None,
+):
+    """Load the data set that the data options name, or OCTMNIST by default.
+
+    `split` selects one split. The others are loaded by commands that check them all.
+    """
     import octsk
 
     if (data is not None) + (dataset is not None) + phantoms > 1:
         raise typer.BadParameter("--data, --dataset and --phantoms are mutually exclusive")
-    if data is not None and size is not None:
+    of_files = data is not None and holds_image_files(data)
+    if data is not None and size is not None and not of_files:
         raise typer.BadParameter(
-            "--size cannot be used with --data, since a file has its own image size"
+            "--size cannot be used with an npz file as --data, since it has its own image "
+            "size"
         )
+    if data is None and (groups is not None or fit is not None):
+        raise typer.BadParameter(FILES_ALONE)
+    if of_files:
+        return _load_files(data, size, data_home, out, split, groups, fit)
     if data is not None:
-        return octsk.load_medmnist(data, split=split)
+        if split is not None:
+            return octsk.load_medmnist(data, split=split)
+        return load_own(data, out, groups=groups, fit=fit)
     if phantoms:
         return draw_phantoms(size or 28, out, split)
     return octsk.fetch_medmnist(
@@ -33,6 +62,26 @@ def load_data(data, dataset, phantoms, size, data_home, out, *, split=None):
         data_home=data_home,
         n_retries=DOWNLOAD_RETRIES,
     )
+
+
+def _load_files(path, size, data_home, out, split, groups, fit):
+    """Load a folder or a CSV file of images, whole or one split of it."""
+    from octsk.datasets import shared_groups, warn_of_shared_groups
+
+    images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
+    # Images without splits can be evaluated as a whole, and used for nothing else.
+    if split != "test":
+        images = split_by_patient(images, out)
+    if split is None:
+        return images
+    if "train" not in images:
+        out.note(f"{images.name} has no splits: all of its images are evaluated")
+        return images
+    if images[split] is None:
+        raise ValueError(f"{path} has no {split!r} split")
+    warn_of_shared_groups(images)
+    images[split].shared_groups = shared_groups(images)
+    return images[split]
 
 
 def draw_phantoms(size, out, split=None):
@@ -58,3 +107,18 @@ def load_model(path):
     import octsk
 
     return octsk.load(path)
+
+
+def choose_net(net, images, out):
+    """Return the net that is asked for, or the default one for the images, and say so."""
+    from octsk.datasets import REGISTRY
+
+    if net is not None:
+        return net
+    if images.synthetic or images.name in REGISTRY:
+        return Net.SMALL
+    out.note(
+        "The residual net is trained, the default for your own data; --net small, medium "
+        "or large trains one of the 2021 report."
+    )
+    return Net.RESIDUAL

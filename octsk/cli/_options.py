@@ -46,7 +46,49 @@ class ClassWeight(StrEnum):
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FILE", help="An npz file in MedMNIST's layout."),
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="An npz file in MedMNIST's layout; or image files, as a folder of classes or "
+        "a CSV file.",
+    ),
+]
+
+
+GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        metavar="PATIENTS",
+        help="How the path of an image tells its patient: kermany, octdl or a regular "
+        "expression with a group (?P<patient>...); or a column of a CSV file.",
+        show_default="a column patient, patient_id or group",
+    ),
+]
+
+
+class Fit(StrEnum):
+    """Ways in which an image becomes square."""
+
+    CROP = "crop"
+    PAD = "pad"
+    SQUASH = "squash"
+
+
+FitOption = Annotated[
+    Fit | None,
+    typer.Option(
+        "--fit",
+        metavar="crop|pad|squash",
+        help="How image files become square; use the same for training and prediction.",
+        show_default="crop",
+    ),
+]
+
+
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="End with an error if the checks find something."),
 ]
 
 
@@ -71,7 +113,7 @@ SizeOption = Annotated[
     typer.Option(
         "--size",
         metavar="PIXELS",
-        help="Image size of --dataset (28, 64, 128 or 224) or --phantoms.",
+        help="Image size of --dataset (28, 64, 128 or 224), --phantoms or image files.",
         show_default="28",
     ),
 ]

@@ -7,6 +7,7 @@ import typer
 
 from octsk.cli._app import app
 from octsk.cli._inputs import (
+    choose_net,
     draw_phantoms,
     load_data,
     make_net,
@@ -20,6 +21,8 @@ from octsk.cli._options import (
     DataOption,
     DatasetOption,
     EpochsOption,
+    FitOption,
+    GroupsOption,
     JsonOption,
     Net,
     OptimizerOption,
@@ -27,6 +30,7 @@ from octsk.cli._options import (
     QuietOption,
     SeedOption,
     SizeOption,
+    StrictOption,
 )
 from octsk.cli._output import (
     SYNTHETIC,
@@ -60,13 +64,15 @@ def benchmark(
     dataset: DatasetOption = None,
     phantoms: PhantomsOption = False,
     size: SizeOption = None,
+    groups: GroupsOption = None,
+    fit: FitOption = None,
     data_home: DataHomeOption = None,
     net: Annotated[
         list[Net] | None,
         typer.Option(
             metavar="small|medium|large|residual",
             help="Net to train; repeat it for several.",
-            show_default="small",
+            show_default="residual for your own data, else small",
         ),
     ] = None,
     seeds: Annotated[
@@ -106,6 +112,7 @@ def benchmark(
             help="Choose the threshold for this sensitivity, on validation images.",
         ),
     ] = None,
+    strict: StrictOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -174,10 +181,13 @@ def benchmark(
         record = read_record(from_run, ended=True)
         if not (data or dataset or phantoms):
             phantoms, dataset, size = _source_of(record, from_run)
-    images = _load_images(data, dataset, phantoms, size, data_home, out)
+    images = _load_images(
+        data, dataset, phantoms, size, data_home, out, groups=groups, fit=fit
+    )
     all_seeds = list(range(seed, seed + seeds))
     if record is None:
-        nets = {str(name): make_net(name, **options) for name in net or [Net.SMALL]}
+        wanted = net or [choose_net(None, images, out)]
+        nets = {str(name): make_net(name, **options) for name in wanted}
     else:
         nets, all_seeds = _nets_of(record, images)
         corruptions = record["plan"].get("corruptions", False)
@@ -206,17 +216,18 @@ def benchmark(
                 **point,
                 output_dir=folder,
                 resume=resume,
+                strict=strict,
                 on_event=display.on_event,
             )
     _print_run(run, record, from_run, folder, out)
 
 
-def _load_images(data, dataset, phantoms, size, data_home, out):
+def _load_images(data, dataset, phantoms, size, data_home, out, **files):
     """Load the data set, or draw synthetic scans if OCTMNIST cannot be downloaded."""
     from octsk.datasets import DownloadError
 
     try:
-        images = load_data(data, dataset, phantoms, size, data_home, out)
+        images = load_data(data, dataset, phantoms, size, data_home, out, **files)
     except DownloadError as error:
         if dataset is not None:
             raise

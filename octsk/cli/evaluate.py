@@ -15,6 +15,8 @@ from octsk.cli._options import (
     DataHomeOption,
     DataOption,
     DatasetOption,
+    FitOption,
+    GroupsOption,
     JsonOption,
     ModelArgument,
     OverwriteOption,
@@ -56,6 +58,8 @@ def evaluate(
     dataset: DatasetOption = None,
     phantoms: PhantomsOption = False,
     size: SizeOption = None,
+    groups: GroupsOption = None,
+    fit: FitOption = None,
     data_home: DataHomeOption = None,
     split: Annotated[
         Split, typer.Option(metavar="train|val|test", help="Split to evaluate on.")
@@ -148,10 +152,11 @@ def evaluate(
     out = Output(as_json, quiet)
     old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
     source = (data, dataset, phantoms, size, data_home, out)
-    images = load_data(*source, split=str(split))
+    files = {"groups": groups, "fit": fit}
+    images = load_data(*source, split=str(split), **files)
     validation = {}
     if (specificity, sensitivity) != (None, None) and split != Split.VAL:
-        val = load_data(*source, split="val")
+        val = load_data(*source, split="val", **files)
         validation = {
             "X_val": val.data,
             "y_val": val.target,

@@ -2,6 +2,9 @@
 
 import os
 from errno import ENOTDIR
+from typing import Annotated
+
+import typer
 
 from octsk.cli._app import app
 from octsk.cli._inputs import (
@@ -21,13 +24,28 @@ from octsk.cli._output import (
 from octsk.utils.tensorflow import start_tensorflow
 
 
-@app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --json")
-def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
+@app.command(epilog="\b\nExamples:\n  octsk info\n  octsk info --clear-cache")
+def info(
+    data_home: DataHomeOption = None,
+    clear_cache: Annotated[
+        bool,
+        typer.Option(
+            "--clear-cache",
+            help="Remove the decoded images that are kept of large folders and tables.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show versions, devices, the data folder and the nets."""
-    from octsk.datasets import get_data_home
+    from octsk.datasets import (
+        cache_size,
+        clear_image_cache,
+        get_data_home,
+        image_cache_folder,
+    )
     from octsk.utils.environment import environment
 
-    folder, sets = None, {}
+    folder, sets, cached, cleared = None, {}, 0, 0
     try:
         folder = get_data_home(data_home)
     except OSError as error:
@@ -36,6 +54,8 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
         if folder.is_file():
             raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
         sets = {file.name: file.stat().st_size for file in sorted(folder.glob("[!.]*.npz"))}
+        cleared = clear_image_cache(folder) if clear_cache else 0
+        cached = cache_size(image_cache_folder(folder))
     start_tensorflow()
     import tensorflow as tf
 
@@ -59,6 +79,8 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
                 **facts,
                 "data folder": folder,
                 "data sets": ", ".join(words) or none,
+                "decoded images": f"{cached / 1e6:.1f} MB"
+                + (f" ({cleared / 1e6:.1f} MB were removed)" if clear_cache else ""),
                 "devices": ", ".join(devices),
             }
         )
@@ -74,6 +96,7 @@ def info(data_home: DataHomeOption = None, as_json: JsonOption = False) -> None:
             "environment": facts,
             "data_home": folder and str(folder),
             "data_sets": sets,
+            "image_cache_bytes": cached,
             "devices": devices,
             "nets": {
                 name: {"n_parameters": sizes[name], "params": net.get_params()}

@@ -12,6 +12,8 @@ from octsk.cli._inputs import (
     load_model,
 )
 from octsk.cli._options import (
+    Fit,
+    FitOption,
     JsonOption,
     ModelArgument,
     OverwriteOption,
@@ -45,6 +47,7 @@ def predict(
             metavar="train|val|test", help="Split of an npz file in MedMNIST's layout."
         ),
     ] = Split.TEST,
+    fit: FitOption = Fit.CROP,
     bit_depth: Annotated[
         int | None,
         typer.Option(
@@ -84,7 +87,7 @@ def predict(
         check_output(output, [model, *_input_files(inputs)], overwrite=overwrite)
     classifier = load_model(model)
     names, images, errors = _load_inputs(
-        inputs, str(split), classifier.image_shape_, bit_depth
+        inputs, str(split), classifier.image_shape_, bit_depth, str(fit)
     )
     labels = classifier.classes_.tolist()
     classes = classifier.class_names_ or labels
@@ -133,7 +136,7 @@ def _input_files(inputs):
     return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
 
 
-def _load_inputs(inputs, split, image_shape, bit_depth):
+def _load_inputs(inputs, split, image_shape, bit_depth, fit):
     """Return the names of the images (files or indices), the images and the read errors."""
     from octsk.datasets import _image_files
     from octsk.datasets._npz_images import load_npz_images
@@ -143,7 +146,7 @@ def _load_inputs(inputs, split, image_shape, bit_depth):
         return range(len(images)), images, []
     paths = inputs[0] if len(inputs) == 1 else inputs
     size, _, channels = image_shape
-    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth)
+    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth, fit)
     if not files:
         raise _image_files.combined_error(errors, len(errors))
     return (

@@ -10,6 +10,7 @@ import typer
 
 from octsk.cli._app import app
 from octsk.cli._inputs import (
+    choose_net,
     load_data,
     make_net,
 )
@@ -21,6 +22,8 @@ from octsk.cli._options import (
     DataOption,
     DatasetOption,
     EpochsOption,
+    FitOption,
+    GroupsOption,
     JsonOption,
     Net,
     OptimizerOption,
@@ -30,6 +33,7 @@ from octsk.cli._options import (
     SeedOption,
     SizeOption,
     Split,
+    StrictOption,
 )
 from octsk.cli._output import (
     Output,
@@ -60,10 +64,17 @@ def train(
     dataset: DatasetOption = None,
     phantoms: PhantomsOption = False,
     size: SizeOption = None,
+    groups: GroupsOption = None,
+    fit: FitOption = None,
     data_home: DataHomeOption = None,
     net: Annotated[
-        Net, typer.Option(metavar="small|medium|large|residual", help="Net to train.")
-    ] = Net.SMALL,
+        Net | None,
+        typer.Option(
+            metavar="small|medium|large|residual",
+            help="Net to train.",
+            show_default="residual for your own data, else small",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
@@ -74,6 +85,7 @@ def train(
         bool,
         typer.Option("--resume", help="Continue an interrupted training, if there is one."),
     ] = False,
+    strict: StrictOption = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -81,21 +93,27 @@ def train(
     """Train one net and save it.
 
     The net is trained on the train split (of OCTMNIST without data options) and monitored
-    on the val split; the test split is not used. Until the training is complete,
+    on the val split; the test split is not used, but checked for patients and images that
+    are also in the train split. Until the training is complete,
     MODEL.checkpoint contains the state from which --resume continues.
     """
     from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
+    from octsk.datasets import warn_of_findings
     from octsk.evaluation.params import resolved_params
     from octsk.utils.files import check_output, remove_temporaries
 
     out = Output(as_json, quiet, output)
     check_output(output, [data], overwrite=overwrite)
-    images = load_data(data, dataset, phantoms, size, data_home, out)
+    images = load_data(
+        data, dataset, phantoms, size, data_home, out, groups=groups, fit=fit
+    )
     check_output(output, [images.get("filename")], overwrite=overwrite)
     if images.train is None:
         splits = ", ".join(split for split in Split if images[split] is not None)
         raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")
+    findings = warn_of_findings(images, strict=strict).sentences
+    net = choose_net(net, images, out)
     classifier = make_net(
         net,
         random_state=seed,
@@ -138,6 +156,7 @@ def train(
             "params": classifier.get_params(),
             "resolved_params": resolved_params(classifier),
             "data": describe_data(images),
+            "findings": findings,
             "classes": classifier.classes_,
             "history": classifier.history_,
         },

@@ -7,6 +7,7 @@ import typer
 
 from octsk.cli._app import app
 from octsk.cli._inputs import (
+    choose_net,
     load_data,
     make_net,
 )
@@ -16,6 +17,8 @@ from octsk.cli._options import (
     DataHomeOption,
     DataOption,
     DatasetOption,
+    FitOption,
+    GroupsOption,
     JsonOption,
     Net,
     PhantomsOption,
@@ -23,6 +26,7 @@ from octsk.cli._options import (
     QuietOption,
     SeedOption,
     SizeOption,
+    StrictOption,
 )
 from octsk.cli._output import (
     SYNTHETIC,
@@ -46,10 +50,17 @@ def tune(
     dataset: DatasetOption = None,
     phantoms: PhantomsOption = False,
     size: SizeOption = None,
+    groups: GroupsOption = None,
+    fit: FitOption = None,
     data_home: DataHomeOption = None,
     net: Annotated[
-        Net, typer.Option(metavar="small|medium|large|residual", help="Net to tune.")
-    ] = Net.SMALL,
+        Net | None,
+        typer.Option(
+            metavar="small|medium|large|residual",
+            help="Net to tune.",
+            show_default="residual for your own data, else small",
+        ),
+    ] = None,
     trials: Annotated[
         int,
         typer.Option(
@@ -115,6 +126,7 @@ def tune(
     ] = None,
     seed: SeedOption = 0,
     corruptions: CorruptionsOption = False,
+    strict: StrictOption = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -145,7 +157,10 @@ def tune(
     if storage is not None:
         # The file may exist, since studies are continued.
         check_output(storage, [data, space_file], overwrite=True)
-    images = load_data(data, dataset, phantoms, size, data_home, out)
+    images = load_data(
+        data, dataset, phantoms, size, data_home, out, groups=groups, fit=fit
+    )
+    net = choose_net(net, images, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = make_net(net, random_state=seed)
     if space is None:
@@ -190,6 +205,7 @@ def tune(
                 seeds=[seed],
                 corruptions=corruptions,
                 output_dir=folder,
+                strict=strict,
                 on_trials=display.on_trials,
                 on_event=display.on_event,
             )

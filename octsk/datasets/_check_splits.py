@@ -3,17 +3,27 @@
 import hashlib
 from collections.abc import Mapping
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
-from octsk.datasets._splits import SPLITS, shared_groups
+from octsk.datasets._splits import (
+    SPLITS,
+    SplitWarning,
+    shared_groups,
+    warn_of_shared_groups,
+)
 from octsk.utils.untrusted import printable
+from octsk.utils.user_warnings import warn_user
 
 # Images or groups that a sentence names.
 _N_NAMED = 5
 
+# Of the 64 bits of a perceptual hash, how many may differ in images that are almost equal.
+_MAX_BITS = 2
 
-def check_splits(dataset) -> list[str]:
+
+def check_splits(dataset, *, near_duplicates: bool = False) -> list[str]:
     """Look for what makes figures measured on a data set misleading.
 
     Parameters
@@ -21,6 +31,11 @@ def check_splits(dataset) -> list[str]:
     dataset : :class:`~sklearn.utils.Bunch`
         A data set with ``train``, ``val`` and ``test``, of which some may be None, such as
         from :func:`~octsk.load_medmnist` or :func:`~octsk.load_image_folder`.
+    near_duplicates : bool, default=False
+        Whether to also look for almost equal images in two splits: those whose perceptual
+        hashes (64 bits of the cosine transform, by ImageHash) differ in at most 2 bits.
+        This takes longer, and images of few details may be found wrongly. Needs ImageHash
+        (``octsk[duplicates]``).
 
     Returns
     -------
@@ -34,6 +49,8 @@ def check_splits(dataset) -> list[str]:
     ------
     ValueError
         If the data set has no splits.
+    ImportError
+        If ImageHash is not installed, with `near_duplicates`.
 
     See Also
     --------
@@ -52,49 +69,151 @@ def check_splits(dataset) -> list[str]:
     >>> check_splits(Bunch(train=train, val=None, test=test))
     ['1 image of test is also in train: image 3.']
     """
-    if not isinstance(dataset, Mapping):
-        raise TypeError(f"dataset must be a Bunch; got {type(dataset).__name__}")
-    parts = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
-    if not parts:
-        raise ValueError("dataset has no splits: it has none of train, val and test")
+    return examine_splits(dataset, near_duplicates=near_duplicates).sentences
+
+
+class Findings(NamedTuple):
+    """What is suspicious in the splits of a data set.
+
+    Attributes
+    ----------
+    sentences : list of str
+        As from `check_splits`.
+    shared_images : dict of int
+        For each pair of splits that share images, how many of the second split.
+    """
+
+    sentences: list[str]
+    shared_images: dict[tuple[str, str], int]
+
+
+def warn_of_findings(dataset, *, strict: bool = False) -> Findings:
+    """Warn of what makes figures measured on a data set misleading.
+
+    Parameters
+    ----------
+    dataset : Bunch
+        As for `check_splits`.
+    strict : bool, default=False
+        Whether to raise a ValueError instead.
+    """
+    found = examine_splits(dataset)
+    name = printable(dataset.get("name") or "the data set")
+    if found.sentences and strict:
+        raise ValueError(
+            f"the checks of {name} found something, which strict=True (--strict) does not "
+            f"accept: {' '.join(found.sentences)}"
+        )
+    warn_of_shared_groups(dataset)
+    # Groups come first, and have been told.
+    if others := found.sentences[len(shared_groups(dataset)) :]:
+        warn_user(f"the checks of {name} found: {' '.join(others)}", SplitWarning)
+    return found
+
+
+def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
+    """Look for what makes figures misleading; see `check_splits`."""
+    parts = splits_of(dataset)
     digests = {name: _digests(part["data"]) for name, part in parts.items()}
     found = [
         f"{a} and {b} share {_count(len(both), 'group')} (patients): {_first(both)}."
         for (a, b), both in shared_groups(dataset).items()
     ]
+    shared_images = {}
     for a, b in combinations(parts, 2):
         known = set(digests[a])
         same = [i for i, digest in enumerate(digests[b]) if digest in known]
         if same:
+            shared_images[a, b] = len(same)
             verb = "is" if len(same) == 1 else "are"
             found.append(
                 f"{_count(len(same), 'image')} of {b} {verb} also in {a}: "
                 f"{_first(_names(parts[b], same))}."
             )
+    if near_duplicates:
+        found += _near_duplicates(parts, digests)
     found += _several_labels(parts, digests)
-    classes = np.unique(np.concatenate([part["target"] for part in parts.values()]))
+    targets = {name: np.asarray(part["target"]).ravel() for name, part in parts.items()}
+    classes = set().union(*(target.tolist() for target in targets.values()))
     for name, part in parts.items():
-        names = part.get("target_names")
-        labels = range(len(names)) if names is not None else classes.tolist()
-        lacking = sorted(set(labels) - set(np.unique(part["target"]).tolist()))
-        if lacking:
-            words = lacking if names is None else [names[label] for label in lacking]
-            found.append(f"{name} has no images of {_first(words)}.")
-        flat = [i for i, image in enumerate(part["data"]) if np.min(image) == np.max(image)]
-        if flat:
+        found += _lacking_classes(name, targets[name], classes, part.get("target_names"))
+        if flat := _constant(part["data"]):
             verb = "has" if len(flat) == 1 else "have"
             found.append(
                 f"{_count(len(flat), 'image')} of {name} {verb} the same value in all "
                 f"pixels: {_first(_names(part, flat))}."
             )
-    return found
+    return Findings(found, shared_images)
+
+
+def splits_of(dataset) -> dict[str, Mapping]:
+    """Return the splits that a data set has, by name."""
+    if not isinstance(dataset, Mapping):
+        raise TypeError(f"dataset must be a Bunch; got {type(dataset).__name__}")
+    parts = {name: dataset[name] for name in SPLITS if dataset.get(name) is not None}
+    if not parts:
+        raise ValueError("dataset has no splits: it has none of train, val and test")
+    return parts
+
+
+def _lacking_classes(name, target, classes, names) -> list[str]:
+    # Labels may also be text.
+    if names is not None and target.dtype.kind in "iu":
+        classes = {*classes, *range(len(names))}
+    lacking = sorted(classes - set(target.tolist()))
+    if names is not None and target.dtype.kind in "iu":
+        lacking = [names[label] for label in lacking]
+    return [f"{name} has no images of {_first(lacking)}."] if lacking else []
 
 
 def _digests(images) -> list[bytes]:
     # One image at a time, since they may be mapped from disk.
     return [
-        hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images
+        hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
+        for image in np.asarray(images)
     ]
+
+
+def _constant(images) -> list[int]:
+    """Return the rows of images whose pixels are all equal."""
+    images = np.asarray(images)
+    if images.ndim < 3:  # the features of a table
+        return []
+    return [i for i, image in enumerate(images) if image.min() == image.max()]
+
+
+def _near_duplicates(parts, digests) -> list[str]:
+    """Find images that are almost equal to one of another split, but not equal."""
+    hashes = {name: _perceptual_hashes(part["data"]) for name, part in parts.items()}
+    found = []
+    for a, b in combinations(parts, 2):
+        known = set(digests[a])
+        near = [
+            i
+            for i, (bits, digest) in enumerate(zip(hashes[b], digests[b], strict=True))
+            if digest not in known and np.bitwise_count(hashes[a] ^ bits).min() <= _MAX_BITS
+        ]
+        if near:
+            verb = "is" if len(near) == 1 else "are"
+            found.append(
+                f"{_count(len(near), 'image')} of {b} {verb} almost equal to images of "
+                f"{a}: {_first(_names(parts[b], near))}."
+            )
+    return found
+
+
+def _perceptual_hashes(images) -> np.ndarray:
+    """Return the perceptual hash of each image as an integer of 64 bits."""
+    try:
+        import imagehash
+    except ImportError as error:
+        raise ImportError(
+            "near_duplicates=True needs ImageHash: pip install 'octsk[duplicates]'"
+        ) from error
+    from PIL import Image
+
+    bits = [imagehash.phash(Image.fromarray(np.asarray(image))).hash for image in images]
+    return np.packbits(np.reshape(bits, (len(bits), 64)), axis=1).view(np.uint64).ravel()
 
 
 def _several_labels(parts, digests) -> list[str]:
@@ -102,8 +221,9 @@ def _several_labels(parts, digests) -> list[str]:
     labels: dict[bytes, set] = {}
     places: dict[bytes, str] = {}
     for name, part in parts.items():
+        target = np.asarray(part["target"]).ravel().tolist()
         for i, digest in enumerate(digests[name]):
-            labels.setdefault(digest, set()).add(int(part["target"][i]))
+            labels.setdefault(digest, set()).add(target[i])
             places.setdefault(digest, f"{_names(part, [i])[0]} of {name}")
     odd = [places[digest] for digest, several in labels.items() if len(several) > 1]
     if not odd:

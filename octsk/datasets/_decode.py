@@ -48,9 +48,14 @@ class Deep(NamedTuple):
 
 
 def read_square(
-    source: Any, name: str, size: int, channels: int, bit_depth: int | None
+    source: Any,
+    name: str,
+    size: int,
+    channels: int,
+    bit_depth: int | None,
+    fit: str = "crop",
 ) -> np.ndarray | Deep:
-    """Return the middle square of an image, resized.
+    """Return an image as a small square.
 
     Parameters
     ----------
@@ -64,6 +69,9 @@ def read_square(
         1 for grey, 3 for RGB.
     bit_depth : int or None
         Depth of 16-bit images, if the caller knows it.
+    fit : {"crop", "pad", "squash"}, default="crop"
+        How an image that is not square becomes so, as in
+        :func:`~octsk.load_image_files`.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def read_square(
     try:
         with _opened(source) as image:
             _check_size(image)
-            return _small(image, size, "L" if channels == 1 else "RGB", bit_depth)
+            return _small(image, size, "L" if channels == 1 else "RGB", bit_depth, fit)
     except MemoryError:
         raise
     except Image.UnidentifiedImageError as error:
@@ -145,8 +153,8 @@ def _check_size(image: "Image") -> None:
         raise ValueError(f"it has {pages} pages; save each as a file of its own")
 
 
-def _small(image: "Image", size: int, mode: str, bit_depth: int | None):
-    from PIL import Image, ImageOps
+def _small(image: "Image", size: int, mode: str, bit_depth: int | None, fit: str):
+    from PIL import ImageOps
 
     is_deep = image.mode.startswith("I;16")
     # Before the pixels are decoded: that takes them away.
@@ -158,15 +166,11 @@ def _small(image: "Image", size: int, mode: str, bit_depth: int | None):
         highest = int(np.asarray(upright).max())
         # PNG files scaled to 16 bits, as they should be, tell the depth that they had.
         fits = bits is not None and 1 <= bits <= 16 and highest < 2**bits
-        square = _crop_square(upright.convert("I")).resize(
-            (size, size), Image.Resampling.BILINEAR
-        )
-        pixels = np.asarray(square).astype(np.uint16)
+        pixels = np.asarray(_to_square(upright.convert("I"), size, fit)).astype(np.uint16)
         return Deep(pixels, highest, bits if fits else None)
     if had_16_bits and bits != 16:
         _check_upper_bits(upright)
-    square = _crop_square(_to_mode(upright, mode))
-    return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
+    return np.asarray(_to_square(_to_mode(upright, mode), size, fit))
 
 
 def _declared_bits(image: "Image") -> int | None:
@@ -230,11 +234,24 @@ def _to_mode(image: "Image", mode: str) -> "Image":
     return image.convert(mode)
 
 
-def _crop_square(image: "Image") -> "Image":
+def _to_square(image: "Image", size: int, fit: str) -> "Image":
+    """Resize an image to a square: its middle, on black, or squashed."""
+    from PIL import Image
+
     width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if fit != "pad":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    # Resized first, since the square around a long and narrow image may be huge.
+    scale = size / max(width, height)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    small = image.resize((width, height), Image.Resampling.BILINEAR)
+    square = Image.new(image.mode, (size, size))
+    square.paste(small, ((size - width) // 2, (size - height) // 2))
+    return square
 
 
 def _what_instead(source) -> str:

@@ -2,17 +2,20 @@
 
 import errno
 import os
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import joblib
 import numpy as np
 
 from octsk.datasets._decode import Deep, read_square
 from octsk.utils.file_kinds import IMAGE_SUFFIXES, describe_subfolders
 from octsk.utils.untrusted import printable
+from octsk.utils.user_warnings import warn_user
+
+FITS = ("crop", "pad", "squash")
 
 # What can be told from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -28,16 +31,19 @@ def load_image_files(
     *,
     size: int = 28,
     channels: Literal[1, 3] = 1,
+    fit: Literal["crop", "pad", "squash"] = "crop",
     bit_depth: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     return_files: bool = False,
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ):
     """Load PNG, JPEG, TIFF or BMP images of any size as one array of small images.
 
     Each image is turned upright (EXIF), made grey or RGB, cropped to the square in its
-    middle, and resized by antialiased bilinear interpolation. OCTMNIST's own tiles are
-    closest to this among the usual ways (see Notes), so that a net trained on them can
-    be given new scans.
+    middle (see `fit`), and resized by antialiased bilinear interpolation. Of the usual
+    ways, this one gives images that are closest to OCTMNIST's own (see Notes), so that a
+    network trained on OCTMNIST can classify new scans.
 
     Parameters
     ----------
@@ -51,6 +57,10 @@ def load_image_files(
         Height and width of the result, in pixels.
     channels : {1, 3}, default=1
         1 for grey, as OCT scans are, 3 for RGB.
+    fit : {"crop", "pad", "squash"}, default="crop"
+        How an image that is not square becomes a square: its middle is cut out, which
+        loses both sides of a wide scan; it is centred on black; or its height and width
+        are resized by different factors. Use the same for training and prediction.
     bit_depth : int, default=None
         Number of bits that grey 16-bit images use, 16 for all of them. If None, it is what
         the file says or what all images together suggest (see Notes).
@@ -59,6 +69,11 @@ def load_image_files(
         leave them out and warn of them.
     return_files : bool, default=False
         Whether to return which files the images are from, too.
+    n_jobs : int, default=None
+        Number of threads that decode files, as in joblib. If None, one for each core.
+        Images in memory are decoded by one.
+    verbose : int, default=0
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -115,53 +130,157 @@ def load_image_files(
     >>> images.shape, images.dtype, int(images.max())
     ((1, 28, 28), dtype('uint8'), 40)
     """
-    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"size must be a whole number of pixels, at least 1; got {size!r}")
-    if channels not in (1, 3):
-        raise ValueError(f"channels must be 1 (grey) or 3 (RGB); got {channels!r}")
-    if bit_depth is not None and bit_depth not in range(1, 17):
-        raise ValueError(f"bit_depth must be None or 1 to 16; got {bit_depth!r}")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip'; got {on_error!r}")
-    images, files, errors = read_images(paths, int(size), channels, bit_depth)
-    if errors:
-        if on_error == "raise" or not len(images):
-            raise combined_error(errors, len(images) + len(errors))
-        warnings.warn(
-            f"{len(errors)} of {len(images) + len(errors)} images are left out: "
-            f"{_first_of(errors)}",
-            stacklevel=2,
+    reading = Reading(size, channels, fit, bit_depth, on_error, n_jobs, verbose)
+    reading.check()
+    decoded = reading.decode(_sources(paths))
+    reading.report(decoded)
+    return (decoded.images, decoded.sources) if return_files else decoded.images
+
+
+class Decoded(NamedTuple):
+    """Small images, with what was found when they were decoded.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, size, size) or (n, size, size, 3), dtype uint8
+        The readable images.
+    kept : list of int
+        Which of all sources these are.
+    sources : list
+        Their paths or images in memory.
+    errors : list of tuple
+        The source and the exception of each other image.
+    remark : str or None
+        What was assumed about 16-bit pixels.
+    """
+
+    images: np.ndarray
+    kept: list[int]
+    sources: list
+    errors: list[tuple[Any, Exception]]
+    remark: str | None = None
+
+
+class Reading(NamedTuple):
+    """How image files are read; the parameters are those of `load_image_files`."""
+
+    size: int = 28
+    channels: Literal[1, 3] = 1
+    fit: str = "crop"
+    bit_depth: int | None = None
+    on_error: str = "raise"
+    n_jobs: int | None = None
+    verbose: int = 0
+
+    def check(self) -> None:
+        """Refuse values that are not accepted."""
+        size = self.size
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                f"size must be a whole number of pixels, at least 1; got {size!r}"
+            )
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 (grey) or 3 (RGB); got {self.channels!r}")
+        if self.fit not in FITS:
+            raise ValueError(f"fit must be 'crop', 'pad' or 'squash'; got {self.fit!r}")
+        if self.bit_depth is not None and self.bit_depth not in range(1, 17):
+            raise ValueError(f"bit_depth must be None or 1 to 16; got {self.bit_depth!r}")
+        if self.on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error must be 'raise' or 'skip'; got {self.on_error!r}")
+        n_jobs = self.n_jobs
+        if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+            raise ValueError(f"n_jobs must be None or a whole number but 0; got {n_jobs!r}")
+
+    def decode(self, sources: list, make_array=np.empty) -> Decoded:
+        """Decode files and images in memory.
+
+        The array, from `make_array` with a shape and a dtype, may be on the disk.
+        """
+        size = int(self.size)
+        shape = (size, size) if self.channels == 1 else (size, size, 3)
+        images = make_array((len(sources), *shape), np.uint8)
+        deep: dict[int, Deep] = {}
+        kept: list[int] = []
+        errors: list[tuple[Any, Exception]] = []
+        for i, image in enumerate(self._decoded(sources)):
+            if isinstance(image, Exception):
+                errors.append((sources[i], image))
+                continue
+            if isinstance(image, Deep):
+                deep[len(kept)] = image
+            else:
+                images[len(kept)] = image
+            kept.append(i)
+        remark = _fill_in(images, deep, self.bit_depth, len(kept))
+        kept_sources = [sources[i] for i in kept] if errors else sources
+        return Decoded(images[: len(kept)], kept, kept_sources, errors, remark)
+
+    def report(self, decoded: Decoded) -> None:
+        """Raise an error or warn about images that cannot be read."""
+        if decoded.remark:
+            warn_user(decoded.remark)
+        errors, n = decoded.errors, len(decoded.images) + len(decoded.errors)
+        if errors:
+            if self.on_error == "raise" or not len(decoded.images):
+                raise combined_error(errors, n)
+            warn_user(f"{len(errors)} of {n} images are left out: {_first_of(errors)}")
+
+    def _decoded(self, sources: list) -> Iterator:
+        """Yield each image as an array or `Deep`, or the error of its file."""
+        from tqdm.auto import tqdm
+
+        tasks = (
+            (
+                source,
+                printable(source) if isinstance(source, Path) else f"image {i}",
+                int(self.size),
+                self.channels,
+                self.bit_depth,
+                self.fit,
+            )
+            for i, source in enumerate(sources)
         )
-    return (images, files) if return_files else images
+        in_memory = not all(isinstance(source, Path) for source in sources)
+        n_jobs = joblib.cpu_count() if self.n_jobs is None else int(self.n_jobs)
+        if in_memory or n_jobs == 1 or len(sources) == 1:
+            results = (_read_or_error(*task) for task in tasks)
+        else:
+            # Pillow decodes and resizes without holding Python's global lock.
+            pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
+            results = pool(joblib.delayed(_read_or_error)(*task) for task in tasks)
+        # The delay keeps the bar away where there is nothing to wait for.
+        yield from tqdm(
+            results,
+            total=len(sources),
+            desc="decoding images",
+            unit="file",
+            delay=1,
+            disable=not self.verbose,
+        )
+
+
+def _read_or_error(*task):
+    try:
+        return read_square(*task)
+    except (OSError, ValueError) as error:
+        return error
 
 
 def read_images(
-    paths, size: int, channels: int, bit_depth: int | None = None
+    paths,
+    size: int,
+    channels: Literal[1, 3],
+    bit_depth: int | None = None,
+    fit: str = "crop",
 ) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
     """Return the readable images, their sources, and the errors of the others.
 
     An error stands beside the path or image in memory that it is of.
     """
-    sources = _sources(paths)
-    shape = (size, size) if channels == 1 else (size, size, 3)
-    images = np.empty((len(sources), *shape), np.uint8)
-    deep: dict[int, Deep] = {}
-    kept: list[int] = []
-    errors: list[tuple[Any, Exception]] = []
-    for i, source in enumerate(sources):
-        name = printable(source) if isinstance(source, Path) else f"image {i}"
-        try:
-            image = read_square(source, name, size, channels, bit_depth)
-        except (OSError, ValueError) as error:
-            errors.append((source, error))
-            continue
-        kept.append(i)
-        if isinstance(image, Deep):
-            deep[i] = image
-        else:
-            images[i] = image
-    _fill_in(images, deep, bit_depth)
-    return images[kept] if errors else images, [sources[i] for i in kept], errors
+    decoded = Reading(size, channels, fit, bit_depth).decode(_sources(paths))
+    if decoded.remark:
+        warn_user(decoded.remark)
+    return decoded.images, decoded.sources, decoded.errors
 
 
 def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
@@ -190,8 +309,10 @@ def _first_of(errors) -> str:
     return "; ".join(words)
 
 
-def _fill_in(images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None) -> None:
-    """Scale images of more than 8 bits and store them at their positions."""
+def _fill_in(
+    images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None, n: int
+) -> str | None:
+    """Scale images of more than 8 bits; return a remark about an assumed depth."""
     others = [image.highest for image in deep.values() if image.bits is None]
     highest = max(others, default=0)
     if others and bit_depth is not None:
@@ -203,14 +324,13 @@ def _fill_in(images: np.ndarray, deep: dict[int, Deep], bit_depth: int | None) -
         top = 2 ** (image.bits or assumed) - 1
         grey = np.rint(image.pixels * (255 / top))
         images[i] = grey if images.ndim == 3 else grey[..., np.newaxis]
-    if highest and assumed < 16:
-        warnings.warn(
-            f"{len(others)} of {len(images)} images have 16-bit pixels of which none is "
-            f"above {highest:,}: they are taken for {assumed}-bit images, and "
-            f"0..{2**assumed - 1:,} is scaled to 0..255. Give bit_depth=16 if they use the "
-            "whole range",
-            stacklevel=4,
-        )
+    if not highest or assumed == 16:
+        return None
+    return (
+        f"{len(others)} of {n} images have 16-bit pixels, of which none is above "
+        f"{highest:,}: they are taken for {assumed}-bit images, and 0..{2**assumed - 1:,} "
+        "is scaled to 0..255. Give bit_depth=16 if they use the whole range"
+    )
 
 
 def list_image_files(paths: Paths) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The layout of MedMNIST's npz files, with the groups and class names of octsk."""
+"""The layout of MedMNIST's npz files, with octsk's groups, file names and class names."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _CLASS_NAMES, _MAX_NAMES_BYTES = "class_names", 2**14
 
 def read_layout(path: Path) -> dict[str, dict[str, _npz.Member]]:
     """Check the headers and return the members of each split in the file."""
-    kinds = ("images", "labels", "groups")
+    kinds = ("images", "labels", "groups", "filenames")
     members = _npz.read_headers(
         path, {f"{part}_{kind}" for part in SPLITS for kind in kinds}
     )
@@ -66,10 +66,16 @@ def _check_members(path: Path, part: str, members: dict[str, _npz.Member]) -> No
             f"{path}: {labels.key} must have shape ({n},) or ({n}, 1), as "
             f"{images.key} has {n} images; it has {labels.shape}"
         )
-    if "groups" in members and members["groups"].shape != (n,):
+    for kind in ("groups", "filenames"):
+        if kind in members and members[kind].shape != (n,):
+            raise ValueError(
+                f"{path}: {part}_{kind} must have shape ({n},), as {images.key} has "
+                f"{n} images; it has {members[kind].shape}"
+            )
+    if "filenames" in members and members["filenames"].dtype.kind != "U":
         raise ValueError(
-            f"{path}: {part}_groups must have shape ({n},), as {images.key} has "
-            f"{n} images; it has {members['groups'].shape}"
+            f"{path}: {part}_filenames must be text (dtype str); it is "
+            f"{members['filenames'].dtype}"
         )
 
 
@@ -83,6 +89,17 @@ def read_groups(path: Path, member: _npz.Member | None) -> np.ndarray | None:
     groups = _npz.read_array(path, member)
     check_groups(groups, len(groups), f"{path}: {member.key}")
     return groups
+
+
+def read_filenames(path: Path, member: _npz.Member | None) -> np.ndarray | None:
+    if member is None:
+        return None
+    names = _npz.read_array(path, member)
+    try:
+        names.tolist()
+    except SystemError as error:  # of numbers that are no characters
+        raise ValueError(f"{path}: {member.key} is not text") from error
+    return names
 
 
 def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from octsk.datasets._download import digests, remove_partial
 from octsk.datasets._layout import (
     _range_of,
     read_class_names,
+    read_filenames,
     read_groups,
     read_labels,
     read_layout,
@@ -51,6 +52,7 @@ def load_medmnist(
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
     - optionally ``{split}_groups``, numbers or text of shape (n,): the group of each
       image, such as its patient, for group-wise cross-validation; none may be missing;
+    - optionally ``{split}_filenames``, text of shape (n,): the file of each image;
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
     Nothing in the file is ever unpickled, and no memory is allocated on the word of a
@@ -81,6 +83,7 @@ def load_medmnist(
         - target_names : list of str, by label; None where the file is none of
           MedMNIST's and has no ``class_names``
         - groups : ndarray of shape (n,), or None where the file has none
+        - filenames : ndarray of str of shape (n,), or None where the file has none
         - name : str, such as ``"octmnist"``; for a file of your own, its stem, in which
           characters that cannot be printed are escaped
         - size : int, the height and width in pixels, or (height, width)
@@ -113,6 +116,7 @@ def load_medmnist(
     See Also
     --------
     fetch_medmnist : Download a set and load it.
+    save_medmnist : Write a file in this layout.
 
     Examples
     --------
@@ -412,6 +416,7 @@ def _load(
             else _npz.read_array(path, images),
             target=labels[part],
             groups=read_groups(path, members.get("groups")),
+            filenames=read_filenames(path, members.get("filenames")),
             split=part,
             **about,
         )

@@ -1,6 +1,5 @@
 """Splits of a data set that keep the images of a patient together."""
 
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 
@@ -8,16 +7,18 @@ import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
 from octsk.datasets._bunch import DataBunch
-from octsk.datasets._splits import SPLITS
+from octsk.datasets._splits import SPLITS, SplitWarning
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.untrusted import printable
+from octsk.utils.user_warnings import warn_user
 
 
 def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
     """Split a data set so that all images of a group (patient) are in one split.
 
     The groups are dealt out so that each split has about its share of the images of each
-    class. The larger the groups are, the more the shares differ from those asked for.
+    class. The larger the groups are, the more the shares differ from those asked for. No
+    split is left empty if there are enough groups.
 
     Parameters
     ----------
@@ -147,6 +148,12 @@ def _deal(groups, target, shares, random_state) -> np.ndarray:
         portion = portions[group]
         place[group] = np.argmin((2 * held + portion) @ portion / goals)
         held[place[group]] += portion
+    # A small share of few groups comes to less than one of them.
+    for split in range(len(goals)):
+        numbers = np.bincount(place, minlength=len(goals))
+        if not numbers[split] and numbers.max() > 1:
+            smallest = next(g for g in order[::-1] if place[g] == numbers.argmax())
+            place[smallest] = split
     return place[groups]
 
 
@@ -156,7 +163,7 @@ def _warn_of_missing_classes(target, rows, names, split) -> None:
         words = ", ".join(
             printable(label if names is None else names[label]) for label in missing
         )
-        warnings.warn(
+        warn_user(
             f"{split} has no images of {words}, which have too few groups (patients)",
-            stacklevel=3,
+            SplitWarning,
         )

@@ -1,18 +1,19 @@
 """Checks of the splits of a data set."""
 
-import warnings
 from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 
 from octsk.utils.columns import MISSING_TEXT, is_missing
-from octsk.utils.untrusted import printable
+from octsk.utils.untrusted import first_few, printable
+from octsk.utils.user_warnings import warn_user
 
 SPLITS = ("train", "val", "test")
 
-# Groups that a warning names of each pair of splits.
-_N_NAMED = 5
+
+class SplitWarning(UserWarning):
+    """Something about the splits of a data set makes its figures misleading."""
 
 
 def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
@@ -50,23 +51,17 @@ def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
     return {pair: both for pair, both in shared.items() if both}
 
 
-def warn_of_shared_groups(dataset: Mapping | None, stacklevel: int = 3) -> None:
+def warn_of_shared_groups(dataset: Mapping | None) -> None:
     """Warn of groups (patients) that have images in more than one split."""
     words = [
-        f"{a} and {b} share {len(both)} ({_first(both)})"
+        f"{a} and {b} share {len(both)} ({first_few(both)})"
         for (a, b), both in shared_groups(dataset).items()
     ]
     if words:
         name = printable((dataset or {}).get("name") or "the data set")
-        warnings.warn(
+        warn_user(
             f"{name} has images of the same patients (groups) in several splits: "
             f"{'; '.join(words)}. Figures measured on such patients are too good for new "
             "ones; split the images by patient.",
-            UserWarning,
-            stacklevel=stacklevel,
+            SplitWarning,
         )
-
-
-def _first(groups: list) -> str:
-    named = [printable(group) for group in groups[:_N_NAMED]]
-    return ", ".join(named + (["..."] if len(groups) > _N_NAMED else []))

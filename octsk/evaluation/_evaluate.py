@@ -241,7 +241,11 @@ def evaluate_split(
             "synthetic": bool(info["synthetic"]),
             "sha256": info["sha256"],
             "arrays_sha256": arrays_sha256(X, match.codes),
-            "shared_groups": _groups_shared_with(split, dataset),
+            "shared_groups": _shared_with(
+                split, {pair: len(both) for pair, both in shared_groups(dataset).items()}
+            ),
+            # What the checks of the whole data set have found.
+            "shared_images": _shared_with(split, (dataset or {}).get("shared_images")),
         },
         not_comparable="the classes were mapped to others"
         if class_map is not None
@@ -279,11 +283,11 @@ def _of_kept(values, kept, name, n) -> list | None:
     return jsonable(values[kept])
 
 
-def _groups_shared_with(split, dataset) -> dict[str, int]:
-    """Return the number of groups of `split` that another split has too, by that split."""
+def _shared_with(split, shared) -> dict[str, int]:
+    """Return how much of `split` another split has too, by that split."""
     return {
-        other: len(both)
-        for pair, both in shared_groups(dataset).items()
+        other: n
+        for pair, n in (shared or {}).items()
         for other in {*pair} - {split}
         if split in pair
     }

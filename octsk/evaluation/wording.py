@@ -89,7 +89,7 @@ def format_interval_note(report) -> str:
 
 
 def leak_notes(report) -> list[str]:
-    """Return remarks on evaluated patients who also have images in other splits."""
+    """Return remarks on evaluated patients and images that are also in other splits."""
     split = report.data["split"]
     # Reports of older versions lack this entry.
     return [
@@ -97,6 +97,10 @@ def leak_notes(report) -> list[str]:
         f"{other} split, too. The figures and their intervals are too optimistic for new "
         "patients."
         for other, n in (report.data.get("shared_groups") or {}).items()
+    ] + [
+        f"NOT INDEPENDENT: the {split} and the {other} split share images ({n}). The "
+        "figures and their intervals are too optimistic for new images."
+        for other, n in (report.data.get("shared_images") or {}).items()
     ]
 
 

@@ -61,6 +61,11 @@ _ON_NO_TEST = (
     "--output it writes their page."
 )
 
+_ON_CHECKS = (
+    "Looked for: patients and identical images in two splits, identical images with "
+    "different labels, classes that a split lacks, and constant images."
+)
+
 # Where the figures of a rank come from.
 _ON_RANK = "a measured figure among published ones"
 
@@ -164,7 +169,8 @@ def _sections(run, estimator, dataset) -> list[Section]:
     search = _search_section(run)
     if run.benchmark is None:
         versions = _versions_section(run.to_dict()["environment"])
-        return [search, _search_data(run), _search_settings(run), versions]
+        checks = _checks_section(run.data.get("findings"))
+        return [search, _search_data(run), *checks, _search_settings(run), versions]
     return [search, *_benchmark_sections(run.benchmark)]
 
 
@@ -293,6 +299,7 @@ def _benchmark_sections(run) -> list[Section]:
         *_corruption_sections(run),
         _published_section(run.first),
         _data_section(run),
+        *_checks_section(run.training.get("findings")),
         *(_net_section(run, net) for net in run.reports),
         _settings_of(
             [reports[0] for reports in run.reports.values()],
@@ -367,6 +374,14 @@ def _data_section(run) -> Section:
         tables.append(class_counts(run.dataset, names, trained_on))
         pictures = _training_pictures(run.dataset, run.estimators)
     return Section("Data", words=description(run.dataset), tables=tables, pictures=pictures)
+
+
+def _checks_section(findings) -> list[Section]:
+    """Say what the checks of the splits found; runs of older versions have none."""
+    if findings is None:
+        return []
+    words = findings or ["Nothing was found."]
+    return [Section("Checks of the data", words=[_ON_CHECKS, *words])]
 
 
 def _training_pictures(dataset, nets) -> list[Picture]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -19,7 +20,7 @@ from octsk.benchmark import (
     fit_timed,
     run_benchmark,
 )
-from octsk.datasets import warn_of_shared_groups
+from octsk.datasets import SplitWarning, warn_of_findings
 from octsk.evaluation import check_dataset, describe_split
 from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
@@ -36,6 +37,7 @@ def tune(
     seeds: Sequence[int] = (0,),
     corruptions: bool = False,
     output_dir: str | os.PathLike | None = None,
+    strict: bool = False,
     on_trials: Callable[[OCTSearchCV], None] | None = None,
     on_event: Callable[..., None] | None = None,
 ) -> TuningRun:
@@ -56,8 +58,8 @@ def tune(
     dataset : Bunch
         A data set, such as `octsk.datasets.load_medmnist` returns: ``train`` and
         optionally ``val`` and ``test``, each a Bunch with ``data``, ``target`` and
-        optionally ``groups``. A warning names patients (``groups``) that have images in
-        more than one split.
+        optionally ``groups``. A warning says what
+        `octsk.datasets.check_splits` finds.
     seeds : sequence of int, default=(0,)
         Seeds of the trainings after the search. For each seed, the default and the tuned
         estimator are trained once. The tuned estimator of the first seed is kept.
@@ -66,6 +68,8 @@ def tune(
         `octsk.benchmark.run_benchmark`.
     output_dir : path-like, default=None
         New or empty folder for the files of `TuningRun.save`.
+    strict : bool, default=False
+        Whether to raise an error instead of the warning about `dataset`.
     on_trials : callable, default=None
         Function for a progress display. It is called with the search in a separate
         thread, repeatedly while the search runs and once after its end.
@@ -109,7 +113,7 @@ def tune(
         check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
-    warn_of_shared_groups(dataset)
+    found = warn_of_findings(dataset, strict=strict)
     groups = train.get("groups")
     params = search.get_params(deep=False)
     params |= {"refit": False, "cv": _splitter(search.cv, groups)}
@@ -126,13 +130,15 @@ def tune(
         estimator = clone_with_seed(tuned, seeds[0])
         fit_timed(estimator, dataset)
     else:
-        run = run_benchmark(
-            {DEFAULT: given, TUNED: tuned},
-            dataset,
-            seeds=seeds,
-            corruptions=corruptions,
-            on_event=on_event,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SplitWarning)  # told before the search
+            run = run_benchmark(
+                {DEFAULT: given, TUNED: tuned},
+                dataset,
+                seeds=seeds,
+                corruptions=corruptions,
+                on_event=on_event,
+            )
         estimator = run.estimators[TUNED]
     info = describe_split(dataset, "train")
     names = info["target_names"]
@@ -145,6 +151,7 @@ def tune(
             "synthetic": bool(info["synthetic"]),
             "n_train": len(train["target"]),
             "n_groups": None if groups is None else len(np.unique(groups)),
+            "findings": found.sentences,
         },
         class_names=None if names is None else [str(name) for name in names],
         dataset=dataset,

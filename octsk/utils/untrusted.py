@@ -47,6 +47,25 @@ def printable(words):
     )
 
 
+def first_few(words, n=5):
+    """Return the first few of some names for a message, made printable.
+
+    Parameters
+    ----------
+    words : sequence
+        The names.
+    n : int, default=5
+        How many are shown.
+
+    Returns
+    -------
+    str
+        Them, separated by commas; ", ..." says that there are more.
+    """
+    named = [printable(word) for word in words[:n]]
+    return ", ".join(named + (["..."] if len(words) > n else []))
+
+
 def check_zip_member(info):
     """Check that a member of a zip archive can be unpacked in bounded memory.
 

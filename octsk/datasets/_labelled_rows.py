@@ -1,0 +1,166 @@
+"""Loading of image files whose labels, groups and splits are known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from octsk.datasets._bunch import DataBunch
+from octsk.datasets._image_cache import CACHED_ABOVE, CachedImages
+from octsk.datasets._image_files import Decoded, Reading
+from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.utils.columns import check_groups
+from octsk.utils.untrusted import first_few, printable
+from octsk.utils.user_warnings import warn_user
+
+
+class Row(NamedTuple):
+    """An image, a path or in memory, with what is known of it."""
+
+    image: Any
+    label: str
+    group: Any = None
+    split: str | None = None
+
+
+class Cache(NamedTuple):
+    """Whether and where decoded images are kept; the arguments of the loaders."""
+
+    wanted: bool | None = None
+    data_home: Any = None
+
+
+def load_rows(
+    rows: Sequence[Row], names: Sequence[str], about: dict, reading: Reading, cache: Cache
+) -> DataBunch:
+    """Read the images of the rows, and return their splits, or all as one.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The images.
+    names : sequence of str
+        The classes, by label.
+    about : dict
+        ``name`` and ``filename`` of the data set.
+    reading, cache : Reading, Cache
+        How the images are read and kept.
+    """
+    # Each split is a slice of the images then, which may be mapped from the disk.
+    order = {split: i for i, split in enumerate(SPLITS)}
+    rows = sorted(rows, key=lambda row: order.get(str(row.split), 0))
+    # All at once, since the depth of 16-bit images is told by all.
+    decoded, folder = _decode([row.image for row in rows], reading, cache)
+    reading.report(decoded)
+    rows = [rows[i] for i in decoded.kept]
+    about = {
+        **about,
+        "target_names": list(names),
+        "size": int(reading.size),
+        "fit": reading.fit,
+        "cache": None if folder is None else str(folder),
+        "sha256": None,
+        "official": False,
+        "synthetic": False,
+        "DESCR": f"{about['name']}: {len(rows):,} images of the classes "
+        f"{', '.join(map(printable, names))}",
+    }
+    present = {row.split for row in rows}
+    if None in present:
+        return _part(rows, 0, decoded.images, about)
+    parts = {
+        split: _part([row for row in rows if row.split == split], i, decoded.images, about)
+        for split in SPLITS
+        if split in present
+        for i in [[row.split for row in rows].index(split)]
+    }
+    return DataBunch(**{split: parts.get(split) for split in SPLITS}, **about)
+
+
+def _part(rows: list[Row], start: int, images: np.ndarray, about: dict) -> DataBunch:
+    """Return the images of one split, which begin at `start`."""
+    numbers = {label: number for number, label in enumerate(about["target_names"])}
+    split = rows[0].split
+    found = {row.label for row in rows}
+    if missing := [label for label in numbers if label not in found]:
+        warn_user(
+            f"{about['name']} has no images of {first_few(missing)}"
+            + (f" in {split}" if split else ""),
+            SplitWarning,
+        )
+    groups = [row.group for row in rows]
+    if groups[0] is not None:
+        check_groups(groups, len(groups))
+    return DataBunch(
+        data=images[start : start + len(rows)],
+        target=np.array([numbers[row.label] for row in rows], np.int64),
+        groups=None if groups[0] is None else np.asarray(groups),
+        filenames=np.array([_file_name(row.image, i) for i, row in enumerate(rows)]),
+        split=split,
+        **about,
+    )
+
+
+def _file_name(image, i: int) -> str:
+    return str(image) if isinstance(image, Path) else f"image {i}"
+
+
+def _decode(sources: list, reading: Reading, cache: Cache) -> tuple[Decoded, Path | None]:
+    """Decode the images, or take them from the disk; return the folder they are kept in."""
+    in_files = all(isinstance(source, Path) for source in sources)
+    if cache.wanted not in (None, True, False):
+        raise ValueError(f"cache must be None, True or False; got {cache.wanted!r}")
+    wanted = len(sources) > CACHED_ABOVE if cache.wanted is None else cache.wanted
+    if not (wanted and in_files):
+        return reading.decode(sources), None
+    options = reading._asdict()
+    for name in ("on_error", "n_jobs", "verbose"):
+        del options[name]
+    options["size"] = int(options["size"])
+    kept = CachedImages(sources, options, cache.data_home)
+    try:
+        return _from_cache(kept, sources, reading), kept.folder
+    except OSError as error:
+        if cache.wanted:
+            raise
+        warn_user(
+            f"the decoded images cannot be kept in {printable(kept.folder)} ({error}); "
+            "they are held in memory, and decoded again the next time"
+        )
+        return reading.decode(sources), None
+
+
+class _NotKept(Exception):  # noqa: N818 - it is no error
+    """Stops the writing of images that are not to be kept, with what was decoded."""
+
+
+def _from_cache(kept: CachedImages, sources: list, reading: Reading) -> Decoded:
+    def decode(make_array) -> dict[str, Any]:
+        decoded = reading.decode(sources, make_array)
+        # What the system refuses once, it may allow the next time.
+        refused = any(isinstance(error, OSError) for _, error in decoded.errors)
+        if decoded.errors and (refused or reading.on_error == "raise"):
+            raise _NotKept(decoded._replace(images=np.array(decoded.images)))
+        cast(np.memmap, decoded.images).flush()
+        others = sorted(set(range(len(sources))) - set(decoded.kept))
+        words = [str(error) for _, error in decoded.errors]
+        return {
+            "n": len(decoded.images),
+            "errors": list(zip(others, words, strict=True)),
+            "remark": decoded.remark,
+        }
+
+    found = kept.read()
+    if found is None:
+        try:
+            kept.write(decode)
+        except _NotKept as stop:
+            return stop.args[0]
+        found = cast(tuple, kept.read())
+    images, about = found
+    errors = {i: (sources[i], ValueError(words)) for i, words in about["errors"]}
+    rows = [i for i in range(len(sources)) if i not in errors]
+    return Decoded(
+        images, rows, [sources[i] for i in rows], list(errors.values()), about["remark"]
+    )
