@@ -1,4 +1,5 @@
 from ._check_splits import check_splits as check_splits
+from ._columns import read_column as read_column
 from ._download import DownloadError as DownloadError
 from ._image_files import list_image_files as list_image_files
 from ._image_files import load_image_files as load_image_files
