@@ -330,7 +330,7 @@ def test_octmnist_at_hand_is_found_and_published_results_stand_beside(folder, mo
     assert "octmnist, 28 px: 32 for training, 1,000 for testing" in result.stdout
     assert "Published: MedMNIST's benchmark of octmnist" in result.stdout
     assert re.search(
-        r"^  ResNet-18 \(28\) +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
+        r"^  ResNet-18 \(28\) +28 +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
     )
     assert "warning" not in result.stderr
 
