@@ -301,7 +301,8 @@ def published_results(
     >>> for row in published_results("octmnist", kind="benchmark", version="v1")[:2]:
     ...     print(row.method, row.size, row.auc, row.acc, row.note)
     ResNet-18 (28) 28 0.951 0.758
-    ResNet-18 (224) 28 0.96 0.752 28-pixel images enlarged to 224 pixels, not the 224-pixel set
+    ResNet-18 (224) 28 0.96 0.752 28-pixel images enlarged to 224 pixels, not the
+    224-pixel set
     >>> max(row.acc for row in published_results("octmnist", kind="report"))
     0.766
     """
