@@ -189,12 +189,9 @@ def _load_inputs(inputs, split, image_shape, bit_depth):
     if len(inputs) == 1 and inputs[0].suffix == ".npz":
         images = load_npz_images(inputs[0], split=split)
         return range(len(images)), images, []
-    sources, unreadable = _list_sources(inputs, bit_depth)
+    paths, unreadable = _list_sources(inputs, bit_depth)
     size, _, channels = image_shape
-    if not sources:
-        raise _image_files.combined_error(unreadable, len(unreadable))
-    images, files, errors = _image_files.read_images(sources, size, channels, bit_depth)
-    errors = unreadable + errors
+    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth)
     if not files:
         raise _image_files.combined_error(errors, len(errors))
     return (
@@ -202,13 +199,14 @@ def _load_inputs(inputs, split, image_shape, bit_depth):
         images,
         [
             {"image": str(file), "error": _image_files.error_words(error)}
-            for file, error in errors
+            for file, error in [*unreadable, *errors]
         ],
     )
 
 
 def _list_sources(inputs, bit_depth):
     """Return the images and the B-scans of volumes, and the errors of other volumes."""
+    from octsk.datasets._image_files import combined_error
     from octsk.datasets._volume_frames import frame_finder
 
     sources, errors = [], []
@@ -218,6 +216,8 @@ def _list_sources(inputs, bit_depth):
             sources += find_frames(path)
         except (OSError, ValueError) as error:
             errors.append((path, error))
+    if not sources:
+        raise combined_error(errors, len(errors))
     return sources, errors
 
 
