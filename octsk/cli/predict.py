@@ -209,7 +209,8 @@ def _list_sources(inputs, bit_depth):
     from octsk.datasets._image_files import combined_error
     from octsk.datasets._volume_frames import frame_finder
 
-    sources, errors = [], []
+    sources: list = []
+    errors: list[tuple[Any, Exception]] = []
     find_frames = frame_finder(bit_depth)
     for path in _list_files(inputs):
         try:
