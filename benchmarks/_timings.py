@@ -82,11 +82,11 @@ def precision(
 
     import octsk
     from benchmarks.full_fit import new_clock, steady
-    from octsk.classifiers import NETS, _base
-    from octsk.training._callbacks import Onlooker
+    from octsk.classifiers import NETS
+    from octsk.training import Onlooker, _network
 
     if anywhere:
-        _base.has_fast_bfloat16 = lambda: True
+        _network.has_fast_bfloat16 = lambda: True
     X, y = octsk.make_oct_phantoms(n + n // 2, random_state=0, return_X_y=True)
     clock = new_clock(Onlooker)
     clf = NETS[net](

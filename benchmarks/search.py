@@ -214,7 +214,7 @@ def _epochs(estimator, n: int) -> int:
     """Return the number of epochs of a network on `n` images."""
     if estimator.epochs != "auto":
         return estimator.epochs
-    from octsk.classifiers._base import auto_epochs
+    from octsk.training import auto_epochs
 
     return auto_epochs(n)
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_val_score
 
 import octsk
 from octsk import ResidualOCTNet, SmallOCTNet
-from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers import BaseOCTNet
 from octsk.training._callbacks import Onlooker
 from octsk.training._checkpoint import describe_network
 
@@ -190,7 +190,7 @@ def test_partial_fit_writes_no_checkpoint(tmp_path):
 
 @pytest.mark.slow
 def test_batch_normalization_and_products_in_bfloat16_go_on_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: True)
     params = dict(filters=(4,), epochs=3, precision="bfloat16", random_state=0)
     whole = ResidualOCTNet(**params).fit(X, y)
     resumable = ResidualOCTNet(checkpoint_dir=tmp_path, **params)
@@ -260,7 +260,7 @@ def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monke
             net(tmp_path, **RECIPE, epochs=1).fit(X, y)
     # As if by a file that somebody has renamed.
     monkeypatch.setattr(
-        "octsk.classifiers._base.describe_settings", lambda net: {"epochs": 5}
+        "octsk.training._training.describe_settings", lambda net: {"epochs": 5}
     )
     monkeypatch.setattr("octsk.training._checkpoint._file_name", lambda *_: checkpoint.name)
     with pytest.raises(ValueError, match=r"settings\.epochs is 5, and was 1"):
@@ -333,7 +333,7 @@ def test_nothing_is_pickled(checkpoint):
 KILLER = """
 import os, random, signal, sys, time
 import numpy as np
-from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers import BaseOCTNet
 from octsk.training._callbacks import Onlooker
 from test_checkpoint import SETTINGS, net, state
 from helpers import toy_images

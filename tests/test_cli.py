@@ -1031,7 +1031,7 @@ def test_patients_on_both_sides_are_told_once(clinic, model, folder):
 def test_settings_are_said_as_they_are(clinic):
     words = ["--epochs", "auto", "--optimizer", "sgd", "-o", "m", "--json"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octsk.classifiers._base._AUTO_EPOCHS", 10)
+        patch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
         result = octsk_command("train", "--data", clinic, *words)
     assert "sgd, 2 epochs (auto), batches of 32, learning rate 0.01" in result.stderr
     printed = json.loads(result.stdout)

@@ -32,9 +32,8 @@ from octsk import (
     ResidualOCTNet,
     SmallOCTNet,
 )
-from octsk.classifiers import _base
-from octsk.classifiers._base import OPTIMIZERS, BaseOCTNet
-from octsk.training import _batches, _fitting, _model_pool
+from octsk.classifiers import BaseOCTNet
+from octsk.training import OPTIMIZERS, _batches, _fitting, _model_pool
 
 X, y = toy_images()
 X_VAL, Y_VAL = toy_images(n=24, seed=1)
@@ -75,7 +74,7 @@ def fit_calls(monkeypatch):
         calls.append(dict(train=train, validation=validation, **others))
         return _fitting.fit_model(model, train, validation, **others)
 
-    monkeypatch.setattr(_base, "fit_model", spy)
+    monkeypatch.setattr("octsk.training._training.fit_model", spy)
     return calls
 
 
@@ -1265,7 +1264,7 @@ def test_unknown_parameters(name, message):
 
 def test_every_parameter_can_be_set(monkeypatch):
     # Or a machine without it would warn, see the tests of precision.
-    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: True)
     other = dict(
         filters=[3],
         dense_units=np.array([4]),

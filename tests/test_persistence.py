@@ -24,7 +24,7 @@ from sklearn.exceptions import NotFittedError
 import octsk
 from octsk import MediumOCTNet, OCTAugmenter, SmallOCTNet
 from octsk.architectures import small
-from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers import BaseOCTNet
 
 X, y = toy_images()
 NAMES = np.array(["CNV", "DME", "NORMAL"])[y]

@@ -14,6 +14,7 @@ import octsk
 from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
 from octsk.training import _precision
 from octsk.training._batches import Batches
+from octsk.training._image_sets import hold_out
 from octsk.training._precision import has_fast_bfloat16
 from octsk.training._settings import seeded_layers
 
@@ -290,7 +291,7 @@ def pretend_to_fit(monkeypatch, see):
         epochs.set_model(model)
         epochs.on_epoch_end(0, {"loss": 0.0})
 
-    monkeypatch.setattr("octsk.classifiers._base.fit_model", fit_model)
+    monkeypatch.setattr("octsk.training._training.fit_model", fit_model)
 
 
 @pytest.mark.parametrize(("n", "expected"), [(60, 388), (59, 391)])
@@ -403,7 +404,7 @@ def test_residual_net_needs_filters():
 
 def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_path):
     # Slower where the processor has no such products, but the same.
-    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: True)
     params = dict(filters=(8,), epochs=8, batch_size=8, learning_rate=0.01)
     exact = net(**params).fit(X, y)
     reduced = net(**params, precision="bfloat16").fit(X, y)
@@ -455,7 +456,7 @@ def test_graphics_cards_that_are_fast_in_bfloat16(
 
 
 def test_bfloat16_where_the_machine_has_it_not(monkeypatch):
-    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: False)
     exact = net().fit(X, y)
     with pytest.warns(RuntimeWarning, match="precision='bfloat16'.*float32 is used"):
         other = net(precision="bfloat16").fit(X, y)
@@ -513,12 +514,10 @@ def test_groups_are_routed_through_a_cross_validation(monkeypatch):
     from sklearn.model_selection import GroupKFold, cross_validate
 
     patients, seen = np.arange(60) // 3, []
-    whole = SmallOCTNet._split
     monkeypatch.setattr(
-        SmallOCTNet,
-        "_split",
-        lambda self, index, labels, groups: (
-            seen.append(groups) or whole(self, index, labels, groups)
+        "octsk.training._image_sets.hold_out",
+        lambda net, index, labels, groups: (
+            seen.append(groups) or hold_out(net, index, labels, groups)
         ),
     )
     with config_context(enable_metadata_routing=True):
@@ -543,7 +542,7 @@ def test_another_loss_needs_a_fresh_fit():
     "change", [{"optimizer": "sgd"}, {"ema_momentum": 0.9}, {"weight_decay": 0.1}], ids=str
 )
 def test_what_the_optimizer_is_made_of_waits_for_a_fresh_fit(monkeypatch, change):
-    monkeypatch.setattr("octsk.classifiers._base.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: True)
     for precision in ("float32", "bfloat16"):
         plain, changed = (net(precision=precision).fit(X, y) for _ in range(2))
         changed.set_params(**change)
@@ -582,7 +581,7 @@ def fit_is_an_error(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("octsk.classifiers._base.fit_model", fail)
+    monkeypatch.setattr("octsk.training._training.fit_model", fail)
 
 
 def test_seeds_of_layers_are_a_thread_s_own():

@@ -40,7 +40,7 @@ SETTINGS = {
 @pytest.mark.parametrize("weights", ["ones", "unequal"])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_images_of_weight_0_are_not_there(name, weights, monkeypatch):
-    monkeypatch.setattr("octsk.classifiers._base._AUTO_EPOCHS", 10)
+    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
     weight = np.ones(len(y)) if weights == "ones" else np.linspace(0.5, 2, len(y))
     fitted = net(**SETTINGS[name]).fit(X, y, sample_weight=weight * WEIGHTED)
     given = {} if weights == "ones" else {"sample_weight": weight[WEIGHTED]}

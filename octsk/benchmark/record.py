@@ -195,7 +195,7 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
         If one of them is not octsk's, or cannot be said in JSON.
     """
     from octsk.classifiers import NETS
-    from octsk.persistence._files import decode_params
+    from octsk.persistence import decode_params
 
     classes = {cls.__name__: cls for cls in NETS.values()}
     made = {}
@@ -269,10 +269,10 @@ def _figures(report) -> dict[str, Any]:
 
 
 def _describe_estimator(estimator) -> dict[str, Any]:
-    base = sys.modules.get("octsk.classifiers._base")
+    base = sys.modules.get("octsk.classifiers")
     params = estimator.get_params(deep=False)
     if base is not None and isinstance(estimator, base.BaseOCTNet):
-        from octsk.persistence._files import encode_params
+        from octsk.persistence import encode_params
 
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
@@ -309,10 +309,12 @@ def set_checkpoint_dir(estimator, folder: Path) -> list:
 
     All but those that have callbacks, which do not go with checkpoints.
     """
+    from octsk.training import only_onlookers
+
     chosen = [
         net
         for net in (estimator, *estimator.get_params().values())
-        if getattr(net, "checkpoint_dir", "") is None and net._callbacks_look_on()
+        if getattr(net, "checkpoint_dir", "") is None and only_onlookers(net.callbacks)
     ]
     for net in chosen:
         net.set_params(checkpoint_dir=folder)

@@ -9,6 +9,7 @@ from octsk.classifiers._nets import (
     SmallOCTNet,
     load,
 )
+from octsk.classifiers._validation import check_known_labels
 
 __all__ = [
     "NETS",
@@ -17,5 +18,6 @@ __all__ = [
     "MediumOCTNet",
     "ResidualOCTNet",
     "SmallOCTNet",
+    "check_known_labels",
     "load",
 ]

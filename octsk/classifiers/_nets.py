@@ -1,8 +1,7 @@
 """Estimators with the documentation, architecture and defaults of each network."""
 
-from octsk import architectures
+from octsk import architectures, persistence
 from octsk.classifiers._base import BaseOCTNet
-from octsk.persistence import _files
 
 
 class SmallOCTNet(
@@ -214,7 +213,7 @@ def load(path):
     >>> bool((again.predict(data.data) == clf.predict(data.data)).all())
     True
     """
-    return _files.load(path, _subclasses(BaseOCTNet))
+    return persistence.load(path, _subclasses(BaseOCTNet))
 
 
 def _subclasses(cls):

@@ -153,8 +153,8 @@ def describe_data(dataset) -> dict[str, object]:
 
 def format_net(net, n_train: int | None = None) -> str:
     """Describe how a net is trained, on `n_train` images if the number is known."""
-    from octsk.classifiers._base import auto_epochs
     from octsk.evaluation.params import resolved_params
+    from octsk.training import auto_epochs
 
     epochs = "1 epoch" if net.epochs == 1 else f"{net.epochs} epochs"
     if net.epochs == "auto" and n_train is not None:

@@ -63,7 +63,7 @@ class TrainingDisplay:
     def watch(self, net, title: str) -> None:
         """Show the next fits of `net` until `leave` is called."""
         # Imported here since it loads TensorFlow.
-        from octsk.training._callbacks import ProgressCallback
+        from octsk.training import ProgressCallback
 
         self._title, self._words = title, "left"
         self._start, self._before = time.monotonic(), None

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.classifiers import BaseOCTNet
+from octsk.classifiers import BaseOCTNet, check_known_labels
 from octsk.utils.columns import check_column
 
 
@@ -47,5 +47,5 @@ def find_columns(estimator, labels, n, name):
         raise ValueError(
             f"{name} must hold one class for each of {n} images, got {len(labels)}."
         )
-    estimator._check_known_labels(labels, name)
+    check_known_labels(labels, estimator.classes_, name)
     return np.searchsorted(estimator.classes_, labels)

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from sklearn.utils import check_scalar
 
 from octsk.inspection._arguments import check_arguments
-from octsk.training._inference import Forward, logits
+from octsk.training import Forward, logits
 
 
 def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=None):

@@ -168,7 +168,7 @@ class TrialRunner:
         """Fit the first fold, and stop as soon as the pruner asks for it."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        from octsk.training._callbacks import EpochCallback
+        from octsk.training import EpochCallback, given_callbacks
 
         stops: list[Exception] = []
 
@@ -184,7 +184,8 @@ class TrialRunner:
             return bool(stops)
 
         _, net = find_net(candidate)
-        net.set_params(callbacks=[*net._given_callbacks(), EpochCallback(net, report)])
+        callbacks = [*given_callbacks(net.callbacks), EpochCallback(net, report)]
+        net.set_params(callbacks=callbacks)
         result = fit_fold(candidate, **self.folds.arguments(0))
         if stops:
             raise stops[0]

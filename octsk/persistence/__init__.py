@@ -1,1 +1,6 @@
-"""Saved networks: octsk's own files, Keras 2 ``.h5`` files and exports."""
+"""Saved networks: the files of octsk, Keras 2 ``.h5`` files, and exports."""
+
+from octsk.persistence._files import decode_params, encode_params, load
+from octsk.persistence._mixin import PersistenceMixin
+
+__all__ = ["PersistenceMixin", "decode_params", "encode_params", "load"]

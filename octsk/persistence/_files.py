@@ -17,7 +17,7 @@ import numpy as np
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training._settings import check_settings, seeded_layers
+from octsk.training import architecture_arguments, check_settings, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
@@ -273,7 +273,6 @@ def _restore(state, model, known):
     estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
     estimator.target_encoder_ = estimator.target_encoder.fit(classes)
-    estimator.feature_encoder_ = estimator.feature_encoder
     estimator.classes_ = classes
     estimator.class_names_ = state["class_names"]
     estimator.image_shape_ = tuple(state["image_shape"])
@@ -291,7 +290,7 @@ def _restore(state, model, known):
     ):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
-    estimator._made_with = estimator._architecture_arguments()
+    estimator._made_with = architecture_arguments(estimator)
     return estimator
 
 

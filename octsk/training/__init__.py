@@ -2,5 +2,47 @@
 
 from octsk.utils.tensorflow import start_tensorflow
 
-# The modules of this package import TensorFlow, which is to load without its messages.
+# The modules of this package import TensorFlow, which should load without its messages.
 start_tensorflow()
+
+from octsk.training._callbacks import (  # noqa: E402
+    EpochCallback,
+    Onlooker,
+    ProgressCallback,
+    given_callbacks,
+    only_onlookers,
+)
+from octsk.training._fresh import fresh  # noqa: E402
+from octsk.training._inference import Forward, logits  # noqa: E402
+from octsk.training._network import (  # noqa: E402
+    OPTIMIZERS,
+    architecture_arguments,
+    compile_network,
+    make_loss,
+    network_kind,
+    resolve_params,
+)
+from octsk.training._settings import check_settings, seeded_layers  # noqa: E402
+from octsk.training._training import TrainingData, auto_epochs, train  # noqa: E402
+
+__all__ = [
+    "OPTIMIZERS",
+    "EpochCallback",
+    "Forward",
+    "Onlooker",
+    "ProgressCallback",
+    "TrainingData",
+    "architecture_arguments",
+    "auto_epochs",
+    "check_settings",
+    "compile_network",
+    "fresh",
+    "given_callbacks",
+    "logits",
+    "make_loss",
+    "network_kind",
+    "only_onlookers",
+    "resolve_params",
+    "seeded_layers",
+    "train",
+]

@@ -20,6 +20,19 @@ class Onlooker(keras.callbacks.Callback):
         return self
 
 
+def given_callbacks(callbacks):
+    """Return the parameter `callbacks` of an estimator as a list."""
+    if callbacks is None:
+        return []
+    single = isinstance(callbacks, keras.callbacks.Callback)
+    return [callbacks] if single else list(callbacks)
+
+
+def only_onlookers(callbacks):
+    """Return whether the parameter `callbacks` holds no callback but onlookers."""
+    return all(isinstance(callback, Onlooker) for callback in given_callbacks(callbacks))
+
+
 class EpochCallback(Onlooker):
     """Call a function after each epoch, with the estimator predicting as trained so far.
 

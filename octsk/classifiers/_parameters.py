@@ -1,0 +1,170 @@
+"""Documentation and defaults of the parameters that all estimators share."""
+
+import functools
+import inspect
+
+from octsk.classifiers._keras_names import instead_of
+
+# The docstring sections of all estimators; the defaults of each are filled in.
+_SECTIONS = """filters : sequence of int, default={filters}
+        Number of filters of each 3 x 3 convolution, with a 2 x 2 max-pooling between
+        consecutive ones. For ResidualOCTNet, number of filters of each residual block.
+    dense_units : sequence of int, default={dense_units}
+        Number of units of each hidden dense layer.
+    dropout : float in [0, 1), default={dropout}
+        Fraction of the units of each hidden dense layer that is dropped in training. For
+        ResidualOCTNet, also the dropped fraction of the pooled features.
+    optimizer : str or keras.optimizers.Optimizer, default={optimizer!r}
+        Name of a Keras optimizer, such as "adam", "nadam", "sgd" or "rmsprop", or an
+        optimizer instance. Each fit uses a new copy of the instance.
+    learning_rate : float, default={learning_rate}
+        Learning rate. None means the optimizer's default.
+    learning_rate_schedule : None or "cosine", default={learning_rate_schedule!r}
+        If None, the learning rate is constant. If "cosine", it rises to `learning_rate`
+        during the first `warmup_fraction` of the steps of a `fit` and then falls to 0
+        along half a cosine wave. `partial_fit` always uses `learning_rate`. The schedule
+        takes precedence over callbacks that set the learning rate.
+    warmup_fraction : float in [0, 1), default={warmup_fraction}
+        Fraction of the steps during which the learning rate rises. Only used with a
+        schedule.
+    weight_decay : float, default={weight_decay}
+        Decoupled weight decay: each step reduces each weight by this factor times the
+        learning rate. None means the optimizer's default, which is not 0 for AdamW only.
+    epochs : int or "auto", default={epochs!r}
+        Number of passes over the training images, or the maximum number with
+        `early_stopping`. "auto" means ``3000 / sqrt(n)`` rounded up for `n` training
+        images, such as 10 for the 97,477 images of OCTMNIST, 44 for 4,708 images and 99
+        for 924.
+    batch_size : int, default={batch_size}
+        Number of images in a training step. Large images may need a smaller value: `fit`
+        warns if it may need more than half of the available memory.
+    augmentation : None, bool or OCTAugmenter, default={augmentation}
+        Random transformations of the training images, drawn anew in each epoch. True
+        means ``OCTAugmenter.from_preset({preset!r})``. Images for validation and
+        prediction are never augmented.
+    mixup : float, default={mixup}
+        If greater than 0, pairs of training images and their labels are mixed, with
+        weights drawn from a beta distribution that has this value as both parameters. A
+        common value is 0.2.
+    label_smoothing : float in [0, 1), default={label_smoothing}
+        Fraction of each label that the loss distributes evenly over all classes.
+    ema_momentum : float in (0, 1), default={ema_momentum}
+        Momentum of an exponential moving average of the weights over the training steps.
+        The average replaces the weights during validation and after training. None
+        disables averaging. Further training starts from the average, so averaging is not
+        suited to many calls of `partial_fit`.
+    class_weight : None, "balanced" or dict, default={class_weight!r}
+        Weights of the classes in the loss, as in scikit-learn. "balanced" means inversely
+        proportional to the summed sample weights of each class among the training images,
+        excluding images of weight 0 and images held out for validation. The weights also
+        apply to the validation loss, where "balanced" refers to the validation images.
+    class_prior : None, "uniform" or array-like of shape (n_classes,), default=None
+        Expected proportions of the classes among the images to predict, in the order of
+        `classes_`. The logits are shifted by the logarithm of the ratio of these
+        proportions to `class_prior_`. None leaves the logits unchanged. This parameter
+        can be set after `fit`.
+    test_time_augmentation : bool, default={test_time_augmentation}
+        Whether predictions average the logits of each image and its mirror image. This
+        parameter can be set after `fit`.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `n_iter_no_change`
+        epochs, and to restore the weights of the best epoch. The validation images are
+        those passed to `fit`, or else a stratified `validation_fraction` of the training
+        images.
+    validation_fraction : float in (0, 1), default={validation_fraction}
+        Fraction of the training images that `early_stopping` holds out. If `fit` gets
+        groups, one of ``max(2, round(1 / validation_fraction))`` folds is held out.
+    n_iter_no_change : int, default={n_iter_no_change}
+        Number of epochs without improvement after which `early_stopping` stops.
+    callbacks : keras.callbacks.Callback or list of them, default=None
+        Callbacks for training. Each fit uses new copies, so that no callback starts with
+        the state of an earlier fit, and stores them in `callbacks_`. `clone` makes such
+        copies as well. A copy has its own lists, tuples, dicts, sets, NumPy arrays,
+        random generators and nested callbacks. It shares all other objects with the
+        original, such as a file, a lock, a logger, an Optuna trial or a model. A class
+        can define ``__deepcopy__`` to change how it is copied.
+    precision : {{"float32", "bfloat16"}}, default="float32"
+        Data type in which training computes products. bfloat16 is faster on x86
+        processors with AMX or AVX512-BF16, on ARM processors with the bf16 extension, and
+        on NVIDIA GPUs since Ampere. On other hardware, a warning is issued and float32 is
+        used. Weights, predictions and saved files are always float32.
+    checkpoint_dir : str or path-like, default=None
+        Directory in which `fit` saves its state after each epoch. If the process is
+        killed, the same call with the same data continues after the last complete epoch
+        and yields the same weights. The file is kept after a fit with a fixed
+        `random_state`, and the same call then returns at once. Cannot be combined with
+        callbacks that have a state.
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights and the optimizer state of the previous
+        fit. Changes of the parameters that define the optimizer (`optimizer`,
+        `learning_rate`, `weight_decay`, `ema_momentum`) only take effect in a fit without
+        warm start.
+    random_state : int, RandomState instance or None, default=None
+        Seed for the initial weights, the order of the images, the augmentation, the
+        dropout and the validation split. With an int, repeated fits on the same machine
+        yield the same network. The global random states are not changed.
+    verbose : int, default=0
+        Verbosity of Keras: 0 is silent, 1 shows a progress bar in a terminal or notebook
+        and one line per epoch elsewhere, 2 shows one line per epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels.
+    model_ : keras.Model
+        The trained Keras model, which maps pixels in [0, 1] to logits.
+    history_ : dict of str to list of float
+        "loss" and "accuracy", and "val_loss" and "val_accuracy" if there are validation
+        images, with one value per epoch since the weights were initialized.
+    n_iter_ : int
+        Number of epochs since the weights were initialized.
+    class_prior_ : ndarray of shape (n_classes,) or None
+        Proportions of the classes in training after applying class weights and sample
+        weights, averaged over the epochs of all trainings of the network by octsk. None
+        before the first training.
+    class_names_ : list of str or None
+        Human-readable class names in the order of `classes_`, if the estimator was loaded
+        from a file that contains them.
+    image_shape_ : tuple of (h, w, c)
+        Shape of an image.
+    n_features_in_ : int
+        Number of pixel values in an image, ``h * w * c``.
+    feature_names_in_ : ndarray of str
+        Column names, if `X` was a data frame of flattened images.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks of the last fit.
+    interrupted_ : bool
+        Whether an exception ended the last training early, such as the KeyboardInterrupt
+        of Ctrl-C or an exception raised by a callback. The estimator then has the state
+        after the last complete epoch."""
+
+
+def document(cls):
+    """Replace ``{parameters}`` in a docstring by the sections that all estimators share."""
+    if cls.__doc__ and "{parameters}" in cls.__doc__:
+        signature = inspect.signature(cls.__init__).parameters.values()
+        defaults = {p.name: p.default for p in signature if p.name != "self"}
+        sections = _SECTIONS.format(preset=cls._preset, **defaults)
+        cls.__doc__ = cls.__doc__.replace("{parameters}", sections)
+
+
+def with_defaults(init, defaults):
+    """Return a constructor with other default values and a matching signature."""
+    signature = inspect.signature(init)
+    parameters = [
+        p.replace(default=defaults.get(name, p.default))
+        for name, p in signature.parameters.items()
+    ]
+
+    @functools.wraps(init)
+    def constructor(self, **params):
+        for name in params.keys() - signature.parameters.keys():
+            instead = instead_of(name, signature.parameters)
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                f"{name!r}{instead and f'. {instead}'}"
+            )
+        init(self, **{**defaults, **params})
+
+    constructor.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return constructor
