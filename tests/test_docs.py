@@ -126,6 +126,7 @@ def test_commands_of_page_are_understood(page):
         "octsk",
         "octsk.augmentation",
         "octsk.benchmark",
+        "octsk.classifiers",
         "octsk.datasets",
         "octsk.evaluation",
         "octsk.inspection",
