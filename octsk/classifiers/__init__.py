@@ -1,23 +1,21 @@
 """Estimators: one class for each network with its defaults."""
 
 from octsk.classifiers._base import BaseOCTNet
+from octsk.classifiers._nets import NETS as NETS
 from octsk.classifiers._nets import (
-    NETS,
     LargeOCTNet,
     MediumOCTNet,
     ResidualOCTNet,
     SmallOCTNet,
     load,
 )
-from octsk.classifiers._validation import check_known_labels
+from octsk.classifiers._validation import check_known_labels as check_known_labels
 
 __all__ = [
-    "NETS",
     "BaseOCTNet",
     "LargeOCTNet",
     "MediumOCTNet",
     "ResidualOCTNet",
     "SmallOCTNet",
-    "check_known_labels",
     "load",
 ]

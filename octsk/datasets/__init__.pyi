@@ -1,13 +1,17 @@
 from ._check_splits import check_splits as check_splits
 from ._download import DownloadError as DownloadError
+from ._image_files import combined_error as combined_error
+from ._image_files import error_words as error_words
 from ._image_files import list_image_files as list_image_files
 from ._image_files import load_image_files as load_image_files
+from ._image_files import read_images as read_images
 from ._labelled_images import load_image_folder as load_image_folder
 from ._labelled_images import load_image_table as load_image_table
 from ._medmnist import fetch_medmnist as fetch_medmnist
 from ._medmnist import fetch_octmnist as fetch_octmnist
 from ._medmnist import get_data_home as get_data_home
 from ._medmnist import load_medmnist as load_medmnist
+from ._npz_images import load_npz_images as load_npz_images
 from ._phantoms import draw_splits as draw_splits
 from ._phantoms import make_oct_phantoms as make_oct_phantoms
 from ._registry import REGISTRY as REGISTRY
