@@ -43,6 +43,7 @@ from .plots import CorruptionDisplay as CorruptionDisplay
 from .plots import HistoryDisplay as HistoryDisplay
 from .plots import ImageGridDisplay as ImageGridDisplay
 from .plots import MistakesDisplay as MistakesDisplay
+from .plots import OperatingPointDisplay as OperatingPointDisplay
 from .plots import PrecisionRecallCurvesDisplay as PrecisionRecallCurvesDisplay
 from .plots import PredictionDisplay as PredictionDisplay
 from .plots import ReliabilityDisplay as ReliabilityDisplay

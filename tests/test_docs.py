@@ -37,6 +37,7 @@ SLOW = {
     "saving.md",
     "scaling.md",
     "search.md",
+    "transfer.md",
     "tutorial.md",
 }
 

@@ -325,7 +325,9 @@ def _holds_only(folder, files) -> bool:
 
 def _save_report(folder, report) -> None:
     if report.label_columns is not None:
-        report.to_medmnist_csv(folder / "scores")
+        report.to_medmnist_csv(folder / "scores" / "medmnist")
+    (folder / "scores").mkdir(exist_ok=True)
+    report.to_csv(folder / "scores" / f"{report.run_name}.csv")
     (folder / "reports").mkdir(exist_ok=True)
     report.to_json(folder / "reports" / f"{report.run_name}.json")
 

@@ -9,6 +9,7 @@ from octsk.classifiers._nets import (
     SmallOCTNet,
     load,
 )
+from octsk.classifiers._transfer import describe_source as describe_source
 from octsk.classifiers._validation import check_known_labels as check_known_labels
 
 __all__ = [

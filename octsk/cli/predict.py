@@ -135,18 +135,22 @@ def _input_files(inputs):
 
 def _load_inputs(inputs, split, image_shape, bit_depth):
     """Return the names of the images (files or indices), the images and the read errors."""
-    from octsk.datasets import combined_error, error_words, load_npz_images, read_images
+    from octsk.datasets import _image_files
+    from octsk.datasets._npz_images import load_npz_images
 
     if len(inputs) == 1 and inputs[0].suffix == ".npz":
         images = load_npz_images(inputs[0], split=split)
         return range(len(images)), images, []
     paths = inputs[0] if len(inputs) == 1 else inputs
     size, _, channels = image_shape
-    images, files, errors = read_images(paths, size, channels, bit_depth)
+    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth)
     if not files:
-        raise combined_error(errors, len(errors))
+        raise _image_files.combined_error(errors, len(errors))
     return (
         files,
         images,
-        [{"image": str(file), "error": error_words(error)} for file, error in errors],
+        [
+            {"image": str(file), "error": _image_files.error_words(error)}
+            for file, error in errors
+        ],
     )

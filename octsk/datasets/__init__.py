@@ -7,11 +7,8 @@ __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 # Names that other packages of octsk use, but that are not part of the public interface.
 _INTERNAL = {
     "REGISTRY",
-    "combined_error",
     "draw_splits",
-    "error_words",
-    "load_npz_images",
-    "read_images",
+    "read_column",
     "shared_groups",
     "warn_of_shared_groups",
 }

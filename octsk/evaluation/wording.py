@@ -70,9 +70,17 @@ def format_interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
     note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
-        "set; the spread between trainings is not in them."
+        "set. Each interval is of ONE TRAINING; the spread between trainings is not in "
+        "them."
     )
-    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
+    if report.interval_caveat:
+        note += f" {report.interval_caveat}"
+    if report.resampled == "images":
+        note += (
+            " PATIENTS NOT KNOWN: images count as independent. If patients have several "
+            "images, the intervals are too narrow."
+        )
+    return note
 
 
 def leak_notes(report) -> list[str]:
