@@ -141,11 +141,15 @@ def test_commands_of_page_are_understood(page):
     "module",
     [
         "octsk",
+        "octsk.augmentation",
         "octsk.benchmark",
+        "octsk.classifiers",
         "octsk.datasets",
         "octsk.evaluation",
+        "octsk.inspection",
         "octsk.metrics",
         "octsk.model_selection",
+        "octsk.plots",
         "octsk.reporting",
         "octsk.tuning",
     ],
@@ -153,7 +157,7 @@ def test_commands_of_page_are_understood(page):
 def test_api_reference_lists_every_public_name(module):
     listed = (REPOSITORY / "docs" / "api" / "index.rst").read_text(encoding="utf-8").split()
     public = set(importlib.import_module(module).__all__) - {"__version__"}
-    assert public <= set(listed)
+    assert {name: listed.count(name) for name in public} == dict.fromkeys(public, 1)
 
 
 def test_every_page_is_in_the_table_of_contents():

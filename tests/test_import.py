@@ -1,10 +1,13 @@
 """What `import octsk` loads, and where its names are found."""
 
+import ast
 import importlib
 import pickle
+import re
 import rlcompleter
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +37,26 @@ def test_import_loads_no_module_of_octsk():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
     )
     assert {name for name in result.stdout.split() if name.startswith("octsk")} == set(LAZY)
+
+
+def test_no_package_imports_private_names_of_another():
+    root = Path(octsk.__file__).parent
+    found = []
+    # predict reads its files with the functions behind load_image_files.
+    for path in {*root.rglob("*.py")} - {root / "cli" / "predict.py"}:
+        own = path.relative_to(root).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            package, *parts = node.module.split(".")
+            names = [*parts, *(alias.name for alias in node.names)]
+            private = any(re.match("_[^_]", name) for name in names)
+            if package == "octsk" and names[0] not in (own, "_version") and private:
+                found.append(f"{path.relative_to(root)}: {node.module}")
+    assert not found, (
+        "import these names from the package, after adding them to its __init__ (in "
+        "octsk.datasets, to __init__.pyi and _INTERNAL)"
+    )
 
 
 @pytest.mark.parametrize("name", LAZY)

@@ -1,6 +1,5 @@
 """Augmentation: random changes of training images, on the fly or as a transformer."""
 
 from octsk.augmentation._augmenter import OCTAugmenter
-from octsk.augmentation._presets import PRESETS
 
-__all__ = ["PRESETS", "OCTAugmenter"]
+__all__ = ["OCTAugmenter"]

@@ -1,4 +1,4 @@
-"""How far a training or a search is: a bar on a terminal, lines in a log."""
+"""Progress of trainings and searches: a bar in a terminal, lines in a log."""
 
 import time
 from datetime import datetime
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from octsk.utils.formatting import decimals, format_rough_time
 from octsk.utils.untrusted import printable
 
-# What Keras calls its figures, and their names here.
+# Names for the figures in Keras's logs.
 _FIGURES = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -19,11 +19,11 @@ _FIGURES = {
 
 
 class TrainingDisplay:
-    """Shows the trainings of nets, one after the other, and the time each has left.
+    """Shows the progress of one training after another, and the remaining time.
 
-    A context manager. A terminal gets a bar, which goes when the display ends; a file or
-    a pipe, the log of continuous integration for instance, a line after each epoch. Of a
-    search both get a line after each trial.
+    The display is a context manager. In a terminal it is a bar that disappears at the end.
+    In a file or a pipe, such as the log of continuous integration, it is a line after each
+    epoch. For a search, both show a line after each trial.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *exception):
-        # Of rich before 15 a bar that is not shown would leave an empty line.
+        # In versions of rich before 15, a hidden bar would leave an empty line.
         if not self._bar.disable:
             self._bar.stop()
 
     def watch(self, net, title: str) -> None:
-        """Show the next fit of `net` until `leave`."""
-        # Here, since it loads TensorFlow.
+        """Show the next fits of `net` until `leave` is called."""
+        # Imported here since it loads TensorFlow.
         from octsk.training import ProgressCallback
 
         self._title, self._words = title, "left"
@@ -72,11 +72,11 @@ class TrainingDisplay:
         net.set_params(callbacks=ProgressCallback(self))
 
     def leave(self, net) -> None:
-        """Look at `net` no longer."""
+        """Stop showing the fits of `net`."""
         net.set_params(callbacks=None)
 
     def train(self, net, dataset, title: str) -> None:
-        """Fit `net` on the training split, watched on the validation split if any."""
+        """Fit `net` on the training split, with the validation split if there is one."""
         validation = {}
         if dataset.val is not None:
             validation = {"X_val": dataset.val.data, "y_val": dataset.val.target}
@@ -85,7 +85,7 @@ class TrainingDisplay:
         self.leave(net)
 
     def on_event(self, kind: str, *, net, seed, index, total, **what) -> None:
-        """Follow `run_benchmark`, and print a line on each training that stays."""
+        """Show the progress of `run_benchmark`, and print a line for each training."""
         title = f"{net}, seed {seed}"
         if kind == "fit_start":
             number = f" ({index + 1} of {total})" if total > 1 else ""
@@ -101,7 +101,7 @@ class TrainingDisplay:
             )
 
     def on_trials(self, search) -> None:
-        """Follow `octsk.tuning.tune`: a line on each trial, with the best so far."""
+        """Print a line for each trial of `octsk.tuning.tune`, with the best so far."""
         if self._search is None:
             self._search = _SearchProgress(search, self._begun)
             self._bar.reset(
@@ -113,11 +113,11 @@ class TrainingDisplay:
         self._bar.update(self._task, completed=done, words=f"left{best}")
 
     def steps(self, done: int, total: int) -> None:
-        """Move the bar on; the callback calls it."""
+        """Advance the bar; called by the Keras callback."""
         self._bar.update(self._task, completed=done, total=total, words=self._words)
 
     def epoch(self, done: int, total: int, logs: dict[str, float]) -> None:
-        """Say how an epoch went; the callback calls it."""
+        """Show the figures of an epoch; called by the Keras callback."""
         if self._console.is_terminal:
             self._words = (
                 f"left; epoch {done}/{total}: accuracy {decimals(logs['accuracy'])}"
@@ -127,7 +127,7 @@ class TrainingDisplay:
             f"{name} {decimals(logs[key])}" for key, name in _FIGURES.items() if key in logs
         )
         if self._before is None:
-            # A training that goes on begins with a later epoch.
+            # A resumed training begins with a later epoch.
             self._before = done - 1
         seconds = (time.monotonic() - self._start) / (done - self._before) * (total - done)
         left = f"; {format_rough_time(seconds)} left" if done < total else ""
@@ -140,7 +140,15 @@ class TrainingDisplay:
 
 
 class _SearchProgress:
-    """What is new in the study of a search that began at some time."""
+    """Finds the trials of a study that have ended since the last look at it.
+
+    Parameters
+    ----------
+    search : OCTSearchCV
+        The running search.
+    begun : datetime
+        Start of the search. Trials that ended earlier belong to a run before it.
+    """
 
     def __init__(self, search, begun: datetime):
         from octsk.model_selection import study as studies
@@ -153,7 +161,7 @@ class _SearchProgress:
         self._best: tuple[float, int] | None = None
 
     def news(self):
-        """Yield a line on what was there before, and on each trial that ended since."""
+        """Yield a line about trials of earlier runs, and one for each new trial."""
         ended = self._studies.ended_trials(self._search.study_)
         before = [trial for trial in ended if trial.datetime_complete < self._begun]
         if before and not self._told:
@@ -168,7 +176,7 @@ class _SearchProgress:
                 yield f"trial {trial.number}: {self._how(trial)}; {self._state()}"
 
     def best_words(self) -> str:
-        """Say which trial is the best so far."""
+        """Return the score and number of the best trial so far as text."""
         if self._best is None:
             return ""
         score, number = self._best
@@ -202,5 +210,5 @@ class _SearchProgress:
 
 
 def _score(trial) -> float | None:
-    # Optuna gives a pruned trial the value that it was pruned with.
+    # Optuna stores the last score of a pruned trial as its value.
     return trial.values[0] if trial.state.name == "COMPLETE" else None

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
-# What pandas and NumPy make of a missing value where they turn values into text.
+# Texts to which pandas and NumPy convert missing values.
 MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
 
 
@@ -13,11 +13,11 @@ def check_column(y, name="y", *, warn=True):
     Parameters
     ----------
     y : array-like of shape (n,) or (n, 1)
-        Labels of one kind: a list, an array or a column of any data frame library.
+        Labels of one type: a list, an array or a column of any data frame library.
     name : str, default="y"
         Name of the argument in error messages.
     warn : bool, default=True
-        Whether to warn of the shape (n, 1).
+        Whether to warn about the shape (n, 1).
 
     Returns
     -------
@@ -27,7 +27,7 @@ def check_column(y, name="y", *, warn=True):
     Raises
     ------
     ValueError
-        If a label is missing, or the labels have another shape or are of several kinds.
+        If a label is missing, or the labels have another shape or several types.
     """
     shape = getattr(y, "shape", None)
     if shape is not None and len(shape) == 2 and shape[1] > 1:
@@ -35,13 +35,13 @@ def check_column(y, name="y", *, warn=True):
             f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
             f"One-hot rows become labels by {name}.argmax(axis=1)."
         )
-    # numpy.iscomplexobj asks array-likes for more than numpy.asarray does.
+    # numpy.iscomplexobj requires more of array-likes than numpy.asarray does.
     kind = getattr(getattr(y, "dtype", None), "kind", None)
     in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
     if kind == "c" or in_list:
         raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
     check_known(y, name, "Leave these images out, or label them.")
-    # scikit-learn makes floats of the integers and booleans of pandas's nullable columns.
+    # scikit-learn converts integers and booleans in pandas's nullable columns to floats.
     column = column_or_1d(np.asarray(y) if hasattr(y, "__array__") else y, warn=warn)
     if _mixes_kinds(y, column):
         raise ValueError(
@@ -52,13 +52,13 @@ def check_column(y, name="y", *, warn=True):
 
 
 def _mixes_kinds(y, column):
-    # NumPy turns the numbers of a list that has text too into text.
+    # NumPy converts the numbers in a list that also contains text to text.
     if isinstance(y, list | tuple) and column.dtype.kind in "US":
         return not all(isinstance(label, str | bytes) for label in y)
     if column.dtype != object:
         return False
     try:
-        np.unique(column)  # sorts, which labels of one kind can be
+        np.unique(column)  # sorts the labels, which requires one type
     except TypeError:
         return True
     return False
@@ -84,14 +84,14 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
     Raises
     ------
     ValueError
-        If a group is missing, or there is not one for each image.
+        If a group is missing, or the number of groups differs from that of the images.
     """
     if np.shape(groups) not in [(n,), (n, 1)]:
         raise ValueError(
             f"{name} must have shape ({n},), one group for each image; got "
             f"{np.shape(groups)}."
         )
-    # Text as well: in the file of a data set, which holds no objects, a missing group is.
+    # In the file of a data set, which contains no objects, a missing group is text.
     hint = "Leave these images out, or give each of them a group of its own."
     check_known(groups, name, hint, also=MISSING_TEXT)
     try:
@@ -104,7 +104,7 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
 
 
 def check_known(values, name, hint, also=()):
-    """Refuse missing values: NaN, None, NaT, pandas.NA and masked ones.
+    """Raise an error for missing values: NaN, None, NaT, pandas.NA and masked values.
 
     Parameters
     ----------
@@ -113,16 +113,16 @@ def check_known(values, name, hint, also=()):
     name : str
         Name of the argument in the error message.
     hint : str
-        What to do about missing values, a sentence.
+        A sentence that says what to do about missing values.
     also : sequence of str, default=()
-        Text that stands for a missing value.
+        Texts that stand for a missing value.
 
     Raises
     ------
     ValueError
-        If there are missing values; it says how many and where the first are.
+        If there are missing values. The message states their number and first positions.
     """
-    # As objects, since NumPy would turn the NaN of a list that holds text into text.
+    # Use objects, since NumPy would convert NaN in a list that contains text to text.
     kind = object if isinstance(values, list | tuple) else None
     array = np.asarray(values, kind).ravel()
     if array.dtype.kind == "O":

@@ -17,10 +17,10 @@ from octsk.utils.untrusted import printable
 # Suffixes of the image files that octsk reads.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
-# Bytes at the beginning of a file by which it is recognised.
+# Number of bytes at the beginning of a file from which its type is recognised.
 _HEAD = 4096
 
-# Files of a folder that are looked at.
+# Largest number of files in a folder that are examined.
 _MAX_FILES = 10_000
 
 
@@ -34,7 +34,7 @@ class FileKind(NamedTuple):
         return f"it is {self.what}; {self.advice}"
 
 
-# Of the images that octsk reads.
+# Advice for images that octsk reads.
 IMAGE_ADVICE = "octsk.load_image_files and octsk predict read it"
 
 
@@ -114,7 +114,7 @@ VOLUME_SUFFIXES = {
     ".img": ZEISS,
 }
 
-# How files begin.
+# First bytes of files, as regular expressions.
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", _image("PNG")),
     (rb"\xff\xd8\xff", _image("JPEG")),
@@ -137,16 +137,16 @@ _SIGNATURES = (
     (rb"SQLite format 3\0", _table("an SQLite database", "sqlite3")),
     (rb".{4}TFL3", FileKind("a TensorFlow Lite network", EXPORTED)),
     (rb".{257}ustar", FileKind("a tar archive", ZIP.advice)),
-    # Protocols 2 to 5; 0 and 1 are as old as Python 1.
+    # Protocols 2 to 5; protocols 0 and 1 date from Python 1.
     (rb"\x80[\x02-\x05]", PICKLE),
-    # A protocol buffer says no more than that it begins with a version from 3 on.
+    # A protocol buffer has no signature; this one begins with a version of at least 3.
     (rb"\x08[\x03-\x1f][\x12:B]", ONNX),
 )
 
-# How compressed files begin, joblib's among them, and what unpacks them; xz may ask for
-# gigabytes.
+# First bytes of compressed files (including those of joblib), and their decompressors. The
+# memory is limited, since xz may require gigabytes.
 _COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
-    (b"x", None, zlib.decompressobj),  # and text may begin like that
+    (b"x", None, zlib.decompressobj),  # text may begin with this byte too
     (b"\x1f\x8b", "gzip", partial(zlib.decompressobj, 31)),
     (b"BZh", "bzip2", bz2.BZ2Decompressor),
     (b"\xfd7zXZ\0", "xz", partial(lzma.LZMADecompressor, memlimit=2**26)),
@@ -157,7 +157,7 @@ _COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
 def recognise(path: Path) -> FileKind | None:
     """Return the type of a file or folder by its content, or None if it is unknown.
 
-    Nothing is unpacked beyond its first bytes, and nothing in it is run.
+    At most its first bytes are decompressed, and none of its content is executed.
 
     Raises
     ------
@@ -184,23 +184,23 @@ def begins_like_web_page(head: bytes) -> bool:
 
 
 def check_is_file(path: Path, wanted: str) -> None:
-    """Check that a file exists, with the same error message everywhere.
+    """Check that a file exists, with one error message for all of octsk.
 
     Parameters
     ----------
     path : Path
         The file.
     wanted : str
-        What it should be, with its article.
+        Description of the file with its article, such as "an npz file".
 
     Raises
     ------
     FileNotFoundError
         If it does not exist.
     IsADirectoryError
-        If it is a folder. The message says what the folder holds.
+        If it is a folder. The message states what the folder contains.
     OSError
-        If it is neither file nor folder, such as a pipe.
+        If it is neither a file nor a folder, but for example a pipe.
     """
     path.stat()
     if path.is_dir():

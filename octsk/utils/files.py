@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# What a file that does not fit is told by: a full disk, a quota, a limit of the process.
+# Errors that mean that a file does not fit: a full disk, a quota, a limit of the process.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 logger = logging.getLogger("octsk")
@@ -24,23 +24,23 @@ logger = logging.getLogger("octsk")
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` if the block ends without an error.
 
-    The temporary file stands in the same folder (so that the rename is atomic)
-    and keeps the suffix, since some writers choose the format by it. It is removed
-    when the block fails. Its bytes are on the disk before it takes the name, so that a
-    power cut does not leave an empty file. Where `path` is a stream, such as a pipe or
-    ``/dev/stdout``, the bytes are sent to it at the end of the block.
+    The temporary file is in the same folder, so that renaming it is atomic, and has the
+    same suffix, since some writers choose the format by it. It is removed if the block
+    fails. Its bytes are flushed to the disk before it is renamed, so that a power cut does
+    not leave an empty file. If `path` is a stream, such as a pipe or ``/dev/stdout``, the
+    bytes are sent to it at the end of the block.
     """
     if is_stream(path):
         with _sent_to(Path(path)) as temporary:
             yield temporary
         return
-    # A link stays, and what it points to is replaced.
+    # A link is kept, and the file that it points to is replaced.
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = _temporary_name(path)
     with _errors_of(path, temporary):
-        # With the mode that an ordinary open() gives.
+        # Create it with the mode that an ordinary open() sets.
         temporary.touch(exist_ok=False)
         try:
             yield temporary
@@ -53,7 +53,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 def is_stream(path: str | os.PathLike) -> bool:
     """Return whether a path is a pipe, a device or an open file descriptor.
 
-    Writing to one replaces no file.
+    Writing to such a path replaces no file.
     """
     if descriptor_of(path) is not None:
         return True
@@ -65,7 +65,7 @@ def descriptor_of(path: str | os.PathLike) -> int | None:
     """Return the file descriptor that a path such as /dev/stdout names."""
     path = os.path.abspath(path)
     folders = {"/dev/fd", os.path.realpath("/proc/self/fd")}
-    for _ in range(40):  # as many links in a row as Linux follows
+    for _ in range(40):  # the number of links in a row that Linux follows
         folder, name = os.path.split(path)
         if name.isdecimal() and os.path.realpath(folder) in folders:
             return int(name)
@@ -79,7 +79,7 @@ def descriptor_of(path: str | os.PathLike) -> int | None:
 def _sent_to(path: Path) -> Iterator[Path]:
     """Yield a temporary path whose content is copied to a stream after the block.
 
-    Some writers, of zip files for instance, need a file in which they can go back.
+    Some writers, such as those of zip files, need a file in which they can seek.
     """
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder, f"contents{path.suffix}")
@@ -94,7 +94,8 @@ def _opened_stream(path: Path):
     number = descriptor_of(path)
     if number is None:
         return open(path, "wb")
-    # Opened anew, a file that the shell has redirected to would be written from its start.
+    # If a file to which the shell has redirected were opened again, it would be overwritten
+    # from its start.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -117,7 +118,7 @@ def check_output(
     path : path-like
         The output file. A stream replaces nothing and is always accepted.
     inputs : iterable of (path-like or None)
-        Files that are read, under whatever name or link.
+        Input files, which are recognised under other names and links too.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -126,7 +127,7 @@ def check_output(
     FileExistsError
         If the output is one of the inputs, or it exists and `overwrite` is False.
     """
-    # As it will be written: "absent/../name" exists once its folder has been made.
+    # Resolve the path first: "absent/../name" exists once the folder has been created.
     real = os.path.realpath(path)
     if is_stream(path) or not os.path.exists(real):
         return
@@ -146,8 +147,8 @@ def check_output(
 def resumable_write(path: Path) -> Iterator[Path]:
     """Yield the path of a partly written file, which becomes `path` after the block.
 
-    If the block fails, what it has written stays for the next try, unless there is no
-    room for more of it. Needs `lock_beside`, since all processes have the same file.
+    If the block fails, the incomplete file is kept for the next attempt, unless the disk
+    is full. Use `lock_beside`, since all processes write to the same incomplete file.
     """
     part = partial_file(path)
     with _errors_of(path, part):
@@ -174,7 +175,7 @@ def partial_file(path: Path) -> Path:
 def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which is removed after the block.
 
-    There, so that a full disk is the one that an error of `path` speaks of.
+    It is on the same disk as `path`, so that an error about a full disk is correct.
     """
     path = Path(os.path.realpath(path))
     folder = _temporary_name(path)
@@ -187,9 +188,9 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
-    """Yield the temporary files and folders that killed writers left beside a path.
+    """Yield the temporary files and folders beside a path that killed writers have left.
 
-    Those of writers that are still at work are among them.
+    They include those of writers that are still running.
     """
     stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
     yield from path.parent.glob(f".{stem}-{'[0-9a-f]' * 8}{suffix}")
@@ -215,7 +216,7 @@ def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None and error.errno in FULL:
-            # Which file it was, the system does not say.
+            # The system does not report which file did not fit.
             named = path
         elif isinstance(error.filename, str) and Path(error.filename).is_relative_to(
             temporary
@@ -302,7 +303,7 @@ def _acquired(lock: FileLock, path: Path) -> bool:
     except Timeout:
         return False
     except OSError as error:
-        # In the words for the file asked for.
+        # Report the path of the file instead of that of the lock.
         raise OSError(error.errno, error.strerror, str(path)) from error
     return True
 
@@ -313,7 +314,7 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
     Raises
     ------
     FileExistsError
-        If it holds other files, or is not a folder.
+        If it contains other files, or is not a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -331,9 +332,9 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
 def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
     """Yield a temporary folder whose files are moved to `path` after the block.
 
-    If the block fails, nothing has changed. `path` must not exist, or be empty but for the
-    `old` files, which are replaced. If it is a link, what it points to is meant. A folder
-    that exists stays the same one: it may be a mount point, or a shell's working folder.
+    If the block fails, nothing changes. `path` must not exist, or contain only the `old`
+    files, which are replaced. If it is a link, its target is used. An existing folder is
+    not replaced by another, since it may be a mount point or the working folder of a shell.
     """
     path = Path(os.path.realpath(path))
     old = {path / file.name for file in old}
@@ -357,7 +358,7 @@ def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
     if temporary.parent != path:
         os.replace(temporary, path)
         return
-    # Another process may have been as fast.
+    # Another process may have written to the folder in the meantime.
     check_new_folder(path, {*old, temporary})
     new = {path / entry.name for entry in temporary.iterdir()}
     for target in new:
@@ -369,7 +370,7 @@ def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
 def write_text(path, text) -> None:
     """Write a UTF-8 text file atomically.
 
-    Surrogates, as in file names that are not UTF-8, have no place in it and are escaped.
+    Surrogates, as in file names that are not UTF-8, are escaped.
     """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -48,7 +48,7 @@ def format_rough_time(seconds) -> str:
 def as_word(name) -> str:
     """Convert a name so that every file system and MedMNIST's evaluator accept it."""
     word = re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-")
-    # With what is added to it, it must fit into the 255 bytes of a file name.
+    # With prefix and suffix, it must fit into the 255 bytes of a file name.
     return word[:100].strip("-") or "unnamed"
 
 

@@ -14,12 +14,12 @@ from octsk.utils.json import describe
 
 def stable_hash(value):
     """Return a hash of nested arrays and tables that is the same in all processes."""
-    # Memory-mapped images are to have the same hash as those in memory.
+    # Memory-mapped images must have the same hash as those in memory.
     return joblib.hash(_plain(value), coerce_mmap=True)
 
 
 def _plain(value):
-    """Return a value as nested lists of arrays and strings; it may be ragged."""
+    """Convert a value, which may be ragged, to nested lists of arrays and strings."""
     if sparse.issparse(value):
         csr = value.tocsr()
         return [csr.shape, csr.data, csr.indices, csr.indptr]
@@ -28,14 +28,14 @@ def _plain(value):
     is_list = isinstance(value, (list, tuple))
     array: Any = None
     if is_list or hasattr(value, "__array__"):
-        # Lists of unequal arrays, and tensors of a graph, are none.
+        # Lists of arrays of different shapes, and tensors of a graph, are not arrays.
         with suppress(ValueError, TypeError, RuntimeError):
             array = np.ascontiguousarray(value)
     if array is None and not is_list:
         return describe(value)
     if array is None or array.dtype == object:
         array = [np.shape(array), *map(_plain, value if is_list else array.ravel())]
-    # Of pandas, polars and pyarrow.
+    # Include the column names of data frames of pandas, polars and pyarrow.
     names = getattr(value, "column_names", getattr(value, "columns", None))
     return array if names is None else [list(map(str, names)), array]
 

@@ -19,7 +19,7 @@ def parse_json(text):
     Raises
     ------
     ValueError
-        If it is no JSON, or nested deeper than Python can follow.
+        If it is not JSON, or nested too deeply for Python.
     """
     try:
         return json.loads(text)
@@ -37,7 +37,7 @@ def read_json(path, max_bytes):
     OSError
         If it cannot be read.
     ValueError
-        If it is no JSON, larger than `max_bytes`, or nested deeper than Python can follow.
+        If it is not JSON, larger than `max_bytes`, or nested too deeply for Python.
     """
     with open(path, "rb") as file:
         text = file.read(max_bytes + 1)
@@ -63,8 +63,8 @@ def jsonable(value) -> Any:
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_config"):
-        # A Keras optimizer, whose repr hides its settings. Keras counts what it names, and
-        # not all of its classes can say what they are.
+        # A Keras optimizer, whose repr hides its settings. Keras numbers the names, and not
+        # all of its classes implement get_config.
         with suppress(NotImplementedError):
             config = {k: v for k, v in value.get_config().items() if k != "name"}
             return {type(value).__name__: jsonable(config)}
@@ -72,7 +72,7 @@ def jsonable(value) -> Any:
 
 
 def differences(ours, theirs, name="") -> list[str]:
-    """Return the differences of two descriptions, one line per entry."""
+    """Return the differences between two descriptions, one line per entry."""
     if ours == theirs:
         return []
     if isinstance(ours, dict) and isinstance(theirs, dict):

@@ -15,8 +15,8 @@ def outside_working_folder() -> list[str]:
     """Return ``sys.path`` without the working folder.
 
     Python puts that folder first for ``python -m``, ``python -c`` and notebooks, so that
-    a ``json.py`` which happens to lie in it would be run. The folder of the script that
-    this process runs, and the one that octsk lies in, are kept wherever they are.
+    it would run a ``json.py`` that happens to be there. The folder of the script that
+    this process runs and the folder of octsk are always kept.
     """
     here = _real(os.curdir)
     kept = {_real(os.path.join(os.path.dirname(__file__), "..", ".."))}
@@ -35,10 +35,10 @@ def _real(path: str) -> str:
 def starting_processes() -> Iterator[None]:
     """Let joblib start workers that do not import modules from the working folder.
 
-    Until the block ends, since joblib replaces workers at any time, Python processes are
-    started without that folder on their path, and in this process, from which they take
-    the path, it stands behind all others: modules beside a notebook are still found.
-    joblib also needs ``sys.stdout`` and ``sys.stderr``; see `standard_streams`.
+    During the block, Python processes are started without that folder in their path,
+    since joblib may replace a worker at any time. Workers copy the path of this process, in
+    which the folder is moved to the end, so that modules next to a notebook are still
+    found. joblib also needs ``sys.stdout`` and ``sys.stderr``; see `standard_streams`.
     """
     global _n_starting
     with _lock:
@@ -63,7 +63,7 @@ def _keep_out_working_folder(undo: ExitStack) -> None:
     arranged = first + [entry for entry in before if entry not in first]
 
     def restore():
-        # Others may have changed it meanwhile.
+        # Other code may have changed the path in the meantime.
         if sys.path == arranged:
             sys.path[:] = before
 
@@ -75,8 +75,9 @@ def _keep_out_working_folder(undo: ExitStack) -> None:
 def standard_streams() -> Iterator[None]:
     """Replace standard streams that are None by the null device during the block.
 
-    They are in a program without a console and in some services. Child processes get
-    them too, or files that they open would take the numbers of stdout and stderr.
+    They are None in programs without a console and in some services. Child processes
+    inherit the replacements. Otherwise files that they open would get the descriptors of
+    stdout and stderr.
     """
     with ExitStack() as undo:
         for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():

@@ -1,6 +1,6 @@
 """Loading of TensorFlow and Keras without their routine messages.
 
-All of octsk has them from here: ``from octsk.utils.tensorflow import keras, tf``.
+The other modules import them from here: ``from octsk.utils.tensorflow import keras, tf``.
 """
 
 import logging
@@ -30,12 +30,12 @@ __all__ = [
     "tf",
 ]
 
-# Informations, as TensorFlow 2.21 and 2.20 mark them, with what follows two of them.
+# Lines of information in the formats of TensorFlow 2.21 and 2.20, and two continuations.
 _INFORMATION = re.compile(
     r"I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |WARNING: All log messages before absl::"
     "|To enable the following instructions"
 )
-# What its parts for graphics cards say, right where there is such a card.
+# Messages about graphics cards, which are only relevant if there is one.
 _OF_CARDS = re.compile(r"\S+ .*\b(cuda|cudart|gpu)\w*\.cc:\d+\]")
 _CARDS = ("/dev/nvidiactl", "/dev/dxg")  # dxg: Linux within Windows
 
@@ -65,7 +65,7 @@ def _no_tensorflow(what) -> ImportError:
 
 
 def check_eager() -> None:
-    """Raise an error in TensorFlow's graph mode, which does not compute at once.
+    """Raise an error in TensorFlow's graph mode, in which nothing is computed directly.
 
     Raises
     ------
@@ -86,8 +86,8 @@ def check_eager() -> None:
 def float32_layers() -> Iterator[None]:
     """Create the layers of this thread in float32 during the block.
 
-    Without it they take Keras's global dtype policy, such as "mixed_bfloat16". Keras keeps
-    a policy for each thread, so other threads are not affected.
+    Otherwise they would use Keras's global dtype policy, such as "mixed_bfloat16". Keras
+    keeps a policy for each thread, so other threads are not affected.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -98,11 +98,11 @@ def float32_layers() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow and show only the warnings and errors that it writes meanwhile.
+    """Import TensorFlow, and show only the warnings and errors that it writes meanwhile.
 
-    TensorFlow 2.21 writes before its own log level counts. So stderr is set aside, unless
-    the log level asks for everything. Without a log level, TensorFlow is to show warnings
-    and errors from now on.
+    TensorFlow 2.21 writes messages before it reads its log level. Its stderr is therefore
+    captured and filtered, unless the log level requests all messages. If no log level is
+    set, TensorFlow shows warnings and errors from now on.
 
     Raises
     ------
@@ -116,17 +116,18 @@ def start_tensorflow() -> None:
         try:
             import tensorflow as tf
         except (ImportError, ValueError) as error:
-            # It imports Keras, which may have been told to use what is not installed.
+            # It imports Keras, whose configured backend may not be installed.
             raise _no_tensorflow(error) from error
 
         if is_bound():
             _let_threads_sleep()
         if silently and not _has_card():
-            # Or the first fit would say so. With a card, a fork could not use it any more.
+            # Otherwise the first fit would write messages about missing cards. If there
+            # is a card, this call would keep forked processes from using it.
             tf.config.list_physical_devices()
 
 
-# Once: a process claims its cores before TensorFlow starts its threads.
+# A process claims its cores once, before TensorFlow starts its threads.
 _share_cores = cache(share_cores)
 
 
@@ -137,7 +138,8 @@ def _let_threads_sleep() -> None:
 
     config = config_pb2.ConfigProto()
     config.experimental.disable_thread_spinning = True
-    # TensorFlow 2.21 has no public way to it. Of no effect once its threads have started.
+    # TensorFlow 2.21 has no public function for this. It has no effect once the threads of
+    # TensorFlow have started.
     context.context()._config = config
 
 

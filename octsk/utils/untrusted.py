@@ -4,15 +4,15 @@ import re
 import zipfile
 
 # A deflate stream cannot unpack to more than 1032 times its length
-# (https://zlib.net/zlib_tech.html), so a larger claim is a lie.
+# (https://zlib.net/zlib_tech.html), so a larger claimed size is wrong.
 _MAX_DEFLATE_RATIO = 1032
 
-# Images and weights come nowhere near such a ratio; sorted labels may, but are small.
+# The ratio of images and weights is far lower; sorted labels may reach it, but are small.
 _BOMB_RATIO = 100
 _BOMB_BYTES = 256 * 2**20
 
-# Groups and arrays in an HDF5 file: a network of 10,000 layers has some 50,000. Each takes
-# time to open, and a link to one that is there already few bytes.
+# Largest number of groups and arrays in an HDF5 file; a network of 10,000 layers has about
+# 50,000. Each takes time to open, while a further link to one takes only a few bytes.
 _MAX_H5_ENTRIES = 100_000
 
 # Control characters (C0, DEL, C1), line separators, marks that change the direction of
@@ -28,8 +28,8 @@ def printable(words):
     Parameters
     ----------
     words : object
-        Text such as a file name or a server's reason phrase; anything else is taken as
-        ``str`` gives it.
+        Text such as a file name or a server's reason phrase. Other objects are converted
+        with ``str``.
 
     Returns
     -------
@@ -72,9 +72,9 @@ def check_zip_member(info):
     Raises
     ------
     ValueError
-        If it is encrypted or packed by an unusual method, or claims more bytes than its
-        packed ones can hold, or is a bomb. The message begins with a verb: the member's
-        name goes before it.
+        If the member is encrypted or compressed with an unusual method, claims more bytes
+        than its compressed size allows, or is a zip bomb. The message begins with a verb,
+        so that it can follow the name of the member.
     """
     if info.flag_bits & 1 or info.compress_type not in (
         zipfile.ZIP_STORED,
@@ -98,7 +98,7 @@ def check_zip_names(archive, names):
     Raises
     ------
     ValueError
-        If it has not, or if one of them does not pass `check_zip_member`.
+        If the members differ, or one of them does not pass `check_zip_member`.
     """
     found = sorted(archive.namelist())
     if found != sorted(names):
@@ -113,25 +113,25 @@ def check_zip_names(archive, names):
 def check_h5(file, n_bytes):
     """Check that an HDF5 file of `n_bytes` contains only plain numeric arrays.
 
-    Every link is looked at before it is followed: HDF5 can point into other files, put
-    arrays together of parts of others, and unpack or fill in what is not there.
+    Each link is checked before it is followed: HDF5 files can refer to other files,
+    combine arrays from parts of others, and decompress or fill in missing data.
 
     Parameters
     ----------
     file : h5py.File
         The open file.
     n_bytes : int
-        Its size.
+        Size of the file.
 
     Returns
     -------
     int
-        Numbers in all arrays together.
+        Total number of values in all arrays.
 
     Raises
     ------
     ValueError
-        If there is something else, or if the arrays claim more bytes than the file has.
+        If there is anything else, or if the arrays claim more bytes than the file has.
     """
     import h5py
 
@@ -139,7 +139,7 @@ def check_h5(file, n_bytes):
     claimed = numbers = entries = 0
     while groups:
         group = groups.pop()
-        # A group may be linked from inside itself.
+        # A group may contain a link to itself.
         address = h5py.h5o.get_info(group.id).addr
         if address in seen:
             continue
@@ -178,5 +178,5 @@ def _check_h5_array(entry, where):
     if entry.id.get_create_plist().get_nfilters():
         raise ValueError(f"{where!r} is compressed or filtered, as Keras's files are not")
     if len(entry.attrs):
-        # Keras would read some, and HDF5 take as much memory as their text claims.
+        # Keras would read some, and HDF5 would use as much memory as their text claims.
         raise ValueError(f"{where!r} has attributes, as float32 arrays of Keras's have not")

@@ -8,13 +8,13 @@ _HIDDEN = "***"
 # An address within a text, without the full stop or bracket that may follow it.
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://\S*[^\s.,:;'\")\]}>]")
 
-# Addresses whose paths may hold at signs, and which name no user: a host, or none as in
-# sqlite:///study.db, and a path.
+# Addresses without a user, whose paths may contain at signs: they consist of a host (or
+# none, as in sqlite:///study.db) and a path.
 _WITHOUT_USER = re.compile(r"(https?|ftps?|file|sqlite(\+\w+)?)://[\w.-]*([/?#]|$)", re.I)
 
 
 class Address(str):
-    """URL whose ``repr()``, as used in error messages, shows no secret."""
+    """URL whose ``repr()``, which error messages show, hides its secrets."""
 
     def __repr__(self):
         return repr(hide_secrets(self))
@@ -26,15 +26,15 @@ def hide_secrets(url: object) -> str:
     Parameters
     ----------
     url : str or path-like
-        Address of a database or a web page. A text that is no address, such as the
-        path of a file, is returned as it is.
+        Address of a database or a web page. A text that is not an address, such as the
+        path of a file, is returned unchanged.
 
     Returns
     -------
     str
-        The address with ``***`` in place of whatever may be a secret. Where characters
-        that should have been percent-encoded make it unclear where a secret ends, this
-        is all that follows the scheme.
+        The address with ``***`` in place of anything that may be a secret. If it is
+        unclear where a secret ends, because characters are not percent-encoded,
+        everything after the scheme is replaced.
 
     Examples
     --------
@@ -58,9 +58,9 @@ def hide_secrets_in(text: object, url: object = "") -> str:
     Parameters
     ----------
     text : str or exception
-        A text, such as the message of a database's driver.
+        A text, such as an error message of a database driver.
     url : str, default=""
-        Address that it is about, whose secrets are hidden wherever they stand.
+        Address that the text is about. Its secrets are hidden everywhere in the text.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def hide_secrets_in(text: object, url: object = "") -> str:
     if "://" in str(url):
         text = text.replace(str(url), hide_secrets(url))
         for secret in sorted(_secrets(str(url)), key=len, reverse=True):
-            # A user name of a few letters may be a part of other words.
+            # A short user name may be part of other words.
             before, after = (
                 r"\b" if end.isalnum() else "" for end in (secret[0], secret[-1])
             )
@@ -82,8 +82,8 @@ def hide_secrets_in(text: object, url: object = "") -> str:
 def _split(url: str) -> tuple[str, str]:
     """Return the user and password of a URL and the remainder.
 
-    The last at sign ends them, since passwords may hold slashes and at signs that nobody
-    has percent-encoded.
+    They end at the last at sign, since a password may contain slashes and at signs that
+    are not percent-encoded.
     """
     rest = url.partition("://")[2]
     if _WITHOUT_USER.match(url):
@@ -95,7 +95,7 @@ def _split(url: str) -> tuple[str, str]:
 def _secrets(url: str) -> set[str]:
     """Return the user, password and query values of a URL, encoded and decoded."""
     user, rest = _split(url)
-    # A driver may read an address in another way, and tell a part of a password.
+    # A driver may split an address differently and show a part of a password.
     found = {user, *user.split(":", 1), *re.split("[:@/,]", user)}
     found |= set(re.findall("[?&;#](?:[^=&;#]*=)?([^&;#]+)", rest))
     found |= {decode(secret) for secret in found for decode in (unquote, unquote_plus)}

@@ -10,10 +10,10 @@ import scipy.sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names, _num_samples, validate_data
 
-# Networks for grey (1) and colour (3) scans, and stacks of up to four en-face maps.
+# Grey scans have one channel, colour scans three, and stacks of en-face maps up to four.
 MAX_CHANNELS = 4
-# How to make arrays of what is no array, by the module of its class or a base of it. They
-# are not told apart by isinstance, since their libraries need not be installed.
+# How to convert data sets of other libraries to arrays, by the module of their class or of
+# a base class. isinstance cannot be used, since the libraries need not be installed.
 _RECIPES = {
     "medmnist": "Pass {name}.imgs as images and {name}.labels.ravel() as labels.",
     "torch.utils.data.dataloader": "Make arrays of its batches: X, y = map(np.concatenate, "
@@ -27,27 +27,27 @@ _RECIPES = {
     "polars.lazyframe": "Pass {name}.collect().",
     "PIL": "Pass a list of images, [{name}].",
 }
-# Rounding in resizing code leaves floats a hair outside [0, 1].
+# Resizing code may return floats that lie outside [0, 1] by a rounding error.
 _TOLERANCE = 1e-6
 
 
 def check_images(X, *, name="X", image_shape=None, estimator=None):
     """Check an array of images once and return it as ``(n, h, w, c)``.
 
-    The pixels are neither copied nor converted where NumPy can avoid it: the result of
-    a uint8 array, memory-mapped or not, is a view of it.
+    The pixels are neither copied nor converted if NumPy can avoid it: for a uint8 array,
+    memory-mapped or not, the result is a view.
 
     Parameters
     ----------
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-        Images: integers 0 to 255 or floats 0 to 1. Flattened images are taken to be
-        square, unless `image_shape` says otherwise.
+        Images: integers 0 to 255 or floats 0 to 1. Flattened images are assumed to be
+        square unless `image_shape` is given.
     name : str, default="X"
         Name of the argument in error messages.
     image_shape : tuple of (h, w, c), default=None
-        The shape the images must have; None accepts any.
+        Required shape of an image; None accepts any.
     estimator : object, default=None
-        The estimator named in error messages.
+        Estimator to name in error messages.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def check_images(X, *, name="X", image_shape=None, estimator=None):
         as_array(X, name),
         dtype="numeric",
         allow_nd=True,
-        ensure_all_finite=False,  # _check_values finds what is not
+        ensure_all_finite=False,  # _check_values checks this
         input_name=name,
         estimator=estimator,
     )
@@ -73,18 +73,18 @@ def check_images(X, *, name="X", image_shape=None, estimator=None):
 
 
 def validate_images(estimator, X, *, reset, name="X"):
-    """Check the images given to `estimator`, as scikit-learn's ``validate_data`` does X.
+    """Check the images given to an estimator, as scikit-learn's ``validate_data`` does.
 
     Parameters
     ----------
     estimator : estimator instance
-        With `reset`, gets the attributes ``image_shape_`` and ``n_features_in_`` (and
-        ``feature_names_in_`` from a data frame of flattened images); else `X` must agree
-        with them.
+        If `reset`, its attributes ``image_shape_`` and ``n_features_in_`` are set (and
+        ``feature_names_in_`` for a data frame of flattened images); otherwise `X` must
+        agree with them.
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
         Images, see :func:`check_images`.
     reset : bool
-        Whether this is `fit`.
+        Whether `fit` calls this function.
     name : str, default="X"
         Name of the argument in error messages.
 
@@ -112,8 +112,8 @@ def validate_images(estimator, X, *, reset, name="X"):
     )
     if reset:
         estimator.image_shape_ = images.shape[1:]
-        # validate_data takes the second axis for it, which of images is the height, and
-        # later accepts any width (scikit-learn 1.9).
+        # validate_data would set it to the length of the second axis, which is the height
+        # of images, and later accept any width (scikit-learn 1.9).
         estimator.n_features_in_ = int(np.prod(images.shape[1:]))
     return images
 
@@ -137,7 +137,7 @@ def _validate_rows(estimator, X, reset, name):
         if name == "X":
             raise
         raise ValueError(f"{name} does not fit X. {error}") from error
-    # scikit-learn makes floats of the integers in pandas's nullable columns.
+    # scikit-learn converts integers in pandas's nullable columns to floats.
     if kinds and kinds <= {"i", "u"} and rows.dtype.kind == "f" and np.isfinite(rows).all():
         rows = rows.astype(np.int64)
     return rows
@@ -172,7 +172,7 @@ def _check_pictures(images, name):
     """Raise an error for Pillow images whose values are neither grey levels nor colours."""
     for i, image in enumerate(images):
         mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
-        # I and F are of more levels; their range is checked like that of arrays.
+        # Modes I and F have more grey levels; their range is checked as that of arrays.
         if mode not in ("L", "RGB") and mode[0] not in "IF":
             raise ValueError(
                 f"{name}[{i}] is an image of Pillow's mode {mode!r}. Convert the images: "
@@ -186,7 +186,7 @@ def as_array(X, name):
     if hasattr(X, "to_native"):
         X = X.to_native()  # the data frame in one of narwhals
     if scipy.sparse.issparse(X) or isinstance(X, np.matrix) or hasattr(X, "columns"):
-        return X  # scikit-learn knows what to do with them, or to say
+        return X  # scikit-learn converts them or raises an error
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{name} is a masked array, and a network knows no masks; give the pixels "
@@ -197,7 +197,7 @@ def as_array(X, name):
     try:
         array = np.asarray(X)
         if array.dtype == object and array.ndim:
-            # So that integers stay integers, and arrays in it become its axes.
+            # This keeps integers, and turns nested arrays into further axes.
             numbers = np.asarray(array.tolist())
             array = numbers if numbers.dtype.kind in "iuf" else array
     except (TypeError, RuntimeError) as error:  # such as PyTorch's
@@ -283,7 +283,7 @@ def _to_nhwc(X, name, image_shape):
 
 
 def _square_shape(n_features, name):
-    """Return the shape of a flattened square image, which is grey or else in colour."""
+    """Return the shape of a flattened square image, which is grey or in colour."""
     for channels in (1, 3):
         side = isqrt(n_features // channels)
         if side * side * channels == n_features:
@@ -347,10 +347,10 @@ def _check_floats(low, high, name):
 
 
 def to_batch(images):
-    """Return a small part of checked images in the dtype that becomes network input.
+    """Return a few checked images in the dtype in which they are passed to TensorFlow.
 
-    uint8 stays uint8 (TensorFlow scales it, see :func:`to_unit`), other integers
-    become uint8, floats float32.
+    Integers become uint8, which TensorFlow scales (see :func:`to_unit`), and floats
+    become float32.
     """
     return images.astype(np.float32 if images.dtype.kind == "f" else np.uint8, copy=False)
 
