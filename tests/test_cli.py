@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 import octsk
 from octsk.cli import _app as cli
 from octsk.cli import _inputs, _options, _output, _run_folder, info
+from octsk.cli._progress import TrainingDisplay
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
@@ -900,6 +901,37 @@ def test_what_is_there_is_replaced_only_when_asked(clinic, words):
     line = error_line(*words.format(data=clinic).split())
     assert line.endswith(" exists; name another file, or replace it with --overwrite")
     assert Path("there").read_text() == Path("old", "report.json").read_text() == "mine"
+
+
+def test_a_file_created_during_the_training_stays(clinic, monkeypatch):
+    train = TrainingDisplay.train
+
+    def train_slowly(*args):
+        train(*args)
+        Path("m.octsk").write_text("mine")
+
+    words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "train", train_slowly)
+        assert "another program created m.octsk during the training" in error_line(*words)
+    assert Path("m.octsk").read_text() == "mine"
+    # As the message says, the training is kept.
+    Path("m.octsk").unlink()
+    octsk_command(*words, "--resume")
+    assert octsk.load("m.octsk").history_["loss"]
+    assert not Path("m.octsk.checkpoint").exists()
+
+
+def test_a_file_created_during_the_prediction_stays(clinic, model, monkeypatch):
+    predict = octsk.SmallOCTNet.predict_proba
+
+    def predict_slowly(*args):
+        Path("p.csv").write_text("mine")
+        return predict(*args)
+
+    monkeypatch.setattr(octsk.SmallOCTNet, "predict_proba", predict_slowly)
+    assert "p.csv exists" in error_line("predict", model, clinic, "-o", "p.csv")
+    assert Path("p.csv").read_text() == "mine"
 
 
 def test_overwrite_replaces_a_model_and_predictions(clinic, model):

@@ -98,6 +98,8 @@ def predict(
         for name, row in zip(names, classifier.predict_proba(images), strict=True)
     ]
     if output is not None:
+        # Another program may have created it since.
+        check_output(output, overwrite=overwrite)
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
             atomic_write(output) as path,
