@@ -542,7 +542,7 @@ def test_data_sets_of_other_libraries_are_refused():
 
     search = OCTSearchCV(clone(TREE), PRUNING)
     for labels in ([], [[0, 1]]):
-        with pytest.raises(ValueError, match="X must be an array .* Make arrays of its"):
+        with pytest.raises(ValueError, match=r"X must be an array .* Make arrays of its"):
             search.fit(Images(), *labels)
 
 
