@@ -967,9 +967,9 @@ def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch
     assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "test"
     octsk_command(*again, "--quiet")
     assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "val"
-    [scores] = Path("e").glob("*.csv")
+    [scores] = Path("e").glob("*@*.csv")
     assert "_val_" in scores.name
-    assert len(list(Path("e").iterdir())) == len(first) == 5
+    assert len(list(Path("e").iterdir())) == len(first) == 6
     Path("e", "notes.txt").touch()
     assert "e holds files already (notes.txt)" in error_line(*again)
 
