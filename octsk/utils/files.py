@@ -338,8 +338,6 @@ def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterat
     If the block fails, nothing has changed. `path` must not exist, or be empty but for the
     `old` files, which are replaced. If it is a link, what it points to is meant. A folder
     that exists stays the same one: it may be a mount point, or a shell's working folder.
-    What killed writers left is removed. Another process that writes the same folder is an
-    error.
     """
     path = Path(os.path.realpath(path))
     old = {path / file.name for file in old}
@@ -348,6 +346,7 @@ def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterat
     named = path / path.name if path.is_dir() else path
     temporary = _temporary_name(named)
     with _errors_of(path, temporary), acquire_lock(named):
+        # Under the lock, they can only be those of killed writers.
         remove_temporaries(named)
         temporary.mkdir()
         try:

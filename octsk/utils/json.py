@@ -40,7 +40,6 @@ def read_json(path, max_bytes):
         If it cannot be read.
     ValueError
         If it is no JSON, larger than `max_bytes`, or nested deeper than Python can follow.
-        For other types of files, the message says what reads them.
     """
     path = Path(path)
     if path.is_dir():
@@ -52,7 +51,7 @@ def read_json(path, max_bytes):
             raise ValueError(f"it is larger than {max_bytes:,} bytes")
         return parse_json(text)
     except ValueError as error:
-        # A pipe cannot be read a second time.
+        # Say what reads other types of files. A pipe cannot be read a second time.
         kind = recognise(path) if path.is_file() else None
         if kind is None or kind.advice == TEXT.advice:  # text, such as damaged JSON
             raise
