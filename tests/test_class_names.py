@@ -256,3 +256,10 @@ def test_filenames_must_be_one_for_each_image():
         ValueError, match="filenames must have one entry for each of the 30"
     ):
         evaluate(_oracle(), data.data, data.target, dataset=data)
+
+
+def test_equal_class_names_are_refused():
+    net = _oracle(["CNV", "DME", "DME", "normal"])
+    codes = np.arange(8) % 4
+    with pytest.raises(ValueError, match=r"class names must differ .*'DME', 'DME'"):
+        evaluate(net, _images(codes), codes)

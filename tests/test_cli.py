@@ -29,6 +29,7 @@ from volume_files import write_dicom
 import octsk
 from octsk.cli import _app as cli
 from octsk.cli import _inputs, _options, _output, _run_folder, info
+from octsk.cli._progress import TrainingDisplay
 from octsk.datasets import DownloadError
 from octsk.datasets._registry import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
@@ -968,6 +969,37 @@ def test_what_is_there_is_replaced_only_when_asked(clinic, words):
     assert Path("there").read_text() == Path("old", "report.json").read_text() == "mine"
 
 
+def test_a_file_created_during_the_training_stays(clinic, monkeypatch):
+    train = TrainingDisplay.train
+
+    def train_slowly(*args):
+        train(*args)
+        Path("m.octsk").write_text("mine")
+
+    words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "train", train_slowly)
+        assert "another program created m.octsk during the training" in error_line(*words)
+    assert Path("m.octsk").read_text() == "mine"
+    # As the message says, the training is kept.
+    Path("m.octsk").unlink()
+    octsk_command(*words, "--resume")
+    assert octsk.load("m.octsk").history_["loss"]
+    assert not Path("m.octsk.checkpoint").exists()
+
+
+def test_a_file_created_during_the_prediction_stays(clinic, model, monkeypatch):
+    predict = octsk.SmallOCTNet.predict_proba
+
+    def predict_slowly(*args):
+        Path("p.csv").write_text("mine")
+        return predict(*args)
+
+    monkeypatch.setattr(octsk.SmallOCTNet, "predict_proba", predict_slowly)
+    assert "p.csv exists" in error_line("predict", model, clinic, "-o", "p.csv")
+    assert Path("p.csv").read_text() == "mine"
+
+
 def test_overwrite_replaces_a_model_and_predictions(clinic, model):
     for name in ("m.octsk", "p.csv"):
         Path(name).write_text("mine")
@@ -1001,9 +1033,9 @@ def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch
     assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "test"
     octsk_command(*again, "--quiet")
     assert json.loads(Path("e", "report.json").read_text())["data"]["split"] == "val"
-    [scores] = Path("e").glob("*.csv")
+    [scores] = Path("e").glob("*@*.csv")
     assert "_val_" in scores.name
-    assert len(list(Path("e").iterdir())) == len(first) == 5
+    assert len(list(Path("e").iterdir())) == len(first) == 6
     Path("e", "notes.txt").touch()
     assert "e holds files already (notes.txt)" in error_line(*again)
 

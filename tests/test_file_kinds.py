@@ -19,6 +19,7 @@ from helpers import TINY, toy_images
 from PIL import Image
 
 import octsk
+from octsk.benchmark.record import read_record
 from octsk.datasets import load_image_files, load_medmnist
 from octsk.datasets._npz_images import load_npz_images
 from octsk.utils.file_kinds import check_is_file, recognise
@@ -217,6 +218,29 @@ def test_each_reader_says_what_reads_other_files(read, tmp_path):
             assert words in str(caught.value)
             # Nobody's own file is to be thrown away.
             assert "remove" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        octsk.benchmark.BenchmarkReport.from_json,
+        octsk.model_selection.read_search_space,
+        read_record,
+    ],
+)
+def test_readers_of_json_say_what_reads_other_files(read, tmp_path):
+    path = tmp_path / "file"
+    for kind in ("png", "octsk", "npz", "csv", "empty"):
+        content, words = KINDS[kind]
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="file") as caught:
+            read(path)
+        assert words in str(caught.value)
+    path.write_text("no JSON")
+    with pytest.raises(ValueError, match="no JSON"):
+        read(path)
+    with pytest.raises(IsADirectoryError, match="is a folder, not a JSON file"):
+        read(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

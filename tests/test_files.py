@@ -392,6 +392,33 @@ def test_folder_that_another_process_has_filled_meanwhile(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_is_rid_of_what_killed_writers_left(there, tmp_path):
+    folder = tmp_path / "run"
+    if there:
+        folder.mkdir()
+    place = folder if there else tmp_path
+    (place / ".run-0123abcd").mkdir()
+    (place / ".run-0123abcd" / "half").touch()
+    (place / ".run.lock").touch()
+    with atomic_folder(folder) as new:
+        (new / "whole").touch()
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+    assert {path.name for path in folder.iterdir()} == {"whole"}
+
+
+def test_a_folder_that_another_process_writes_is_left_to_it(tmp_path):
+    with atomic_folder(tmp_path / "run") as new:
+        (new / "theirs").touch()
+        with (
+            pytest.raises(BlockingIOError, match="another process is using it"),
+            atomic_folder(tmp_path / "run"),
+        ):
+            pass
+        assert (new / "theirs").exists()
+    assert {path.name for path in tmp_path.rglob("*")} == {"run", "theirs"}
+
+
 def write_zip(path):
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         archive.writestr("a", "b")

@@ -536,6 +536,16 @@ def test_without_labels():
     np.testing.assert_array_equal(search.predict(FLAT), grid.predict(FLAT))
 
 
+def test_data_sets_of_other_libraries_are_refused():
+    class Images:
+        __module__ = "torch.utils.data.dataset"
+
+    search = OCTSearchCV(clone(TREE), PRUNING)
+    for labels in ([], [[0, 1]]):
+        with pytest.raises(ValueError, match=r"X must be an array .* Make arrays of its"):
+            search.fit(Images(), *labels)
+
+
 def test_folds_from_an_iterator():
     splits = list(StratifiedKFold(3).split(FLAT, Y))
     expected = tree_search(cv=splits, random_state=0).fit(FLAT, Y).cv_results_

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 import octsk
 from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
+from octsk.evaluation.params import resolved_params
 from octsk.training import _precision
 from octsk.training._batches import Batches
 from octsk.training._image_sets import hold_out
@@ -419,6 +420,19 @@ def test_bfloat16_trains_nearly_the_same_and_leaves_float32(monkeypatch, tmp_pat
     reduced.save(tmp_path / "net.octsk")
     again = octsk.load(tmp_path / "net.octsk")
     np.testing.assert_array_equal(again.predict_proba(X), reduced.predict_proba(X))
+
+
+def test_the_precision_that_was_used_is_reported(monkeypatch):
+    clf = net(filters=(4,), epochs=1, precision="bfloat16")
+    assert "precision" not in resolved_params(clf)
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: False)
+    with pytest.warns(RuntimeWarning, match="float32 is used"):
+        clf.fit(X, y)
+    assert resolved_params(clf)["precision"] == "float32"
+    report = octsk.evaluate(clf, X, y)
+    assert report.shown_params["precision"] == "float32"
+    monkeypatch.setattr("octsk.training._network.has_fast_bfloat16", lambda: True)
+    assert "precision" not in resolved_params(clf.fit(X, y))
 
 
 @pytest.mark.parametrize(

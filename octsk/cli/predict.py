@@ -122,6 +122,8 @@ def predict(
         for place, row in _places(names, classifier.predict_proba(images), level)
     ]
     if output is not None:
+        # Another program may have created it since.
+        check_output(output, overwrite=overwrite)
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
             atomic_write(output) as path,

@@ -145,6 +145,7 @@ def train(
                 images,
                 f"{net}, seed {seed}",
             )
+        _check_not_created_since(output, overwrite)
         classifier.set_params(checkpoint_dir=None).save(
             output, class_names=names and [names[label] for label in classifier.classes_]
         )
@@ -162,6 +163,20 @@ def train(
         },
         lambda: out.note(f"Model: {output}"),
     )
+
+
+def _check_not_created_since(output: Path, overwrite: bool) -> None:
+    """Check that no other program created the output file during the training."""
+    from octsk.utils.files import check_output
+
+    try:
+        check_output(output, overwrite=overwrite)
+    except FileExistsError:
+        raise FileExistsError(
+            f"another program created {output} during the training: move that file and "
+            "repeat the command with --resume, which keeps the training, or add "
+            "--overwrite as well to replace it"
+        ) from None
 
 
 @contextmanager

@@ -430,6 +430,6 @@ def _images_in(folder: Path) -> list[Path]:
     if subfolders := describe_subfolders(folder):
         message += (
             f". There are images in its subfolders, {subfolders}: give one of these, or a "
-            "list of the files of all"
+            "list of the files of all; octsk.load_image_folder reads classes and splits"
         )
     raise ValueError(message)

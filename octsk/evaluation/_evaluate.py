@@ -224,6 +224,11 @@ def evaluate_split(
     numbers = None if groups is None else check_groups(groups, len(y_true))
     study = study.check(dataset, split, info, len(y_true))
     match = match_classes(estimator, classes, y_true, info["target_names"], class_map)
+    if len(set(match.names)) < len(match.names):
+        raise ValueError(
+            f"the class names must differ from one another, since reports tell the classes "
+            f"apart by them; got {match.names}."
+        )
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     test = Evaluated(match, score, numbers)
     kept = test.kept

@@ -24,6 +24,7 @@ from octsk.model_selection.storage import open_study, secrets_hidden
 from octsk.model_selection.study import ERROR, FOLDS, is_evaluated, is_shared, quiet
 from octsk.utils.columns import check_groups
 from octsk.utils.urls import Address
+from octsk.utils.validation import check_is_array
 
 
 class OCTSearchCV(BaseSearchCV):
@@ -275,6 +276,7 @@ class OCTSearchCV(BaseSearchCV):
             or if no trial got a score.
         """
         self._validate_params()
+        check_is_array(X, "X")
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
                 f"y is None, but {type(self.estimator).__name__} learns from labels: pass "

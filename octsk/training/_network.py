@@ -70,7 +70,10 @@ def _copy_optimizer(optimizer, config=None):
 
 
 def resolve_params(net):
-    """Return the values of an estimator's parameters that are None or "auto"."""
+    """Return the values of an estimator's parameters that are None or "auto".
+
+    Also the precision of the training, if it was not the one asked for.
+    """
     try:
         config = make_optimizer(net).get_config()
     except ValueError:  # a value that fit refuses
@@ -88,6 +91,8 @@ def resolve_params(net):
     resolved = {k: v for k, v in own.items() if getattr(net, k) is None}
     if net.epochs == "auto" and getattr(net, "n_iter_", 0):
         resolved["epochs"] = net.n_iter_
+    if net.precision != getattr(net, "_precision_used", net.precision):
+        resolved["precision"] = net._precision_used
     return resolved
 
 
@@ -205,6 +210,7 @@ def network_kind(net):
 def twin_arguments(net):
     """Return the arguments of `fit_model` that define the twin that is trained."""
     reduced = _reduces_precision(net)
+    net._precision_used = "bfloat16" if reduced else "float32"
     # A callback of the user may change the network that it gets permanently.
     watched = _steps_per_execution(net) == 1
     # If parameters were set since the network was made, or if it was loaded, a network

@@ -311,6 +311,8 @@ def _acquired(lock: FileLock, path: Path) -> bool:
 def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Path:
     """Check that a folder is absent or contains at most the `old` files; return its path.
 
+    What killed writers of the folder left in it does not count.
+
     Raises
     ------
     FileExistsError
@@ -318,7 +320,9 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
     """
     path = Path(path)
     if path.is_dir():
-        if others := sorted(file.name for file in {*path.iterdir()} - {*old}):
+        real = Path(os.path.realpath(path))
+        known = {file.name for file in (*old, *leftovers_of(real / real.name))}
+        if others := sorted({file.name for file in path.iterdir()} - known):
             first = ", ".join([*others[:3], *(["..."] if others[3:] else [])])
             raise FileExistsError(
                 f"{path} holds files already ({first}); name a new or empty folder."
@@ -340,8 +344,11 @@ def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterat
     old = {path / file.name for file in old}
     check_new_folder(path, old)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path / path.name if path.is_dir() else path)
-    with _errors_of(path, temporary):
+    named = path / path.name if path.is_dir() else path
+    temporary = _temporary_name(named)
+    with _errors_of(path, temporary), acquire_lock(named):
+        # Under the lock, they can only be those of killed writers.
+        remove_temporaries(named)
         temporary.mkdir()
         try:
             yield temporary

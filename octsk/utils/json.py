@@ -5,10 +5,12 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from octsk.utils.file_kinds import TEXT, check_is_file, recognise
 from octsk.utils.files import write_text
 from octsk.utils.urls import Address, hide_secrets
 
@@ -39,11 +41,21 @@ def read_json(path, max_bytes):
     ValueError
         If it is not JSON, larger than `max_bytes`, or nested too deeply for Python.
     """
+    path = Path(path)
+    if path.is_dir():
+        check_is_file(path, "a JSON file")
     with open(path, "rb") as file:
         text = file.read(max_bytes + 1)
-    if len(text) > max_bytes:
-        raise ValueError(f"it is larger than {max_bytes:,} bytes")
-    return parse_json(text)
+    try:
+        if len(text) > max_bytes:
+            raise ValueError(f"it is larger than {max_bytes:,} bytes")
+        return parse_json(text)
+    except ValueError as error:
+        # Say what reads other types of files. A pipe cannot be read a second time.
+        kind = recognise(path) if path.is_file() else None
+        if kind is None or kind.advice == TEXT.advice:  # text, such as damaged JSON
+            raise
+        raise ValueError(str(kind)) from error
 
 
 def jsonable(value) -> Any:

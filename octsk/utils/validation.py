@@ -145,7 +145,7 @@ def _validate_rows(estimator, X, reset, name):
 
 def check_lengths(X, y, name="X", y_name="y"):
     """Check that there is one label per image."""
-    _check_is_array(X, name)
+    check_is_array(X, name)
     if isinstance(X, str | PathLike | Mapping) or not hasattr(X, "__len__"):
         raise ValueError(f"{name} must be an array of images; got {_what(X)}")
     n, n_labels = _num_samples(X), _num_samples(y)
@@ -155,7 +155,7 @@ def check_lengths(X, y, name="X", y_name="y"):
         )
 
 
-def _check_is_array(X, name):
+def check_is_array(X, name):
     """Raise an error for data sets of other libraries that says how to convert them."""
     if hasattr(X, "__array__"):
         return
@@ -182,7 +182,7 @@ def _check_pictures(images, name):
 
 def as_array(X, name):
     """Return X as a numeric array; leave data frames and sparse matrices unchanged."""
-    _check_is_array(X, name)
+    check_is_array(X, name)
     if hasattr(X, "to_native"):
         X = X.to_native()  # the data frame in one of narwhals
     if scipy.sparse.issparse(X) or isinstance(X, np.matrix) or hasattr(X, "columns"):
