@@ -5,6 +5,12 @@
 
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import Comparison, compare
+from octsk.evaluation._doubt import (
+    AbstentionReport,
+    ConformalClassifier,
+    PredictionSetReport,
+    SelectiveClassifier,
+)
 from octsk.evaluation._evaluate import check_dataset as check_dataset
 from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
@@ -16,4 +22,13 @@ from octsk.evaluation._report_file import REPORT_FORMAT as REPORT_FORMAT
 from octsk.evaluation._report_file import checked_rows as checked_rows
 from octsk.evaluation._score_files import EVALUATION_FILE as EVALUATION_FILE
 
-__all__ = ["BenchmarkReport", "Comparison", "compare", "evaluate"]
+__all__ = [
+    "AbstentionReport",
+    "BenchmarkReport",
+    "Comparison",
+    "ConformalClassifier",
+    "PredictionSetReport",
+    "SelectiveClassifier",
+    "compare",
+    "evaluate",
+]
