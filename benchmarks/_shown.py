@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks._common import format_mean, format_ratio
 from benchmarks._goals import format_figures
+from octsk.plots.drawing import COLOURS
 from octsk.utils.files import atomic_write
 from octsk.utils.tables import Table
 
@@ -98,10 +99,10 @@ def _draw_ratios(ax, measured) -> None:
         [ratio["median"] - ratio["low"] for ratio in found],
         [ratio["high"] - ratio["median"] for ratio in found],
     ]
-    ax.barh(names, medians, xerr=ends, color="#0072B2", ecolor="black", capsize=3)
+    ax.barh(names, medians, xerr=ends, color=COLOURS[0], ecolor="black", capsize=3)
     for name, least in measured["goals"].items():
         if name in names:
-            ax.plot([least], [name], "D", color="#D55E00")
+            ax.plot([least], [name], "D", color=COLOURS[1])
     ax.axvline(1, color="black", linewidth=0.8)
     ax.set_title(textwrap.fill(measured["title"], 70), fontsize=9)
     ax.set_xlabel(f"relative to {measured['ours']} (median, min to max; diamond: goal)")
@@ -111,11 +112,11 @@ def _draw_curve(ax, axis, points) -> None:
     key = {"images": "n", "image size": "side", "batch size": "batch_size"}[axis]
     x = [point[key] for point in points]
     seconds = [statistics.median(t["seconds"] for t in point["turns"]) for point in points]
-    ax.loglog(x, seconds, "o-", color="#0072B2")
+    ax.loglog(x, seconds, "o-", color=COLOURS[0])
     ax.set(xlabel=axis, ylabel="seconds per epoch", title=f"Small against {axis}")
     peaks = [[turn["peak"] for turn in point["turns"]] for point in points]
     if None not in peaks[0]:
         right = ax.twinx()
-        right.plot(x, [statistics.median(p) / 1e6 for p in peaks], "s--", color="#D55E00")
+        right.plot(x, [statistics.median(p) / 1e6 for p in peaks], "s--", color=COLOURS[1])
         right.set_ylim(bottom=0)
         right.set_ylabel("peak memory in MB (dashed)")

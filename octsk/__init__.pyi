@@ -25,9 +25,11 @@ from .datasets import load_image_files as load_image_files
 from .datasets import load_image_folder as load_image_folder
 from .datasets import load_image_table as load_image_table
 from .datasets import load_medmnist as load_medmnist
+from .datasets import load_volume as load_volume
 from .datasets import make_oct_phantoms as make_oct_phantoms
 from .datasets import split_by_group as split_by_group
 from .evaluation import ConformalClassifier as ConformalClassifier
+from .evaluation import NoveltyGate as NoveltyGate
 from .evaluation import SelectiveClassifier as SelectiveClassifier
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
@@ -45,6 +47,7 @@ from .plots import CorruptionDisplay as CorruptionDisplay
 from .plots import HistoryDisplay as HistoryDisplay
 from .plots import ImageGridDisplay as ImageGridDisplay
 from .plots import MistakesDisplay as MistakesDisplay
+from .plots import OperatingPointDisplay as OperatingPointDisplay
 from .plots import PrecisionRecallCurvesDisplay as PrecisionRecallCurvesDisplay
 from .plots import PredictionDisplay as PredictionDisplay
 from .plots import ReliabilityDisplay as ReliabilityDisplay

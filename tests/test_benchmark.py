@@ -618,7 +618,9 @@ def test_classes_without_a_label_have_no_evaluation_file(tmp_path):
         if "target" in part:
             part.target = y
     run_benchmark({"named": Named()}, dataset, output_dir=tmp_path / "run")
-    assert not (tmp_path / "run" / "scores").exists()
+    assert [*(tmp_path / "run" / "scores").iterdir()] == [
+        tmp_path / "run" / "scores" / "named-seed0.csv"
+    ]
     assert (tmp_path / "run" / "reports" / "named-seed0.json").exists()
 
 
@@ -648,7 +650,7 @@ def test_text_labels_that_the_data_set_names_have_a_page(tmp_path):
             part.target = np.array(names)[part.target]
     run = run_benchmark({"named": Named()}, dataset, output_dir=tmp_path / "run")
     assert run.first.label_columns == [2, 1, 0]
-    [path] = (tmp_path / "run" / "scores").iterdir()
+    [path] = (tmp_path / "run" / "scores" / "medmnist").iterdir()
     assert _medmnist_evaluator(path, np.repeat([0, 1, 2], [9, 8, 7])) == (1, 1)
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -796,7 +798,10 @@ def test_run_folder(tmp_path):
     run = run_benchmark(estimators, _dataset(sha256=None), seeds=[0, 1], output_dir=folder)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     scores = {file for file in files if file.startswith("scores/")}
-    assert len(scores) == 4
+    named = {f"scores/{n}-seed{seed}.csv" for n in ("my-net", "linear") for seed in (0, 1)}
+    assert named < scores
+    assert sum(file.startswith("scores/medmnist/") for file in scores - named) == 4
+    assert len(scores) == 8
     assert files - scores == {
         "run.json",
         "report.html",

@@ -256,7 +256,9 @@ def test_benchmark_writes_a_run_folder(clinic):
         *("run.json", "report.html", "report.txt", "benchmark.png"),
     }
     assert (run / "benchmark.png").read_bytes().startswith(b"\x89PNG")
-    assert len(list((run / "scores").glob("clinic_test_*@small-seed*.csv"))) == 2
+    assert (
+        len(list((run / "scores" / "medmnist").glob("clinic_test_*@small-seed*.csv"))) == 2
+    )
     record = json.loads((run / "run.json").read_text())
     assert record["seeds"] == [0, 1]
     assert record["reports"][0]["params"]["epochs"] == 1
@@ -1357,3 +1359,75 @@ def test_evaluate_refuses_or_maps_other_class_names(model, clinic, folder):
     assert "must be THEIRS=OURS" in error_line(
         "evaluate", model, "--data", data, "--map", "AMD", code=2
     )
+
+
+# --------------------------------------------------------------------------------------
+# What a clinical study asks
+# --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory, clinic):
+    """A file with patients of two scans, devices and class names."""
+    path = tmp_path_factory.mktemp("study") / "study.npz"
+    with np.load(clinic) as file:
+        held = dict(file)
+    for k, split in enumerate(("train", "val", "test")):
+        held[f"{split}_groups"] = 100 * k + np.arange(48) // 2
+        held[f"{split}_labels"] = np.repeat(held[f"{split}_labels"][::2], 2)
+        held[f"{split}_device"] = np.array(["A", "B"])[np.arange(48) // 24]
+    np.savez(path, class_names=np.array(OCT_CLASSES), **held)
+    return path
+
+
+def test_evaluate_as_a_clinical_study(model, study, folder):
+    positive = OCT_CLASSES[:2]
+    words = [word for name in positive for word in ("--positive", name)]
+    result = octsk_command(
+        *("evaluate", model, "--data", study, *words, "--specificity", 0.9),
+        *("--prevalence", 0.1, "--level", "group", "--aggregate", "max", "--by", "device"),
+        *("-o", "study"),
+    )
+    assert "Operating point" in result.stdout
+    assert "chosen on 24 validation patients" in " ".join(result.stdout.split())
+    values = json.loads(Path("study/report.json").read_text())
+    data = octsk.load_medmnist(study)
+    report = octsk.evaluate(
+        octsk.load(model),
+        data.test.data,
+        data.test.target,
+        dataset=data,
+        positive=positive,
+        specificity=0.9,
+        prevalence=0.1,
+        level="group",
+        aggregate="max",
+        by={"device": np.array(["A", "B"])[np.arange(48) // 24]},
+    )
+    expected = report.to_dict()
+    for name in ("operating_point", "by_group", "subgroups", "metrics", "groups"):
+        assert values[name] == expected[name]
+    page = Path("study/report.html").read_text(encoding="utf-8")
+    assert all(f"<h3>{title}</h3>" in page for title in ("Operating point", "Subgroups"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--specificity", 0.9], "specificity requires positive, the positive classes"),
+        (["--positive", "x"], "positive must hold classes among"),
+        (["--positive", "drusen", "--specificity", 95], "must be a number between 0 and 1"),
+        (["--by", "site"], "has no column 'site' with one value for each of the 48 images"),
+        (["--by", "images"], "has no column 'images' with one value"),
+    ],
+)
+def test_impossible_studies(model, study, words, message):
+    assert message in error_line("evaluate", model, "--data", study, *words)
+
+
+def test_a_threshold_needs_a_validation_split(model, folder):
+    data = write_npz(folder / "only.npz", splits=["test"])
+    words = ("--positive", "drusen", "--sensitivity", 0.9)
+    assert "has no 'val' split" in error_line("evaluate", model, "--data", data, *words)
+    label = ("evaluate", model, "--data", data, "--positive", 2, "--threshold", 0.3)
+    assert document(*label)["operating_point"]["positive"] == ["drusen"]

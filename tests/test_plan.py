@@ -85,7 +85,7 @@ def test_resumed_run_removes_what_killed_writers_left(dataset, tmp_path):
     nets = {"net": SmallOCTNet(**TINY)}
     arguments = dict(seeds=[0], output_dir=tmp_path, resume=True)
     run_benchmark(nets, dataset, **arguments)
-    [scores] = (tmp_path / "scores").iterdir()
+    [scores] = (tmp_path / "scores").glob("*.csv")
     before = {*tmp_path.rglob("*")}
     for name in (
         *(

@@ -27,7 +27,7 @@ from octsk.utils.files import (
     check_new_folder,
     write_text,
 )
-from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.formatting import as_word, decimals, format_time, interval_words
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 from octsk.utils.untrusted import printable
@@ -235,7 +235,7 @@ class BenchmarkRun:
             (
                 row["net"],
                 *(self._mean_words(row, name) for name in shown),
-                f"{row['fit_seconds_mean']:.1f} s",
+                format_time(row["fit_seconds_mean"]),
             )
             for row in self.summary()
         ]
@@ -325,7 +325,9 @@ def _holds_only(folder, files) -> bool:
 
 def _save_report(folder, report) -> None:
     if report.label_columns is not None:
-        report.to_medmnist_csv(folder / "scores")
+        report.to_medmnist_csv(folder / "scores" / "medmnist")
+    (folder / "scores").mkdir(exist_ok=True)
+    report.to_csv(folder / "scores" / f"{report.run_name}.csv")
     (folder / "reports").mkdir(exist_ok=True)
     report.to_json(folder / "reports" / f"{report.run_name}.json")
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from octsk.utils.formatting import decimals, format_rough_time
 from octsk.utils.untrusted import printable
 
 # What Keras calls its figures, and their names here.
@@ -95,8 +96,8 @@ class TrainingDisplay:
             report = what["report"]
             acc, auc = report.metrics["acc"], report.metrics["auc"]
             self._say(
-                f"{title}: ACC {acc:.3f}, AUC {auc:.3f} on the test split, "
-                f"trained in {report.fit_seconds:.0f} s"
+                f"{title}: ACC {decimals(acc)}, AUC {decimals(auc)} on the test split, "
+                f"trained in {format_rough_time(report.fit_seconds)}"
             )
 
     def on_trials(self, search) -> None:
@@ -118,16 +119,18 @@ class TrainingDisplay:
     def epoch(self, done: int, total: int, logs: dict[str, float]) -> None:
         """Say how an epoch went; the callback calls it."""
         if self._console.is_terminal:
-            self._words = f"left; epoch {done}/{total}: accuracy {logs['accuracy']:.3f}"
+            self._words = (
+                f"left; epoch {done}/{total}: accuracy {decimals(logs['accuracy'])}"
+            )
             return
         figures = ", ".join(
-            f"{name} {logs[key]:.3f}" for key, name in _FIGURES.items() if key in logs
+            f"{name} {decimals(logs[key])}" for key, name in _FIGURES.items() if key in logs
         )
         if self._before is None:
             # A training that goes on begins with a later epoch.
             self._before = done - 1
         seconds = (time.monotonic() - self._start) / (done - self._before) * (total - done)
-        left = f"; {seconds:.0f} s left" if done < total else ""
+        left = f"; {format_rough_time(seconds)} left" if done < total else ""
         self._say(f"{self._title}, epoch {done}/{total}: {figures}{left}")
 
     def _say(self, line: str) -> None:
@@ -169,7 +172,7 @@ class _SearchProgress:
         if self._best is None:
             return ""
         score, number = self._best
-        return f", best {score:.3f} (trial {number})"
+        return f", best {decimals(score)} (trial {number})"
 
     def _count(self, trial):
         self._told.add(trial.number)
@@ -182,7 +185,7 @@ class _SearchProgress:
         if (score := _score(trial)) is not None:
             scoring = self._search.scoring
             name = scoring.replace("_", " ") if isinstance(scoring, str) else "score"
-            return f"{name} {score:.3f}"
+            return f"{name} {decimals(score)}"
         if trial.state.name == "PRUNED":
             return f"pruned after epoch {trial.last_step}"
         error = trial.user_attrs.get(self._studies.ERROR, "its process was ended")
@@ -195,13 +198,9 @@ class _SearchProgress:
         if not 0 < self.n_done < total or new < 1:
             return words
         seconds = (datetime.now() - self._begun).total_seconds() / new
-        return f"{words}; {format_seconds(seconds * (total - self.n_done))} left"
+        return f"{words}; {format_rough_time(seconds * (total - self.n_done))} left"
 
 
 def _score(trial) -> float | None:
     # Optuna gives a pruned trial the value that it was pruned with.
     return trial.values[0] if trial.state.name == "COMPLETE" else None
-
-
-def format_seconds(seconds) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

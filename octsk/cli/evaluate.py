@@ -1,5 +1,6 @@
 """octsk evaluate."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +29,26 @@ from octsk.cli._output import (
 )
 
 
+class Level(StrEnum):
+    """Levels at which figures are computed."""
+
+    IMAGE = "image"
+    GROUP = "group"
+
+
+class Aggregate(StrEnum):
+    """Ways to put the images of a patient together."""
+
+    MEAN = "mean"
+    MAX = "max"
+    NOISY_OR = "noisy-or"
+
+
 @app.command(
-    epilog="\b\nExample:\n  octsk evaluate small.octsk --data clinic.npz --output report",
+    epilog="\b\nExamples:\n"
+    "  octsk evaluate small.octsk --data clinic.npz --output report\n"
+    "  octsk evaluate small.octsk --data clinic.npz --positive CNV --positive DME "
+    "--specificity 0.95",
 )
 def evaluate(
     model: ModelArgument,
@@ -60,19 +79,84 @@ def evaluate(
             help="Class of the data and the classes of the net that stand for it.",
         ),
     ] = None,
+    positive: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--positive",
+            metavar="CLASS",
+            help="Class that counts as positive, such as one to refer; can be repeated.",
+        ),
+    ] = None,
+    specificity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Choose the threshold for this specificity, on validation images.",
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATE",
+            help="Choose the threshold for this sensitivity, on validation images.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Call an image positive from this probability on.",
+            show_default="0.5",
+        ),
+    ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of positives for which predictive values are computed.",
+            show_default="the share in the data",
+        ),
+    ] = None,
+    level: Annotated[
+        Level, typer.Option(metavar="image|group", help="group adds figures by patient.")
+    ] = Level.IMAGE,
+    aggregate: Annotated[
+        Aggregate,
+        typer.Option(
+            metavar="mean|max|noisy-or", help="How a patient's images are put together."
+        ),
+    ] = Aggregate.MEAN,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Figures of subgroups: of each value of an array such as test_device in "
+            "the file; can be repeated.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Evaluate a saved net on a data set.
 
     Without data options, the data set is OCTMNIST. Published results are shown only beside
-    figures to which they are comparable.
+    figures to which they are comparable. Thresholds are chosen on the validation split and
+    never on the images that are evaluated.
     """
     import octsk
 
     out = Output(as_json, quiet)
     old = [] if output is None else _old_evaluation(output, [model, data], overwrite)
-    images = load_data(data, dataset, phantoms, size, data_home, out, split=str(split))
+    source = (data, dataset, phantoms, size, data_home, out)
+    images = load_data(*source, split=str(split))
+    validation = {}
+    if (specificity, sensitivity) != (None, None) and split != Split.VAL:
+        val = load_data(*source, split="val")
+        validation = {
+            "X_val": val.data,
+            "y_val": val.target,
+            "groups_val": val.get("groups"),
+        }
     classifier = load_model(model)
     report = octsk.evaluate(
         classifier,
@@ -82,6 +166,15 @@ def evaluate(
         split=str(split),
         seed=classifier.random_state,
         class_map=_class_map(mapped, classifier),
+        positive=positive or None,
+        specificity=specificity,
+        sensitivity=sensitivity,
+        threshold=threshold,
+        prevalence=prevalence,
+        level=str(level),
+        aggregate=str(aggregate),
+        by=_columns(by, images, str(split)),
+        **validation,
     )
     if output is not None:
         _write_evaluation(output, report, classifier, images, model.name, old)
@@ -89,6 +182,13 @@ def evaluate(
     if output is not None:
         out.note(f"\nReport page: {output / 'report.html'}")
         out.note(f"Report, scores and model card in {output}")
+
+
+def _columns(names, images, split) -> dict | None:
+    """Return the columns of the data set that --by names."""
+    from octsk.datasets import read_column
+
+    return {name: read_column(images, name, split) for name in names or []} or None
 
 
 def _class_map(mapped, classifier) -> dict[str, list[str]] | None:

@@ -5,5 +5,11 @@ import lazy_loader
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 
 # Names that other packages of octsk use, but that are not part of the public interface.
-_INTERNAL = {"REGISTRY", "draw_splits", "shared_groups", "warn_of_shared_groups"}
+_INTERNAL = {
+    "REGISTRY",
+    "draw_splits",
+    "read_column",
+    "shared_groups",
+    "warn_of_shared_groups",
+}
 __all__ = [name for name in _names if name not in _INTERNAL]

@@ -1,4 +1,5 @@
 from ._check_splits import check_splits as check_splits
+from ._columns import read_column as read_column
 from ._download import DownloadError as DownloadError
 from ._image_files import list_image_files as list_image_files
 from ._image_files import load_image_files as load_image_files
@@ -14,3 +15,4 @@ from ._registry import REGISTRY as REGISTRY
 from ._split_by_group import split_by_group as split_by_group
 from ._splits import shared_groups as shared_groups
 from ._splits import warn_of_shared_groups as warn_of_shared_groups
+from ._volumes import load_volume as load_volume

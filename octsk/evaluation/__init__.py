@@ -16,17 +16,22 @@ from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._evaluate import evaluate_split as evaluate_split
 from octsk.evaluation._evaluate import trained_on as trained_on
+from octsk.evaluation._novelty import NoveltyGate
+from octsk.evaluation._operating_point import OperatingPoint
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._report_file import MAX_BYTES as MAX_BYTES
 from octsk.evaluation._report_file import REPORT_FORMAT as REPORT_FORMAT
 from octsk.evaluation._report_file import checked_rows as checked_rows
 from octsk.evaluation._score_files import EVALUATION_FILE as EVALUATION_FILE
+from octsk.evaluation._subgroups import subgroup_tables as subgroup_tables
 
 __all__ = [
     "AbstentionReport",
     "BenchmarkReport",
     "Comparison",
     "ConformalClassifier",
+    "NoveltyGate",
+    "OperatingPoint",
     "PredictionSetReport",
     "SelectiveClassifier",
     "compare",

@@ -498,12 +498,12 @@ def _rate(happened, chosen, groups, random_state) -> tuple[float, float, float]:
     those = None if groups is None else np.asarray(groups).ravel()[chosen]
     if values.size < 2 or (those is not None and len(np.unique(those)) < 2):
         return float(values.mean()), math.nan, math.nan
+    # The share is the accuracy of predicting class 0, whose score is 0, where it happened.
     low, high = bootstrap_interval(
-        lambda _, found: float(np.mean(found)),
+        "acc",
         np.zeros(len(values), int),
-        values,
+        1 - values,
         groups=those,
-        bounds=(0, 1),
         random_state=random_state,
     )
     return float(values.mean()), low, high

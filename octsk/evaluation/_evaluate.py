@@ -1,7 +1,7 @@
 """Evaluate a fitted classifier on a set of images."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from sklearn.utils import check_array
 from octsk.datasets import shared_groups, warn_of_shared_groups
 from octsk.evaluation._class_names import display_names, last_step, match_classes
 from octsk.evaluation._figures import Resampling, measure
+from octsk.evaluation._operating_point import PointRequest
 from octsk.evaluation._report import BenchmarkReport
+from octsk.evaluation._study import Evaluated, Study, add_study
 from octsk.evaluation.params import resolved_params
 from octsk.metrics.scores import get_classes
 from octsk.published import labels_of, why_not_comparable
@@ -22,6 +24,7 @@ from octsk.utils.json import jsonable
 from octsk.utils.validation import check_lengths
 
 _DEFAULT = Resampling()
+_NO_STUDY = Study()
 # What is taken from the evaluated split, or from the whole data set.
 _DESCRIPTION = (
     *("name", "size", "synthetic", "sha256", "official"),
@@ -42,6 +45,17 @@ def evaluate(
     n_resamples: int = 2000,
     random_state=0,
     class_map: Mapping | None = None,
+    positive=None,
+    specificity: float | None = None,
+    sensitivity: float | None = None,
+    threshold: float | None = None,
+    prevalence: float | None = None,
+    X_val=None,
+    y_val: ArrayLike | None = None,
+    groups_val: ArrayLike | None = None,
+    level: str = "image",
+    aggregate: str | Callable = "mean",
+    by=None,
 ) -> BenchmarkReport:
     """Evaluate a fitted classifier on images that it was not trained on.
 
@@ -80,6 +94,38 @@ def evaluate(
         ``{"AMD": ["CNV", "drusen"]}``. Their probabilities are summed. Classes that are
         not mentioned and have the same name on both sides stand for each other. Images
         of all other classes are left out with a warning, and counted in the report.
+    positive : str or sequence, default=None
+        Positive classes (names or labels), such as those for which a patient is referred.
+        Their probabilities are summed, all other classes are negative, and the report has
+        an ``operating_point``. Without `specificity`, `sensitivity` and `threshold`, an
+        image is called positive if the sum is at least 0.5.
+    specificity, sensitivity : float, default=None
+        Choose the threshold on validation images such that one of the two rates is at
+        least this, and the other as great as possible. The rates of the report are those
+        of `X` at this threshold.
+    threshold : float, default=None
+        The threshold itself, which must not have been chosen on `X`.
+    prevalence : float, default=None
+        Share of positives for which the predictive values are computed. None: the share
+        among the evaluated images.
+    X_val, y_val : array-like, default=None
+        Validation images and their classes (as in `y`). None: the ``val`` split of
+        `dataset`.
+    groups_val : array-like, default=None
+        Their patients. None: those of the ``val`` split, if it is used.
+    level : {'image', 'group'}, default='image'
+        ``'group'`` adds figures by group (patient, eye or volume) in ``by_group``, which
+        tables show beside those by image. Groups whose images have several classes are
+        left out and counted; at the operating point, a group is positive if any of its
+        images is.
+    aggregate : {'mean', 'max', 'noisy-or'} or callable, default='mean'
+        How the probabilities of the images of a group become those of the group:
+        their mean, their maximum, or the probability that at least one image shows the
+        class if images were independent. A callable takes an array of shape (n_images,
+        n_columns) and returns one of shape (n_columns,). The result is scaled to sum to 1.
+    by : str, sequence of str, mapping or array-like of shape (n_samples,), default=None
+        Subgroups, such as devices or sites, whose figures and largest gaps are given in
+        ``subgroups``: names of columns of `dataset`, a column, or columns by name.
 
     Returns
     -------
@@ -95,8 +141,9 @@ def evaluate(
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
         If `X` and `y` differ in length, a label or group is missing, a class of an image
-        is not known to the classifier by its name or label, `class_map` is invalid, or
-        `split` is not one of those accepted or not `dataset`'s own.
+        is not known to the classifier by its name or label, `split` is not one of those
+        accepted or not `dataset`'s own, there are no validation images to choose a
+        threshold on or they are the evaluated ones, or another argument is invalid.
 
     See Also
     --------
@@ -117,10 +164,29 @@ def evaluate(
     0.48 0.81
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
+
+    The share of DME and drusen that is found, and of normal images that is not:
+
+    >>> report = evaluate(
+    ...     GaussianNB().fit(X[::2], y[::2]),
+    ...     X[1::2],
+    ...     y[1::2],
+    ...     positive=["DME", "drusen"],
+    ...     threshold=0.6,
+    ... )
+    >>> point = report.operating_point
+    >>> print(f"{point.figures['sensitivity']:.2f} {point.figures['specificity']:.2f}")
+    0.90 0.50
     """
+    study = Study(
+        PointRequest(positive, specificity, sensitivity, threshold, prevalence),
+        *(X_val, y_val, groups_val, level, aggregate, by),
+    )
     info = describe_split(dataset, split)
     if groups is not None:
-        dataset = {**(dataset or {}), split: {**info, "groups": groups}}
+        own = (dataset or {}).get(split)
+        own = own if isinstance(own, Mapping) else dataset or {}
+        dataset = {**(dataset or {}), split: {**own, **info, "groups": groups}}
     warn_of_shared_groups(dataset)
     return evaluate_split(
         estimator,
@@ -130,6 +196,7 @@ def evaluate(
         split,
         seed=seed,
         class_map=class_map,
+        study=study,
         resampling=Resampling(confidence_level, n_resamples, random_state),
         tell_names=True,
     )
@@ -144,6 +211,7 @@ def evaluate_split(
     *,
     seed,
     class_map=None,
+    study=_NO_STUDY,
     resampling=_DEFAULT,
     tell_names=False,
 ) -> BenchmarkReport:
@@ -154,17 +222,13 @@ def evaluate_split(
     check_array(y_true, ensure_2d=False, dtype=None, input_name="y")
     groups = info["groups"]
     numbers = None if groups is None else check_groups(groups, len(y_true))
+    study = study.check(dataset, split, info, len(y_true))
     match = match_classes(estimator, classes, y_true, info["target_names"], class_map)
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
-    kept = np.flatnonzero(match.codes >= 0)
-    figures = measure(
-        match.codes[kept],
-        match.scores(score)[kept],
-        match.names,
-        None if numbers is None else np.unique(numbers[kept], return_inverse=True)[1],
-        resampling,
-    )
-    return BenchmarkReport(
+    test = Evaluated(match, score, numbers)
+    kept = test.kept
+    figures = measure(test.codes, test.scores, match.names, test.groups_of_kept, resampling)
+    report = BenchmarkReport(
         name=type(estimator).__name__,
         **figures,
         confidence_level=resampling.confidence_level,
@@ -200,6 +264,7 @@ def evaluate_split(
         left_out=match.left_out,
         remarks=match.remarks if tell_names else [],
     )
+    return add_study(report, study, test, estimator, info, X, class_map, resampling)
 
 
 def _of_kept(values, kept, name, n) -> list | None:

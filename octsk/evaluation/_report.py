@@ -10,8 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from octsk.evaluation._report_file import MAX_BYTES, REPORT_FORMAT, parsed
+from octsk.evaluation._operating_point import OperatingPoint
+from octsk.evaluation._report_file import (
+    LEVEL_FIELDS,
+    MAX_BYTES,
+    OF_EACH_IMAGE,
+    REPORT_FORMAT,
+    parsed,
+)
 from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
+from octsk.evaluation._subgroups import subgroup_tables
 from octsk.evaluation.params import resolve
 from octsk.evaluation.wording import (
     format_interval_note,
@@ -27,8 +35,6 @@ from octsk.utils.formatting import as_word, decimals, interval_words
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.tables import Table, tables_to_html, tables_to_text
 from octsk.utils.untrusted import printable
-
-OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index")
 
 
 @dataclass(eq=False, repr=False)
@@ -109,6 +115,19 @@ class BenchmarkReport:
         Index of each evaluated image in the data set; None if all were evaluated.
     left_out : dict of int
         Number of images of each class that `class_map` leaves without a counterpart.
+    operating_point : OperatingPoint or None
+        Sensitivity, specificity and predictive values of the ``positive`` classes at a
+        threshold, and their intervals, in its attributes ``threshold``, ``figures`` and
+        ``intervals``.
+    by_group : BenchmarkReport or None
+        With ``level="group"``, the report of the same figures by group (patient).
+    subgroups : list of dict or None
+        For each column of `by`: its name ``by``, the figures of each subgroup in ``rows``,
+        and the largest gap of each figure in ``gaps``.
+    level : {'image', 'group'}
+        What `y_true` and `y_score` have an entry for.
+    aggregate : str or None
+        How the scores of images became those of a group.
     remarks : list of str
         What a reader of the figures has to know, such as that class names could not be
         compared.
@@ -156,6 +175,11 @@ class BenchmarkReport:
     groups: list[Any] | None = None
     image_index: list[int] | None = None
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    operating_point: OperatingPoint | None = None
+    by_group: "BenchmarkReport | None" = None
+    subgroups: list[dict[str, Any]] | None = None
+    level: str = "image"
+    aggregate: str | None = None
     remarks: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -238,6 +262,12 @@ class BenchmarkReport:
         if not scores:
             for name in OF_EACH_IMAGE:
                 del values[name]
+        if self.operating_point is not None:
+            values["operating_point"] = self.operating_point.to_dict(scores=scores)
+        if self.by_group is not None:
+            of_groups = self.by_group.to_dict(scores=scores)
+            names = [name for name in LEVEL_FIELDS if name in of_groups]
+            values["by_group"] = {name: of_groups[name] for name in names}
         return jsonable(values)
 
     def to_json(self, path: str | os.PathLike) -> None:
@@ -281,7 +311,12 @@ class BenchmarkReport:
                 "BenchmarkReport.to_json writes."
             )
         try:
-            return cls(**parsed(values))
+            of_groups = values.pop("by_group", None)
+            report = cls(**parsed(values))
+            if of_groups is not None:
+                merged = {**values, **{name: of_groups[name] for name in LEVEL_FIELDS}}
+                report.by_group = cls(**parsed(merged))
+            return report
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is a damaged benchmark report ({type(error).__name__}: {error})."
@@ -351,13 +386,25 @@ class BenchmarkReport:
             Table("Benchmark report", rows=facts),
             self._metrics_table(),
             self._classes_table(),
+            *self._study_tables(),
             *self._rank_table(),
             *published_tables(self.data, self.not_comparable),
         ]
 
     def _metrics_table(self) -> Table:
+        reports = [self] if self.by_group is None else [self, self.by_group]
         rows = [
-            (title, decimals(self.metrics[name]), interval_words(self.intervals.get(name)))
+            (
+                title,
+                *(
+                    cell
+                    for report in reports
+                    for cell in (
+                        decimals(report.metrics[name]),
+                        interval_words(report.intervals.get(name)),
+                    )
+                ),
+            )
             for name, title in TITLES.items()
         ]
         notes = [format_interval_note(self), *leak_notes(self), *self.remarks]
@@ -365,7 +412,27 @@ class BenchmarkReport:
             empty = [name for name, value in self.recall.items() if math.isnan(value)]
             notes.append(f"AUC is not defined: no image of {', '.join(empty)}.")
         level = f"{self.confidence_level:.0%} interval"
-        return Table("Measured", ("metric", "value", level), rows, notes)
+        header = ["metric", "value", level]
+        if self.by_group is not None:
+            header = ["metric", "by image", level, "by patient", level]
+            few = self.by_group.interval_caveat
+            notes += [
+                f"By patient: {self.by_group.n_samples:,} patients.",
+                *self.by_group.remarks,
+                *([f"By patient: {few}"] if few else []),
+            ]
+        return Table("Measured", header, rows, notes)
+
+    def _study_tables(self) -> list[Table]:
+        """Return the tables by patient, at the operating point and of subgroups."""
+        tables = []
+        if self.by_group is not None:
+            tables.append(self.by_group._classes_table())
+        if self.operating_point is not None:
+            of_groups = self.by_group
+            by_group = None if of_groups is None else of_groups.operating_point
+            tables.append(self.operating_point.table(self.confidence_level, by_group))
+        return tables + subgroup_tables(self.subgroups or [], self.confidence_level)
 
     def _classes_table(self) -> Table:
         numbers = [str(i) for i in range(len(self.class_names))]
@@ -380,8 +447,9 @@ class BenchmarkReport:
                 zip(self.class_names, self.confusion_matrix.tolist(), strict=True)
             )
         ]
-        header = ("true class", "images", "recall", *(f"as {number}" for number in numbers))
-        return Table("Classes, and what their images were predicted as", header, rows)
+        what = "patients" if self.level == "group" else "images"
+        header = ("true class", what, "recall", *(f"as {number}" for number in numbers))
+        return Table(f"Classes, and what their {what} were predicted as", header, rows)
 
     def _rank_table(self) -> list[Table]:
         if self.not_comparable:

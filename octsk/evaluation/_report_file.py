@@ -4,9 +4,18 @@ from typing import Any
 
 import numpy as np
 
+from octsk.evaluation._operating_point import OperatingPoint
+
 REPORT_FORMAT = 1
 # The scores of 100,000 images of ten classes take a third of it.
 MAX_BYTES = 64 * 2**20
+OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index")
+# What is kept of a report by group beside that by image.
+LEVEL_FIELDS = (
+    *("metrics", "intervals", "recall", "confusion_matrix", "n_samples", "resampled"),
+    *("interval_caveat", "y_true", "y_score", "groups", "filenames", "image_index"),
+    *("operating_point", "subgroups", "level", "aggregate", "remarks"),
+)
 # What a balanced error on corrupted images is kept with.
 _ROW = {
     "net": str,
@@ -68,6 +77,9 @@ def parsed(values) -> dict[str, Any]:
         },
         **{name: np.array(values[name], dtype) for name, dtype in arrays.items()},
         **_of_each_image(values),
+        "operating_point": None
+        if values.get("operating_point") is None
+        else OperatingPoint.from_dict(values["operating_point"]),
         # Reports of older versions have none.
         "corruptions": checked_rows(values.get("corruptions")),
         "label_columns": _checked_columns(

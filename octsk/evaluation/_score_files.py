@@ -13,7 +13,7 @@ from octsk.metrics import medmnist_accuracy, medmnist_auc
 from octsk.metrics.scores import predict_indices
 from octsk.utils.files import atomic_write
 from octsk.utils.formatting import as_word
-from octsk.utils.tables import spreadsheet_cell
+from octsk.utils.tables import write_csv
 from octsk.utils.untrusted import printable
 
 # The name of an evaluation file in MedMNIST's format, as write_medmnist_csv gives it.
@@ -33,19 +33,15 @@ def write_scores_csv(report, path) -> None:
     known["true"] = [names[k] for k in report.y_true]
     known["predicted"] = [names[k] for k in predict_indices(report.y_score)]
     header = [*known, *(f"p_{name}" for name in names)]
-    rows = zip(*known.values(), report.y_score.tolist(), strict=True)
-    with (
-        atomic_write(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(_cell, header))
-        for *about, scores in rows:
-            writer.writerow([*map(_cell, about), *(f"{p:.9g}" for p in scores)])
+    rows = (
+        [*map(_printable, about), *(f"{p:.9g}" for p in scores)]
+        for *about, scores in zip(*known.values(), report.y_score.tolist(), strict=True)
+    )
+    write_csv(path, map(_printable, header), rows)
 
 
-def _cell(value):
-    return spreadsheet_cell(printable(value) if isinstance(value, str) else value)
+def _printable(value):
+    return printable(value) if isinstance(value, str) else value
 
 
 def write_medmnist_csv(report, folder, run) -> Path:

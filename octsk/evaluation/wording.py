@@ -4,7 +4,7 @@ import numpy as np
 
 from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import decimals, format_time
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
 
@@ -70,9 +70,17 @@ def format_interval_note(report) -> str:
     drawn = "patients" if report.resampled == "groups" else "images within each class"
     note = (
         f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
-        "set; the spread between trainings is not in them."
+        "set. Each interval is of ONE TRAINING; the spread between trainings is not in "
+        "them."
     )
-    return f"{note} {report.interval_caveat}" if report.interval_caveat else note
+    if report.interval_caveat:
+        note += f" {report.interval_caveat}"
+    if report.resampled == "images":
+        note += (
+            " PATIENTS NOT KNOWN: images count as independent. If patients have several "
+            "images, the intervals are too narrow."
+        )
+    return note
 
 
 def leak_notes(report) -> list[str]:
@@ -89,5 +97,5 @@ def leak_notes(report) -> list[str]:
 
 def format_seconds(fit_seconds, predict_seconds) -> str:
     """Format the times of training and prediction."""
-    training = "" if fit_seconds is None else f"training {fit_seconds:.1f} s, "
-    return f"{training}prediction {predict_seconds:.1f} s"
+    training = "" if fit_seconds is None else f"training {format_time(fit_seconds)}, "
+    return f"{training}prediction {format_time(predict_seconds)}"

@@ -9,6 +9,7 @@ from octsk.inspection._grad_cam import grad_cam
 from octsk.inspection._occlusion import occlusion_sensitivity
 from octsk.plots.display import Display
 from octsk.plots.drawing import (
+    COLOURS,
     COLUMN,
     check_names,
     grid_of_axes,
@@ -185,7 +186,7 @@ def _colours(signed):
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    orange, blue = "#E69F00", "#56B4E9"
+    orange, blue = COLOURS[4:6]
     stops = [to_rgba(orange, 0), to_rgba(orange, 0.9)]
     if signed:
         stops = [to_rgba(blue, 0.9), to_rgba("0.5", 0), stops[1]]

@@ -7,5 +7,6 @@ from ._curves import RocCurvesDisplay as RocCurvesDisplay
 from ._history import HistoryDisplay as HistoryDisplay
 from ._image_grid import ImageGridDisplay as ImageGridDisplay
 from ._image_grid import MistakesDisplay as MistakesDisplay
+from ._operating_point import OperatingPointDisplay as OperatingPointDisplay
 from ._prediction import PredictionDisplay as PredictionDisplay
 from ._reliability import ReliabilityDisplay as ReliabilityDisplay

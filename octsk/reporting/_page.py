@@ -7,9 +7,10 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader
 
 from octsk._version import __version__
+from octsk.evaluation import subgroup_tables
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
-from octsk.plots.drawing import unseen_figures
+from octsk.plots.drawing import COLOURS, unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,
@@ -41,6 +42,12 @@ _ON_MAPS = (
     "sees whether that takes from the probability (orange) or adds to it (blue). Where the "
     "two disagree, believe occlusion. They are for finding out what a net has learned, not "
     "for finding lesions."
+)
+
+_ON_POINTS = (
+    "Sensitivity is the share of positives that are called positive, specificity the share "
+    "of negatives that are called negative. Predictive values also depend on how frequent "
+    "positives are, which is not the same in a data set and in a clinic."
 )
 
 _ON_TRAINING = (
@@ -128,6 +135,7 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
         not_clinical=_NOT_CLINICAL,
         sections=sections,
         version=__version__,
+        colours=COLOURS,
     )
 
 
@@ -207,7 +215,10 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
 
 def _report_section(title, words, report, estimator, images) -> Section:
     """Describe one classifier; `images` are the evaluated ones, or None."""
-    parts = [Section("Place among published rows", _ON_RANK, tables=report._rank_table())]
+    parts = [
+        *_study_sections(report),
+        Section("Place among published rows", _ON_RANK, tables=report._rank_table()),
+    ]
     if images is not None:
         mistakes = _pictures.of_mistakes(report, images)
         none = f"None of the {report.n_samples} images was mistaken."
@@ -226,6 +237,29 @@ def _report_section(title, words, report, estimator, images) -> Section:
         pictures=_pictures.of_scores(report),
         sections=[part for part in parts if part.tables or part.pictures],
     )
+
+
+def _study_sections(report) -> list[Section]:
+    """Describe a report by patient, at its operating point and in subgroups."""
+    by_group, point = report.by_group, report.operating_point
+    sections = []
+    if by_group is not None:
+        table = by_group._classes_table()
+        sections.append(Section("By patient", words=by_group.remarks, tables=[table]))
+    if point is not None:
+        other = by_group and by_group.operating_point
+        sections.append(
+            Section(
+                "Operating point",
+                words=[_ON_POINTS],
+                tables=[point.table(report.confidence_level, other)],
+                pictures=_pictures.of_operating_point(report),
+            )
+        )
+    if report.subgroups:
+        tables = subgroup_tables(report.subgroups, report.confidence_level)
+        sections.append(Section("Subgroups", tables=tables))
+    return sections
 
 
 def _published_section(report) -> Section:

@@ -15,6 +15,7 @@ from octsk.plots import (
     HistoryDisplay,
     ImageGridDisplay,
     MistakesDisplay,
+    OperatingPointDisplay,
     PrecisionRecallCurvesDisplay,
     PredictionDisplay,
     ReliabilityDisplay,
@@ -23,6 +24,7 @@ from octsk.plots import (
 from octsk.plots.drawing import COLOURS, COLUMN
 from octsk.reporting._content import SPLITS
 from octsk.utils.formatting import decimals
+from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
 # A column of a page (3.5 inches) gets 700 pixels: sharp on a screen of double density.
@@ -183,6 +185,23 @@ def _areas(display) -> str:
     return ", ".join(f"{name} {decimals(value)}" for name, value in pairs) or "none defined"
 
 
+def of_operating_point(report) -> list[Picture]:
+    """Draw the operating points of a report by image and by group, if it has any."""
+    pictures = []
+    for one, unit in [(report, "image"), (report.by_group, "patient")]:
+        point = None if one is None else one.operating_point
+        if point is None or not 0 < point.y_true.sum() < len(point.y_true):
+            continue
+        rates = ", ".join(
+            f"{name} {decimals(point.figures[name])}"
+            for name in ("sensitivity", "specificity")
+        )
+        caption = f"Operating point by {unit}, with its intervals"
+        alt = f"ROC curve by {unit}; at the threshold: {rates}."
+        pictures.append(_picture(OperatingPointDisplay.from_report(one), caption, alt))
+    return pictures
+
+
 def of_mistakes(report, images) -> list[Picture]:
     """Draw the most confident errors, if any."""
     display = MistakesDisplay.from_predictions(
@@ -216,7 +235,11 @@ def of_prediction(report, images) -> list[Picture]:
 def _image_words(report, indices) -> str:
     split = SPLITS[report.data["split"]].capitalize()
     plural = "s" if len(indices) > 1 else ""
-    return f"{split} image{plural} {', '.join(map(str, indices))}"
+    if report.filenames is None:
+        words = [str(report.image_numbers[i]) for i in indices]
+    else:
+        words = [printable(report.filenames[i]) for i in indices]
+    return f"{split} image{plural} {', '.join(words)}"
 
 
 def of_explanations(net, report, images) -> list[Picture]:

@@ -6,12 +6,12 @@ import numpy as np
 
 from octsk.evaluation.wording import format_split
 from octsk.model_selection import plot_pareto_front
-from octsk.utils.formatting import shortened
+from octsk.plots.drawing import COLOURS
+from octsk.utils.formatting import decimals, format_value, shortened
 
-# Of Okabe and Ito's colours, which the colour-blind tell apart.
-_TRIAL, _BEST, _PRUNED = "#0072B2", "#D55E00", "0.6"
+_TRIAL, _BEST, _PRUNED = COLOURS[0], COLOURS[1], "0.6"
 
-# Values of a parameter that are written at its axis, at most.
+# Largest number of values of a parameter that are written at its axis.
 _N_TICKS = 6
 
 
@@ -26,7 +26,7 @@ def tuning_figures(run):
     Returns
     -------
     dict of matplotlib.figure.Figure
-        By the names of their files. Not registered with pyplot.
+        The figures by the names of their files. They are not registered with pyplot.
     """
     figures = {"history": _history(run)}
     if run._varied():
@@ -44,7 +44,7 @@ def _figure(run, size):
 
     figure = Figure(figsize=size, layout="constrained")
     title = f"{type(run.search.estimator).__name__}, {format_split(run._split())}"
-    # format_split says it of synthetic images; the colour says it again.
+    # The colour marks synthetic images, as does the text of format_split.
     colour = _BEST if run.data["synthetic"] else "black"
     figure.suptitle(title, fontsize=11, color=colour)
     return figure
@@ -79,7 +79,7 @@ def _history(run):
         where="post",
         color=_BEST,
         zorder=3,
-        label=f"best so far: {best[-1]:.3f}",
+        label=f"best so far: {decimals(best[-1])}",
     )
     pruned = _last_reports(run)
     if pruned:
@@ -133,7 +133,7 @@ def _parallel(run):
     axes = figure.subplots()
     scores = [trial["score"] for trial in trials]
     colours = ScalarMappable(Normalize(scores[0], scores[-1]), cmap="viridis_r")
-    # As Optuna keeps them: a choice that is an object has a name there.
+    # The parameters as Optuna stores them, with names for choices that are objects.
     tried = [trial.params for trial in run.search.study_.get_trials(deepcopy=False)]
     for trial in trials:
         params = tried[trial["trial"]]
@@ -175,12 +175,12 @@ def _parallel(run):
 
 
 class _Scale:
-    """Where the values of a parameter lie on its axis, from 0 to 1.
+    """Axis of a parameter, on which its values have heights from 0 to 1.
 
     Parameters
     ----------
     drawn_from : optuna distribution
-        What was searched: the axis is as long as that.
+        Distribution of the parameter, which sets the ends of the axis.
     """
 
     def __init__(self, drawn_from):
@@ -188,7 +188,7 @@ class _Scale:
         values = _few_values(drawn_from)
         if values is not None:
             top = len(values) - 1
-            self._choices = {_word(value): i / top for i, value in enumerate(values)}
+            self._choices = {format_value(value): i / top for i, value in enumerate(values)}
             self.ticks = [(height, word) for word, height in self._choices.items()]
             return
         self._ends = drawn_from.low, drawn_from.high
@@ -196,13 +196,13 @@ class _Scale:
         low, high = self._ends
         middle = math.sqrt(low * high) if self._log else (low + high) / 2
         middle = type(low)(middle)
-        self.ticks = [(self.height(v), _word(v)) for v in (low, middle, high)]
+        self.ticks = [(self.height(v), format_value(v)) for v in (low, middle, high)]
 
     def height(self, value):
-        """Return where a value lies."""
+        """Return the height of a value."""
         if self._choices:
-            # One that was searched before the space was changed has no place.
-            return self._choices.get(_word(value), math.nan)
+            # A value from before a change of the search space has no height.
+            return self._choices.get(format_value(value), math.nan)
         low, value, high = (
             math.log(v) if self._log else v for v in (self._ends[0], value, self._ends[1])
         )
@@ -219,9 +219,3 @@ def _few_values(drawn_from):
     return (
         np.linspace(drawn_from.low, drawn_from.high, n).tolist() if n <= _N_TICKS else None
     )
-
-
-def _word(value):
-    """Format a value briefly, with the same format for integers and floats."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return f"{value:.3g}" if number and value < 1000 else str(value)

@@ -1,6 +1,5 @@
-"""Results of tuning a classifier on a data set, as tables and files."""
+"""The result of tuning a classifier on a data set, as tables and files."""
 
-import csv
 import os
 import warnings
 from collections.abc import Mapping
@@ -24,21 +23,21 @@ from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
 from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, write_text
-from octsk.utils.formatting import decimals, shortened
+from octsk.utils.formatting import decimals, format_time, format_value, shortened
 from octsk.utils.json import jsonable, write_json
-from octsk.utils.tables import Table, spreadsheet_cell, tables_to_html, tables_to_text
+from octsk.utils.tables import Table, tables_to_html, tables_to_text, write_csv
 
 TUNING_FORMAT = 1
 
 DEFAULT, TUNED = "default", "tuned"
 
-# In the table of the best trials; trials.csv has all of them, with all parameters.
+# Size of the table of the best trials; trials.csv has all trials and parameters.
 _N_TOP, _N_COLUMNS = 10, 4
 
-# With fewer trials nothing can be said of what was important in them.
+# With fewer trials, nothing can be said about the importance of parameters.
 _FEW = 4
 
-# Optuna's words for how a trial ended, where ours are others.
+# Names for states of trials that differ from Optuna's.
 _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 
 
@@ -46,24 +45,25 @@ _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 class TuningRun:
     """Results of a search on a data set and of the tuned classifier.
 
-    Made by `tune`. Printing it gives tables, and a notebook shows them.
+    `tune` returns it. Print it to see its tables; a notebook displays them.
 
     Attributes
     ----------
     search : OCTSearchCV
-        The search as it ended, its `study_` included.
+        The finished search, including its `study_`.
     estimator : estimator
         The classifier with the best parameters, fitted on the training split.
     benchmark : BenchmarkRun or None
-        The classifier as it was given and the tuned one, ``"default"`` and ``"tuned"``,
-        measured on the test split. None where there is none.
+        The results of the original and the tuned classifier (``"default"`` and
+        ``"tuned"``) on the test split, or None if there is no test split.
     data : dict
-        ``name``, ``size``, ``synthetic`` and ``sha256`` of the data set, ``n_train``
-        images searched on, ``n_groups`` patients (None if not known).
+        ``name``, ``size``, ``synthetic`` and ``sha256`` of the data set, the number of
+        images of the search (``n_train``) and of their patients (``n_groups``, None if
+        unknown).
     class_names : list of str or None
-        What the data set calls the classes.
+        Names of the classes in the data set.
     dataset : Bunch or None
-        The data set, for pictures of its images on the page.
+        The data set, whose images are shown on the page.
 
     Examples
     --------
@@ -105,19 +105,20 @@ class TuningRun:
         Returns
         -------
         dict of float
-            By falling importance, with a sum of 1; without parameters that had one value
-            to choose from. Empty with fewer than four completed trials. With some dozen
-            trials it is a hint, no measurement.
+            The importances in decreasing order, which sum to 1. Parameters with only one
+            possible value are left out, and with fewer than four completed trials the
+            dict is empty. With a few dozen trials, importances are hints rather than
+            measurements.
         """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         n, varied = len(self._completed()), self._varied()
         if n < _FEW or not varied:
             return {}
-        # Optuna asks for five trials or more among the best, but not for all.
+        # Optuna needs at least five trials among the best, but not all of them.
         evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / n)))
         with warnings.catch_warnings():
-            # That low is good, which is why the score is turned round.
+            # Optuna warns that it takes low values as good, hence the negative score.
             warnings.simplefilter("ignore")
             return get_param_importances(
                 self.search.study_,
@@ -132,10 +133,10 @@ class TuningRun:
         Returns
         -------
         list of dict
-            Of each its ``trial`` number, ``state`` ("completed", "pruned", "failed",
-            "running"), ``score`` and ``std`` over the folds, ``cost`` and
-            ``fit_seconds`` (mean of the folds; all None where there are none) and
-            ``params``.
+            For each trial, its number (``trial``), its ``state`` ("completed", "pruned",
+            "failed" or "running"), the mean and standard deviation of its score over the
+            folds (``score`` and ``std``), the mean ``cost`` and ``fit_seconds`` of a
+            fold, and its ``params``. Undefined values are None.
         """
         results, metric = self.search.cv_results_, self.search._metric()
         rows = {number: row for row, number in enumerate(results["trial"])}
@@ -167,7 +168,7 @@ class TuningRun:
         return tables_to_html(self._tables())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything about the search as plain Python values for JSON."""
+        """Return the search and its results as plain Python values for JSON."""
         search = self.search
         return jsonable(
             {
@@ -193,26 +194,26 @@ class TuningRun:
         """Write the run to a new folder atomically.
 
         ``report.html``
-            One page with all of it, pictures too; see `octsk.reporting.html_report`.
+            A page with all results and figures; see `octsk.reporting.html_report`.
         ``report.txt``
             The tables.
         ``tuning.json``, ``trials.csv``
             Data, settings, best parameters and importances; all trials.
         ``search_space.json``
-            What was varied, as `octsk.model_selection.read_search_space` reads it.
+            The search space, for `octsk.model_selection.read_search_space`.
         ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
-            Figures of the trials, the last with a `cost` only.
+            Plots of the trials; the last one only with a `cost`.
         ``model.octsk``, ``model_card.md``
-            The tuned net, for `octsk.load`, and what is to be known of it. Not of other
-            libraries' classifiers.
+            The tuned net, for `octsk.load`, and its model card. They are not written for
+            classifiers of other libraries.
         ``benchmark/``
-            The default and the tuned net on the test split, as `BenchmarkRun.save` writes
-            them, but without a page of their own.
+            The results of the default and the tuned net on the test split, in the files
+            that `BenchmarkRun.save` writes, without a separate page.
 
         Parameters
         ----------
         folder : path-like
-            Must not exist, or be empty.
+            The folder, which must be empty or not exist yet.
 
         Returns
         -------
@@ -222,7 +223,7 @@ class TuningRun:
         Raises
         ------
         FileExistsError
-            If `folder` holds files already, or is a file.
+            If `folder` already contains files, or is a file.
         """
         from octsk.reporting import html_report
 
@@ -266,17 +267,12 @@ class TuningRun:
         trials = self.trials()
         params = sorted({name for trial in trials for name in trial["params"]})
         figures = [name for name in trials[0] if name != "params"]
-        with (
-            atomic_write(path) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*figures, *params])
-            for trial in trials:
-                shown = self._shown(trial["params"])
-                values = [jsonable(shown.get(name)) for name in params]
-                cells = [*(trial[name] for name in figures), *values]
-                writer.writerow(map(spreadsheet_cell, cells))
+        rows = []
+        for trial in trials:
+            shown = self._shown(trial["params"])
+            values = [jsonable(shown.get(name)) for name in params]
+            rows.append([*(trial[name] for name in figures), *values])
+        write_csv(path, [*figures, *params], rows)
 
     def _save_figures(self, folder) -> None:
         from octsk.reporting.tuning_figures import tuning_figures
@@ -286,7 +282,7 @@ class TuningRun:
                 figure.savefig(temporary, dpi=150)
 
     def _completed(self):
-        # Trials that other processes have completed since the search ended have no score.
+        # Trials that another process completed after the end of the search have no score.
         return [
             trial
             for trial in self.trials()
@@ -352,13 +348,13 @@ class TuningRun:
         params = {"": self.search.estimator, **self.search.estimator.get_params()}
         if name in params:
             return params[name]
-        # With augmentation=True a net's augmenter is one of its own preset.
+        # With augmentation=True, a net uses the augmenter of its own preset.
         net, _, parameter = name.rpartition("augmentation__")
         augmenter = OCTAugmenter.from_preset(params[net.removesuffix("__")]._preset)
         return augmenter.get_params()[parameter]
 
     def _shown(self, params):
-        """Return the parameters of a trial with None resolved."""
+        """Return the parameters of a trial, with the values that None stands for."""
         if not any(value is None for value in params.values()):
             return params
         tried = clone(self.search.estimator).set_params(**clone(params, safe=False))
@@ -366,7 +362,7 @@ class TuningRun:
 
     def _params_table(self) -> Table:
         importances, best = self.importances(), self.search.best_params_
-        # What None and "auto" stand for, of nets whose fits may tell.
+        # The values that None and "auto" stand for, as far as a net can tell.
         default = resolved_params(self.search.estimator)
         if self.benchmark is not None:
             default = self.benchmark.reports[DEFAULT][0].resolved_params
@@ -400,7 +396,7 @@ class TuningRun:
                 str(trial["trial"]),
                 _score_words(trial),
                 *[_value_words(trial["cost"])][:with_cost],
-                f"{trial['fit_seconds']:.1f} s",
+                format_time(trial["fit_seconds"]),
                 *(_value_words(shown.get(name)) for name in params),
             )
             for trial, shown in ((t, self._shown(t["params"])) for t in best)
@@ -419,17 +415,15 @@ def _score_words(trial) -> str:
 
 
 def _value_words(value) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return shortened(str(jsonable(value)), 48)
+    return shortened(format_value(jsonable(value)), 48)
 
 
-# Splitters that put no group into training and test images both.
+# Splitters that never put a group into both training and test images.
 _GROUPED = (GroupKFold, GroupShuffleSplit, LeaveOneGroupOut, StratifiedGroupKFold)
 
 
 def _space_entries(search) -> dict[str, Any]:
-    """Return the space of a search as `read_search_space` reads it."""
+    """Return the space of a search in the format that `read_search_space` reads."""
     space = search.param_distributions
     if space is None:
         space = search_space(search.estimator)

@@ -25,7 +25,7 @@ from octsk.model_selection import OCTSearchCV
 from octsk.tuning._run import DEFAULT, TUNED, TuningRun
 from octsk.utils.files import check_new_folder
 
-# Seconds between two looks at a study.
+# Seconds between two calls of `on_trials`.
 _LOOK = 1.0
 
 
@@ -41,59 +41,62 @@ def tune(
 ) -> TuningRun:
     """Search on the training split, and evaluate the best settings on the test split.
 
-    The search sees the training split alone. Its best parameters are then fitted on all
-    of it, and measured on the test split beside the estimator as it was given, as
-    `octsk.benchmark.run_benchmark` does it. Where the data set has groups (patients),
-    folds keep them together.
+    The search only uses the training split. `octsk.benchmark.run_benchmark` then trains
+    the estimator with the best parameters and the original one on the whole training
+    split, and evaluates both on the test split. If the data set has groups (patients),
+    the folds keep them together.
 
     Parameters
     ----------
     search : OCTSearchCV
-        The search. It stays unfitted: another with the same parameters is fitted. With
-        `cv` a number or None (5) folds are stratified and shuffled, in one way always, and
-        keep groups together. A study with a storage is continued. `refit` is not used.
+        The search. It stays unfitted, since a search with the same parameters is fitted
+        in its place. If `cv` is a number or None (5), the folds are stratified, keep
+        groups together, and are shuffled in the same way each time. A study with a
+        storage is continued. `refit` is not used.
     dataset : Bunch
-        With ``train`` and, if there are such, ``val`` and ``test``, each a Bunch with
-        ``data``, ``target`` and possibly ``groups``: what
-        `octsk.datasets.load_medmnist` returns. A warning names patients (``groups``)
-        that have images in more than one split.
+        A data set, such as `octsk.datasets.load_medmnist` returns: ``train`` and
+        optionally ``val`` and ``test``, each a Bunch with ``data``, ``target`` and
+        optionally ``groups``. A warning names patients (``groups``) that have images in
+        more than one split.
     seeds : sequence of int, default=(0,)
-        Seeds of the trainings after the search, one each of the default and the tuned
-        estimator. The tuned one of the first is kept.
+        Seeds of the trainings after the search. For each seed, the default and the tuned
+        estimator are trained once. The tuned estimator of the first seed is kept.
     corruptions : bool, default=False
-        As in `octsk.benchmark.run_benchmark`, of these trainings.
+        Whether to evaluate these trainings on corrupted images too, as in
+        `octsk.benchmark.run_benchmark`.
     output_dir : path-like, default=None
-        New or empty folder, to which `TuningRun.save` writes.
+        New or empty folder for the files of `TuningRun.save`.
     on_trials : callable, default=None
-        Called with the search now and then while its `study_` goes on, and when it has
-        ended. For a progress display; in a thread of its own.
+        Function for a progress display. It is called with the search in a separate
+        thread, repeatedly while the search runs and once after its end.
     on_event : callable, default=None
-        As in `octsk.benchmark.run_benchmark`, of the trainings after the search.
+        Function for the progress of the trainings after the search, as in
+        `octsk.benchmark.run_benchmark`.
 
     Returns
     -------
     TuningRun
-        The search, the tuned estimator and their figures.
+        The search, the tuned estimator and their results.
 
     Raises
     ------
     TypeError
         If `dataset` is not a Bunch.
     ValueError
-        If it has no training split, or `OCTSearchCV.fit` finds something wrong; with
-        `corruptions`, if it has no test split or one that cannot be corrupted.
+        If `dataset` has no training split, or `OCTSearchCV.fit` raises it; with
+        `corruptions`, also if `dataset` has no test split that can be corrupted.
     ImportError
-        If scikit-image is not installed, with `corruptions`.
+        If scikit-image is not installed and `corruptions` is True.
     FileExistsError
-        If `output_dir` holds files already.
+        If `output_dir` already contains files.
 
     See Also
     --------
-    octsk.OCTSearchCV : The search, with its storages, workers and pruners.
+    octsk.OCTSearchCV : The search, with storages, workers and pruners.
 
     Notes
     -----
-    Ctrl-C ends the search, and the run goes on with the best trial so far.
+    Ctrl-C ends the search, and the run continues with the best trial so far.
     """
     check_dataset(dataset)
     train = dataset.get("train")
@@ -102,7 +105,7 @@ def tune(
             f"dataset must have a train split, and {dataset.get('name')!r} has none."
         )
     if corruptions:
-        # Now: that it cannot be done should not be found out after the search.
+        # Check this now rather than after the search.
         check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
@@ -153,10 +156,10 @@ def tune(
 
 def _splitter(cv, groups):
     if cv is not None and not isinstance(cv, Integral):
-        # An iterator of folds can be used once only.
+        # An iterator of folds can only be used once.
         return cv if hasattr(cv, "split") else list(cv)
     cls = StratifiedKFold if groups is None else StratifiedGroupKFold
-    # The same folds in each run, or a study could not go on.
+    # A study can only be continued with the same folds.
     return cls(cv or 5, shuffle=True, random_state=0)
 
 

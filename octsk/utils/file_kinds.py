@@ -84,10 +84,15 @@ TORCH = FileKind(
     "a PyTorch file", f"torch.load reads it, {_CAUTION}. octsk has no use for its weights"
 )
 ZIP = FileKind("a zip archive", "unpack it, and give what is inside")
-DICOM = FileKind(
-    "a DICOM file",
-    "pydicom.dcmread(file).pixel_array gives pixels, which octsk.load_image_files takes",
-)
+# Of the OCT volumes that octsk reads.
+VOLUME_ADVICE = "octsk.load_volume and octsk predict read it"
+DICOM = FileKind("a DICOM file", VOLUME_ADVICE)
+VOL = FileKind("a Heidelberg .vol file", VOLUME_ADVICE)
+E2E = FileKind("a Heidelberg .e2e file", VOLUME_ADVICE)
+TOPCON = FileKind("a Topcon file", VOLUME_ADVICE)
+BIOPTIGEN = FileKind("a Bioptigen .OCT file", VOLUME_ADVICE)
+ZEISS = FileKind("a Zeiss .img file", VOLUME_ADVICE)
+TIFF = _image("TIFF")
 NPY = FileKind("an npy file of one array", "numpy.load reads it, numpy.savez writes npz")
 MATLAB = FileKind(
     "a MATLAB file",
@@ -98,17 +103,32 @@ ONNX = FileKind("an ONNX network", EXPORTED)
 TEXT = FileKind("a text file", "octsk reads images, npz files and its own models")
 CSV = _table("a table of text (CSV)", "pandas.read_csv")
 
+# Suffixes of OCT volumes, which tell the format if the content does not.
+VOLUME_SUFFIXES = {
+    ".dcm": DICOM,
+    ".vol": VOL,
+    ".e2e": E2E,
+    ".fda": TOPCON,
+    ".fds": TOPCON,
+    ".oct": BIOPTIGEN,
+    ".img": ZEISS,
+}
+
 # How files begin.
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", _image("PNG")),
     (rb"\xff\xd8\xff", _image("JPEG")),
-    (rb"II[*+]\0|MM\0[*+]", _image("TIFF")),
+    (rb"II[*+]\0|MM\0[*+]", TIFF),
     (rb"BM.{4}\0{4}", _image("BMP")),
     (rb"GIF8", _other_image("GIF")),
     (rb"RIFF.{4}WEBP", _other_image("WebP")),
     (rb".{4}jP  \r\n\x87\n", _other_image("JPEG 2000")),
     (rb".{4}ftyp", _other_image("HEIC, AVIF or video")),
     (rb".{128}DICM", DICOM),
+    (rb"HSF-OCT-", VOL),
+    (rb"CMDb|E2EMultipleVolumeFile", E2E),
+    (rb"FOCT", TOPCON),
+    (rb".{10}FRAMEHEADER", BIOPTIGEN),
     (rb"MATLAB \d\.\d MAT-file", MATLAB),
     (rb"\x89HDF\r\n\x1a\n", HDF5),
     (rb"\x93NUMPY", NPY),

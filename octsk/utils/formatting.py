@@ -1,4 +1,4 @@
-"""Format numbers, intervals and names for tables, pages and file names."""
+"""Format numbers, times, intervals and names for tables, pages and file names."""
 
 import math
 import re
@@ -26,6 +26,23 @@ def p_words(p_value) -> str:
     if p_value is None or math.isnan(p_value):
         return "-"
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def format_value(value) -> str:
+    """Format the value of a parameter: floats briefly, everything else by ``str``."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def format_time(seconds) -> str:
+    """Format a measured time."""
+    return f"{seconds:.1f} s"
+
+
+def format_rough_time(seconds) -> str:
+    """Format an estimated time, or one for a quick look, in seconds or minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def as_word(name) -> str:

@@ -4,7 +4,7 @@ import csv
 import os
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -286,18 +286,19 @@ class Tabular:
             The file; an existing one is replaced. It has the columns of `to_frame`.
             Undefined figures are empty.
         """
-        write_csv(path, self._records())
+        records = self._records()
+        write_csv(path, records[0], (record.values() for record in records))
 
 
-def write_csv(path: str | os.PathLike, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write dictionaries with the same keys as the rows of a CSV file, atomically."""
+def write_csv(path: str | os.PathLike, header: Iterable, rows: Iterable[Iterable]) -> None:
+    """Write a CSV file atomically; NaN becomes an empty cell."""
     with (
         atomic_write(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(spreadsheet_cell, records[0]))
-        for record in records:
+        writer.writerow(map(spreadsheet_cell, header))
+        for row in rows:
             # Only NaN is unequal to itself.
-            cells = ["" if value != value else value for value in record.values()]
+            cells = ("" if value != value else value for value in row)
             writer.writerow(map(spreadsheet_cell, cells))

@@ -1,0 +1,247 @@
+"""Reading of device files by oct-converter, in a process of its own with limits.
+
+The readers follow what files claim: some loop forever or ask for any amount of memory, and
+all print to the standard output.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from octsk.datasets._volume_readers import EYES, Scan, as_spacing, as_text
+from octsk.datasets._volume_readers import missing_extra as _missing_extra
+from octsk.utils.processes import outside_working_folder
+
+# Memory for the modules, and for each byte of the file: the greatest need is that of .e2e
+# files, whose pixels of 2 bytes become floats of 8 bytes.
+_BASE_BYTES = 2**30
+_BYTES_PER_BYTE = 24
+
+# Time for any file, and for each MiB.
+_SECONDS = 60
+_SECONDS_PER_MIB = 1
+
+# Words that make an error from oct-converter long.
+_MAX_WORDS = 200
+
+
+def read_in_process(path: Path, kind: str) -> list[Scan]:
+    """Read a device file by oct-converter.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : {"e2e", "topcon", "bioptigen", "zeiss"}
+        Its format.
+
+    Raises
+    ------
+    ImportError
+        If oct-converter is not installed.
+    ValueError
+        If the file cannot be read, or takes more memory or time than such files do.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # -P: neither this file's folder nor the working folder is a place to import from.
+        command = [sys.executable, "-P", __file__, os.fspath(path), kind, folder]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(outside_working_folder()),
+            "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
+            "MPLBACKEND": "agg",
+        }
+        seconds = _SECONDS + _SECONDS_PER_MIB * path.stat().st_size / 2**20
+        try:
+            done = subprocess.run(
+                command, capture_output=True, env=environment, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"it cannot be read in {seconds:.0f} seconds") from None
+        answer = Path(folder, "answer.json")
+        if done.returncode or not answer.exists():
+            raise ValueError("the process that reads it died, as for lack of memory")
+        found = json.loads(answer.read_text("utf-8"))
+        if found["error"] == "ImportError":
+            raise _missing_extra("oct-converter", "this file")
+        if found["error"]:
+            raise ValueError(found["error"])
+        return [
+            Scan(
+                np.load(Path(folder, f"{i}.npy")), **{**one, "spacing": (*one["spacing"],)}
+            )
+            for i, one in enumerate(found["scans"])
+        ]
+
+
+def main(path: Path, kind: str, folder: Path) -> None:
+    """Write the volumes of a file and what is known of them, or an error, to a folder."""
+    error, scans = None, []
+    chatter = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(chatter), np.errstate(all="ignore"):
+            # oct-converter leaves such B-scans out.
+            warnings.filterwarnings("error", message="Could not reshape")
+            import oct_converter.readers  # noqa: F401
+
+            _limit_memory(_BASE_BYTES + _BYTES_PER_BYTE * path.stat().st_size)
+            scans = _READERS[kind](path)
+        # It goes on with whatever the memory held before.
+        if "Stopping load" in chatter.getvalue():
+            raise ValueError("its B-scans are incomplete")
+        if not scans:
+            raise ValueError("it contains no B-scans")
+    except ImportError:
+        error = "ImportError"
+    except MemoryError:
+        error = "it needs more memory than such files do"
+    except Exception as caught:
+        words = " ".join(str(caught).split())
+        error = words[:_MAX_WORDS] or type(caught).__name__
+    about = []
+    for i, scan in enumerate(scans if error is None else []):
+        np.save(folder / f"{i}.npy", scan.pixels)
+        about.append({**scan._asdict(), "pixels": None})
+        del about[-1]["pixels"]
+    answer = json.dumps({"error": error, "scans": about})
+    (folder / "answer.json").write_text(answer, "utf-8")
+
+
+def _limit_memory(n_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
+
+
+def _read_e2e(path: Path) -> list[Scan]:
+    from oct_converter.readers import E2E
+
+    return [
+        Scan(
+            np.stack([np.rint(255 * one).astype(np.uint8) for one in found.volume]),
+            8,
+            laterality=EYES.get(str(found.laterality)),
+            patient_id=as_text(found.patient_id),
+            # The other two distances are constants of oct-converter's.
+            spacing=as_spacing(None, (found.pixel_spacing or [None, None])[1], None),
+            device="Heidelberg Spectralis",
+        )
+        for found in E2E(path).read_oct_volume()
+    ]
+
+
+def _read_topcon(path: Path) -> list[Scan]:
+    from oct_converter.readers import FDA, FDS, fda, fds
+
+    # NumPy 2.3 removed what oct-converter 0.7 calls.
+    for module in (fda, fds):
+        module.np = _NumPy(module.np)
+    reader = FDA(path)
+    if b"@IMG_SCAN_03" in reader.chunk_dict:
+        reader = FDS(path)
+    metadata = _without_dates(reader.read_all_metadata())
+    reader.read_all_metadata = lambda: metadata
+    found = reader.read_oct_volume()
+    if found.volume is None:
+        return []
+    about = found.metadata
+    device = about.get("hw_info_03") or about.get("hw_info_02") or about.get("hw_info_01")
+    width, between, height = found.pixel_spacing or (None, None, None)
+    return [
+        Scan(
+            _unsigned(np.stack(found.volume)),
+            (found.oct_header or {}).get("bits_per_pixel"),
+            laterality=EYES.get(str(found.laterality)),
+            patient_id=as_text(found.patient_id),
+            spacing=as_spacing(between, height, width),
+            device=as_text(f"Topcon {(device or {}).get('model_name', '')}"),
+        )
+    ]
+
+
+def _without_dates(metadata: dict) -> dict:
+    """Remove what oct-converter refuses, as in anonymous files, and octsk does not use."""
+    for name in ("patient_info_02", "patient_info"):
+        metadata.get(name, {}).update(sex=None, birth_date=None)
+    capture = metadata.get("capture_info_02") or metadata.setdefault("capture_info", {})
+    capture["cap_date"] = (1970, 1, 1)
+    if capture.get("eye") not in (0, 1):
+        capture["eye"] = None
+    return metadata
+
+
+class _NumPy:
+    """NumPy with `fromstring` for bytes."""
+
+    def __init__(self, numpy):
+        self._numpy = numpy
+        self.fromstring = numpy.frombuffer
+
+    def __getattr__(self, name):
+        return getattr(self._numpy, name)
+
+
+def _read_bioptigen(path: Path) -> list[Scan]:
+    from oct_converter.readers import BOCT
+
+    found = BOCT(path).read_oct_volume()
+    # A series of volumes, or of B-scans. Their rows are A-scans.
+    pixels = np.concatenate([one.volume for one in found]).swapaxes(1, 2)
+    eye = EYES.get(str(found[0].laterality))
+    return [Scan(_unsigned(pixels), laterality=eye, device="Bioptigen")]
+
+
+def _read_zeiss(path: Path) -> list[Scan]:
+    from oct_converter.readers import IMG
+
+    # The file holds pixels alone, of A-scans of 1024 pixels.
+    rows, size = 1024, path.stat().st_size
+    named = re.search(r"(\d{1,4})x(\d{1,4})", path.name)
+    columns, n = map(int, named.groups()) if named else (512, size // (rows * 512))
+    if size != n * rows * columns or not size:
+        raise ValueError(
+            f"it has {size:,} bytes, which are not {n} B-scans of {columns} A-scans of "
+            f"{rows} pixels; the name of a .img file tells another number of A-scans and "
+            "B-scans, such as 200x200"
+        )
+    found = IMG(path).read_oct_volume(rows, columns)
+    return [
+        Scan(
+            np.stack(found.volume),
+            8,
+            laterality=EYES.get(str(found.laterality)),
+            patient_id=as_text(found.patient_id),
+            device="Zeiss Cirrus",
+        )
+    ]
+
+
+def _unsigned(pixels: np.ndarray) -> np.ndarray:
+    """Return B-scans of shape (n, h, w) as unsigned integers."""
+    if pixels.ndim == 4:
+        pixels = np.rint(pixels[..., :3].mean(axis=3)).astype(np.uint8)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"its pixels are {pixels.dtype}, not of 8 or 16 bits")
+    return pixels
+
+
+_READERS = {
+    "e2e": _read_e2e,
+    "topcon": _read_topcon,
+    "bioptigen": _read_bioptigen,
+    "zeiss": _read_zeiss,
+}
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

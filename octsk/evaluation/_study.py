@@ -1,0 +1,212 @@
+"""What a clinical study asks of an evaluation: threshold, patients and subgroups."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from octsk.evaluation._by_group import (
+    aggregate_name,
+    any_of_groups,
+    check_level,
+    classes_of_groups,
+    scores_of_groups,
+)
+from octsk.evaluation._class_names import ClassMatch, match_classes
+from octsk.evaluation._figures import measure
+from octsk.evaluation._operating_point import (
+    PointRequest,
+    Scored,
+    check_apart,
+    operating_point,
+)
+from octsk.evaluation._subgroups import check_by, measure_subgroups
+from octsk.utils.columns import check_column, check_groups
+from octsk.utils.json import jsonable
+
+
+class Study(NamedTuple):
+    """The arguments of `evaluate` that go beyond the figures by image."""
+
+    point: PointRequest = PointRequest(None)
+    X_val: Any = None
+    y_val: Any = None
+    groups_val: Any = None
+    level: str = "image"
+    aggregate: str | Callable = "mean"
+    by: Any = None
+
+    def check(self, dataset, split, part, n) -> "Study":
+        """Check the arguments, and return them with validation images and columns."""
+        self.point.check()
+        check_level(self.level, self.aggregate, part["groups"])
+        own = (dataset or {}).get(split)
+        own = own if isinstance(own, Mapping) else dataset or {}
+        study = self._replace(by=check_by(self.by, own, n))
+        if not self.point.needs_validation:
+            return study._replace(X_val=None, y_val=None)
+        if (self.X_val is None) != (self.y_val is None):
+            raise ValueError("X_val and y_val must be given together.")
+        if self.X_val is None:
+            val = None if split == "val" else (dataset or {}).get("val")
+            study = study._with_split(val)
+        check_consistent_length(study.X_val, study.y_val)
+        if self.level == "group" and study.groups_val is None:
+            raise ValueError(
+                "level='group' requires the group (patient) of each validation image, too: "
+                "pass groups_val."
+            )
+        return study
+
+    def _with_split(self, val) -> "Study":
+        if not isinstance(val, Mapping) or val.get("data") is None:
+            raise ValueError(
+                "the threshold must be chosen on images that are not evaluated: pass X_val "
+                "and y_val, a dataset with a val split, or a threshold."
+            )
+        groups = val.get("groups") if self.groups_val is None else self.groups_val
+        return self._replace(X_val=val["data"], y_val=val["target"], groups_val=groups)
+
+
+class Evaluated(NamedTuple):
+    """Images with their matched classes and scores; `kept` are those with a class."""
+
+    match: ClassMatch
+    score: np.ndarray
+    groups: np.ndarray | None
+
+    @property
+    def kept(self) -> np.ndarray:
+        return np.flatnonzero(self.match.codes >= 0)
+
+    @property
+    def codes(self) -> np.ndarray:
+        return self.match.codes[self.kept]
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.match.scores(self.score)[self.kept]
+
+    @property
+    def groups_of_kept(self) -> np.ndarray | None:
+        """Groups of the kept images, numbered from 0."""
+        if self.groups is None:
+            return None
+        return np.unique(self.groups[self.kept], return_inverse=True)[1]
+
+    def collapsed(self, positive: list[str]) -> Scored:
+        """Return which images are positive, and the summed scores."""
+        columns = [k for k, name in enumerate(self.match.names) if name in positive]
+        score = np.asarray(self.scores[:, columns], dtype=np.float64).sum(axis=1)
+        return Scored(np.isin(self.codes, columns), score, self.groups_of_kept)
+
+
+def add_study(
+    report, study: Study, test: Evaluated, estimator, info, X, class_map, resampling
+):
+    """Return a report with the operating point, the figures by group and of subgroups."""
+    points: list = [None, None]
+    classes = np.asarray(estimator.classes_)
+    if study.point.positive is not None:
+        # Labels say nothing of the classes that a map has put together.
+        labels = classes[:0] if class_map is not None else classes
+        columns = study.point.columns(report.class_names, labels)
+        val, remarks = None, []
+        if study.point.needs_validation:
+            val = _validation(study, estimator, classes, info, class_map)
+            remarks = check_apart(study.X_val, X, study.groups_val, info["groups"])
+        points = _points(study, report, columns, test, val, remarks, resampling)
+    by = {name: values[test.kept] for name, values in study.by.items()}
+    subgroups = measure_subgroups(
+        by, test.codes, test.scores, test.groups_of_kept, points[0], resampling
+    )
+    report = dataclasses.replace(
+        report, operating_point=points[0], subgroups=subgroups or None
+    )
+    if study.level == "group":
+        report.by_group = _by_group(report, study, test, points[1], resampling)
+    return report
+
+
+def _validation(study, estimator, classes, info, class_map) -> Evaluated:
+    y = check_column(study.y_val, "y_val", warn=False)
+    groups = study.groups_val
+    with warnings.catch_warnings():
+        # The report of the evaluated images names the classes that are left out.
+        warnings.simplefilter("ignore", UserWarning)
+        match = match_classes(estimator, classes, y, info["target_names"], class_map)
+    score = np.asarray(estimator.predict_proba(study.X_val))
+    numbers = None if groups is None else check_groups(groups, len(y), "groups_val")
+    return Evaluated(match, score, numbers)
+
+
+def _points(study, report, columns, test, val, remarks, resampling) -> list:
+    """Return the operating point by image, and by group or None."""
+    positive = [report.class_names[k] for k in columns]
+    of_test = test.collapsed(positive)
+    of_val = None if val is None else val.collapsed(positive)
+    points = [
+        operating_point(
+            *(study.point, report.class_names, columns, of_test, of_val, resampling),
+            remarks=remarks,
+        )
+    ]
+    if study.level != "group":
+        return [*points, None]
+    of_groups = [
+        None
+        if part is None
+        else Scored(
+            any_of_groups(part.y_true, part.groups),
+            scores_of_groups(part.y_score, part.groups, study.aggregate),
+            None,
+        )
+        for part in (of_test, of_val)
+    ]
+    remark = "A patient is positive if any image is."
+    points.append(
+        operating_point(
+            *(study.point, report.class_names, columns, *of_groups, resampling),
+            unit="patients",
+            remarks=[*remarks, remark],
+        )
+    )
+    return points
+
+
+def _by_group(report, study, test, point, resampling):
+    """Return the report of the figures by group."""
+    groups = test.groups_of_kept
+    codes = classes_of_groups(test.codes, groups)
+    one_class = codes >= 0
+    name = aggregate_name(study.aggregate)
+    remarks = [f"By patient: the {name} of the scores of the patient's images."]
+    n_mixed = int((~one_class).sum())
+    if n_mixed == len(codes):
+        raise ValueError(
+            "level='group' requires groups whose images have one class, but all groups "
+            "have images of several classes. Give each eye a group of its own, or leave "
+            "out level and pass positive."
+        )
+    if n_mixed:
+        remarks.append(
+            f"{n_mixed} of {len(codes)} patients have images of several classes and are "
+            "LEFT OUT of the figures by patient (but not of an operating point)."
+        )
+    score = scores_of_groups(test.scores, groups, study.aggregate)
+    names = np.unique(np.asarray(report.groups))
+    return dataclasses.replace(
+        report,
+        **measure(codes[one_class], score[one_class], report.class_names, None, resampling),
+        level="group",
+        aggregate=name,
+        operating_point=point,
+        subgroups=None,
+        filenames=None,
+        image_index=None,
+        groups=jsonable(names[one_class]),
+        remarks=remarks,
+    )
