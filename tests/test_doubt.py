@@ -86,6 +86,16 @@ def test_class_with_too_few_images_is_in_every_set(classifier):
     assert sets.thresholds_[1] == net.predict_proba(X[enough[:19]])[:, 1].min()
 
 
+def test_only_classes_with_too_few_images_are_named():
+    X, y = np.zeros((18, 1)), np.repeat([0, 1], 9)
+    tree = DummyClassifier(strategy="constant", constant=0).fit(X, y)
+    # The probability of class 1 is 0 for all of its images, of which there are enough.
+    sets = ConformalClassifier(tree, confidence_level=0.9).conformalize(X, y)
+    assert sets.thresholds_.tolist() == [1, 0]
+    with pytest.warns(UserWarning, match="needs 9 calibration images.* fewer of 1, which"):
+        ConformalClassifier(tree, confidence_level=0.9).conformalize(X[:-1], y[:-1])
+
+
 # --- Abstention -------------------------------------------------------------------------
 
 
@@ -184,7 +194,8 @@ def test_label_issues_are_those_of_cleanlab():
     assert sorted(indices) == np.flatnonzero(issues.is_issue).tolist()
 
 
-def test_no_patient_is_in_training_and_in_prediction():
+@pytest.mark.parametrize("cv", [3, np.int64(3)])
+def test_no_patient_is_in_training_and_in_prediction(cv):
     seen = []
 
     class Recorder(LogisticRegression):
@@ -195,7 +206,7 @@ def test_no_patient_is_in_training_and_in_prediction():
     groups = np.repeat(np.arange(30), 4)
     X = np.c_[groups, np.random.default_rng(0).normal(size=(120, 2))].astype(float)
     y = np.tile([0, 1], 60)
-    find_label_issues(Recorder(max_iter=1000), X, y, groups=groups, cv=3)
+    find_label_issues(Recorder(max_iter=1000), X, y, groups=groups, cv=cv)
     assert len(seen) == 3
     # Each patient is left out of one of the three trainings, whole.
     assert sorted(g for one in seen for g in set(range(30)) - one) == list(range(30))
@@ -279,6 +290,8 @@ def test_bad_arguments_of_the_gate(gate):
     scans = octsk.make_oct_phantoms(19, random_state=2).data
     with pytest.raises(ValueError, match="X_val must contain 20 images or more"):
         octsk.NoveltyGate(gate.estimator).fit(scans, scans)
+    with pytest.raises(ValueError, match="X_val must contain 10 images or more"):
+        octsk.NoveltyGate(gate.estimator, kept=0.9).fit(scans, scans[:9])
     with pytest.raises(ValueError, match="kept must be between 0 and 1, got 95"):
         octsk.NoveltyGate(gate.estimator, kept=95).fit(scans, scans)
     with pytest.raises(TypeError, match=r"with transform.*got LogisticRegression"):

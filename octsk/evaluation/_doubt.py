@@ -130,16 +130,19 @@ class ConformalClassifier(_Calibrated):
         self.classes_ = classes
         self.n_calibration_ = np.bincount(codes, minlength=len(classes))
         self.thresholds_ = np.zeros(len(classes))
+        few = []
         for k, n in enumerate(self.n_calibration_):
             # Of n images and a new one, any is as likely to be the one of rank k.
             n_below = math.floor((n + 1) * (1 - level) + 1e-9)
             if n_below:
                 of_class = np.sort(probabilities[codes == k, k])
                 self.thresholds_[k] = of_class[n_below - 1]
-        few = [str(c) for c, t in zip(classes, self.thresholds_, strict=True) if not t]
+            else:
+                few.append(str(classes[k]))
         if few:
+            least = math.ceil(level / (1 - level) - 1e-9)
             warnings.warn(
-                f"A confidence level of {level:g} needs {math.ceil(level / (1 - level))} "
+                f"A confidence level of {level:g} needs {least} "
                 "calibration images of each class or more. There are fewer of "
                 f"{', '.join(few)}, which belongs to every prediction set.",
                 stacklevel=2,

@@ -93,7 +93,7 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
                 "estimator must be a fitted network with transform, such as "
                 f"octsk.ResidualOCTNet; got {type(self.estimator).__name__}."
             )
-        least = int(np.ceil(1 / (1 - self.kept)))
+        least = int(np.ceil(1 / (1 - self.kept) - 1e-9))  # 10 for 0.9, despite rounding
         if len(X_val) < least:
             raise ValueError(
                 f"X_val must contain {least} images or more for kept={self.kept:g}, got "

@@ -1,5 +1,7 @@
 """Find the images whose labels are most doubtful, by confident learning."""
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
@@ -171,7 +173,7 @@ def find_label_issues(
         )
     if groups is not None:
         groups = check_groups(groups, len(y))
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         cv = kind(cv, shuffle=True, random_state=0)
     probabilities = cross_val_predict(
