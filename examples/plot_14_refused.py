@@ -35,8 +35,9 @@ titles = [
 octsk.ImageGridDisplay(images, titles).plot()
 
 # %%
-# The numbers are the probabilities of the predicted classes, by which scans and other images
-# cannot be told apart. The gate accepts about 95 % of further scans:
+# The numbers are the probabilities of the predicted classes, which do not tell scans from
+# other images. The share of further scans that the gate accepts is near 95 %, but not
+# exactly 95 %, because the threshold comes from only 200 images:
 
 scans = octsk.make_oct_phantoms(400, random_state=3).data
 print(f"{np.mean(gate.predict(scans) == 1):.0%} accepted")
