@@ -978,7 +978,7 @@ def test_novelty(tmp_path, capsys):
     assert refused["test split"] < 0.4
     assert_tables_can_be_made_of_the_file(novelty, result, path)
     assert "SYNTHETIC DATA" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="error: .*none.npz"):
+    with pytest.raises(SystemExit, match=r"error: .*none\.npz"):
         novelty.main(["--other", "none", str(tmp_path / "none.npz")])
 
 
