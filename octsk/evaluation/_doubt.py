@@ -466,8 +466,8 @@ class AbstentionReport(Tabular):
             )
             for row in self.rows
         ]
-        header = ("", "images", "abstained", "95 % interval", "error of the rest")
-        header += ("95 % interval", "error without abstention")
+        header = ["", "images", "abstained", "95 % interval", "error of the rest"]
+        header += ["95 % interval", "error without abstention"]
         title = (
             f"Abstention, for an error of {self.asked:g} (threshold {self.threshold:.3f})"
         )
@@ -480,8 +480,8 @@ def _notes(by_patient) -> list[str]:
     return ["The intervals take images as independent, because no patients were given."]
 
 
-def _check_share(name, value) -> float:
-    if not isinstance(value, Real) or not 0 < value < 1:
+def _check_share(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
         raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
     return float(value)
 

@@ -93,15 +93,17 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
                 "estimator must be a fitted network with transform, such as "
                 f"octsk.ResidualOCTNet; got {type(self.estimator).__name__}."
             )
-        least = int(np.ceil(1 / (1 - self.kept) - 1e-9))  # 10 for 0.9, despite rounding
-        if len(X_val) < least:
+        # Without the last term, rounding would give 11 for 0.9.
+        least = int(np.ceil(1 / (1 - self.kept) - 1e-9))
+        self.n_val_ = np.shape(X_val)[0]
+        if self.n_val_ < least:
             raise ValueError(
                 f"X_val must contain {least} images or more for kept={self.kept:g}, got "
-                f"{len(X_val)}."
+                f"{self.n_val_}."
             )
-        self.covariance_ = LedoitWolf().fit(self._features(X))
+        features = self._features(X)
+        self.covariance_, self.n_train_ = LedoitWolf().fit(features), len(features)
         self.offset_ = float(np.quantile(self.score_samples(X_val), 1 - self.kept))
-        self.n_train_, self.n_val_ = len(X), len(X_val)
         return self
 
     def _features(self, X) -> np.ndarray:

@@ -161,23 +161,23 @@ def find_label_issues(
     >>> print(issues.ranking[0], issues.suggested[0])
     0 0
     """
-    y = check_column(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    labels = check_column(y)
+    classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"y must contain two classes or more, got {classes.tolist()}.")
     names = check_names(class_names, classes)
-    if filenames is not None and len(filenames) != len(y):
+    if filenames is not None and len(filenames) != len(labels):
         raise ValueError(
-            f"filenames must hold a name for each of the {len(y)} images, got "
+            f"filenames must hold a name for each of the {len(labels)} images, got "
             f"{len(filenames)}."
         )
     if groups is not None:
-        groups = check_groups(groups, len(y))
+        groups = check_groups(groups, len(labels))
     if isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         cv = kind(cv, shuffle=True, random_state=0)
     probabilities = cross_val_predict(
-        estimator, X, y, groups=groups, cv=cv, method="predict_proba"
+        estimator, X, labels, groups=groups, cv=cv, method="predict_proba"
     )
     named = None if filenames is None else [str(name) for name in filenames]
     return LabelIssues(codes, np.asarray(probabilities, float), classes, names, named)
