@@ -292,7 +292,7 @@ def test_bad_arguments_of_the_gate(gate):
         octsk.NoveltyGate(gate.estimator).fit(scans, scans)
     with pytest.raises(ValueError, match="X_val must contain 10 images or more"):
         octsk.NoveltyGate(gate.estimator, kept=0.9).fit(scans, scans[:9])
-    with pytest.raises(ValueError, match="kept must be between 0 and 1, got 95"):
+    with pytest.raises(ValueError, match="kept must be a number between 0 and 1, got 95"):
         octsk.NoveltyGate(gate.estimator, kept=95).fit(scans, scans)
     with pytest.raises(TypeError, match=r"with transform.*got LogisticRegression"):
         octsk.NoveltyGate(LogisticRegression()).fit(scans, scans)

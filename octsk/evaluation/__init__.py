@@ -5,12 +5,8 @@
 
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import Comparison, compare
-from octsk.evaluation._doubt import (
-    AbstentionReport,
-    ConformalClassifier,
-    PredictionSetReport,
-    SelectiveClassifier,
-)
+from octsk.evaluation._doubt import ConformalClassifier, SelectiveClassifier
+from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
 from octsk.evaluation._evaluate import check_dataset as check_dataset
 from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate

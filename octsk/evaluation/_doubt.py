@@ -1,9 +1,7 @@
 """Prediction sets and abstention: what a fitted classifier should leave open."""
 
-import dataclasses
 import math
 import warnings
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -12,11 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
 from octsk.metrics import bootstrap_interval
 from octsk.metrics.scores import encode_labels, get_classes, predict_indices
 from octsk.utils.columns import check_column
-from octsk.utils.formatting import decimals, interval_words
-from octsk.utils.tables import Table, Tabular
 
 
 class _Calibrated(BaseEstimator):
@@ -125,7 +122,7 @@ class ConformalClassifier(_Calibrated):
         UserWarning
             If a class has too few images: its thresholds are 0.
         """
-        level = _check_share("confidence_level", self.confidence_level)
+        level = check_share("confidence_level", self.confidence_level)
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
         self.classes_ = classes
         self.n_calibration_ = np.bincount(codes, minlength=len(classes))
@@ -284,7 +281,7 @@ class SelectiveClassifier(_Calibrated):
         UserWarning
             If the error is too large at every threshold.
         """
-        error = _check_share("error", self.error)
+        error = check_share("error", self.error)
         _, probabilities, codes = self._probabilities_and_codes(X, y)
         wrong = predict_indices(probabilities) != codes
         confidence = probabilities.max(axis=1)
@@ -369,118 +366,7 @@ class SelectiveClassifier(_Calibrated):
             raise NotFittedError("Call calibrate before keeps and evaluate.")
 
 
-@dataclass(eq=False)
-class PredictionSetReport(Tabular):
-    """Coverage and size of prediction sets on a test set.
-
-    Attributes
-    ----------
-    confidence_level : float
-        The coverage that was asked for.
-    by_patient : bool
-        Whether the intervals are over patients.
-    rows : list of dict
-        One for all images and one for each class: ``images``, ``n``, ``coverage``, ``low``
-        and ``high`` (its 95 % interval), ``mean_size`` (classes in a set), ``one_class``
-        and ``empty`` (shares of sets of one class and of none).
-    """
-
-    confidence_level: float
-    by_patient: bool
-    rows: list[dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain Python values."""
-        return dataclasses.asdict(self)
-
-    def _records(self) -> list[dict[str, Any]]:
-        return self.rows
-
-    def _tables(self) -> list[Table]:
-        cells = [
-            (
-                row["images"],
-                str(row["n"]),
-                decimals(row["coverage"]),
-                interval_words((row["low"], row["high"])),
-                decimals(row["mean_size"]),
-                decimals(row["one_class"]),
-                decimals(row["empty"]),
-            )
-            for row in self.rows
-        ]
-        header = (
-            "",
-            "images",
-            "coverage",
-            "95 % interval",
-            "mean size",
-            "one class",
-            "empty",
-        )
-        title = f"Prediction sets at a confidence level of {self.confidence_level:g}"
-        return [Table(title, header, cells, _notes(self.by_patient))]
-
-
-@dataclass(eq=False)
-class AbstentionReport(Tabular):
-    """Share of predictions that are not kept, and the error of those that are.
-
-    Attributes
-    ----------
-    asked : float
-        The error that was asked for.
-    threshold : float
-        Least probability of a prediction that is kept.
-    by_patient : bool
-        Whether the intervals are over patients.
-    rows : list of dict
-        One for all images and one for each class: ``images``, ``n``, ``abstained`` with
-        ``abstained_low`` and ``abstained_high`` (its 95 % interval), ``error`` among the
-        predictions that are kept, with ``error_low`` and ``error_high``, and
-        ``error_of_all`` without abstention.
-    """
-
-    asked: float
-    threshold: float
-    by_patient: bool
-    rows: list[dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain Python values."""
-        return dataclasses.asdict(self)
-
-    def _records(self) -> list[dict[str, Any]]:
-        return self.rows
-
-    def _tables(self) -> list[Table]:
-        cells = [
-            (
-                row["images"],
-                str(row["n"]),
-                decimals(row["abstained"]),
-                interval_words((row["abstained_low"], row["abstained_high"])),
-                decimals(row["error"]),
-                interval_words((row["error_low"], row["error_high"])),
-                decimals(row["error_of_all"]),
-            )
-            for row in self.rows
-        ]
-        header = ["", "images", "abstained", "95 % interval", "error of the rest"]
-        header += ["95 % interval", "error without abstention"]
-        title = (
-            f"Abstention, for an error of {self.asked:g} (threshold {self.threshold:.3f})"
-        )
-        return [Table(title, header, cells, _notes(self.by_patient))]
-
-
-def _notes(by_patient) -> list[str]:
-    if by_patient:
-        return []
-    return ["The intervals take images as independent, because no patients were given."]
-
-
-def _check_share(name: str, value: Any) -> float:
+def check_share(name: str, value: Any) -> float:
     if not isinstance(value, Real) or not 0 < float(value) < 1:
         raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
     return float(value)

@@ -6,6 +6,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.utils.validation import check_is_fitted
 
+from octsk.evaluation._doubt import check_share
+
 
 class NoveltyGate(OutlierMixin, BaseEstimator):
     """Recognise images that are unlike those on which a network was trained.
@@ -86,24 +88,23 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         ValueError
             If `kept` is not between 0 and 1, or there are too few held-out images.
         """
-        if not 0 < self.kept < 1:
-            raise ValueError(f"kept must be between 0 and 1, got {self.kept!r}.")
+        kept = check_share("kept", self.kept)
         if not hasattr(self.estimator, "transform"):
             raise TypeError(
                 "estimator must be a fitted network with transform, such as "
                 f"octsk.ResidualOCTNet; got {type(self.estimator).__name__}."
             )
         # Without the last term, rounding would give 11 for 0.9.
-        least = int(np.ceil(1 / (1 - self.kept) - 1e-9))
+        least = int(np.ceil(1 / (1 - kept) - 1e-9))
         self.n_val_ = np.shape(X_val)[0]
         if self.n_val_ < least:
             raise ValueError(
-                f"X_val must contain {least} images or more for kept={self.kept:g}, got "
+                f"X_val must contain {least} images or more for kept={kept:g}, got "
                 f"{self.n_val_}."
             )
         features = self._features(X)
         self.covariance_, self.n_train_ = LedoitWolf().fit(features), len(features)
-        self.offset_ = float(np.quantile(self.score_samples(X_val), 1 - self.kept))
+        self.offset_ = float(np.quantile(self.score_samples(X_val), 1 - kept))
         return self
 
     def _features(self, X) -> np.ndarray:

@@ -122,9 +122,9 @@ def find_label_issues(
         Their labels.
     groups : array-like of shape (n,), default=None
         Patient of each image.
-    cv : int or cross-validation splitter, default=5
+    cv : int, cross-validation splitter or None, default=5
         Number of folds, in which the classes have about equal shares, or a scikit-learn
-        splitter that predicts each image once.
+        splitter that predicts each image once. None stands for 5 folds.
     class_names : sequence of str, default=None
         Human-readable names of the sorted classes.
     filenames : sequence of n str, default=None
@@ -173,6 +173,7 @@ def find_label_issues(
         )
     if groups is not None:
         groups = check_groups(groups, len(labels))
+    cv = 5 if cv is None else cv
     if isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         cv = kind(cv, shuffle=True, random_state=0)
