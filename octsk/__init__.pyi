@@ -29,9 +29,13 @@ from .datasets import load_volume as load_volume
 from .datasets import make_oct_phantoms as make_oct_phantoms
 from .datasets import save_medmnist as save_medmnist
 from .datasets import split_by_group as split_by_group
+from .evaluation import ConformalClassifier as ConformalClassifier
+from .evaluation import NoveltyGate as NoveltyGate
+from .evaluation import SelectiveClassifier as SelectiveClassifier
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .inspection import ExplanationDisplay as ExplanationDisplay
+from .inspection import find_label_issues as find_label_issues
 from .inspection import grad_cam as grad_cam
 from .inspection import occlusion_sensitivity as occlusion_sensitivity
 from .model_selection import OCTSearchCV as OCTSearchCV

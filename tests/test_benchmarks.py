@@ -25,6 +25,7 @@ from benchmarks import (
     coverage,
     full_fit,
     long_haul,
+    novelty,
     probabilities,
     recipe,
     report_rows,
@@ -43,6 +44,7 @@ SCRIPTS = [
     coverage,
     full_fit,
     long_haul,
+    novelty,
     probabilities,
     recipe,
     report_rows,
@@ -959,6 +961,25 @@ def test_peaks_of_memory_have_unit_median_and_ends():
     assert _goals.format_figures([4.5e8, 4.2e8, 5.1e8], "MB") == "450 MB (420 to 510)"
     assert _goals.format_figures([1.2345e9], "MB") == "1,234 MB"
     assert _goals.format_figures([0.5, 0.5], "") == "0.5 (0.5 to 0.5)"
+
+
+# --- Images that are no scans -----------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_novelty(tmp_path, capsys):
+    other = tmp_path / "other.npz"
+    np.savez(other, images=np.zeros((5, 28, 28), np.uint8))
+    path = tmp_path / "novelty.json"
+    argv = ["--n", "200", "--seeds", "0", "--epochs", "1", "--other", "black", str(other)]
+    result = novelty.main([*argv, "--output", str(path)])
+    refused = {row["images"]: row["refused"] for row in result["rows"]}
+    assert refused["uniform noise"] == refused["inverted"] == refused["black"] == 1
+    assert refused["test split"] < 0.4
+    assert_tables_can_be_made_of_the_file(novelty, result, path)
+    assert "SYNTHETIC DATA" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"error: .*none\.npz"):
+        novelty.main(["--other", "none", str(tmp_path / "none.npz")])
 
 
 # --- Coverage --------------------------------------------------------------------------

@@ -25,6 +25,7 @@ SECTIONS = {
     "corruptions_octdl": "Robustness to corrupted scans",
     "coverage": "Coverage of the confidence intervals",
     "long_haul": "Memory and open files over many fits",
+    "novelty_octdl": "Images that are no OCT scans, and scans of another device",
     "probabilities_octdl": "Calibration of probabilities",
     "recipe_octdl": "Training recipe, on OCT scans",
     "recipe_phantoms": "Training recipe, on phantoms",

@@ -6,11 +6,14 @@
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import compare
 from octsk.evaluation._comparison import Comparison
+from octsk.evaluation._doubt import ConformalClassifier, SelectiveClassifier
+from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
 from octsk.evaluation._evaluate import check_dataset as check_dataset
 from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._evaluate import evaluate_split as evaluate_split
 from octsk.evaluation._evaluate import trained_on as trained_on
+from octsk.evaluation._novelty import NoveltyGate
 from octsk.evaluation._operating_point import OperatingPoint
 from octsk.evaluation._operating_point import PointRequest as PointRequest
 from octsk.evaluation._read_reports import read_reports
@@ -23,9 +26,14 @@ from octsk.evaluation._study import Study as Study
 from octsk.evaluation._subgroups import subgroup_tables as subgroup_tables
 
 __all__ = [
+    "AbstentionReport",
     "BenchmarkReport",
     "Comparison",
+    "ConformalClassifier",
+    "NoveltyGate",
     "OperatingPoint",
+    "PredictionSetReport",
+    "SelectiveClassifier",
     "compare",
     "evaluate",
     "read_reports",

@@ -1,0 +1,131 @@
+"""Share of images that the gate for unfamiliar images refuses.
+
+A network and its gate (`octsk.NoveltyGate`) are trained on the training split of a data
+set; the threshold of the gate comes from the validation split. The script reports which
+share of the test split is refused, of the same images inverted, upside down and on their
+side, of noise, of blank images, of photographs that scikit-learn ships, and of other sets
+of images, such as chest X-rays or scans of another device.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from benchmarks._common import (
+    add_banner,
+    at_least,
+    format_mean,
+    new_parser,
+    new_result,
+    phantoms,
+    save,
+    show,
+    stop,
+)
+from octsk.utils.tables import Table
+
+
+def unlike(images: np.ndarray, n: int = 200) -> dict[str, np.ndarray]:
+    """Make images that are no upright scans, of the size of `images`."""
+    rng = np.random.default_rng(0)
+    size = images.shape[1]
+    blank = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None]
+    return {
+        "inverted": 255 - images,
+        "upside down": images[:, ::-1],
+        "on their side": np.rot90(images, axes=(1, 2)),
+        "uniform noise": rng.integers(0, 256, (n, size, size)).astype(np.uint8),
+        "dim noise": np.clip(rng.normal(40, 30, (n, size, size)), 0, 255).astype(np.uint8),
+        "blank": np.broadcast_to(blank, (len(blank), size, size)).copy(),
+        "photographs": _photographs(size, n, rng),
+    }
+
+
+def _photographs(size, n, rng) -> np.ndarray:
+    pictures = [Image.fromarray(one).convert("L") for one in load_sample_images().images]
+    found = []
+    for i in range(n):
+        picture = pictures[i % len(pictures)]
+        side = int(rng.integers(2 * size, min(picture.size) + 1))
+        left, top = (int(rng.integers(0, length - side + 1)) for length in picture.size)
+        box = (left, top, left + side, top + side)
+        found.append(picture.crop(box).resize((size, size), Image.Resampling.BILINEAR))
+    return np.stack([np.asarray(one, np.uint8) for one in found])
+
+
+def measure(dataset, others, epochs, seed: int) -> list[dict[str, Any]]:
+    """Train a network and its gate, and return the share of each set that is refused."""
+    import octsk
+
+    net = octsk.ResidualOCTNet(epochs=epochs, random_state=seed)
+    net.fit(dataset.train.data, dataset.train.target)
+    gate = octsk.NoveltyGate(net).fit(dataset.train.data, dataset.val.data)
+    sets = {"test split": dataset.test.data, **unlike(dataset.test.data), **others}
+    return [
+        {"images": name, "n": len(X), "seed": seed, "refused": np.mean(gate.predict(X) < 0)}
+        for name, X in sets.items()
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    import octsk
+
+    parser = new_parser(__doc__)
+    parser.add_argument("--data", metavar="FILE", help="npz file; without it, phantoms")
+    parser.add_argument(
+        "--other",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "FILE"),
+        help="npz file with other images, in an array test_images or images",
+    )
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=at_least(1), help="epochs (default: automatic)")
+    parser.add_argument("--n", type=at_least(90), default=450, help="number of phantoms")
+    arguments = parser.parse_args(argv)
+    others = {}
+    try:
+        dataset = octsk.load_medmnist(arguments.data) if arguments.data else None
+        for name, path in arguments.other:
+            with np.load(path, allow_pickle=False) as file:
+                others[name] = file["test_images" if "test_images" in file else "images"]
+    except (OSError, ValueError, KeyError) as error:
+        stop(error)
+    dataset = phantoms(arguments.n) if dataset is None else dataset
+    settings = {"seeds": arguments.seeds, "epochs": arguments.epochs}
+    result = new_result("novelty", settings)
+    result["data"] = {
+        "name": dataset.name,
+        "sha256": dataset.get("sha256"),
+        "synthetic": bool(dataset.synthetic),
+        "n_train": len(dataset.train.target),
+    }
+    result["rows"] = [
+        row
+        for seed in arguments.seeds
+        for row in measure(dataset, others, arguments.epochs or "auto", seed)
+    ]
+    show(tables(result))
+    save(result, arguments.output)
+    return result
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Return the tables of a result, which may have been read from its file."""
+    rows = []
+    for name in dict.fromkeys(row["images"] for row in result["rows"]):
+        those = [row for row in result["rows"] if row["images"] == name]
+        rows.append(
+            (name, str(those[0]["n"]), format_mean([row["refused"] for row in those]))
+        )
+    note = "Mean ± standard error over seeds. Of the validation images, 5 % are refused."
+    table = Table("Images refused", ("", "images", "share refused"), rows, [note])
+    return add_banner([table], synthetic=result["data"]["synthetic"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,398 @@
+"""Prediction sets and abstention: what a fitted classifier should leave open."""
+
+import math
+import warnings
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
+from octsk.metrics import bootstrap_interval
+from octsk.metrics.scores import encode_labels, get_classes, predict_indices
+from octsk.utils.columns import check_column
+
+
+class _Calibrated(BaseEstimator):
+    """Something that is calibrated on images that a fitted classifier has not seen."""
+
+    def _probabilities(self, X) -> tuple[np.ndarray, np.ndarray]:
+        classes = get_classes(self.estimator)
+        return classes, np.asarray(self.estimator.predict_proba(X), float)
+
+    def _probabilities_and_codes(self, X, y):
+        classes, probabilities = self._probabilities(X)
+        codes = encode_labels(check_column(y), len(classes), classes)
+        if len(codes) != len(probabilities):
+            raise ValueError(
+                f"y must hold one label for each of the {len(probabilities)} images, got "
+                f"{len(codes)}."
+            )
+        return classes, probabilities, codes
+
+
+class ConformalClassifier(_Calibrated):
+    """Predict sets of classes that contain the true class with a stated probability.
+
+    Split conformal prediction [1]_, for each class by itself (label-conditional, or
+    Mondrian [2]_): among the calibration images of a class, it finds the probability that
+    all but a share of ``1 - confidence_level`` of them reach. A prediction set contains
+    each class whose predicted probability reaches that of its class. A doubtful image has
+    several classes in its set, and an image unlike those of any class has none.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
+    confidence_level : float, default=0.95
+        Share of the images of each class whose sets shall contain the true class, between
+        0 and 1.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes of the estimator.
+    thresholds_ : ndarray of shape (n_classes,)
+        Probability from which on a class belongs to the set. It is 0, so that the class
+        belongs to every set, if there are too few calibration images of the class.
+    n_calibration_ : ndarray of shape (n_classes,)
+        Number of calibration images of each class.
+
+    See Also
+    --------
+    SelectiveClassifier : Abstain from predictions that are likely to be wrong.
+
+    Notes
+    -----
+    The promise holds on average over calibration sets, for new images that are drawn in
+    the same way as the calibration images: from another device it does not hold. Several
+    images of a patient are not drawn independently. The coverage is then still about
+    right on average, and varies more between calibration sets, as if there were fewer
+    images. Calibrate on patients who were used neither for training nor for testing.
+
+    References
+    ----------
+    .. [1] H. Papadopoulos, K. Proedrou, V. Vovk, A. Gammerman, Inductive confidence
+       machines for regression, European Conference on Machine Learning, 2002.
+    .. [2] V. Vovk, Conditional validity of inductive conformal predictors, Machine
+       Learning 92:349-376, 2013.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = LogisticRegression(max_iter=500).fit(X[::3], y[::3])
+    >>> sets = ConformalClassifier(net, confidence_level=0.9).conformalize(X[1::3], y[1::3])
+    >>> sets.predict_set(X[2:5])
+    array([[ True, False, False],
+           [ True, False, False],
+           [ True, False, False]])
+    """
+
+    def __init__(self, estimator, *, confidence_level=0.95):
+        self.estimator = estimator
+        self.confidence_level = confidence_level
+
+    def conformalize(self, X: ArrayLike, y: ArrayLike) -> "ConformalClassifier":
+        """Find the threshold of each class from calibration images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Calibration images, which the estimator was not trained on.
+        y : array-like of shape (n,)
+            Their true labels.
+
+        Returns
+        -------
+        ConformalClassifier
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If `confidence_level` is not between 0 and 1, or a label is unknown.
+
+        Warns
+        -----
+        UserWarning
+            If a class has too few images: its thresholds are 0.
+        """
+        level = check_share("confidence_level", self.confidence_level)
+        classes, probabilities, codes = self._probabilities_and_codes(X, y)
+        self.classes_ = classes
+        self.n_calibration_ = np.bincount(codes, minlength=len(classes))
+        self.thresholds_ = np.zeros(len(classes))
+        few = []
+        for k, n in enumerate(self.n_calibration_):
+            # Of n images and a new one, any is as likely to be the one of rank k.
+            n_below = math.floor((n + 1) * (1 - level) + 1e-9)
+            if n_below:
+                of_class = np.sort(probabilities[codes == k, k])
+                self.thresholds_[k] = of_class[n_below - 1]
+            else:
+                few.append(str(classes[k]))
+        if few:
+            least = math.ceil(level / (1 - level) - 1e-9)
+            warnings.warn(
+                f"A confidence level of {level:g} needs {least} "
+                "calibration images of each class or more. There are fewer of "
+                f"{', '.join(few)}, which belongs to every prediction set.",
+                stacklevel=2,
+            )
+        return self
+
+    def predict_set(self, X: ArrayLike) -> np.ndarray:
+        """Return which classes belong to the prediction set of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), bool
+            One column for each of `classes_`.
+        """
+        if not hasattr(self, "thresholds_"):
+            raise NotFittedError("Call conformalize before predict_set.")
+        return self._probabilities(X)[1] >= self.thresholds_
+
+    def evaluate(self, X, y, *, groups=None, random_state=None) -> "PredictionSetReport":
+        """Measure coverage and size of the prediction sets on a test set.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Test images, neither trained nor calibrated on.
+        y : array-like of shape (n,)
+            Their true labels.
+        groups : array-like of shape (n,), default=None
+            Patient of each image, for intervals over patients.
+        random_state : int, RandomState instance or None, default=None
+            Pass an int for the same intervals at each call.
+
+        Returns
+        -------
+        PredictionSetReport
+            Coverage with 95 % intervals, over all images and for each class.
+        """
+        sets = self.predict_set(X)
+        _, _, codes = self._probabilities_and_codes(X, y)
+        covered = sets[np.arange(len(codes)), codes]
+        size = sets.sum(axis=1)
+        rows = []
+        for name, chosen in _selections(self.classes_, codes):
+            rate, low, high = _rate(covered, chosen, groups, random_state)
+            rows.append(
+                {
+                    "images": name,
+                    "n": int(chosen.sum()),
+                    "coverage": rate,
+                    "low": low,
+                    "high": high,
+                    "mean_size": float(size[chosen].mean()),
+                    "one_class": float(np.mean(size[chosen] == 1)),
+                    "empty": float(np.mean(size[chosen] == 0)),
+                }
+            )
+        return PredictionSetReport(float(self.confidence_level), groups is not None, rows)
+
+
+class SelectiveClassifier(_Calibrated):
+    """Abstain from predictions that are likely to be wrong.
+
+    A prediction is kept if the probability of the predicted class reaches a threshold
+    (Chow's rule [1]_). The threshold is the lowest one at which, among the calibration
+    images that are kept, no more than the share `error` is predicted wrongly.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
+    error : float, default=0.05
+        Largest acceptable share of wrong predictions among those that are kept, between
+        0 and 1.
+
+    Attributes
+    ----------
+    threshold_ : float
+        Least probability of a prediction that is kept. It is infinite, and no prediction
+        is kept, if there is no threshold that is good enough.
+    n_calibration_ : int
+        Number of calibration images.
+
+    See Also
+    --------
+    ConformalClassifier : Predict sets of classes.
+
+    Notes
+    -----
+    The threshold is chosen on calibration images, so the error among those of a test set
+    is about `error`, and may be above it. `evaluate` gives it with its interval.
+
+    References
+    ----------
+    .. [1] C. K. Chow, On optimum recognition error and reject tradeoff, IEEE Transactions
+       on Information Theory 16(1):41-46, 1970.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = LogisticRegression(max_iter=500).fit(X[::3], y[::3])
+    >>> selective = SelectiveClassifier(net, error=0.01).calibrate(X[1::3], y[1::3])
+    >>> selective.keeps(X[2:5])
+    array([ True,  True,  True])
+    """
+
+    def __init__(self, estimator, *, error=0.05):
+        self.estimator = estimator
+        self.error = error
+
+    def calibrate(self, X: ArrayLike, y: ArrayLike) -> "SelectiveClassifier":
+        """Choose the threshold on calibration images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Calibration images, which the estimator was not trained on.
+        y : array-like of shape (n,)
+            Their true labels.
+
+        Returns
+        -------
+        SelectiveClassifier
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If `error` is not between 0 and 1, or a label is unknown.
+
+        Warns
+        -----
+        UserWarning
+            If the error is too large at every threshold.
+        """
+        error = check_share("error", self.error)
+        _, probabilities, codes = self._probabilities_and_codes(X, y)
+        wrong = predict_indices(probabilities) != codes
+        confidence = probabilities.max(axis=1)
+        order = np.argsort(-confidence, kind="stable")
+        share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+        confidence = confidence[order]
+        # Images of equal probability are kept together.
+        last = np.append(confidence[1:] != confidence[:-1], True)
+        good = np.flatnonzero(last & (share_wrong <= error))
+        self.n_calibration_ = len(order)
+        self.threshold_ = float(confidence[good[-1]]) if good.size else math.inf
+        if not good.size:
+            warnings.warn(
+                f"No threshold keeps the error at {error:g} or below on the calibration "
+                "images: no prediction will be kept.",
+                stacklevel=2,
+            )
+        return self
+
+    def keeps(self, X: ArrayLike) -> np.ndarray:
+        """Return for each image whether its prediction is kept.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            False where the classifier should abstain.
+        """
+        self._check_calibrated()
+        return self._probabilities(X)[1].max(axis=1) >= self.threshold_
+
+    def evaluate(self, X, y, *, groups=None, random_state=None) -> "AbstentionReport":
+        """Measure on a test set how often it abstains, and the error of what it keeps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+            Test images, neither trained nor calibrated on.
+        y : array-like of shape (n,)
+            Their true labels.
+        groups : array-like of shape (n,), default=None
+            Patient of each image, for intervals over patients.
+        random_state : int, RandomState instance or None, default=None
+            Pass an int for the same intervals at each call.
+
+        Returns
+        -------
+        AbstentionReport
+            Shares with 95 % intervals, over all images and for each class.
+        """
+        self._check_calibrated()
+        classes, probabilities, codes = self._probabilities_and_codes(X, y)
+        kept = probabilities.max(axis=1) >= self.threshold_
+        wrong = predict_indices(probabilities) != codes
+        rows = []
+        for name, chosen in _selections(classes, codes):
+            abstained = _rate(~kept, chosen, groups, random_state)
+            error = _rate(wrong, chosen & kept, groups, random_state)
+            rows.append(
+                {
+                    "images": name,
+                    "n": int(chosen.sum()),
+                    "abstained": abstained[0],
+                    "abstained_low": abstained[1],
+                    "abstained_high": abstained[2],
+                    "error": error[0],
+                    "error_low": error[1],
+                    "error_high": error[2],
+                    "error_of_all": float(wrong[chosen].mean()),
+                }
+            )
+        return AbstentionReport(
+            float(self.error), self.threshold_, groups is not None, rows
+        )
+
+    def _check_calibrated(self):
+        if not hasattr(self, "threshold_"):
+            raise NotFittedError("Call calibrate before keeps and evaluate.")
+
+
+def check_share(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+    return float(value)
+
+
+def _selections(classes, codes):
+    """Yield a name and the images: all of them, and those of each class."""
+    yield "all", np.ones(len(codes), bool)
+    for k in np.unique(codes):
+        yield str(classes[k]), codes == k
+
+
+def _rate(happened, chosen, groups, random_state) -> tuple[float, float, float]:
+    """Return the share of the chosen images with its 95 % interval."""
+    values = happened[chosen].astype(float)
+    if not values.size:
+        return math.nan, math.nan, math.nan
+    those = None if groups is None else np.asarray(groups).ravel()[chosen]
+    if values.size < 2 or (those is not None and len(np.unique(those)) < 2):
+        return float(values.mean()), math.nan, math.nan
+    # The share is the accuracy of predicting class 0, whose score is 0, where it happened.
+    low, high = bootstrap_interval(
+        "acc",
+        np.zeros(len(values), int),
+        1 - values,
+        groups=those,
+        random_state=random_state,
+    )
+    return float(values.mean()), low, high

@@ -1,0 +1,195 @@
+"""Find the images whose labels are most doubtful, by confident learning."""
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+
+from octsk.plots.drawing import check_names
+from octsk.utils.columns import check_column, check_groups
+from octsk.utils.formatting import decimals
+from octsk.utils.tables import Table, Tabular
+
+
+class LabelIssues(Tabular):
+    """Images in the order of how doubtful their labels are.
+
+    Made by `find_label_issues`.
+
+    Attributes
+    ----------
+    ranking : ndarray of shape (n,)
+        Indices of the images, the most doubtful first.
+    quality : ndarray of shape (n,)
+        Probability of the given label minus that of the most probable other class, from
+        -1 (doubtful) to 1, in the order of the images.
+    is_issue : ndarray of shape (n,), bool
+        Whether the image confidently belongs to another class than its label says.
+    given, suggested : ndarray of shape (n,)
+        Given label, and most probable other class.
+    probabilities : ndarray of shape (n, n_classes)
+        Probabilities from networks that were not trained on the image.
+    classes : ndarray of shape (n_classes,)
+        Classes of the columns.
+    class_names : list of str
+        Human-readable names of the classes.
+    filenames : list of str or None
+        Names of the images.
+    """
+
+    # Rows of the table; `ranking` has them all.
+    _N_SHOWN = 20
+
+    def __init__(self, codes, probabilities, classes, class_names, filenames):
+        n = len(codes)
+        own = probabilities[np.arange(n), codes]
+        others = probabilities.copy()
+        others[np.arange(n), codes] = -np.inf
+        best = others.argmax(axis=1)
+        self.quality = own - others[np.arange(n), best]
+        self.ranking = np.argsort(self.quality, kind="stable")
+        self.is_issue = _off_diagonal(codes, probabilities)
+        self.given, self.suggested = classes[codes], classes[best]
+        self.probabilities, self.classes = probabilities, classes
+        self.class_names, self.filenames = class_names, filenames
+        self._codes, self._best = codes, best
+
+    def _records(self):
+        return [
+            {
+                "image": int(i),
+                "file": self.filenames[i] if self.filenames else None,
+                "given": self.class_names[self._codes[i]],
+                "suggested": self.class_names[self._best[i]],
+                "probability_given": float(self.probabilities[i, self._codes[i]]),
+                "probability_suggested": float(self.probabilities[i, self._best[i]]),
+                "quality": float(self.quality[i]),
+                "is_issue": bool(self.is_issue[i]),
+            }
+            for i in self.ranking
+        ]
+
+    def _tables(self):
+        records = self._records()
+        rows = [
+            (
+                one["file"] or f"image {one['image']}",
+                one["given"],
+                one["suggested"],
+                decimals(one["probability_given"]),
+                decimals(one["probability_suggested"]),
+                "yes" if one["is_issue"] else "",
+            )
+            for one in records[: self._N_SHOWN]
+        ]
+        header = ("", "given label", "suggested", "probability given", "suggested")
+        notes = [
+            f"{int(self.is_issue.sum())} of {len(self.quality)} images are confidently of "
+            "another class than their label says. A network is not an expert: have the "
+            "images looked at before you change a label."
+        ]
+        if len(records) > self._N_SHOWN:
+            notes.append(f"The {self._N_SHOWN} most doubtful of {len(records)} images.")
+        return [Table("Labels in doubt", (*header, "issue"), rows, notes)]
+
+
+def find_label_issues(
+    estimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv=5,
+    class_names=None,
+    filenames=None,
+) -> LabelIssues:
+    """Rank images by how doubtful their labels are.
+
+    The probabilities of each image come from a network that was trained without it and,
+    with `groups`, without the other images of its patient. Images whose label is much
+    less probable than another class come first. Confident learning [1]_ says which of
+    them are likely to be mislabelled: those whose probability of another class reaches
+    the mean probability that images of that class have of it.
+
+    Parameters
+    ----------
+    estimator : object
+        Classifier with ``predict_proba``. It is cloned, and the clones are fitted.
+    X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
+        Images.
+    y : array-like of shape (n,)
+        Their labels.
+    groups : array-like of shape (n,), default=None
+        Patient of each image.
+    cv : int, cross-validation splitter or None, default=5
+        Number of folds, in which the classes have about equal shares, or a scikit-learn
+        splitter that predicts each image once. None stands for 5 folds.
+    class_names : sequence of str, default=None
+        Human-readable names of the sorted classes.
+    filenames : sequence of n str, default=None
+        Name of each image, for tables.
+
+    Returns
+    -------
+    LabelIssues
+        The ranking, which prints the most doubtful images as a table.
+
+    Raises
+    ------
+    ValueError
+        If labels or groups are missing, their number differs from that of the images, or
+        a class has fewer images than there are folds.
+
+    See Also
+    --------
+    octsk.ImageGridDisplay : Show the images.
+
+    References
+    ----------
+    .. [1] C. G. Northcutt, L. Jiang, I. L. Chuang, Confident learning: estimating
+       uncertainty in dataset labels, Journal of Artificial Intelligence Research
+       70:1373-1411, 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[0] = 2  # in truth 0
+    >>> issues = find_label_issues(LogisticRegression(max_iter=500), X, y)
+    >>> print(issues.ranking[0], issues.suggested[0])
+    0 0
+    """
+    labels = check_column(y)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y must contain two classes or more, got {classes.tolist()}.")
+    names = check_names(class_names, classes)
+    if filenames is not None and len(filenames) != len(labels):
+        raise ValueError(
+            f"filenames must hold a name for each of the {len(labels)} images, got "
+            f"{len(filenames)}."
+        )
+    if groups is not None:
+        groups = check_groups(groups, len(labels))
+    cv = 5 if cv is None else cv
+    if isinstance(cv, Integral):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        cv = kind(cv, shuffle=True, random_state=0)
+    probabilities = cross_val_predict(
+        estimator, X, labels, groups=groups, cv=cv, method="predict_proba"
+    )
+    named = None if filenames is None else [str(name) for name in filenames]
+    return LabelIssues(codes, np.asarray(probabilities, float), classes, names, named)
+
+
+def _off_diagonal(codes, probabilities) -> np.ndarray:
+    """Return which samples the confident joint counts for another class."""
+    n_classes = probabilities.shape[1]
+    thresholds = [probabilities[codes == k, k].mean() for k in range(n_classes)]
+    # As in the paper, a sample that reaches the thresholds of several classes counts for
+    # the most probable of them, and one that reaches none is not counted.
+    reached = np.where(probabilities >= thresholds, probabilities, -np.inf)
+    counted = np.isfinite(reached).any(axis=1)
+    return counted & (reached.argmax(axis=1) != codes)

@@ -1,0 +1,298 @@
+"""Prediction sets, abstention and doubtful labels."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+
+import octsk
+from octsk.evaluation import ConformalClassifier, SelectiveClassifier
+from octsk.inspection import find_label_issues
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """A fitted classifier with images to calibrate it and to test it."""
+    X, y = make_classification(
+        3000, n_informative=5, n_classes=3, class_sep=1.0, flip_y=0.02, random_state=0
+    )
+    y = np.array(["CNV", "DME", "normal"])[y]
+    net = LogisticRegression(max_iter=1000).fit(X[:500], y[:500])
+    return net, (X[500:1500], y[500:1500]), (X[1500:], y[1500:])
+
+
+# --- Prediction sets --------------------------------------------------------------------
+
+
+def test_prediction_sets_are_those_of_mapie(classifier):
+    mapie = pytest.importorskip("mapie.classification")
+    net, (X, y), (X_test, _) = classifier
+    sets = ConformalClassifier(net, confidence_level=0.9).conformalize(X, y)
+    found = sets.predict_set(X_test)
+    for k, name in enumerate(net.classes_):
+        # MAPIE's sets are not by class, but those of the images of one class are.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of their being of one class
+            theirs = mapie.SplitConformalClassifier(
+                net, confidence_level=0.9, conformity_score="lac", prefit=True
+            ).conformalize(X[y == name], y[y == name])
+        expected = theirs.predict_set(X_test)[1][:, k, 0]
+        assert (found[:, k] == expected).mean() > 0.999
+        assert 0 < expected.mean() < 1
+
+
+def test_prediction_sets_cover_each_class(classifier):
+    net, _, (X, y) = classifier
+    rng = np.random.default_rng(0)
+    coverages = []
+    for _ in range(60):
+        order = rng.permutation(len(y))
+        some, others = order[:300], order[300:]
+        sets = ConformalClassifier(net, confidence_level=0.9).conformalize(X[some], y[some])
+        report = sets.evaluate(X[others][:300], y[others][:300])
+        coverages.append([row["coverage"] for row in report.rows])
+    # On average over calibration sets, and at most 1 / (n + 1) above.
+    assert np.mean(coverages, axis=0) == pytest.approx([0.905] * 4, abs=0.02)
+
+
+def test_report_of_prediction_sets(classifier):
+    net, calibration, (X, y) = classifier
+    sets = ConformalClassifier(net).conformalize(*calibration)
+    report = sets.evaluate(X, y, groups=np.arange(len(y)) // 3, random_state=0)
+    member = sets.predict_set(X)
+    of_class = y == "DME"
+    row = report.rows[2]
+    assert (row["images"], row["n"]) == ("DME", of_class.sum())
+    assert row["coverage"] == member[of_class, 1].mean()
+    assert row["low"] < row["coverage"] < row["high"]
+    assert row["mean_size"] == member[of_class].sum(axis=1).mean()
+    assert row["empty"] == np.mean(~member[of_class].any(axis=1))
+    assert report.by_patient
+    assert "as independent" not in str(report)
+    assert "as independent" in str(sets.evaluate(X, y))
+
+
+def test_class_with_too_few_images_is_in_every_set(classifier):
+    net, (X, y), (X_test, _) = classifier
+    few = np.r_[np.flatnonzero(y == "DME")[:18], np.flatnonzero(y != "DME")]
+    with pytest.warns(UserWarning, match="needs 19 calibration images.* DME, which"):
+        sets = ConformalClassifier(net).conformalize(X[few], y[few])
+    assert sets.predict_set(X_test)[:, 1].all()
+    enough = np.r_[np.flatnonzero(y == "DME")[:19], np.flatnonzero(y != "DME")]
+    sets = ConformalClassifier(net).conformalize(X[enough], y[enough])
+    assert sets.thresholds_[1] == net.predict_proba(X[enough[:19]])[:, 1].min()
+
+
+def test_only_classes_with_too_few_images_are_named():
+    X, y = np.zeros((18, 1)), np.repeat([0, 1], 9)
+    tree = DummyClassifier(strategy="constant", constant=0).fit(X, y)
+    # The probability of class 1 is 0 for all of its images, of which there are enough.
+    sets = ConformalClassifier(tree, confidence_level=0.9).conformalize(X, y)
+    assert sets.thresholds_.tolist() == [1, 0]
+    with pytest.warns(UserWarning, match="needs 9 calibration images.* fewer of 1, which"):
+        ConformalClassifier(tree, confidence_level=0.9).conformalize(X[:-1], y[:-1])
+
+
+# --- Abstention -------------------------------------------------------------------------
+
+
+def test_no_lower_threshold_would_be_good_enough(classifier):
+    net, (X, y), _ = classifier
+    selective = SelectiveClassifier(net, error=0.1).calibrate(X, y)
+    confidence = net.predict_proba(X).max(axis=1)
+    wrong = net.predict(X) != y
+    assert wrong.mean() > 0.2
+    assert wrong[selective.keeps(X)].mean() <= 0.1
+    lower = np.unique(confidence[confidence < selective.threshold_])
+    assert all(wrong[confidence >= one].mean() > 0.1 for one in lower)
+
+
+def test_images_of_equal_probability_are_kept_or_not_together():
+    X, y = np.zeros((4, 1)), np.array([1, 1, 1, 0])
+    net = DummyClassifier().fit(X, y)
+    with pytest.warns(UserWarning, match="No threshold keeps the error at 0.2"):
+        selective = SelectiveClassifier(net, error=0.2).calibrate(X, y)
+    assert not selective.keeps(X).any()
+    assert SelectiveClassifier(net, error=0.25).calibrate(X, y).keeps(X).all()
+    report = selective.evaluate(X, y)
+    assert report.rows[0]["abstained"] == 1
+    assert np.isnan(report.rows[0]["error"])
+
+
+def test_report_of_abstention(classifier):
+    net, calibration, (X, y) = classifier
+    selective = SelectiveClassifier(net, error=0.1).calibrate(*calibration)
+    report = selective.evaluate(X, y, groups=np.arange(len(y)) // 3, random_state=0)
+    kept = selective.keeps(X)
+    row = report.rows[0]
+    assert row["abstained"] == 1 - kept.mean()
+    assert row["error"] == np.mean(net.predict(X)[kept] != y[kept])
+    assert row["error_low"] < row["error"] < row["error_high"]
+    assert row["error_low"] < 0.1 < row["error_high"]
+    assert row["error_of_all"] == np.mean(net.predict(X) != y)
+    assert f"threshold {selective.threshold_:.3f}" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(ConformalClassifier, "confidence_level"), (SelectiveClassifier, "error")],
+)
+@pytest.mark.parametrize("value", [0, 1, 95, "0.9"])
+def test_share_outside_its_range(classifier, cls, name, value):
+    net, (X, y), _ = classifier
+    doubtful = cls(net, **{name: value})
+    calibrate = getattr(doubtful, "conformalize", None) or doubtful.calibrate
+    with pytest.raises(ValueError, match=f"{name} must be a number between 0 and 1"):
+        calibrate(X, y)
+
+
+def test_labels_that_the_classifier_does_not_know(classifier):
+    net, (X, _), _ = classifier
+    with pytest.raises(ValueError, match=r"y_true holds \['AMD'\], not among"):
+        SelectiveClassifier(net).calibrate(X[:2], ["AMD", "DME"])
+    with pytest.raises(ValueError, match="one label for each of the 2 images, got 1"):
+        ConformalClassifier(net).conformalize(X[:2], ["DME"])
+
+
+# --- Labels in doubt --------------------------------------------------------------------
+
+
+def _blobs(n_wrong):
+    X, y = make_classification(
+        600, n_informative=8, n_classes=3, class_sep=2.5, flip_y=0, random_state=3
+    )
+    wrong = np.random.default_rng(0).choice(len(y), n_wrong, replace=False)
+    given = y.copy()
+    given[wrong] = (y[wrong] + 1) % 3
+    return X, y, given, wrong
+
+
+def test_mislabelled_images_come_first():
+    X, y, given, wrong = _blobs(30)
+    issues = find_label_issues(LogisticRegression(max_iter=1000), X, given)
+    assert np.isin(wrong, issues.ranking[:60]).mean() > 0.8
+    assert issues.is_issue[wrong].mean() > 0.7 > 0.2 > issues.is_issue.mean()
+    found = wrong[issues.is_issue[wrong]]
+    assert (issues.suggested[found] == y[found]).mean() > 0.9
+
+
+def test_label_issues_are_those_of_cleanlab():
+    cleanlab = pytest.importorskip("cleanlab")
+    X, _, given, _ = _blobs(30)
+    issues = find_label_issues(LogisticRegression(max_iter=1000), X, given)
+    margin = cleanlab.rank.get_label_quality_scores(
+        given, issues.probabilities, method="normalized_margin"
+    )
+    # cleanlab's margin lies between 0 and 1.
+    np.testing.assert_allclose((issues.quality + 1) / 2, margin, atol=1e-12)
+    _, indices = cleanlab.count.compute_confident_joint(
+        given, issues.probabilities, calibrate=False, return_indices_of_off_diagonals=True
+    )
+    assert sorted(indices) == np.flatnonzero(issues.is_issue).tolist()
+
+
+@pytest.mark.parametrize("cv", [3, np.int64(3)])
+def test_no_patient_is_in_training_and_in_prediction(cv):
+    seen = []
+
+    class Recorder(LogisticRegression):
+        def fit(self, X, y):
+            seen.append(set(X[:, 0]))
+            return super().fit(X, y)
+
+    groups = np.repeat(np.arange(30), 4)
+    X = np.c_[groups, np.random.default_rng(0).normal(size=(120, 2))].astype(float)
+    y = np.tile([0, 1], 60)
+    find_label_issues(Recorder(max_iter=1000), X, y, groups=groups, cv=cv)
+    assert len(seen) == 3
+    # Each patient is left out of one of the three trainings, whole.
+    assert sorted(g for one in seen for g in set(range(30)) - one) == list(range(30))
+
+
+def test_table_of_label_issues_names_files():
+    X, _, given, _ = _blobs(30)
+    names = [f"scan{i}.png" for i in range(len(X))]
+    issues = find_label_issues(
+        LogisticRegression(max_iter=1000),
+        X,
+        given,
+        class_names=["CNV", "DME", "normal"],
+        filenames=names,
+    )
+    first = issues.ranking[0]
+    text = str(issues)
+    assert names[first] in text
+    assert f"{issues.is_issue.sum()} of 600 images" in text
+    record = issues._records()[0]
+    assert record["given"] == ["CNV", "DME", "normal"][given[first]]
+    assert len(issues._records()) == 600
+    assert issues.to_latex().count(r"\begin{table}") == 1
+
+
+def test_bad_arguments_of_find_label_issues():
+    X, y = np.zeros((6, 2)), np.arange(6) % 2
+    net = LogisticRegression()
+    with pytest.raises(ValueError, match="y must contain two classes or more"):
+        find_label_issues(net, X, np.zeros(6))
+    with pytest.raises(ValueError, match="a name for each of the 6 images, got 1"):
+        find_label_issues(net, X, y, filenames=["a"])
+    with pytest.raises(ValueError, match="groups must have shape"):
+        find_label_issues(net, X, y, groups=[1])
+
+
+@pytest.mark.slow
+def test_flipped_labels_of_real_scans_are_found(data_folder):
+    scans = octsk.load_medmnist(data_folder / "octdl_dev.npz").train
+    X, y, groups = scans.data, scans.target, scans.groups
+    wrong = np.random.default_rng(0).choice(len(y), len(y) // 20, replace=False)
+    given = y.copy()
+    given[wrong] = (y[wrong] + 1) % 4
+    net = octsk.ResidualOCTNet(epochs=20, random_state=0)
+    issues = find_label_issues(net, X, given, groups=groups, cv=3)
+    first = issues.ranking[: len(y) // 10]
+    assert np.isin(wrong, first).mean() >= 0.5
+
+
+# --- Images unlike those of the training set --------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gate():
+    train = octsk.make_oct_phantoms(200, random_state=0)
+    val = octsk.make_oct_phantoms(400, random_state=1)
+    net = octsk.SmallOCTNet(filters=(8,), epochs=4, random_state=0)
+    net.fit(train.data, train.target)
+    return octsk.NoveltyGate(net).fit(train.data, val.data)
+
+
+def test_gate_keeps_scans_and_refuses_other_images(gate):
+    scans = octsk.make_oct_phantoms(400, random_state=2).data
+    assert (gate.predict(scans) == 1).mean() == pytest.approx(0.95, abs=0.04)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (50, 28, 28)).astype(np.uint8)
+    for others in (255 - scans[:50], noise, np.full((3, 28, 28), 255, np.uint8)):
+        assert (gate.predict(others) == -1).mean() > 0.95
+
+
+def test_scores_of_the_gate_are_mahalanobis_distances(gate):
+    scans = octsk.make_oct_phantoms(5, random_state=2).data
+    features = gate.estimator.transform(scans) - gate.covariance_.location_
+    expected = np.einsum("ij,jk,ik->i", features, gate.covariance_.precision_, features)
+    np.testing.assert_allclose(gate.score_samples(scans) ** 2, expected, rtol=1e-6)
+    decisions = gate.decision_function(scans)
+    np.testing.assert_array_equal(decisions < 0, gate.predict(scans) == -1)
+
+
+def test_bad_arguments_of_the_gate(gate):
+    scans = octsk.make_oct_phantoms(19, random_state=2).data
+    with pytest.raises(ValueError, match="X_val must contain 20 images or more"):
+        octsk.NoveltyGate(gate.estimator).fit(scans, scans)
+    with pytest.raises(ValueError, match="X_val must contain 10 images or more"):
+        octsk.NoveltyGate(gate.estimator, kept=0.9).fit(scans, scans[:9])
+    with pytest.raises(ValueError, match="kept must be a number between 0 and 1, got 95"):
+        octsk.NoveltyGate(gate.estimator, kept=95).fit(scans, scans)
+    with pytest.raises(TypeError, match=r"with transform.*got LogisticRegression"):
+        octsk.NoveltyGate(LogisticRegression()).fit(scans, scans)
