@@ -161,14 +161,44 @@ def test_kinds_do_not_mix():
         0.790,
         0.804,
     ]
-    assert {row.size for row in published_results(kind="native")} == {64, 128, 224}
-    assert all(row.size == 28 for row in published_results() if row.kind != "native")
+    assert {row.size for row in published_results(kind="native")} == {224}
+    others = ("benchmark", "report", "notebook")
+    assert {row.size for row in published_results() if row.kind in others} == {28}
     assert published_results("pneumoniamnist", kind="report") == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "size", "best"),
+    [
+        ("octmnist", 28, ("VGG16", 0.775, 0.029, 0.958)),
+        ("octmnist", 64, ("DenseNet-121", 0.844, 0.019, 0.980)),
+        ("octmnist", 128, ("VGG16", 0.905, 0.009, 0.987)),
+        ("octmnist", 224, ("VGG16", 0.903, 0.026, 0.992)),
+        ("pneumoniamnist", 28, ("DINO, linear probe", 0.866, 0.005, 0.973)),
+        ("pneumoniamnist", 224, ("DINO, linear probe", 0.916, None, 0.989)),
+    ],
+)
+def test_medmnist_plus_at_each_size(dataset, size, best):
+    rows = published_results(dataset, kind="medmnist+", size=size)
+    first = max(rows, key=lambda row: row.acc)
+    assert (first.method, first.acc, first.acc_std, first.auc) == best
+    assert {row.size for row in rows} == {size}
+    assert "Scientific Reports 15:7669, 2025" in first.source
+
+
+def test_rows_chosen_on_the_test_split_say_so():
+    rows = [row for row in published_results(kind="native") if row.method == "MedViTV2"]
+    assert len(rows) == 2
+    for row in rows:
+        assert "best test result" in row.note
+        assert ".890" in row.note
+        assert "10.1016/j.asoc.2025.114045" in row.source
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"size": 32}, "size must be one of .28, 64, 128, 224"),
         ({"dataset": "octdl"}, "dataset must be one of .*octmnist"),
         ({"kind": "best"}, "kind must be one of"),
         ({"version": "v3"}, "version must be one of"),
@@ -431,8 +461,8 @@ def test_comparable_text_keeps_published_apart():
     assert text.index("Measured") < text.index(
         "Published: MedMNIST's benchmark of octmnist"
     )
-    assert "ResNet-18 (224) 0.752 0.960 0.763 0.958" in " ".join(text.split())
-    assert "the 28-pixel images were enlarged" in text
+    assert "ResNet-18 (224) 28 0.752 0.960 0.763 0.958" in " ".join(text.split())
+    assert "the 28-pixel images were enlarged" in " ".join(text.split())
     assert "Scientific Data 10(1):41, 2023" in text
     assert "2021 report" in text
     assert "MedMamba" not in text

@@ -24,6 +24,7 @@ import pytest
 import typer
 from PIL import Image
 from typer.testing import CliRunner
+from volume_files import write_dicom
 
 import octsk
 from octsk.cli import _app as cli
@@ -341,7 +342,7 @@ def test_octmnist_at_hand_is_found_and_published_results_stand_beside(folder, mo
     assert "octmnist, 28 px: 32 for training, 1,000 for testing" in result.stdout
     assert "Published: MedMNIST's benchmark of octmnist" in result.stdout
     assert re.search(
-        r"^  ResNet-18 \(28\) +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
+        r"^  ResNet-18 \(28\) +28 +0.758 +0.951 +0.743 +0.943$", result.stdout, re.M
     )
     assert "warning" not in result.stderr
 
@@ -751,6 +752,43 @@ def test_predict_files_in_their_order(model, scans):
     words = [scans / "c.tif", scans / "a.jpeg"]
     rows = predictions(octsk_command("predict", model, *words).stdout)
     assert [row["image"] for row in rows] == list(map(str, words))
+
+
+def test_predict_volumes(model, folder):
+    pixels = octsk.make_oct_phantoms(5, random_state=5).data
+    write_dicom(folder / "eye.dcm", pixels[:3])
+    Image.fromarray(pixels[3]).save(folder / "one.png")
+    pages = [Image.fromarray(page) for page in pixels[3:]]
+    pages[0].save(folder / "two.tif", save_all=True, append_images=pages[1:])
+    files = ["eye.dcm", "one.png", "two.tif"]
+    expected = octsk.load(model).predict_proba(pixels[[0, 1, 2, 3, 3, 4]])
+
+    rows = predictions(octsk_command("predict", model, *files).stdout)
+    assert [(row["image"], row["eye"], row["frame"]) for row in rows] == [
+        *(("eye.dcm", "L", str(i)) for i in range(3)),
+        ("one.png", "", ""),
+        *(("two.tif", "", str(i)) for i in range(2)),
+    ]
+    found = [[float(row[f"p_{name}"]) for name in OCT_CLASSES] for row in rows]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+    rows = predictions(octsk_command("predict", model, *files, "--level", "volume").stdout)
+    assert [(row["image"], row["scans"]) for row in rows] == list(
+        zip(files, "312", strict=True)
+    )
+    means = [expected[:3].mean(axis=0), expected[3], expected[4:].mean(axis=0)]
+    found = [[float(row[f"p_{name}"]) for name in OCT_CLASSES] for row in rows]
+    np.testing.assert_allclose(found, means, rtol=1e-5)
+    assert [row["class"] for row in rows] == [OCT_CLASSES[one.argmax()] for one in means]
+
+    # A folder, with a volume that cannot be read.
+    (folder / "some").mkdir()
+    for name in files:
+        (folder / name).rename(folder / "some" / name)
+    (folder / "some" / "broken.vol").write_bytes(b"HSF-OCT-103")
+    result = octsk_command("predict", model, folder / "some", code=1)
+    assert len(predictions(result.stdout)) == 6
+    assert "broken.vol cannot be read as a Heidelberg .vol file" in result.stderr
 
 
 def test_predict_to_a_file(model, scans, folder):

@@ -16,7 +16,8 @@ TITLES = {
     "benchmark": "MedMNIST's own benchmark",
     "report": "The 2021 report",
     "notebook": "Public notebooks",
-    "native": "Larger image sizes",
+    "medmnist+": "MedMNIST+, all image sizes",
+    "native": "Other results on larger images",
 }
 # Titles of the sections of measured results, by the names of their files.
 SECTIONS = {
@@ -154,13 +155,18 @@ def published_to_markdown(root: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _with_deviation(row: PublishedResult) -> str:
+    deviation = "" if row.acc_std is None else f" ± {decimals(row.acc_std)}"
+    return f"{decimals(row.acc)}{deviation}"
+
+
 def _published_table(rows: list[PublishedResult]) -> Table:
     first = rows[0]
     edition = f", version {first.version}" if first.version else ""
     sources = dict.fromkeys(row.source for row in rows)
     columns = {
         "pixels": [str(row.size) for row in rows],
-        "ACC": [decimals(row.acc) for row in rows],
+        "ACC": [_with_deviation(row) for row in rows],
         "AUC": [decimals(row.auc) for row in rows],
         "log-loss": [decimals(row.loss) for row in rows],
         "notes": [row.note or "-" for row in rows],

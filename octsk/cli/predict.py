@@ -2,8 +2,9 @@
 
 import csv
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,17 +29,27 @@ from octsk.utils.tables import spreadsheet_cell
 from octsk.utils.untrusted import printable
 
 
+class Level(StrEnum):
+    """What a row of the output describes."""
+
+    SCAN = "scan"
+    VOLUME = "volume"
+
+
 @app.command(
     epilog="\b\nExamples:\n"
     "  octsk predict small.octsk scans/ --output predictions.csv\n"
-    "  octsk predict small.octsk one.jpeg two.png",
+    "  octsk predict small.octsk one.jpeg two.png\n"
+    "  octsk predict small.octsk eye.dcm --level volume",
 )
 def predict(
     model: ModelArgument,
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", help="Image files of any size, one folder, or one npz file."
+            metavar="INPUT...",
+            help="Image files of any size, files of OCT devices, one folder, or one npz "
+            "file.",
         ),
     ],
     split: Annotated[
@@ -58,6 +69,14 @@ def predict(
             show_default="as stated by the files",
         ),
     ] = None,
+    level: Annotated[
+        Level,
+        typer.Option(
+            metavar="scan|volume",
+            help="One row for each B-scan, or for each volume, with the mean probability "
+            "of its B-scans.",
+        ),
+    ] = Level.SCAN,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -76,9 +95,11 @@ def predict(
     """Classify images with a saved net.
 
     The output is CSV with one row per image: its file or index, the label, the class and
-    the probability of every class. Image files are resized to the input size of the net
-    in the way that is closest to MedMNIST's. Files that cannot be read are named on
-    stderr and skipped, and the exit code is then 1.
+    the probability of every class. The B-scans of a volume, such as a DICOM file, have the
+    number of the volume in the file, the eye and the number of the B-scan, too. Image
+    files are resized to the input size of the net in the way that is closest to
+    MedMNIST's. Files that cannot be read are named on stderr and skipped, and the exit
+    code is then 1.
     """
     from octsk.utils.files import atomic_write, check_output
 
@@ -93,12 +114,12 @@ def predict(
     classes = classifier.class_names_ or labels
     predictions = [
         {
-            "image": str(name),
+            **place,
             "label": labels[row.argmax()],
             "class": classes[row.argmax()],
             "probabilities": row,
         }
-        for name, row in zip(names, classifier.predict_proba(images), strict=True)
+        for place, row in _places(names, classifier.predict_proba(images), level)
     ]
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +146,37 @@ def predict(
 def _write_predictions(file, classes, predictions):
     lines = csv.writer(file, lineterminator="\n")
     shown = printable if file.isatty() else spreadsheet_cell
-    header = ["image", "label", "class", *(f"p_{name}" for name in classes)]
+    header = [*list(predictions[0])[:-1], *(f"p_{name}" for name in classes)]
     lines.writerow(map(shown, header))
-    for image, label, name, row in map(dict.values, predictions):
-        lines.writerow([*map(shown, (image, label, name)), *(f"{p:.6g}" for p in row)])
+    for *words, row in map(dict.values, predictions):
+        words = ["" if word is None else word for word in words]
+        lines.writerow([*map(shown, words), *(f"{p:.6g}" for p in row)])
+
+
+def _places(names, probabilities, level):
+    """Yield the origin of each prediction, as columns of the output, and probabilities.
+
+    B-scans of volumes have other columns than images.
+    """
+    has_volumes = any(hasattr(name, "frame") for name in names)
+    rows: dict[Any, tuple[dict, list]] = {}
+    for name, row in zip(names, probabilities, strict=True):
+        is_frame = hasattr(name, "frame")
+        place: dict[str, Any] = {"image": str(name.file if is_frame else name)}
+        if has_volumes:
+            place |= {
+                "volume": name.volume if is_frame else None,
+                "eye": name.eye if is_frame else None,
+                "frame": name.frame if is_frame else None,
+            }
+        if level is Level.VOLUME:
+            place.pop("frame", None)
+        # Images that are no B-scans of a volume stand alone, even if one is given twice.
+        key = tuple(place.values()) if is_frame and level is Level.VOLUME else len(rows)
+        rows.setdefault(key, (place, []))[1].append(row)
+    for place, found in rows.values():
+        scans = {"scans": len(found)} if level is Level.VOLUME else {}
+        yield {**place, **scans}, sum(found) / len(found)
 
 
 def _input_files(inputs):
@@ -144,9 +192,14 @@ def _load_inputs(inputs, split, image_shape, bit_depth, fit):
     if len(inputs) == 1 and inputs[0].suffix == ".npz":
         images = load_npz_images(inputs[0], split=split)
         return range(len(images)), images, []
-    paths = inputs[0] if len(inputs) == 1 else inputs
+    sources, unreadable = _list_sources(inputs, bit_depth)
     size, _, channels = image_shape
-    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth, fit)
+    if not sources:
+        raise _image_files.combined_error(unreadable, len(unreadable))
+    images, files, errors = _image_files.read_images(
+        sources, size, channels, bit_depth, fit
+    )
+    errors = unreadable + errors
     if not files:
         raise _image_files.combined_error(errors, len(errors))
     return (
@@ -157,3 +210,38 @@ def _load_inputs(inputs, split, image_shape, bit_depth, fit):
             for file, error in errors
         ],
     )
+
+
+def _list_sources(inputs, bit_depth):
+    """Return the images and the B-scans of volumes, and the errors of other volumes."""
+    from octsk.datasets._volume_frames import frame_finder
+
+    sources, errors = [], []
+    find_frames = frame_finder(bit_depth)
+    for path in _list_files(inputs):
+        try:
+            sources += find_frames(path)
+        except (OSError, ValueError) as error:
+            errors.append((path, error))
+    return sources, errors
+
+
+def _list_files(inputs):
+    """Return the files to classify; those of a folder are chosen by their suffix."""
+    from octsk.datasets import list_image_files
+    from octsk.utils.file_kinds import VOLUME_SUFFIXES
+
+    folder = inputs[0]
+    if len(inputs) > 1 or not folder.is_dir():
+        return inputs
+    volumes = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VOLUME_SUFFIXES and not path.name.startswith(".")
+    ]
+    try:
+        return sorted([*volumes, *list_image_files(folder)])
+    except ValueError:
+        if volumes:
+            return sorted(volumes)
+        raise

@@ -21,6 +21,7 @@ from octsk.datasets._layout import (
 )
 from octsk.datasets._mirrors import _how_to_get, _md5, download_set
 from octsk.datasets._registry import REGISTRY, SIZES, file_name, set_of_file
+from octsk.datasets._source_map import add_sources
 from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.utils.untrusted import printable
 
@@ -153,6 +154,7 @@ def fetch_medmnist(
     mirror: str | Iterable[str] | None = None,
     n_retries: int = 3,
     delay: float = 1.0,
+    source_map: str | os.PathLike | None = None,
 ):
     """Load a MedMNIST data set, and download its file if it is missing.
 
@@ -198,6 +200,11 @@ def fetch_medmnist(
         that says the file is not there is not asked again.
     delay : float, default=1.0
         Seconds between two such rounds.
+    source_map : path, default=None
+        CSV file that names the source file of each image: a table of MedMNIST's
+        maintainers [3]_ with the columns ``split``, ``index`` and ``image_id``, or one
+        with other usual names for them. The result then has `filenames` and, if these are
+        of the form CLASS-patient-number, as those of OCTMNIST, the patients as `groups`.
 
     Returns
     -------
@@ -233,6 +240,7 @@ def fetch_medmnist(
        Benchmark for Medical Image Analysis, ISBI 2021, pp. 191-195.
     .. [2] Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023. Files:
        https://doi.org/10.5281/zenodo.10519652
+    .. [3] https://github.com/MedMNIST/MedMNIST/issues/49 links to these tables.
 
     Examples
     --------
@@ -269,6 +277,8 @@ def fetch_medmnist(
                 "downloaded, remove yours",
                 stacklevel=2,
             )
+    if source_map is not None:
+        add_sources(dataset, source_map)
     warn_of_shared_groups(dataset)
     return (dataset.data, dataset.target) if return_X_y else dataset
 
@@ -284,6 +294,7 @@ def fetch_octmnist(
     mirror: str | Iterable[str] | None = None,
     n_retries: int = 3,
     delay: float = 1.0,
+    source_map: str | os.PathLike | None = None,
 ):
     """Load OCTMNIST, and download its file if it is missing.
 
@@ -296,7 +307,8 @@ def fetch_octmnist(
     size : {28, 64, 128, 224}, default=28
         Height and width of the images, in pixels. The file of 28 pixels has 55 MB,
         that of 224 has 4 GB.
-    split, return_X_y, mmap, data_home, download_if_missing, mirror, n_retries, delay
+    split, return_X_y, mmap, data_home, download_if_missing, mirror, n_retries, delay, \
+            source_map
         As in :func:`~octsk.fetch_medmnist`.
 
     Returns
@@ -339,6 +351,7 @@ def fetch_octmnist(
         mirror=mirror,
         n_retries=n_retries,
         delay=delay,
+        source_map=source_map,
     )
 
 

@@ -21,9 +21,12 @@ def published_tables(data, not_comparable) -> list[Table]:
         if row.note == "printed run"
     ]
     if printed:
-        rows = [(row.method, decimals(row.acc), decimals(row.loss)) for row in printed]
+        rows = [
+            (row.method, str(row.size), decimals(row.acc), decimals(row.loss))
+            for row in printed
+        ]
         notes = [f"{printed[0].source}. One run each."]
-        header = ("net", TITLES["acc"], TITLES["log_loss"])
+        header = ("net", "pixels", TITLES["acc"], TITLES["log_loss"])
         tables.append(
             Table("Published: the 2021 report's printed runs", header, rows, notes)
         )
@@ -33,15 +36,16 @@ def published_tables(data, not_comparable) -> list[Table]:
 def _benchmark_table(name) -> Table:
     v1, v2 = (published_results(name, kind="benchmark", version=v) for v in ("v1", "v2"))
     rows = [
-        (one.method, *map(decimals, (one.acc, one.auc, two.acc, two.auc)))
+        (one.method, str(one.size), *map(decimals, (one.acc, one.auc, two.acc, two.auc)))
         for one, two in zip(v1, v2, strict=True)
     ]
     notes = [
-        "(28), (224): side of the net's input; for 224 the 28-pixel images were enlarged.",
+        "pixels: size of the images. (28), (224): size of the net's input; for 224 the "
+        "28-pixel images were enlarged.",
         f"v1: {v1[0].source}.",
         f"v2: {v2[0].source}.",
     ]
-    header = ("method", "v1 ACC", "v1 AUC", "v2 ACC", "v2 AUC")
+    header = ("method", "pixels", "v1 ACC", "v1 AUC", "v2 ACC", "v2 AUC")
     return Table(f"Published: MedMNIST's benchmark of {name}", header, rows, notes)
 
 

@@ -1,0 +1,77 @@
+"""B-scans of volumes in the place of images in memory."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from octsk.datasets._volumes import is_volume, read_volumes
+
+
+class VolumeFrame:
+    """A B-scan of a volume in a file, which is read when its pixels are needed.
+
+    Attributes
+    ----------
+    file : Path
+        The file.
+    volume : int or None
+        Number of the volume, counted from 0, if the file contains several.
+    frame : int
+        Number of the B-scan in the volume, counted from 0.
+    eye : {"R", "L"} or None
+        The eye.
+    shape : tuple of (int, int)
+        Height and width.
+    """
+
+    def __init__(self, file, volume, frame, eye, shape, get_volumes):
+        self.file = file
+        self.volume = volume
+        self.frame = frame
+        self.eye = eye
+        self.shape = shape
+        self._get_volumes = get_volumes
+
+    def __str__(self):
+        volume = "" if self.volume is None else f"{self.volume}."
+        return f"{self.file}#{volume}{self.frame}"
+
+    def __array__(self, dtype=None, copy=None):
+        pixels = self._get_volumes(self.file)[self.volume or 0].data[self.frame]
+        return np.array(pixels, dtype)
+
+
+def frame_finder(bit_depth: int | None = None) -> Callable[[Path], list]:
+    """Return a function from the path of a volume to its B-scans.
+
+    It returns a list of the path alone if it is no volume. The file that was read last is
+    kept in memory as long as one of its B-scans. If there are several, each is read once
+    to count its B-scans, and once more to decode them.
+
+    Parameters
+    ----------
+    bit_depth : int or None
+        As in :func:`~octsk.load_volume`.
+    """
+    get_volumes = lru_cache(maxsize=1)(lambda path: read_volumes(path, bit_depth))
+
+    def find(path: Path) -> list:
+        if not is_volume(path):
+            return [path]
+        volumes = get_volumes(path)
+        return [
+            VolumeFrame(
+                path,
+                i if len(volumes) > 1 else None,
+                j,
+                volume.laterality,
+                volume.data.shape[1:],
+                get_volumes,
+            )
+            for i, volume in enumerate(volumes)
+            for j in range(len(volume.data))
+        ]
+
+    return find
