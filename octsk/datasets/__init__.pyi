@@ -1,7 +1,7 @@
 from ._check_splits import check_splits as check_splits
 from ._check_splits import warn_of_findings as warn_of_findings
-from ._csv_table import read_csv as read_csv
 from ._columns import read_column as read_column
+from ._csv_table import read_csv as read_csv
 from ._download import DownloadError as DownloadError
 from ._image_cache import cache_size as cache_size
 from ._image_cache import clear_image_cache as clear_image_cache
