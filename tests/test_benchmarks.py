@@ -30,6 +30,7 @@ from benchmarks import (
     report_rows,
     search,
     speed,
+    transfer,
 )
 from octsk.classifiers import NETS
 from octsk.corruptions import balanced_error
@@ -47,6 +48,7 @@ SCRIPTS = [
     report_rows,
     search,
     speed,
+    transfer,
 ]
 
 
@@ -323,6 +325,39 @@ def test_search_keeps_patients_together():
     data = {"images": np.zeros((60, 4, 4)), "labels": labels, "groups": np.arange(60) // 5}
     for train, test in search._folds(data, 3, seed=0):
         assert not set(data["groups"][train]) & set(data["groups"][test])
+
+
+# --- transfer ----------------------------------------------------------------------------
+
+
+def test_transfer_compares_starts_and_goes_on_where_it_was(monkeypatch, tmp_path, capsys):
+    tiny = partial(octsk.ResidualOCTNet, filters=(4,))
+    monkeypatch.setattr(octsk, "ResidualOCTNet", tiny)
+    arrays = {}
+    for seed, split in enumerate(("train", "val", "test")):
+        scans = octsk.make_oct_phantoms(40, random_state=seed)
+        arrays |= {f"{split}_images": scans.data, f"{split}_labels": scans.target[:, None]}
+    path, output = tmp_path / "own.npz", tmp_path / "transfer.json"
+    np.savez(path, **arrays)
+    argv = ["--data", str(path), "--sources", str(path), "--phantoms", "20"]
+    argv += ["--sizes", "16", "40", "--epochs", "1", "--output", str(output)]
+    first = transfer.main([*argv, "--seeds", "0"])
+    starts = [(f["source"], f["freeze"], f["n"]) for f in first["figures"]]
+    assert starts == [
+        (source, freeze, n)
+        for n in (16, 40)
+        for source in ("random weights", "phantoms", "own")
+        for freeze in ((None,) if source == "random weights" else (None, "features"))
+    ]
+    for figures in first["figures"]:
+        assert bool(figures["n_weights_transferred"]) == (figures["source"] != starts[0][0])
+    result = transfer.main([*argv, "--seeds", "0", "1"])
+    assert result["figures"][:10] == first["figures"]
+    assert len(result["figures"]) == 20
+    assert_tables_can_be_made_of_the_file(transfer, result, output)
+    assert "phantoms, frozen" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="belongs to a run with other settings"):
+        transfer.main([*argv, "--epochs", "2"])
 
 
 # --- recipe ------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 import octsk
 import octsk.cli
-from docs._parts import charts, comparison, data_way, links, modules, results
+from docs._parts import charts, comparison, data_way, headlines, links, modules, results
 from docs._parts.blocks import blocks_of, draw, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ PAGES = [
     *GUIDE,
 ]
 SLOW = {
+    "README.md",
     "benchmark.md",
     "class_shares.md",
     "estimators.md",
@@ -37,6 +39,7 @@ SLOW = {
     "saving.md",
     "scaling.md",
     "search.md",
+    "transfer.md",
     "tutorial.md",
 }
 
@@ -54,6 +57,16 @@ def small_octmnist(tmp_path_factory):
     return folder
 
 
+def write_folder_of_scans(folder):
+    """Write the folder that README describes: two scans of each of 48 patients."""
+    scans = octsk.make_oct_phantoms(96, random_state=0)
+    for n, k in enumerate(np.argsort(scans.target, kind="stable")):
+        name = ("CNV", "DME", "drusen", "normal")[scans.target[k]]
+        path = folder / name / f"p{n // 2:03d}_{('left', 'right')[n % 2]}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scans.data[k]).save(path)
+
+
 @pytest.mark.filterwarnings("ignore:.*used as it is, but it is not the published")
 @pytest.mark.parametrize(
     "page",
@@ -68,6 +81,9 @@ def small_octmnist(tmp_path_factory):
 def test_python_of_page_runs(page, small_octmnist, tmp_path, monkeypatch):
     monkeypatch.setenv("OCTSK_DATA", str(small_octmnist))
     monkeypatch.chdir(tmp_path)
+    write_folder_of_scans(tmp_path / "scans")
+    # On so few images, it would be hundreds of epochs.
+    monkeypatch.setattr("octsk.training.auto_epochs", lambda n: 2)
     run(page)
 
 
@@ -299,6 +315,13 @@ def test_links_of_the_readme_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert links
     assert not [link for link in links if not (REPOSITORY / link).exists()]
+
+
+def test_readme_shows_the_headline_results_of_the_result_files():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for figure, sentence, _ in headlines.headlines(REPOSITORY):
+        assert f"| {figure} | {sentence} |" in text
+    assert text.count("\n") < 120
 
 
 def test_version_is_the_same_everywhere():

@@ -102,6 +102,8 @@ COMMON = dict(
     test_time_augmentation=False,
     precision="float32",
     checkpoint_dir=None,
+    init_from=None,
+    freeze=None,
 )
 MEDIUM = dict(filters=(128, 512, 1024), dense_units=(256, 128), epochs=5)
 DEFAULTS = {

@@ -277,7 +277,11 @@ def _describe_estimator(estimator) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             try:
-                return {
+                source = params.get("init_from")
+                started = (
+                    {} if source is None else {"init_from": base.describe_source(source)}
+                )
+                return started | {
                     "net": type(estimator).__name__,
                     "params": encode_params(
                         {k: v for k, v in params.items() if k not in IDLE_IN_BENCHMARKS}
@@ -290,6 +294,8 @@ def _describe_estimator(estimator) -> dict[str, Any]:
         "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         "params": {
             name: jsonable(value)
+            if base is None or name.split("__")[-1] != "init_from"
+            else base.describe_source(value)
             for name, value in estimator.get_params().items()
             if name.split("__")[-1] not in IDLE_IN_BENCHMARKS
         },
@@ -313,8 +319,11 @@ def set_checkpoint_dir(estimator, folder: Path) -> list:
 
     chosen = [
         net
-        for net in (estimator, *estimator.get_params().values())
-        if getattr(net, "checkpoint_dir", "") is None and only_onlookers(net.callbacks)
+        for name, net in {"": estimator, **estimator.get_params()}.items()
+        # The network in init_from is not trained.
+        if name.split("__")[-1] != "init_from"
+        and getattr(net, "checkpoint_dir", "") is None
+        and only_onlookers(net.callbacks)
     ]
     for net in chosen:
         net.set_params(checkpoint_dir=folder)

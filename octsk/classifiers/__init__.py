@@ -9,6 +9,7 @@ from octsk.classifiers._nets import (
     SmallOCTNet,
     load,
 )
+from octsk.classifiers._transfer import describe_source
 from octsk.classifiers._validation import check_known_labels
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "ResidualOCTNet",
     "SmallOCTNet",
     "check_known_labels",
+    "describe_source",
     "load",
 ]

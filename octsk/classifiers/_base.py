@@ -15,24 +15,24 @@ from sklearn.utils.validation import check_is_fitted
 from octsk.augmentation import OCTAugmenter
 from octsk.classifiers import _validation as validation
 from octsk.classifiers._keras_names import refuse_arguments, refuse_hooks
-from octsk.classifiers._parameters import document, with_defaults
+from octsk.classifiers._parameters import ParametersMixin, document, with_defaults
 from octsk.classifiers._scikeras import AdaptedKerasClassifier
+from octsk.classifiers._transfer import TransferMixin, start_from
 from octsk.persistence import PersistenceMixin
 from octsk.training import (
     Forward,
     TrainingData,
-    architecture_arguments,
     compile_network,
     logits,
+    network_arguments,
     network_kind,
     resolve_params,
     train,
 )
-from octsk.utils.columns import check_known
 from octsk.utils.validation import validate_images
 
 
-class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
+class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasClassifier):
     """Base class of the estimators, without an architecture.
 
     A subclass passes two arguments in its class statement: `architecture`, a function that
@@ -72,6 +72,9 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
         "precision": [StrOptions({"float32", "bfloat16"})],
         "checkpoint_dir": [None, str, os.PathLike],
         "warm_start": ["boolean"],
+        # check_init_from and check_freeze have more to say.
+        "init_from": "no_validation",
+        "freeze": "no_validation",
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -103,6 +106,8 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
         precision="float32",
         checkpoint_dir=None,
         warm_start=False,
+        init_from=None,
+        freeze=None,
         random_state=None,
         verbose=0,
     ):
@@ -130,6 +135,8 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
         self.precision = precision
         self.checkpoint_dir = checkpoint_dir
         self.warm_start = warm_start
+        self.init_from = init_from
+        self.freeze = freeze
         self.random_state = random_state
         self.verbose = verbose
 
@@ -308,11 +315,6 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
         # X is checked first, since its error explains how to convert data sets of other
         # libraries that contain both images and labels.
         X = self._check_images(X, reset=reset)
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the "
-                "target y is None."
-            )
         return X, validation.check_labels(X, y)
 
     def _check_images(self, X, *, reset):
@@ -320,19 +322,20 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
 
     def _set_up(self, y):
         """Build the untrained network for images of `image_shape_` and the labels y."""
-        check_known(y, "classes", "Each class needs a label.")
+        source = validation.check_init_from(self)
+        validation.check_freeze(self.freeze)
         self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.target_encoder_ = self.target_encoder.fit(y)
+        self.target_encoder_ = validation.check_classes(self.target_encoder, y)
         self.classes_ = self.target_encoder_.classes_
-        validation.check_classes(self.classes_)
         self.class_names_ = None
         self.class_prior_ = None
         self.interrupted_ = False
         self.__dict__.pop("n_iter_", None)
         self.model_ = compile_network(self)
+        start_from(self, source)
         self._forward = Forward(self.model_)
         self._model_kind = network_kind(self)
-        self._made_with = architecture_arguments(self)
+        self._made_with = network_arguments(self)
         self.history_: dict[str, list[float]] = {"loss": []}
 
     def _train(self, X, y, sample_weight, X_val, y_val, groups, *, goes_on, is_fit):
@@ -481,6 +484,7 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
     def __sklearn_is_fitted__(self):
@@ -489,8 +493,7 @@ class BaseOCTNet(PersistenceMixin, AdaptedKerasClassifier):
 
     def __getstate__(self):
         state = super().__getstate__()
-        # A compiled function cannot be pickled. The next prediction makes a new one.
-        state.pop("_forward", None)
-        # It contains the architecture, which may be a function that cannot be pickled.
-        state.pop("_model_kind", None)
+        # Compiled functions cannot be pickled, nor can some architectures.
+        for name in ("_forward", "_model_kind"):
+            state.pop(name, None)
         return state

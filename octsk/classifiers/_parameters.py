@@ -1,9 +1,16 @@
-"""Documentation and defaults of the parameters that all estimators share."""
+"""Parameters that all estimators share: documentation, defaults, getting and setting."""
 
+import copy
 import functools
 import inspect
+from typing import Any
 
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from octsk.augmentation import OCTAugmenter
 from octsk.classifiers._keras_names import instead_of
+from octsk.training import fresh
 
 # The docstring sections of all estimators; the defaults of each are filled in.
 _SECTIONS = """filters : sequence of int, default={filters}
@@ -99,6 +106,18 @@ _SECTIONS = """filters : sequence of int, default={filters}
         fit. Changes of the parameters that define the optimizer (`optimizer`,
         `learning_rate`, `weight_decay`, `ema_momentum`) only take effect in a fit without
         warm start.
+    init_from : str, path-like or fitted network, default=None
+        A file written by `save`, or a fitted network, whose weights replace the initial
+        weights of all layers that have the same name and shapes in both networks. The
+        classes, the image size and the number of channels may differ. A fit with
+        `warm_start` and later calls of `partial_fit` do not read it again. `clone` does
+        not copy a fitted network; in the values of a search, pass a path or
+        ``sklearn.frozen.FrozenEstimator(network)``.
+    freeze : None, "features" or list of str, default=None
+        Layers whose weights training does not change. "features" means all layers but
+        the last one, the head. The number at the end of a name counts the layers of one
+        type from the input on: "conv2d", "conv2d_1", "conv2d_2" and so on. Frozen batch
+        normalization uses its stored mean and variance.
     random_state : int, RandomState instance or None, default=None
         Seed for the initial weights, the order of the images, the augmentation, the
         dropout and the validation split. With an int, repeated fits on the same machine
@@ -125,6 +144,8 @@ _SECTIONS = """filters : sequence of int, default={filters}
     class_names_ : list of str or None
         Human-readable class names in the order of `classes_`, if the estimator was loaded
         from a file that contains them.
+    n_weights_transferred_ : int
+        Number of weights that were copied from `init_from`, 0 without it.
     image_shape_ : tuple of (h, w, c)
         Shape of an image.
     n_features_in_ : int
@@ -168,3 +189,93 @@ def with_defaults(init, defaults):
 
     constructor.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return constructor
+
+
+class ParametersMixin(BaseEstimator):
+    """Mixin for getting, setting and cloning parameters."""
+
+    def get_params(self: Any, deep=True):
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of the augmenter as ``augmentation__...``.
+            The parameters of a network in `init_from` are never included, since only its
+            weights are used.
+
+        Returns
+        -------
+        dict
+            Parameter names and values.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet
+        >>> SmallOCTNet().get_params()["epochs"]
+        6
+        """
+        params = super().get_params(deep=False)
+        for name, value in list(params.items()) if deep else ():
+            if name != "init_from" and isinstance(value, BaseEstimator):
+                params |= {f"{name}__{k}": v for k, v in value.get_params().items()}
+        return params
+
+    def set_params(self: Any, **params):
+        """Set parameters, including ``augmentation__...`` parameters of the augmenter.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names and values. If ``augmentation=True`` and a parameter of the
+            augmenter is set, `augmentation` becomes an :class:`~octsk.OCTAugmenter`.
+
+        Returns
+        -------
+        estimator instance
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+
+        Examples
+        --------
+        >>> from octsk import SmallOCTNet
+        >>> SmallOCTNet().set_params(epochs=2, augmentation__rotation_range=5)
+        SmallOCTNet(augmentation=OCTAugmenter(rotation_range=5), epochs=2)
+        """
+        nested = any(name.startswith("augmentation__") for name in params)
+        given = params.get("augmentation", self.augmentation)
+        if nested and isinstance(given, bool | np.bool) and given:
+            params["augmentation"] = OCTAugmenter.from_preset(self._preset)
+        known = self.get_params(deep=False)
+        values = {**known, **params}
+        for name in params:
+            owner, _, inner = name.partition("__")
+            if not inner or owner not in values:
+                continue
+            # The set_params of Keras's callbacks has another purpose.
+            if owner == "init_from" or not hasattr(values[owner], "get_params"):
+                raise ValueError(
+                    f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
+                    f"no parameters of its own. {instead_of(name, known)}".rstrip()
+                )
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            for name in params:
+                if name.partition("__")[0] not in known and instead_of(name, known):
+                    raise ValueError(f"{error} {instead_of(name, known)}") from None
+            raise
+
+    def __sklearn_clone__(self: Any):
+        # scikit-learn would deep-copy the callbacks with everything that they hold, and
+        # replace a fitted network in init_from by an unfitted one.
+        bare = copy.copy(self)
+        bare.callbacks = bare.init_from = None
+        cloned = super(ParametersMixin, bare).__sklearn_clone__()
+        cloned.callbacks = fresh(self.callbacks)
+        cloned.init_from = self.init_from
+        return cloned

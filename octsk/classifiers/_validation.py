@@ -3,19 +3,29 @@
 Images are validated by :mod:`octsk.utils.validation`.
 """
 
+import os
+
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from octsk.augmentation import OCTAugmenter
-from octsk.training import architecture_arguments, make_loss
+from octsk.classifiers._scikeras import AdaptedKerasClassifier
+from octsk.persistence import load_network
+from octsk.training import make_loss, network_arguments
 from octsk.utils.columns import check_column, check_known
 from octsk.utils.validation import check_lengths, validate_images
 
 
 def check_labels(X, y, X_name="X", name="y"):
     """Check that there is one class label per image, and return the labels as an array."""
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None."
+        )
     y = check_column(y, name)
     check_lengths(X, y, X_name, name)
     check_array(y, ensure_2d=False, dtype=None, input_name=name)
@@ -23,12 +33,15 @@ def check_labels(X, y, X_name="X", name="y"):
     return y
 
 
-def check_classes(classes):
-    """Check that there are two classes or more."""
+def check_classes(encoder, y):
+    """Return the encoder fitted to the labels y, which must be of two classes or more."""
+    check_known(y, "classes", "Each class needs a label.")
+    classes = encoder.fit(y).classes_
     if len(classes) < 2:
         raise ValueError(
             f"y holds one class, {classes.tolist()}; a classifier needs at least 2 classes."
         )
+    return encoder
 
 
 def check_known_labels(y, classes, name):
@@ -71,7 +84,7 @@ def check_validation_set(net, X_val, y_val):
 
 def check_goes_on(net):
     """Check that the network of `net` can be trained further with its parameters."""
-    made_with, now = net._made_with, architecture_arguments(net)
+    made_with, now = net._made_with, network_arguments(net)
     if made_with != now:
         raise ValueError(
             f"the network was made with {made_with} and cannot go on with {now}; fit "
@@ -82,6 +95,54 @@ def check_goes_on(net):
         raise ValueError(
             f"label_smoothing={net.label_smoothing} and mixup={net.mixup} need another "
             "loss than the network was made with; fit without warm_start."
+        )
+
+
+def check_init_from(net):
+    """Return the name and the Keras model of the parameter `init_from`, or None."""
+    source = net.init_from
+    if source is None:
+        return None
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
+    if isinstance(source, str | os.PathLike):
+        try:
+            name, model = load_network(source)
+        except (OSError, ValueError) as error:
+            kind = type(error) if isinstance(error, OSError) else ValueError
+            raise kind(f"init_from: {error}") from error
+        return f"the {name} in {os.fspath(source)!r}", model
+    if not isinstance(source, AdaptedKerasClassifier):
+        raise ValueError(
+            "init_from must be None, the path of a saved network (.octsk) or a fitted "
+            f"network of octsk; got {source!r:.80}."
+        )
+    if source is net:
+        raise ValueError(
+            "init_from is the network itself, whose weights a fit replaces. Pass a copy "
+            "made by copy.deepcopy, or set warm_start=True to train it further."
+        )
+    if not source.__sklearn_is_fitted__():
+        raise NotFittedError(
+            f"init_from: this {type(source).__name__} instance is not fitted yet. Call fit "
+            "before you pass it. In the values of a search, which scikit-learn clones, use "
+            "sklearn.frozen.FrozenEstimator(network) or the path of a saved network."
+        )
+    return f"the given {type(source).__name__}", source.model_
+
+
+def check_freeze(freeze):
+    """Check that the parameter `freeze` is None, "features" or a list of texts."""
+    if freeze is None or (isinstance(freeze, str) and freeze == "features"):
+        return
+    if (
+        not isinstance(freeze, list | tuple | np.ndarray)
+        or not len(freeze)
+        or not all(isinstance(name, str) for name in freeze)
+    ):
+        raise ValueError(
+            "freeze must be None, 'features' (all layers but the last one) or a list of "
+            f"names of layers; got {freeze!r}."
         )
 
 

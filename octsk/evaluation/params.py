@@ -23,7 +23,8 @@ def resolved_params(estimator) -> dict[str, Any]:
     return {
         prefix + name: jsonable(value)
         for prefix, part in parts.items()
-        if hasattr(part, "_resolved_params")
+        # The network in init_from is not trained.
+        if hasattr(part, "_resolved_params") and not prefix.endswith("init_from__")
         for name, value in part._resolved_params().items()
     }
 

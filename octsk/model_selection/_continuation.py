@@ -46,6 +46,10 @@ def study_settings(search, space, folds):
             # The parameters of a nested estimator are listed by themselves.
             is_part = hasattr(value, "get_params")
             words = type(value).__name__ if is_part else describe(value)
+            if value is not None and name.rpartition("__")[2] == "init_from":
+                from octsk.classifiers import describe_source
+
+                words = describe_source(value)
             settings[f"estimator__{name}"] = words
     return settings
 

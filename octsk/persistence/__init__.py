@@ -1,6 +1,6 @@
 """Saved networks: the files of octsk, Keras 2 ``.h5`` files, and exports."""
 
-from octsk.persistence._files import decode_params, encode_params, load
+from octsk.persistence._files import decode_params, encode_params, load, load_network
 from octsk.persistence._mixin import PersistenceMixin
 
-__all__ = ["PersistenceMixin", "decode_params", "encode_params", "load"]
+__all__ = ["PersistenceMixin", "decode_params", "encode_params", "load", "load_network"]

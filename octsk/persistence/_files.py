@@ -17,7 +17,7 @@ import numpy as np
 from octsk._version import __version__
 from octsk.augmentation import OCTAugmenter
 from octsk.persistence._h5_check import read_h5_names
-from octsk.training import architecture_arguments, check_settings, seeded_layers
+from octsk.training import check_settings, network_arguments, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
 from octsk.utils.json import parse_json
@@ -97,7 +97,8 @@ def save(estimator, path, class_names):
         "octsk": __version__,
         "keras": importlib.metadata.version("keras"),
         "class": type(estimator).__name__,
-        "params": encode_params(estimator.get_params(deep=False)),
+        # The file contains all weights, so that it does not need the network it began with.
+        "params": encode_params({**estimator.get_params(deep=False), "init_from": None}),
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "class_names": class_names,
         "image_shape": estimator.image_shape_,
@@ -105,6 +106,7 @@ def save(estimator, path, class_names):
         "seed": estimator._random_state,
         "history": estimator.history_,
         "interrupted": estimator.interrupted_,
+        "n_weights_transferred": estimator.n_weights_transferred_,
         "class_prior": None
         if estimator.class_prior_ is None
         else estimator.class_prior_.tolist(),
@@ -120,6 +122,22 @@ def save(estimator, path, class_names):
 
 def load(path, known):
     """Read an estimator of one of the `known` classes; see ``octsk.load``."""
+    return _read(path, lambda state, model: _restore(state, model, known))
+
+
+def load_network(path):
+    """Return the class name and the Keras model in a file written by `save`.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, ValueError
+        As in ``octsk.load``, but the class of the estimator need not be imported.
+    """
+    return _read(path, lambda state, model: (state["class"], model))
+
+
+def _read(path, make):
+    """Return what `make` makes of the state and the Keras model in a file."""
     check_settings()
     path = Path(path)
     check_is_file(path, "an octsk model")
@@ -131,7 +149,7 @@ def load(path, known):
             check_zip_names(archive, (_STATE, _MODEL))
             state = _read_state(archive)
             model = _read_model(archive)
-        return _restore(state, model, known)
+        return make(state, model)
     except Exception as error:
         # Of whatever kind: h5py, zipfile and Keras have each their own for bad files.
         raise ValueError(
@@ -268,8 +286,8 @@ def _restore(state, model, known):
             f"it holds a {state['class']}; import its class before loading. Known are "
             f"{sorted(classes_by_name)}."
         )
-    # A file from somewhere else is not to say where trainings write here.
-    params = decode_params(state["params"]) | {"checkpoint_dir": None}
+    # A file from elsewhere must not decide which files a training reads and writes.
+    params = decode_params(state["params"]) | {"checkpoint_dir": None, "init_from": None}
     estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
     estimator.target_encoder_ = estimator.target_encoder.fit(classes)
@@ -283,6 +301,8 @@ def _restore(state, model, known):
     estimator.history_ = state["history"]
     estimator.n_iter_ = len(state["history"]["loss"])
     estimator.interrupted_ = bool(state.get("interrupted", False))
+    estimator.n_weights_transferred_ = int(state.get("n_weights_transferred", 0))
+    estimator._init_sha256 = None
     prior = state.get("class_prior")
     estimator.class_prior_ = None if prior is None else np.array(prior)
     if model.input_shape[1:] != estimator.image_shape_ or model.output_shape[1:] != (
@@ -290,7 +310,7 @@ def _restore(state, model, known):
     ):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
-    estimator._made_with = architecture_arguments(estimator)
+    estimator._made_with = network_arguments(estimator)
     return estimator
 
 

@@ -16,7 +16,8 @@ class PersistenceMixin:
         """Save the fitted estimator to a file that :func:`octsk.load` reads.
 
         The file is a zip archive that contains the Keras model and a JSON text, and no
-        pickle. Callbacks and `checkpoint_dir` are not saved.
+        pickle. Callbacks, `checkpoint_dir` and `init_from` are not saved; the file contains
+        all weights, including those that came from `init_from`.
 
         Parameters
         ----------

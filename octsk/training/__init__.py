@@ -14,11 +14,17 @@ from octsk.training._callbacks import (  # noqa: E402
 )
 from octsk.training._fresh import fresh  # noqa: E402
 from octsk.training._inference import Forward, logits  # noqa: E402
+from octsk.training._layers import (  # noqa: E402
+    copy_fitting_weights,
+    features_model,
+    weights_sha256,
+)
 from octsk.training._network import (  # noqa: E402
     OPTIMIZERS,
-    architecture_arguments,
     compile_network,
+    keras_verbose,
     make_loss,
+    network_arguments,
     network_kind,
     resolve_params,
 )
@@ -32,17 +38,21 @@ __all__ = [
     "Onlooker",
     "ProgressCallback",
     "TrainingData",
-    "architecture_arguments",
     "auto_epochs",
     "check_settings",
     "compile_network",
+    "copy_fitting_weights",
+    "features_model",
     "fresh",
     "given_callbacks",
+    "keras_verbose",
     "logits",
     "make_loss",
+    "network_arguments",
     "network_kind",
     "only_onlookers",
     "resolve_params",
     "seeded_layers",
     "train",
+    "weights_sha256",
 ]

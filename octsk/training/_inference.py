@@ -1,7 +1,10 @@
 """Compiled forward pass of a network."""
 
+from functools import cached_property
+
 import numpy as np
 
+from octsk.training._layers import features_model
 from octsk.training._settings import check_not_forked
 from octsk.utils.tensorflow import check_eager, tf
 from octsk.utils.validation import to_batch, to_unit
@@ -16,13 +19,18 @@ class Forward:
 
     def __init__(self, model):
         self._function = tf.function(lambda batch: model(to_unit(batch), training=False))
-        self._shape = model.input_shape
+        self._model = model
         self._compiled = {}
+
+    @cached_property
+    def features(self):
+        """Forward pass of the network without its head."""
+        return Forward(features_model(self._model))
 
     def __call__(self, batch):
         """Return the logits of a batch of uint8 or float32 pixels as a tensor."""
         if batch.dtype not in self._compiled:
-            spec = tf.TensorSpec(self._shape, batch.dtype)
+            spec = tf.TensorSpec(self._model.input_shape, batch.dtype)
             self._compiled[batch.dtype] = self._function.get_concrete_function(spec)
         return self._compiled[batch.dtype](tf.constant(batch))
 

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from octsk.training._callbacks import STEPS_PER_EXECUTION, only_onlookers
+from octsk.training._layers import freeze_layers
 from octsk.training._model_pool import garbage
 from octsk.training._precision import has_fast_bfloat16, in_bfloat16
 from octsk.training._settings import seeded_layers
@@ -104,7 +105,7 @@ def make_loss(net):
     )
 
 
-def architecture_arguments(net):
+def _architecture_arguments(net):
     """Return the arguments of an estimator's architecture.
 
     They are lists and Python numbers, so that they can be compared with ``==``.
@@ -112,6 +113,14 @@ def architecture_arguments(net):
     return {
         name: np.asarray(getattr(net, name)).tolist() for name in net._architecture_params
     }
+
+
+def network_arguments(net):
+    """Return the parameters that must stay the same in further training of a network."""
+    freeze = net.freeze
+    if not (freeze is None or isinstance(freeze, str)):
+        freeze = np.asarray(freeze).tolist()
+    return {**_architecture_arguments(net), "freeze": freeze}
 
 
 def compile_network(net, reduced=False, like=None):
@@ -140,10 +149,11 @@ def compile_network(net, reduced=False, like=None):
         )
     with seeded_layers(net._random_state):
         model = net._architecture(
-            net.image_shape_, len(net.classes_), **architecture_arguments(net)
+            net.image_shape_, len(net.classes_), **_architecture_arguments(net)
         )
         if reduced:
             model = in_bfloat16(model)
+    freeze_layers(model, net.freeze)
     model.compile(
         optimizer=_copy_optimizer(like.optimizer) if like else make_optimizer(net),
         loss=make_loss(net),
@@ -183,7 +193,7 @@ def network_kind(net):
         del config["learning_rate"]
     return (
         net._architecture,
-        architecture_arguments(net),
+        network_arguments(net),
         net.image_shape_,
         len(net.classes_),
         type(optimizer),

@@ -124,6 +124,7 @@ def _question(net, data, goes_on):
     return {
         "class": f"{type(net).__module__}.{type(net).__qualname__}",
         "settings": describe_settings(net),
+        "init_from": net._init_sha256,
         "seed": None if net.random_state is None else net._random_state,
         "network": describe_network(net.model_),
         "classes": jsonable(net.classes_),

@@ -14,10 +14,12 @@ IDLE_IN_STUDIES = _IDLE | {"callbacks", "n_jobs", "steps"}
 IDLE_IN_BENCHMARKS = _IDLE | {"random_state"}
 
 # In a fit that continues from a checkpoint, which holds the state of its random numbers.
-# The others change the predictions of a fitted net only, or nothing.
+# The weights of `init_from` are described instead of its name. The others change the
+# predictions of a fitted net only, or nothing.
 IDLE_IN_FITS = _IDLE | {
     "callbacks",
     "class_prior",
+    "init_from",
     "random_state",
     "test_time_augmentation",
     "warm_start",
