@@ -612,7 +612,7 @@ TABLE = {
         Case("a PNG file with a flipped bit", lambda w: w.load_image_files(flipped(w.scan)), Fails(Value, "cannot be read as an image")),
         Case("a JPEG file cut off", lambda w: w.load_image_files(truncated(w.jpeg)), Fails(Value, "cannot be read as an image")),
         Case("a GIF file", lambda w: w.load_image_files(w.gif), Fails(Value, "is not an image in PNG, JPEG, TIFF, BMP format")),
-        Case("a TIFF file of several pages", lambda w: w.load_image_files(w.pages), Fails(Value, "2 pages; save each as a file of its own")),
+        Case("a TIFF file of several pages, in memory", lambda w: w.load_image_files(w.pages.read_bytes()), Fails(Value, "2 pages; save each as a file of its own")),
         Case("a TIFF file of floats", lambda w: w.load_image_files(w.picture("F", 0.5)), Fails(Value, "32-bit pixels have no defined range")),
         Case("`size=0`", lambda w: w.load_image_files(w.scan, size=0), Fails(Value, "size must be a whole number of pixels")),
         Case("`size=(28, 28)`", lambda w: w.load_image_files(w.scan, size=(28, 28)), Fails(Value, "size must be a whole number of pixels")),

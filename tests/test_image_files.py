@@ -514,11 +514,13 @@ def test_another_kind_of_file_is_named(save):
         load_image_files(gif)
 
 
-def test_several_pages_are_refused(save):
-    page = Image.new("L", (40, 40))
-    path = save(page, "stack.tif", save_all=True, append_images=[page, page])
-    with pytest.raises(ValueError, match=r"stack\.tif.*3 pages"):
-        load_image_files(path)
+def test_several_pages_are_b_scans(save):
+    pages = [Image.new("L", (40, 40), grey) for grey in (10, 20, 30)]
+    path = save(pages[0], "stack.tif", save_all=True, append_images=pages[1:])
+    assert load_image_files(path)[:, 0, 0].tolist() == [10, 20, 30]
+    # Those of a file in memory are not.
+    with pytest.raises(ValueError, match="3 pages; save each as a file of its own"):
+        load_image_files(path.read_bytes())
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])

@@ -303,3 +303,47 @@ def test_no_file(tmp_path):
         octsk.load_volume(tmp_path)
     with pytest.raises(ValueError, match="bit_depth must be None or 1 to 16"):
         octsk.load_volume(tmp_path, bit_depth=17)
+
+
+# -- B-scans as images -----------------------------------------------------------------
+
+
+def square_pixels(n=3, seed=0):
+    """B-scans that are no larger than the images made of them, and so stay as they are."""
+    return np.random.default_rng(seed).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+
+
+def test_images_of_volumes(tmp_path):
+    first, second = square_pixels(3, 0), square_pixels(2, 1)
+    write_dicom(tmp_path / "b.dcm", first)
+    write_dicom(tmp_path / "c.dcm", second)
+    Image.fromarray(second[0]).save(tmp_path / "a.png")
+    images, sources = octsk.load_image_files(tmp_path, return_files=True)
+    np.testing.assert_array_equal(images, np.concatenate([second[:1], first, second]))
+    assert sources[0] == tmp_path / "a.png"
+    assert [(one.file.name, one.volume, one.frame) for one in sources[1:]] == [
+        *(("b.dcm", None, i) for i in range(3)),
+        *(("c.dcm", None, i) for i in range(2)),
+    ]
+    cut(tmp_path / "b.dcm")
+    with pytest.raises(ValueError, match=r"b\.dcm cannot be read as a DICOM file"):
+        octsk.load_image_files(tmp_path)
+    with pytest.warns(UserWarning, match=r"1 of 4 images are left out: .*b\.dcm cannot"):
+        images = octsk.load_image_files(tmp_path, on_error="skip")
+    np.testing.assert_array_equal(images, np.concatenate([second[:1], second]))
+
+
+def test_a_table_of_volumes(tmp_path):
+    pixels = [square_pixels(3, 0), square_pixels(2, 1)]
+    for name, one in zip("ab", pixels, strict=True):
+        write_dicom(tmp_path / f"{name}.dcm", one)
+    table = tmp_path / "table.csv"
+    table.write_text("file,label,patient\na.dcm,DME,17\nb.dcm,NORMAL,8\n")
+    scans = octsk.load_image_table(table, group="patient")
+    np.testing.assert_array_equal(scans.data, np.concatenate(pixels))
+    assert scans.target.tolist() == [0, 0, 0, 1, 1]
+    assert scans.groups.tolist() == ["17"] * 3 + ["8"] * 2
+    assert scans.filenames.tolist() == [
+        *(f"{tmp_path / 'a.dcm'}#{i}" for i in range(3)),
+        *(f"{tmp_path / 'b.dcm'}#{i}" for i in range(2)),
+    ]

@@ -194,7 +194,7 @@ def _load_inputs(inputs, split, image_shape, bit_depth, fit):
     if len(inputs) == 1 and inputs[0].suffix == ".npz":
         images = load_npz_images(inputs[0], split=split)
         return range(len(images)), images, []
-    paths, unreadable = _list_sources(inputs, bit_depth)
+    paths = inputs[0] if len(inputs) == 1 else inputs
     size, _, channels = image_shape
     images, files, errors = _image_files.read_images(paths, size, channels, bit_depth, fit)
     if not files:
@@ -204,45 +204,6 @@ def _load_inputs(inputs, split, image_shape, bit_depth, fit):
         images,
         [
             {"image": str(file), "error": _image_files.error_words(error)}
-            for file, error in [*unreadable, *errors]
+            for file, error in errors
         ],
     )
-
-
-def _list_sources(inputs, bit_depth):
-    """Return the images and the B-scans of volumes, and the errors of other volumes."""
-    from octsk.datasets._image_files import combined_error
-    from octsk.datasets._volume_frames import frame_finder
-
-    sources: list = []
-    errors: list[tuple[Any, Exception]] = []
-    find_frames = frame_finder(bit_depth)
-    for path in _list_files(inputs):
-        try:
-            sources += find_frames(path)
-        except (OSError, ValueError) as error:
-            errors.append((path, error))
-    if not sources:
-        raise combined_error(errors, len(errors))
-    return sources, errors
-
-
-def _list_files(inputs):
-    """Return the files to classify; those of a folder are chosen by their suffix."""
-    from octsk.datasets import list_image_files
-    from octsk.utils.file_kinds import VOLUME_SUFFIXES
-
-    folder = inputs[0]
-    if len(inputs) > 1 or not folder.is_dir():
-        return inputs
-    volumes = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in VOLUME_SUFFIXES and not path.name.startswith(".")
-    ]
-    try:
-        return sorted([*volumes, *list_image_files(folder)])
-    except ValueError:
-        if volumes:
-            return sorted(volumes)
-        raise

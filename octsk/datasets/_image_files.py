@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,9 +12,13 @@ import joblib
 import numpy as np
 
 from octsk.datasets._decode import Deep, read_square
-from octsk.utils.file_kinds import IMAGE_SUFFIXES, describe_subfolders
+from octsk.datasets._volume_frames import UnreadableVolume, with_frames
+from octsk.utils.file_kinds import IMAGE_SUFFIXES, VOLUME_SUFFIXES, describe_subfolders
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
+
+# Suffixes of the files of a folder that are read.
+_SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
@@ -52,7 +57,8 @@ def load_image_files(
         of their names; :func:`~octsk.datasets.list_image_files` tells which. In the place
         of a path there may be an image in memory: the bytes of a file, an open binary
         file such as ``io.BytesIO``, a Pillow image, or an array of shape (h, w),
-        (h, w, 3) or (h, w, 4).
+        (h, w, 3) or (h, w, 4). A file that :func:`~octsk.load_volume` reads, such as DICOM
+        or a TIFF file of several pages, gives one image for each of its B-scans.
     size : int, default=28
         Height and width of the result, in pixels.
     channels : {1, 3}, default=1
@@ -82,7 +88,9 @@ def load_image_files(
         left out.
     files : list
         The path of each row's file as a :class:`pathlib.Path`, or the image in memory as
-        it was given. Only with ``return_files=True``.
+        it was given. For a B-scan of a volume, an object with the attributes ``file``,
+        ``volume`` (None if the file has one only) and ``frame``. Only with
+        ``return_files=True``.
 
     Warns
     -----
@@ -132,7 +140,7 @@ def load_image_files(
     """
     reading = Reading(size, channels, fit, bit_depth, on_error, n_jobs, verbose)
     reading.check()
-    decoded = reading.decode(_sources(paths))
+    decoded = reading.decode(_with_frames(paths, bit_depth))
     reading.report(decoded)
     return (decoded.images, decoded.sources) if return_files else decoded.images
 
@@ -260,6 +268,8 @@ class Reading(NamedTuple):
 
 
 def _read_or_error(*task):
+    if isinstance(task[0], UnreadableVolume):
+        return task[0].error
     try:
         return read_square(*task)
     except (OSError, ValueError) as error:
@@ -277,7 +287,7 @@ def read_images(
 
     An error stands beside the path or image in memory that it is of.
     """
-    decoded = Reading(size, channels, fit, bit_depth).decode(_sources(paths))
+    decoded = Reading(size, channels, fit, bit_depth).decode(_with_frames(paths, bit_depth))
     if decoded.remark:
         warn_user(decoded.remark)
     return decoded.images, decoded.sources, decoded.errors
@@ -340,7 +350,8 @@ def list_image_files(paths: Paths) -> list[Path]:
     ----------
     paths : path, sequence of paths, or folder
         As in :func:`~octsk.load_image_files`. In a folder, files with the suffix of a PNG,
-        JPEG, TIFF or BMP image are taken; hidden files and subfolders are not.
+        JPEG, TIFF or BMP image or of an OCT volume are taken; hidden files and subfolders
+        are not.
 
     Returns
     -------
@@ -383,6 +394,11 @@ def _why_no_file(path: Path) -> Exception | None:
     return None
 
 
+def _with_frames(paths, bit_depth: int | None) -> list:
+    """Return the sources with the B-scans of volumes in the place of their files."""
+    return [*chain.from_iterable(with_frames(_sources(paths), bit_depth))]
+
+
 def _sources(paths) -> list:
     """Return the paths and in-memory images of `paths` without opening them."""
     if isinstance(paths, str | os.PathLike):
@@ -418,15 +434,13 @@ def _images_in(folder: Path) -> list[Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in IMAGE_SUFFIXES
+        if file.suffix.lower() in _SUFFIXES
         and not file.name.startswith(".")
         and not file.is_dir()
     )
     if files:
         return files
-    message = (
-        f"no image file in {printable(folder)}: looked for {', '.join(IMAGE_SUFFIXES)}"
-    )
+    message = f"no image file in {printable(folder)}: looked for {', '.join(_SUFFIXES)}"
     if subfolders := describe_subfolders(folder):
         message += (
             f". There are images in its subfolders, {subfolders}: give one of these, or a "

@@ -10,6 +10,7 @@ from octsk.datasets._bunch import DataBunch
 from octsk.datasets._image_cache import CACHED_ABOVE, CachedImages
 from octsk.datasets._image_files import Decoded, Reading
 from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.datasets._volume_frames import VolumeFrame, with_frames
 from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import first_few, printable
 from octsk.utils.user_warnings import warn_user
@@ -50,6 +51,12 @@ def load_rows(
     # Each split is a slice of the images then, which may be mapped from the disk.
     order = {split: i for i, split in enumerate(SPLITS)}
     rows = sorted(rows, key=lambda row: order.get(str(row.split), 0))
+    frames = with_frames([row.image for row in rows], reading.bit_depth)
+    rows = [
+        row._replace(image=one)
+        for row, found in zip(rows, frames, strict=True)
+        for one in found
+    ]
     # All at once, since the depth of 16-bit images is told by all.
     decoded, folder = _decode([row.image for row in rows], reading, cache)
     reading.report(decoded)
@@ -103,7 +110,7 @@ def _part(rows: list[Row], start: int, images: np.ndarray, about: dict) -> DataB
 
 
 def _file_name(image, i: int) -> str:
-    return str(image) if isinstance(image, Path) else f"image {i}"
+    return str(image) if isinstance(image, Path | VolumeFrame) else f"image {i}"
 
 
 def _decode(sources: list, reading: Reading, cache: Cache) -> tuple[Decoded, Path | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,32 @@ class VolumeFrame:
     def __array__(self, dtype=None, copy=None):
         pixels = self._get_volumes(self.file)[self.volume or 0].data[self.frame]
         return np.array(pixels, dtype)
+
+
+class UnreadableVolume(NamedTuple):
+    """A file of volumes that cannot be read, with the reason."""
+
+    file: Path
+    error: Exception
+
+    def __str__(self):
+        return str(self.file)
+
+
+def with_frames(sources: list, bit_depth: int | None = None) -> list[list]:
+    """Return a list for each path or image: its B-scans if it is a volume, or itself.
+
+    A volume that cannot be read becomes an `UnreadableVolume`.
+    """
+    find_frames = frame_finder(bit_depth)
+
+    def find(source: Any) -> list:
+        try:
+            return find_frames(source) if isinstance(source, Path) else [source]
+        except (OSError, ValueError) as error:
+            return [UnreadableVolume(source, error)]
+
+    return [find(source) for source in sources]
 
 
 def frame_finder(bit_depth: int | None = None) -> Callable[[Path], list]:

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import os
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -33,6 +32,7 @@ from octsk.utils.file_kinds import (
     recognise,
 )
 from octsk.utils.untrusted import printable
+from octsk.utils.user_warnings import warn_user
 
 _READERS = {
     DICOM: read_dicom,
@@ -256,12 +256,11 @@ def _to_uint8(scan: Scan, bit_depth: int | None, name: str) -> np.ndarray:
     if bits is None or not 1 <= bits <= 16:
         bits = next(depth for depth in _DEPTHS if highest < 2**depth)
         if highest and bits < 16:
-            warnings.warn(
+            warn_user(
                 f"{name} does not state the depth of its pixels, of which none is above "
                 f"{highest:,}: they are taken for {bits}-bit pixels, and "
                 f"0..{2**bits - 1:,} is scaled to 0..255. Give bit_depth=16 if they use "
-                "the whole range",
-                stacklevel=5,
+                "the whole range"
             )
     check_depth(pixels, bits)
     scaled = np.empty(pixels.shape, np.uint8)
