@@ -490,7 +490,7 @@ TABLE = {
     ],
     "`read_search_space`": [
         Case("a file that does not exist", lambda w: w.space(None), Fails(FileNotFoundError, "space.json")),
-        Case("a folder", lambda w: w.read_search_space(w.folder), Fails(OSError, "Is a directory")),
+        Case("a folder", lambda w: w.read_search_space(w.folder), Fails(OSError, "is a folder, not a JSON file")),
         *[
             Case(f"`{text}`", lambda w, text=text: w.space(text), Fails(Value, "holds no search space"))
             for text in ["", "{", "[1]", "{}", "epochs: [1, 2]", '{"epochs": 3}', '{"epochs": {"type": "real", "low": 0, "high": 1}}', '{"epochs": {"type": "int", "low": 5, "high": 1}}']
@@ -673,12 +673,12 @@ TABLE = {
         *commands(
             "benchmark",
             ('a file that does not exist', '--data absent.npz ', 1, 'absent.npz: No such file or directory'),
-            ('a folder', '--data . ', 1, 'is a folder, not an npz file'),
+            ('a folder without splits or patients', '--data . ', 1, 'has no splits, and the patients'),
             ('a file that is no npz file', '--data notes.txt ', 1, 'notes.txt is not a whole npz file'),
             ('a file cut off', '--data cut.npz ', 1, 'cut.npz is not a whole npz file'),
             ('a model', '--data small.octsk ', 1, "it is a model that octsk saved; octsk.load reads it"),
             ('two sources of data', '--data clinic.npz --phantoms ', 2, 'are mutually exclusive'),
-            ('a size for a file', '--data clinic.npz --size 64 ', 2, '--size cannot be used with --data'),
+            ('a size for a file', '--data clinic.npz --size 64 ', 2, '--size cannot be used with an npz file'),
             ('a set that does not exist', '--dataset octnist ', 1, 'name must be one of'),
             ('a size that does not exist', '--dataset octmnist --size 30 ', 1, 'size must be one of 28, 64, 128, 224'),
             ('phantoms of 4 pixels', '--phantoms --size 4 ', 1, 'size == 4, must be >= 8'),
@@ -701,12 +701,12 @@ TABLE = {
         *commands(
             "train",
             ('a file that does not exist', '--data absent.npz -o m.octsk', 1, 'absent.npz: No such file or directory'),
-            ('a folder', '--data . -o m.octsk', 1, 'is a folder, not an npz file'),
+            ('a folder without splits or patients', '--data . -o m.octsk', 1, 'has no splits, and the patients'),
             ('a file that is no npz file', '--data notes.txt -o m.octsk', 1, 'notes.txt is not a whole npz file'),
             ('a file cut off', '--data cut.npz -o m.octsk', 1, 'cut.npz is not a whole npz file'),
             ('a model', '--data small.octsk -o m.octsk', 1, "it is a model that octsk saved; octsk.load reads it"),
             ('two sources of data', '--data clinic.npz --phantoms -o m.octsk', 2, 'are mutually exclusive'),
-            ('a size for a file', '--data clinic.npz --size 64 -o m.octsk', 2, '--size cannot be used with --data'),
+            ('a size for a file', '--data clinic.npz --size 64 -o m.octsk', 2, '--size cannot be used with an npz file'),
             ('a set that does not exist', '--dataset octnist -o m.octsk', 1, 'name must be one of'),
             ('a size that does not exist', '--dataset octmnist --size 30 -o m.octsk', 1, 'size must be one of 28, 64, 128, 224'),
             ('phantoms of 4 pixels', '--phantoms --size 4 -o m.octsk', 1, 'size == 4, must be >= 8'),
@@ -729,12 +729,12 @@ TABLE = {
         *commands(
             "tune",
             ('a file that does not exist', '--data absent.npz ', 1, 'absent.npz: No such file or directory'),
-            ('a folder', '--data . ', 1, 'is a folder, not an npz file'),
+            ('a folder without splits or patients', '--data . ', 1, 'has no splits, and the patients'),
             ('a file that is no npz file', '--data notes.txt ', 1, 'notes.txt is not a whole npz file'),
             ('a file cut off', '--data cut.npz ', 1, 'cut.npz is not a whole npz file'),
             ('a model', '--data small.octsk ', 1, "it is a model that octsk saved; octsk.load reads it"),
             ('two sources of data', '--data clinic.npz --phantoms ', 2, 'are mutually exclusive'),
-            ('a size for a file', '--data clinic.npz --size 64 ', 2, '--size cannot be used with --data'),
+            ('a size for a file', '--data clinic.npz --size 64 ', 2, '--size cannot be used with an npz file'),
             ('a set that does not exist', '--dataset octnist ', 1, 'name must be one of'),
             ('a size that does not exist', '--dataset octmnist --size 30 ', 1, 'size must be one of 28, 64, 128, 224'),
             ('phantoms of 4 pixels', '--phantoms --size 4 ', 1, 'size == 4, must be >= 8'),
@@ -756,12 +756,12 @@ TABLE = {
         *commands(
             "evaluate",
             ('a file that does not exist', 'small.octsk --data absent.npz ', 1, 'absent.npz: No such file or directory'),
-            ('a folder', 'small.octsk --data . ', 1, 'is a folder, not an npz file'),
+            ('an empty folder', 'small.octsk --data empty ', 1, 'no image file in the folders of empty'),
             ('a file that is no npz file', 'small.octsk --data notes.txt ', 1, 'notes.txt is not a whole npz file'),
             ('a file cut off', 'small.octsk --data cut.npz ', 1, 'cut.npz is not a whole npz file'),
             ('a model', 'small.octsk --data small.octsk ', 1, "it is a model that octsk saved; octsk.load reads it"),
             ('two sources of data', 'small.octsk --data clinic.npz --phantoms ', 2, 'are mutually exclusive'),
-            ('a size for a file', 'small.octsk --data clinic.npz --size 64 ', 2, '--size cannot be used with --data'),
+            ('a size for a file', 'small.octsk --data clinic.npz --size 64 ', 2, '--size cannot be used with an npz file'),
             ('a set that does not exist', 'small.octsk --dataset octnist ', 1, 'name must be one of'),
             ('a size that does not exist', 'small.octsk --dataset octmnist --size 30 ', 1, 'size must be one of 28, 64, 128, 224'),
             ('phantoms of 4 pixels', 'small.octsk --phantoms --size 4 ', 1, 'size == 4, must be >= 8'),

@@ -158,9 +158,9 @@ def run_benchmark(
     """
     seeds = tuple(int(seed) for seed in seeds)
     _check_run(estimators, dataset, seeds)
-    found = warn_of_findings(dataset, strict=strict)
     if corruptions:
         check_test_corruptible(dataset)
+    found = warn_of_findings(dataset, strict=strict)
     point = PointRequest(positive, specificity, sensitivity)
     study = _checked_study(dataset, point)
     run = BenchmarkRun(
