@@ -122,6 +122,7 @@ def tiny_nets(monkeypatch):
     monkeypatch.setattr(report_rows, "_estimator", estimator)
 
 
+@pytest.mark.filterwarnings("ignore:.* has no images of drusen")  # of so few phantoms
 def test_rows_on_phantoms_stand_alone(tiny_nets, tmp_path, capsys):
     path = tmp_path / "rows.json"
     result = report_rows.main(
@@ -154,6 +155,7 @@ def test_rows_on_phantoms_stand_alone(tiny_nets, tmp_path, capsys):
     assert_tables_can_be_made_of_the_file(report_rows, result, path)
 
 
+@pytest.mark.filterwarnings("ignore:.* has no images of")  # of so few phantoms
 def test_reported_stands_beside_measured_on_the_official_split(
     tiny_nets, monkeypatch, capsys
 ):

@@ -1290,6 +1290,8 @@ def test_every_parameter_can_be_set(monkeypatch):
         test_time_augmentation=True,
         precision="bfloat16",
         callbacks=[],
+        init_from=None,  # these two depend on a network, see the tests of transfer
+        freeze=None,
         checkpoint_dir=None,  # not with a warm start, see the tests of checkpoints
         warm_start=True,
         random_state=1,

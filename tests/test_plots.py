@@ -90,6 +90,13 @@ def every_display(scans, scored):
         plots.RocCurvesDisplay.from_predictions(y, prob, **arguments),
         plots.PrecisionRecallCurvesDisplay.from_predictions(y, prob, **arguments),
         plots.ReliabilityDisplay.from_predictions(y, prob),
+        plots.OperatingPointDisplay(
+            y == 0,
+            prob[:, 0],
+            0.3,
+            intervals={"sensitivity": (0.1, 0.4), "specificity": (0.7, 0.9)},
+            title=NAMES[0],
+        ),
         octsk.ExplanationDisplay(
             scans.data[:4, ..., None], scans.data[:4] / 255 - 0.2, NAMES, "what it means"
         ),

@@ -588,8 +588,8 @@ def _run_with_patients(known=True):
     X, y = toy_images(48)
     patients = np.arange(48) // 2
     train, test = (
-        Bunch(data=X, target=y, groups=patients + shift if known else None)
-        for shift in (0, 100)
+        Bunch(data=data, target=y, groups=patients + shift if known else None)
+        for data, shift in ((X, 0), (X[:, ::-1], 100))
     )
     dataset = Bunch(name="toys", size=12, synthetic=False, train=train, val=None, test=test)
     return run_benchmark({"guess": DummyClassifier()}, dataset, seeds=[3])

@@ -1,5 +1,6 @@
 """Augmentation: random changes of training images, on the fly or as a transformer."""
 
 from octsk.augmentation._augmenter import OCTAugmenter
+from octsk.augmentation._presets import PRESETS as PRESETS
 
 __all__ = ["OCTAugmenter"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from octsk.datasets._data_home import get_data_home, make_unpack_folder
-from octsk.utils.files import atomic_folder, lock_beside, remove_temporaries
+from octsk.utils.files import atomic_folder, lock_beside
 
 # Sets of more files are kept: decoding them takes many seconds.
 CACHED_ABOVE = 2000
@@ -120,10 +120,10 @@ class CachedImages:
             If it fails, nothing is kept.
         """
         make_unpack_folder(self.folder.parent)
-        with lock_beside(self.folder):
+        # Not the lock of `atomic_folder`, which refuses instead of waiting.
+        with lock_beside(self.folder.with_suffix(".decoding")):
             if (self.folder / "about.json").is_file():
                 return
-            remove_temporaries(self.folder)
             with atomic_folder(self.folder) as new:
                 about = decode(lambda shape, dtype: _mapped(new, shape, dtype))
                 (new / "about.json").write_text(json.dumps(about), encoding="utf-8")
