@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from test_operating_point import NAMES, NET, POSITIVE, _dataset, _evaluate
@@ -60,6 +61,19 @@ def test_figures_by_patient_agree_with_pandas(aggregate):
     np.testing.assert_allclose(of_groups.intervals["acc"], wilson, atol=0.03)
     # The figures by image are what they are without.
     assert report.metrics == _evaluate(dataset).metrics
+
+
+def test_accuracy_of_one_predicted_class_varies_with_the_patients():
+    dataset = _patients()
+    constant = DummyClassifier(strategy="prior").fit(np.zeros((4, 1)), [0, 0, 1, 2])
+    constant.classes_ = NET.classes_
+    constant.predict_proba = lambda X: np.tile([0.7, 0.1, 0.1, 0.1], (len(X), 1))
+    test = dataset.test
+    report = evaluate(constant, test.data, test.target, dataset=dataset, level="group")
+    low, high = report.by_group.intervals["acc"]
+    n_right = round(50 * report.by_group.metrics["acc"])
+    wilson = proportion_confint(n_right, 50, method="wilson")
+    np.testing.assert_allclose((low, high), wilson, atol=0.03)
 
 
 def test_a_callable_gets_the_images_of_one_patient():

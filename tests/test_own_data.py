@@ -231,6 +231,16 @@ def test_splits_of_a_folder_stay(folder):
     assert splits["train"]["patients"] is None
 
 
+def test_a_folder_with_splits_is_trained_on(folder):
+    for split in ("train", "test"):
+        write_scans(folder / "splits", 24, split=split)
+    (folder / "splits" / "scans.csv").unlink()
+    words = ("splits", "--groups", r"-(?P<patient>\w+)-", "--net", "small", "--epochs", 1)
+    result = octsk_command("benchmark", "--data", *words, "-o", "run")
+    said = "Trained on 24 images of 8 patients, measured on 24 of 8 patients."
+    assert said in " ".join(result.stdout.split())
+
+
 def test_real_scans_come_back_through_the_commands(data_folder, folder):
     original = octsk.load_medmnist(data_folder / "octdl_dev.npz")
     root = folder / "octdl"

@@ -18,7 +18,7 @@ def to_markdown(root: Path) -> str:
     cards = []
     for figure, sentence, section in headlines(root):
         link = f'<a href="benchmarks.html#{section}">Details</a>'
-        cards.append(f":::{{grid-item-card}} {figure}\n{sentence}\n+++\n{link}\n:::")
+        cards.append(f":::{{grid-item-card}} {figure}\n{sentence}\n\n{link}\n:::")
     grid = "\n".join(
         ["::::{grid} 1 1 3 3", ":gutter: 3", ":class-container: octsk-headlines"]
     )

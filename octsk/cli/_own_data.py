@@ -98,7 +98,8 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
         images = load_labelled(
             path, out=out, groups=groups, size=size, fit=fit, data_home=data_home
         )
-        return images if images.groups is None else split_by_patient(images, out)
+        # A folder that has splits has the groups of each of them.
+        return images if images.get("groups") is None else split_by_patient(images, out)
     if groups is not None or fit is not None:
         raise typer.BadParameter(FILES_ALONE)
     with warnings.catch_warnings():

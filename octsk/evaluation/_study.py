@@ -198,9 +198,13 @@ def _by_group(report, study, test, point, resampling):
         )
     score = scores_of_groups(test.scores, groups, study.aggregate)
     names = np.unique(np.asarray(report.groups))
+    # Each patient is a group, so that the shares of the classes vary between resamples as
+    # they do where images are resampled by patient.
+    units = np.arange(one_class.sum())
+    codes, score = codes[one_class], score[one_class]
     return dataclasses.replace(
         report,
-        **measure(codes[one_class], score[one_class], report.class_names, None, resampling),
+        **measure(codes, score, report.class_names, units, resampling),
         level="group",
         aggregate=name,
         operating_point=point,
