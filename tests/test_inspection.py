@@ -346,7 +346,7 @@ def test_display_shows_images_and_maps(method, tiny):
     above, below = display.ax_
     for k in range(3):
         np.testing.assert_allclose(above[k].images[0].get_array() * 255, X[k])
-        assert above[k].get_title().startswith(f"true: {'abc'[y[k]]}\nexplained: ")
+        assert above[k].get_title().startswith(f"true: {'abc'[y[k]]}\npredicted: ")
         np.testing.assert_array_equal(below[k].images[1].get_array(), display.maps[k])
     scales = {axes.images[1].get_clim() for axes in below}
     assert scales == {(display.colorbar_.vmin, display.colorbar_.vmax)}

@@ -133,7 +133,8 @@ class ExplanationDisplay(Display):
             raise ValueError(f"method must be one of {sorted(_METHODS)}, got {method!r}.")
         images, columns = check_arguments(estimator, X, target)
         names = check_names(class_names, estimator.classes_, estimator)
-        titles = [f"explained: {names[k]}" for k in columns]
+        word = "predicted" if target is None else "explained"
+        titles = [f"{word}: {names[k]}" for k in columns]
         if y is not None:
             true = find_columns(estimator, y, len(images), "y")
             titles = [f"true: {names[k]}\n{t}" for k, t in zip(true, titles, strict=True)]
