@@ -722,3 +722,16 @@ def test_several_trainings_are_compared_by_their_mean(metric):
     assert repeated == pytest.approx(single[0])
     with pytest.raises(ValueError, match="y_score must"):
         paired_bootstrap("acc", y_true, np.empty((0, 40, 2)), b[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_interval_of_equal_losses_has_no_width(seed):
+    # The resampled means of equal values differ by rounding, or not at all.
+    low, high = bootstrap_interval(
+        "log_loss",
+        [0, 1, 2, 3, 0],
+        np.full((5, 4), 0.25),
+        n_resamples=50,
+        random_state=seed,
+    )
+    assert (low, high) == pytest.approx((np.log(4), np.log(4)))

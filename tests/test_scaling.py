@@ -103,7 +103,8 @@ def postgres():
 
 def tune(folder, postgres, trials, output):
     """Start the command, as on a machine of its own."""
-    words = ["tune", "--data", folder / "clinic.npz", "--storage", postgres]
+    words = ["tune", "--data", folder / "clinic.npz", "--net", "small"]
+    words += ["--storage", postgres]
     words += ["--search-space", folder / "space.json", "--trials", trials, "--folds", 2]
     return subprocess.Popen(
         [

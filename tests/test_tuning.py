@@ -348,6 +348,7 @@ def test_choices_that_are_objects_are_told(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the checks of pneumoniamnist_dev")  # equal X-rays
 @pytest.mark.parametrize("name", ["octdl_dev", "pneumoniamnist_dev"])
 def test_real_images(data_folder, tmp_path, name):
     images = octsk.load_medmnist(data_folder / f"{name}.npz")

@@ -93,10 +93,11 @@ def estimate(
         influence, units = influence[np.unique(groups, return_index=True)[1]], groups
     strata = codes if by_class or groups is None else np.zeros_like(codes)
     leverage, df, kish = _design(units, strata, by_class)
-    if variance > 0:
+    squares = influence**2
+    # Of equal values, rounding may leave a variance without any influence.
+    if variance > 0 and squares.any():
         if scale.kind != "rate":
             df = 1 / (1 / df + _excess(influence, variance, n_resamples) / 2)
-        squares = influence**2
         variance *= float((squares / (1 - leverage)).sum() / squares.sum())
     return Estimate(value, variance, df, kish, scale)
 
