@@ -203,7 +203,10 @@ OWN = {
     octsk.SmallOCTNet.from_h5: {"h5"},
     load_medmnist: {"npz", "checkpoint"},
     load_npz_images: {"npz", "checkpoint"},
-    load_image_files: {"png", "jpeg", "tiff", "big-endian tiff", "bmp"},
+    load_image_files: {
+        *("png", "jpeg", "tiff", "big-endian tiff", "bmp"),
+        *("dicom", "vol", "e2e", "fda", "bioptigen"),
+    },
 }
 
 
