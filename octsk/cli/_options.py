@@ -230,3 +230,25 @@ ModelArgument = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="Model file saved by octsk train or benchmark."),
 ]
+PositiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--positive",
+        metavar="CLASS",
+        help="Class that counts as positive, such as one to refer; can be repeated.",
+    ),
+]
+SpecificityOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        help="Choose the threshold for this specificity, on validation images.",
+    ),
+]
+SensitivityOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        help="Choose the threshold for this sensitivity, on validation images.",
+    ),
+]

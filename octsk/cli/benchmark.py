@@ -27,9 +27,12 @@ from octsk.cli._options import (
     Net,
     OptimizerOption,
     PhantomsOption,
+    PositiveOption,
     QuietOption,
     SeedOption,
+    SensitivityOption,
     SizeOption,
+    SpecificityOption,
     StrictOption,
 )
 from octsk.cli._output import (
@@ -90,28 +93,9 @@ def benchmark(
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
     corruptions: CorruptionsOption = False,
-    positive: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--positive",
-            metavar="CLASS",
-            help="Class that counts as positive, such as one to refer; can be repeated.",
-        ),
-    ] = None,
-    specificity: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATE",
-            help="Choose the threshold for this specificity, on validation images.",
-        ),
-    ] = None,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATE",
-            help="Choose the threshold for this sensitivity, on validation images.",
-        ),
-    ] = None,
+    positive: PositiveOption = None,
+    specificity: SpecificityOption = None,
+    sensitivity: SensitivityOption = None,
     strict: StrictOption = False,
     output: Annotated[
         Path | None,

@@ -21,8 +21,11 @@ from octsk.cli._options import (
     ModelArgument,
     OverwriteOption,
     PhantomsOption,
+    PositiveOption,
     QuietOption,
+    SensitivityOption,
     SizeOption,
+    SpecificityOption,
     Split,
 )
 from octsk.cli._output import (
@@ -83,28 +86,9 @@ def evaluate(
             help="Class of the data and the classes of the net that stand for it.",
         ),
     ] = None,
-    positive: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--positive",
-            metavar="CLASS",
-            help="Class that counts as positive, such as one to refer; can be repeated.",
-        ),
-    ] = None,
-    specificity: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATE",
-            help="Choose the threshold for this specificity, on validation images.",
-        ),
-    ] = None,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATE",
-            help="Choose the threshold for this sensitivity, on validation images.",
-        ),
-    ] = None,
+    positive: PositiveOption = None,
+    specificity: SpecificityOption = None,
+    sensitivity: SensitivityOption = None,
     threshold: Annotated[
         float | None,
         typer.Option(

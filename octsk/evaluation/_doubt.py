@@ -159,8 +159,7 @@ class ConformalClassifier(_Calibrated):
         ndarray of shape (n, n_classes), bool
             One column for each of `classes_`.
         """
-        if not hasattr(self, "thresholds_"):
-            raise NotFittedError("Call conformalize before predict_set.")
+        self._check_calibrated()
         return self._probabilities(X)[1] >= self.thresholds_
 
     def evaluate(self, X, y, *, groups=None, random_state=None) -> "PredictionSetReport":
@@ -182,8 +181,9 @@ class ConformalClassifier(_Calibrated):
         PredictionSetReport
             Coverage with 95 % intervals, over all images and for each class.
         """
-        sets = self.predict_set(X)
-        _, _, codes = self._probabilities_and_codes(X, y)
+        self._check_calibrated()
+        _, probabilities, codes = self._probabilities_and_codes(X, y)
+        sets = probabilities >= self.thresholds_
         covered = sets[np.arange(len(codes)), codes]
         size = sets.sum(axis=1)
         rows = []
@@ -202,6 +202,10 @@ class ConformalClassifier(_Calibrated):
                 }
             )
         return PredictionSetReport(float(self.confidence_level), groups is not None, rows)
+
+    def _check_calibrated(self):
+        if not hasattr(self, "thresholds_"):
+            raise NotFittedError("Call conformalize before predict_set and evaluate.")
 
 
 class SelectiveClassifier(_Calibrated):
