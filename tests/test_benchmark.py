@@ -23,14 +23,13 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import Bunch
 
 from octsk.benchmark import (
-    BenchmarkReport,
-    evaluate,
     published_results,
     run_benchmark,
     why_not_comparable,
 )
 from octsk.datasets import load_medmnist
 from octsk.datasets._splits import shared_groups
+from octsk.evaluation import BenchmarkReport, evaluate
 
 OCT_CLASSES = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"]
 

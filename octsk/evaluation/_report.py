@@ -205,10 +205,8 @@ class BenchmarkReport(Tabular):
 
     def __repr__(self):
         acc, auc = (format_score(self.metrics[name]) for name in ("acc", "auc"))
-        return (
-            f"<BenchmarkReport of {printable(self.name)} on {format_split(self.data)}: "
-            f"ACC {acc}, AUC {auc}>"
-        )
+        about = f"{printable(self.name)} on {format_split(self.data)}"
+        return f"<BenchmarkReport of {about}: ACC {acc}, AUC {auc}>"
 
     def rank(self, by: str = "acc", *, version: str = "v2") -> int | None:
         """Return the rank of this result among the rows of MedMNIST's benchmark.
