@@ -203,7 +203,9 @@ def test_callbacks_with_a_state_are_refused(tmp_path):
     import keras
 
     stateful = net(tmp_path, callbacks=keras.callbacks.ReduceLROnPlateau())
-    with pytest.raises(ValueError, match="checkpoint_dir does not go with callbacks"):
+    with pytest.raises(
+        ValueError, match="checkpoint_dir cannot be combined with callbacks"
+    ):
         stateful.fit(X, y)
 
 
@@ -310,7 +312,7 @@ def test_layers_that_cannot_say_their_settings(tmp_path):
             return inputs
 
     silent = own_net(Silent(object()), tmp_path)
-    with pytest.raises(ValueError, match="layers can say their settings"):
+    with pytest.raises(ValueError, match="layers of the architecture have a get_config"):
         silent.fit(X, y)
 
 

@@ -534,7 +534,7 @@ def test_tune_errors_are_told_before_the_search(clinic, space, monkeypatch):
     monkeypatch.setattr(octsk.OCTSearchCV, "fit", lambda *_: pytest.fail("was begun"))
     words = tune_words(clinic, space, 1)
     space.write_text("{}")
-    assert "holds no search space" in error_line(*words)
+    assert "does not contain a search space" in error_line(*words)
     space.write_text('{"filters": [[2]]}')
     Path("mine").mkdir()
     Path("mine", "own.txt").touch()
@@ -586,7 +586,7 @@ def test_tune_keeps_the_best_at_ctrl_c(clinic, space, monkeypatch):
 
     monkeypatch.setattr(octsk.SmallOCTNet, "fit", interrupted)
     result = octsk_command(*tune_words(clinic, space, 9, output="run"))
-    assert "octsk: warning: the search was interrupted; it goes on with" in result.stderr
+    assert "octsk: warning: the search was interrupted; it continues with" in result.stderr
     assert octsk.load("run/model.octsk").predict([[[0] * 28] * 28]).shape == (1,)
 
 

@@ -216,7 +216,7 @@ def test_column_of_labels():
         (np.eye(3)[y], ValueError, r"y has shape \(60, 3\).*y.argmax\(axis=1\)"),
         (y + 0.5, ValueError, "Unknown label type: continuous"),
         (np.where(y == 0, np.nan, y), ValueError, "y has missing values"),
-        (y * 0, ValueError, r"y holds one class, \[0\]; .* at least 2 classes"),
+        (y * 0, ValueError, r"y has only one class, \[0\]; .* at least 2 classes"),
         ([None, "a", "b"] * 20, ValueError, "y has missing values"),
         (np.array([b"a", b"b"])[y % 2], TypeError, "bytes"),
     ],
@@ -487,7 +487,7 @@ def test_partial_fit_with_classes_that_y_lacks():
 def test_partial_fit_with_a_label_that_is_new():
     estimator = net().partial_fit(X, y)
     with pytest.raises(
-        ValueError, match=r"y holds labels .*\[7\]; its classes are \[0, 1, 2\]"
+        ValueError, match=r"y contains labels .*\[7\]; its classes are \[0, 1, 2\]"
     ):
         estimator.partial_fit(X, np.where(y == 0, 7, y))
 
@@ -575,9 +575,9 @@ def test_validation_images_may_have_another_dtype_and_layout(reference):
         (dict(X_val=X_VAL, y_val=Y_VAL[1:]), "X_val has 24 images and y_val 23 entries"),
         (
             dict(X_val=X_VAL, y_val=Y_VAL + 2),
-            r"y_val holds labels that the network was not made for: \[3, 4\]",
+            r"y_val contains labels that are not classes of the network: \[3, 4\]",
         ),
-        (dict(X_val=X_VAL, y_val=np.full(24, "DME")), r"y_val holds labels .*\['DME'\]"),
+        (dict(X_val=X_VAL, y_val=np.full(24, "DME")), r"y_val contains labels .*\['DME'\]"),
         (dict(X_val=X_VAL, y_val=Y_VAL + 0.5), "Unknown label type"),
         (dict(X_val=X_VAL, y_val=np.full(24, np.nan)), "y_val has missing values"),
     ],
@@ -1468,7 +1468,9 @@ def test_classes_of_partial_fit_stay():
 
 def test_a_network_does_not_go_on_with_other_sizes():
     estimator = net(warm_start=True).fit(X, y).set_params(filters=(5,))
-    with pytest.raises(ValueError, match=r"made with .*\[4\].* cannot go on with .*\[5\]"):
+    with pytest.raises(
+        ValueError, match=r"created with .*\[4\].* cannot be trained further with .*\[5\]"
+    ):
         estimator.fit(X, y)
     assert estimator.set_params(warm_start=False).fit(X, y).model_.layers[0].filters == 5
 

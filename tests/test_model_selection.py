@@ -232,7 +232,7 @@ def test_read_search_space(tmp_path):
 def test_read_search_space_refuses(tmp_path, text):
     path = tmp_path / "space.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"space\.json' holds no search space"):
+    with pytest.raises(ValueError, match=r"space\.json' does not contain a search space"):
         read_search_space(path)
 
 
@@ -647,7 +647,7 @@ class Share(float):
     [
         ({"n_trials": 0}, "n_trials"),
         ({"n_workers": 0}, "n_workers"),
-        ({"n_workers": 2}, "n_workers=2 need a study that they can share"),
+        ({"n_workers": 2}, "n_workers=2 requires a study that processes can share"),
         ({"n_workers": 2, "n_jobs": 2}, "n_workers=2 and n_jobs=2"),
         ({"pruner": "best"}, "pruner"),
         ({"cost": "money"}, "cost"),
@@ -1237,7 +1237,9 @@ def test_other_files_are_no_journals(tmp_path):
     path = tmp_path / "images.npz"
     np.savez(path, X)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"images\.npz' is a file, but no journal"):
+    with pytest.raises(
+        ValueError, match=r"images\.npz' is a file, but not an Optuna journal"
+    ):
         tree_search(storage=str(path)).fit(FLAT, Y)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["images.npz"]
@@ -1508,7 +1510,9 @@ def test_killed_worker_ends_the_search_with_one_sentence(workers, tmp_path):
 def test_killed_process_of_a_fold(tmp_path):
     search = OCTSearchCV(Fragile(), {"fails": [False, "killed"]}, n_trials=2, cv=2)
     search.set_params(sampler=Listed([False, "killed"]), n_jobs=2)
-    with pytest.raises(ChildProcessError, match="was killed, perhaps for want of memory"):
+    with pytest.raises(
+        ChildProcessError, match="was killed, perhaps because memory ran out"
+    ):
         search.fit(FLAT, Y)
     assert [trial.state.name for trial in search.study_.trials] == ["COMPLETE", "FAIL"]
 

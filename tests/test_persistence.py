@@ -391,8 +391,8 @@ def test_rewritten_file_loads(saved, fitted, tmp_path):
 
 
 DAMAGES = {
-    "no description": (lambda state: [], "describes no estimator"),
-    "no format": (lambda state: {"class": "SmallOCTNet"}, "describes no estimator"),
+    "no description": (lambda state: [], "does not describe an estimator"),
+    "no format": (lambda state: {"class": "SmallOCTNet"}, "does not describe an estimator"),
     "later format": (
         lambda state: {**state, "format": 99},
         "format 99, this octsk .* reads 1",
@@ -401,7 +401,7 @@ DAMAGES = {
     "no seed": (lambda state: {k: v for k, v in state.items() if k != "seed"}, "'seed'"),
     "class not imported": (
         lambda state: {**state, "class": "HugeOCTNet"},
-        "holds a HugeOCTNet; import its class before loading",
+        "contains a HugeOCTNet; import this class before loading",
     ),
     "unknown parameter": (
         lambda state: {**state, "params": {**state["params"], "layers": 3}},
@@ -714,7 +714,7 @@ def test_an_optimizer_that_could_not_be_loaded_is_refused(tmp_path):
 
 def test_own_layout_of_keras_3_is_named(fitted, tmp_path):
     fitted.model_.save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(ValueError, match="Keras 3's own layout"):
+    with pytest.raises(ValueError, match="the layout of Keras 3"):
         SmallOCTNet.from_h5(tmp_path / "a.weights.h5")
 
 

@@ -544,7 +544,7 @@ def test_groups_are_routed_through_a_cross_validation(monkeypatch):
 def test_another_loss_needs_a_fresh_fit():
     clf = net().fit(X, y)
     clf.set_params(mixup=0.2)
-    with pytest.raises(ValueError, match=r"mixup=0\.2 need another loss"):
+    with pytest.raises(ValueError, match=r"mixup=0\.2 require another loss"):
         clf.partial_fit(X, y)
     assert clf.fit(X, y).n_iter_ == 1
 

@@ -351,7 +351,9 @@ def test_bad_values_of_freeze(freeze, words):
 
 def test_frozen_layers_cannot_change_in_further_training():
     clf = net(freeze="features", warm_start=True).fit(X, y).fit(X, y)
-    with pytest.raises(ValueError, match=r"'freeze': 'features'.* cannot go on with"):
+    with pytest.raises(
+        ValueError, match=r"'freeze': 'features'.* cannot be trained further with"
+    ):
         clf.set_params(freeze=None).fit(X, y)
     thawed = net(init_from=clf).fit(X, y)
     assert not any(same(weights(thawed), weights(clf)))

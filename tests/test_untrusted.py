@@ -301,7 +301,7 @@ def test_names_in_h5_that_are_one_array_again_and_again(tmp_path):
         layer = file.create_group("dense")
         layer["kernel"] = np.zeros((500, 500), np.float32)
         layer.attrs["weight_names"] = [b"kernel"] * 800
-    refuse(SmallOCTNet.from_h5, path, "its names stand for more arrays than it holds")
+    refuse(SmallOCTNet.from_h5, path, "its names refer to more arrays than it contains")
 
 
 @pytest.mark.parametrize("size", [2**30, 2**32 - 1])
@@ -443,7 +443,7 @@ def test_foreign_classes(foreign, saved, tmp_path, monkeypatch):
     monkeypatch.delattr(keras.saving, "load_model")
     monkeypatch.delattr(keras.saving, "deserialize_keras_object")
     path = with_model(saved, tmp_path, config=with_layer(saved, foreign))
-    refuse(octsk.load, path, "it names .*, which is no class of Keras's that is known")
+    refuse(octsk.load, path, "it names .*, which is not a class of Keras that is known")
 
 
 def test_foreign_classes_beside_the_layers(saved, tmp_path):
@@ -476,7 +476,7 @@ def test_networks_larger_than_their_weights(config, saved, tmp_path):
     changed = config_of(saved)
     config(changed)
     path = with_model(saved, tmp_path, config=json.dumps(changed))
-    refuse(octsk.load, path, r"has [\d,]+ weights and constants, but the file holds")
+    refuse(octsk.load, path, r"has [\d,]+ weights and constants, but the file contains")
 
 
 def test_normalization_by_given_numbers_is_honest(saved, tmp_path):
@@ -560,7 +560,7 @@ def described(saved, change):
     [
         (lambda s: s["classes"].update(dtype="<U500000000"), "are too large"),
         (lambda s: s["classes"].update(dtype="V1000000000"), "are too large"),
-        (lambda s: s.update({"class": "Popen"}), "holds a Popen; import its class"),
+        (lambda s: s.update({"class": "Popen"}), "contains a Popen; import this class"),
         (
             lambda s: s["params"].update(optimizer={"optimizer": layer("Popen", "os")}),
             "it names os.Popen",

@@ -473,7 +473,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         if isinstance(self.class_prior, str):
             self._validate_params()
         prior = validation.check_class_prior(self.class_prior, self.classes_)
-        # A class that had no weight in training stays as improbable as it is.
+        # The logits of a class without weight in training are not shifted.
         seen = self.class_prior_ > 0
         ratio = np.ones(len(self.classes_))
         ratio[seen] = prior[seen] / prior[seen].sum() / self.class_prior_[seen]

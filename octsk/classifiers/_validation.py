@@ -39,7 +39,8 @@ def check_classes(encoder, y):
     classes = encoder.fit(y).classes_
     if len(classes) < 2:
         raise ValueError(
-            f"y holds one class, {classes.tolist()}; a classifier needs at least 2 classes."
+            f"y has only one class, {classes.tolist()}; a classifier needs at least 2 "
+            "classes."
         )
     return encoder
 
@@ -49,8 +50,8 @@ def check_known_labels(y, classes, name):
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise ValueError(
-            f"{name} holds labels that the network was not made for: {unknown.tolist()}; "
-            f"its classes are {classes.tolist()}."
+            f"{name} contains labels that are not classes of the network: "
+            f"{unknown.tolist()}; its classes are {classes.tolist()}."
         )
 
 
@@ -87,14 +88,14 @@ def check_goes_on(net):
     made_with, now = net._made_with, network_arguments(net)
     if made_with != now:
         raise ValueError(
-            f"the network was made with {made_with} and cannot go on with {now}; fit "
-            "without warm_start."
+            f"the network was created with {made_with} and cannot be trained further with "
+            f"{now}; fit without warm_start."
         )
     compiled, wanted = net.model_.loss, make_loss(net)
     if (type(compiled), compiled.get_config()) != (type(wanted), wanted.get_config()):
         raise ValueError(
-            f"label_smoothing={net.label_smoothing} and mixup={net.mixup} need another "
-            "loss than the network was made with; fit without warm_start."
+            f"label_smoothing={net.label_smoothing} and mixup={net.mixup} require another "
+            "loss than that of the network; fit without warm_start."
         )
 
 

@@ -113,7 +113,7 @@ def main() -> None:
     """Run the ``octsk`` command."""
     # The library logs each failed download attempt; the final error covers all of them.
     logging.getLogger("octsk").setLevel(logging.ERROR)
-    # A character that the terminal cannot show must not lose the result of an hour.
+    # A character that the terminal cannot show must not end a long command.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="octsk")

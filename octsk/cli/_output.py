@@ -12,7 +12,7 @@ SYNTHETIC = "*** SYNTHETIC DATA: the figures below say nothing about real scans 
 
 
 def is_usage_error(error) -> bool:
-    # Typer has had this class in several places.
+    # The class of these errors has moved between versions of typer.
     return hasattr(error, "format_message")
 
 
@@ -37,7 +37,7 @@ def format_error(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ValueError | OSError | ImportError):
         return str(error)
-    # The library does not raise other errors on purpose, so this is a bug to locate.
+    # The library does not raise other errors on purpose, so this is a bug.
     return f"{type(error).__name__}: {error} (octsk --debug shows where)"
 
 
@@ -76,9 +76,9 @@ def make_console(*, stderr=False, quiet=False):
 class Output:
     """Output of a command, whose result goes to stdout as text or as JSON.
 
-    The console `notes` takes remarks beside the result, and the console `progress` takes
-    progress bars. If `file`, which the command writes, is the standard output, nothing else
-    is written there.
+    The console `notes` is for remarks beside the result, the console `progress` for
+    progress bars. If the command writes its output `file` to stdout, nothing else is
+    printed there.
     """
 
     def __init__(self, as_json: bool, quiet: bool = False, file: Path | None = None):

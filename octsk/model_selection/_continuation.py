@@ -76,9 +76,9 @@ def check_settings(study, settings):
         names = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
         changes = "; ".join(f"{k} was {begun.get(k)}, is {settings.get(k)}" for k in names)
         raise ValueError(
-            f"the study {study.study_name!r} was begun with something else, so its scores "
-            f"cannot be compared with new ones ({changes}). Give another study_name or "
-            "storage to begin a new study."
+            f"the study {study.study_name!r} was begun with other data or settings, so its "
+            f"scores cannot be compared with new ones ({changes}). Give another study_name "
+            "or storage to begin a new study."
         )
 
 

@@ -242,7 +242,7 @@ class OCTSearchCV(BaseSearchCV):
         self.__dict__["storage"] = storage
 
     def __sklearn_clone__(self):
-        # Copies of these would be cut off from the originals, and some cannot be copied.
+        # Copies would not be connected with the originals, and some cannot be copied.
         unlinked = copy(self).set_params(storage=None, callbacks=None)
         cloned = super(OCTSearchCV, unlinked).__sklearn_clone__()
         return cloned.set_params(storage=self.storage, callbacks=self.callbacks)
@@ -279,8 +279,8 @@ class OCTSearchCV(BaseSearchCV):
         check_is_array(X, "X")
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
-                f"y is None, but {type(self.estimator).__name__} learns from labels: pass "
-                "them as fit(X, y)."
+                f"y is None, but {type(self.estimator).__name__} requires labels: call "
+                "fit(X, y)."
             )
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
@@ -304,11 +304,11 @@ class OCTSearchCV(BaseSearchCV):
         if not folds.splits:
             raise ValueError(
                 f"cv={self.cv!r} gives no folds. An iterator is empty after its first use: "
-                "make a new one for each fit, or turn it into a list."
+                "create a new one for each fit, or convert it to a list."
             )
         if self.param_distributions == {}:
             raise ValueError(
-                "param_distributions is empty, so there is nothing to vary; None takes "
+                "param_distributions is empty, so there is nothing to vary; None means "
                 "search_space(estimator)."
             )
         space = Space(
@@ -365,8 +365,8 @@ class OCTSearchCV(BaseSearchCV):
         )
         if self.n_workers > 1 and not is_shared(study):
             raise ValueError(
-                f"n_workers={self.n_workers} need a study that they can share: give a "
-                "storage or a study_name."
+                f"n_workers={self.n_workers} requires a study that processes can share: "
+                "give a storage or a study_name."
             )
         return study
 

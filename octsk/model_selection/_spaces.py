@@ -16,7 +16,7 @@ _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
 _SIZES = (0.25, 0.5, 1, 2)
 
 
-# A search space is written by hand, so a larger file is not one.
+# Maximum size of a file. Search spaces are written by hand, so they are small.
 _MAX_SPACE_BYTES = 2**20
 
 
@@ -220,7 +220,7 @@ def read_search_space(path):
         }
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(
-            f"{str(path)!r} holds no search space ({type(error).__name__}: {error}). It is "
-            "a JSON object of lists of values and of objects such as "
+            f"{str(path)!r} does not contain a search space ({type(error).__name__}: "
+            f"{error}). It must be a JSON object of lists of values and of objects such as "
             '{"type": "float", "low": 0.0001, "high": 0.01, "log": true}.'
         ) from error

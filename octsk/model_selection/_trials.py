@@ -77,7 +77,7 @@ class TrialRunner:
         except BrokenProcessPool:
             fail_ended(search.study_)
             raise ChildProcessError(
-                "a process of the search was killed, perhaps for want of memory. The "
+                "a process of the search was killed, perhaps because memory ran out. The "
                 "finished trials are in study_. If the study has a storage, run the same "
                 "search again to continue it, if necessary with fewer processes."
             ) from None
@@ -87,7 +87,7 @@ class TrialRunner:
             if not any(map(is_evaluated, search.study_.get_trials())):
                 raise
             warnings.warn(
-                "the search was interrupted; it goes on with the best trial so far.",
+                "the search was interrupted; it continues with the best trial so far.",
                 stacklevel=3,
             )
 
@@ -141,7 +141,7 @@ class TrialRunner:
             return score
         cost = np.mean([one["cost"] for one in results])
         if np.isnan(cost) and not np.isnan(score):
-            # Optuna fails this trial, which counts as one that failed by its own error.
+            # Optuna fails this trial, which counts as one that failed with an error.
             trial.set_user_attr(ERROR, "its cost is nan")
         return score, cost
 
@@ -179,7 +179,7 @@ class TrialRunner:
                 if trial.should_prune():
                     stops.append(TrialPruned(f"after {n_epochs} epochs"))
             except UpdateFinishedTrialError as error:
-                # Raised in here, it would be taken for an error of the fit.
+                # If it were raised here, it would count as an error of the fit.
                 stops.append(error)
             return bool(stops)
 

@@ -149,7 +149,7 @@ def _unusable(url, error):
 @contextmanager
 def secrets_hidden(storage):
     """Replace errors of a database by one that shows neither user name nor password."""
-    # Optuna wraps the storage of a database in a cache.
+    # Optuna wraps a database storage in a cache.
     url = getattr(getattr(storage, "_backend", storage), "url", None)
     try:
         yield
@@ -226,7 +226,7 @@ def _check_journal(path):
     with open(path, "rb") as file:
         start = file.read(len(_RECORD))
     if start != _RECORD[: len(start)]:
-        raise ValueError(f"storage={str(path)!r} is a file, but no journal of Optuna.")
+        raise ValueError(f"storage={str(path)!r} is a file, but not an Optuna journal.")
 
 
 def _cut_torn_record(path):

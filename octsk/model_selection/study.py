@@ -31,7 +31,7 @@ _PROCESS = "process"
 
 
 def is_shared(study):
-    """Return whether other processes can share a study, which one in memory excludes."""
+    """Return whether other processes can share a study, which is not kept in memory."""
     return not isinstance(study._storage, InMemoryStorage)
 
 
@@ -56,7 +56,7 @@ def end_with(parent):
 
 
 class _Watched:
-    """An objective that keeps its last error, which Optuna drops if the trial is lost.
+    """Objective that keeps its last error, which Optuna drops if the trial is lost.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ class _Watched:
 def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
     """Run trials until a study has all of them, even if some are lost.
 
-    Other processes fail a trial whose process gives no sign of life, such as that of a
-    computer that slept. If that process is alive after all, its trial is lost, and
+    Other processes mark a trial as failed if its process does not respond, for example
+    because the computer slept. If that process is alive after all, its trial is lost, and
     Optuna's own loop would end.
 
     Parameters
@@ -140,8 +140,8 @@ def _warn_of_lost_trial(watched):
     if not isinstance(watched.error, (NoneType, TrialPruned, UpdateFinishedTrialError)):
         raise watched.error
     warnings.warn(
-        f"trial {watched.number} is lost: another process failed it, since this "
-        "one gave no sign of life for some time. The search goes on with the next.",
+        f"trial {watched.number} is lost: another process marked it as failed, since this "
+        "process did not respond for some time. The search continues with the next trial.",
         stacklevel=3,
     )
 

@@ -161,10 +161,10 @@ def _read(path, make):
 def _read_state(archive):
     state = _read_json_member(archive, _STATE, _MAX_STATE_BYTES)
     if not isinstance(state, dict) or "format" not in state:
-        raise ValueError(f"its {_STATE} describes no estimator")
+        raise ValueError(f"its {_STATE} does not describe an estimator")
     if state["format"] != _FORMAT:
         raise ValueError(
-            f"it has format {state['format']!r}, this octsk {__version__} reads {_FORMAT}"
+            f"it has format {state['format']!r}, but octsk {__version__} reads {_FORMAT}"
         )
     return state
 
@@ -198,7 +198,7 @@ def _check_model(path):
     n_weights = _count_weights(config)
     if n_weights > n_numbers + _MAX_CONSTANTS:
         raise ValueError(
-            f"its network has {n_weights:,} weights and constants, but the file holds "
+            f"its network has {n_weights:,} weights and constants, but the file contains "
             f"{n_numbers:,} numbers"
         )
 
@@ -215,10 +215,10 @@ def _check_config(config):
     for entry in _entries(config):
         if "class_name" in entry and not _is_plain(entry):
             raise ValueError(
-                f"it names {entry.get('module')}.{entry['class_name']}, which is no class "
-                "of Keras's that is known to be harmless; a class of your own must be "
+                f"it names {entry.get('module')}.{entry['class_name']}, which is not a "
+                "class of Keras that is known to be harmless; a class of your own must be "
                 "registered by keras.saving.register_keras_serializable() and imported "
-                "before"
+                "first"
             )
 
 
@@ -265,7 +265,7 @@ def _count_weights(config):
 def _turn_constants_into_weights(config):
     """Replace Normalization layers by layers with the same number of weights.
 
-    Those make their mean and variance when they are built, in full.
+    A Normalization layer would allocate its mean and variance when it is built.
     """
     for entry in _entries(config):
         # A class of the user has a registered name.
@@ -283,10 +283,10 @@ def _restore(state, model, known):
     classes_by_name = {cls.__name__: cls for cls in known}
     if state["class"] not in classes_by_name:
         raise ValueError(
-            f"it holds a {state['class']}; import its class before loading. Known are "
-            f"{sorted(classes_by_name)}."
+            f"it contains a {state['class']}; import this class before loading. The known "
+            f"classes are {sorted(classes_by_name)}."
         )
-    # A file from elsewhere must not decide which files a training reads and writes.
+    # An untrusted file must not determine which files a training reads and writes.
     params = decode_params(state["params"]) | {"checkpoint_dir": None, "init_from": None}
     estimator = classes_by_name[state["class"]](**params)
     classes = _read_classes(**state["classes"])
@@ -316,14 +316,14 @@ def _restore(state, model, known):
 
 def _read_classes(values, dtype):
     dtype = np.dtype(dtype)
-    # The dtype may claim that a text of one letter is millions of letters wide.
+    # A damaged dtype may claim that each label is millions of letters long.
     if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
         raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
     return np.array(values, dtype)
 
 
 def encode_params(params):
-    """Return constructor parameters in JSON form; warn of those that JSON lacks."""
+    """Return constructor parameters in JSON form, and warn about those without one."""
     return {name: _encode(value, name) for name, value in params.items()}
 
 
@@ -410,7 +410,7 @@ def read_h5_weights(path):
             arrays = [file[root][layer][name] for root, layer, name in places]
             # Several names may refer to the same array.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
-                raise ValueError("its names stand for more numbers than it holds")
+                raise ValueError("its names refer to more numbers than it contains")
             weights = [np.asarray(array) for array in arrays]
     except (
         AttributeError,
@@ -424,7 +424,7 @@ def read_h5_weights(path):
             f"{printable(path)!r} is not a Keras .h5 file: {printable(error)}"
         ) from error
     if not all(np.isfinite(w).all() for w in weights):
-        raise ValueError(f"{str(path)!r} holds weights that are NaN or infinite.")
+        raise ValueError(f"{str(path)!r} contains weights that are NaN or infinite.")
     if len(weights) < 2 or weights[-2].ndim != 2 or weights[-1].ndim != 1:
         raise ValueError(
             f"{str(path)!r} does not end in a dense layer's kernel and bias; it has arrays "

@@ -1,7 +1,7 @@
 """Check a Keras 2 ``.h5`` file in a separate process with limits.
 
-HDF5 1.14 asks for as much memory as a name's stored length claims, up to 4 GB each, before
-it finds that the file does not hold it.
+HDF5 1.14 allocates as much memory as the stored length of a name claims, up to 4 GB each,
+before it notices that the file is shorter.
 """
 
 import json
@@ -32,15 +32,15 @@ def read_h5_names(path):
     Raises
     ------
     ValueError
-        If it holds anything but plain arrays and names, or takes more memory or time than
-        such files do.
+        If the file contains anything but plain arrays and names, or if reading it exceeds
+        the limits of memory and time.
     """
-    # -P: neither this file's folder nor the working folder is a place to import from.
+    # With -P, nothing is imported from this file's folder or the working folder.
     command = [sys.executable, "-P", __file__, os.fspath(path)]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(outside_working_folder()),
-        "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
+        "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory
     }
     try:
         done = subprocess.run(
@@ -74,9 +74,9 @@ def look_through(path):
             for layer in _names(root, "layer_names")
             for name in _names(root[layer], "weight_names")
         ]
-    # A name given again and again would fill the memory from a small file.
+    # A small file that repeats a name would otherwise fill the memory.
     if len(set(places)) < len(places):
-        raise ValueError("its names stand for more arrays than it holds")
+        raise ValueError("its names refer to more arrays than it contains")
     return places
 
 
@@ -96,14 +96,14 @@ def _names(group, attribute):
         numbered = [a for a in group.attrs if a.startswith(attribute)]
         if not numbered and "layers" in group:
             raise ValueError(
-                "it holds weights in Keras 3's own layout, not in Keras 2's: make a net of "
-                "the same layers by its initialize(X, y), and give the file to its "
-                "model_.load_weights"
+                "it contains weights in the layout of Keras 3 instead of Keras 2: create a "
+                "net with the same layers by initialize(X, y), and pass the file to "
+                "model_.load_weights of that net"
             )
         if not numbered:
             raise ValueError(
-                f"its {group.name!r} has no {attribute!r}, as if Keras had not written it; "
-                f"there are {list(group)[:8]}"
+                f"its {group.name!r} has no attribute {attribute!r}, which Keras writes; "
+                f"it contains {list(group)[:8]}"
             )
         parts = [_texts(group, f"{attribute}{i}") for i in range(len(numbered))]
     return [n.decode() if isinstance(n, bytes) else str(n) for part in parts for n in part]
@@ -113,9 +113,11 @@ def _texts(group, attribute):
     import h5py
 
     about = group.attrs.get_id(attribute)
-    # Of one width or, since h5py 3, of any length. None at all have no type.
+    # An empty list of names has no string type.
     if h5py.check_string_dtype(about.dtype) is None and about.shape != (0,):
-        raise ValueError(f"{attribute!r} of {group.name!r} holds {about.dtype}, no names")
+        raise ValueError(
+            f"{attribute!r} of {group.name!r} contains {about.dtype} instead of names"
+        )
     return group.attrs[attribute]
 
 

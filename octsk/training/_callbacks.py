@@ -11,9 +11,9 @@ STEPS_PER_EXECUTION = 32
 class Onlooker(keras.callbacks.Callback):
     """Base class of callbacks that observe the training without changing the network.
 
-    Any other callback of an estimator has the steps executed one by one and the network
-    compiled anew, which takes longer. An estimator works on copies of its callbacks; an
-    onlooker stays the one it is, so that it can report to whoever sent it.
+    With any other callback, Keras executes the steps one by one and the network is compiled
+    again for each fit, which takes longer. Estimators copy all callbacks except onlookers,
+    so that an onlooker can report to the object that created it.
     """
 
     def __deepcopy__(self, memo):
@@ -29,7 +29,7 @@ def given_callbacks(callbacks):
 
 
 def only_onlookers(callbacks):
-    """Return whether the parameter `callbacks` holds no callback but onlookers."""
+    """Return whether all callbacks in the parameter `callbacks` are onlookers."""
     return all(isinstance(callback, Onlooker) for callback in given_callbacks(callbacks))
 
 
@@ -65,9 +65,9 @@ class ProgressCallback(Onlooker):
     Parameters
     ----------
     display : object
-        With methods ``steps(done, total)``, called now and then with the training steps
-        done and those of all epochs, and ``epoch(done, total, logs)``, called after each
-        epoch with Keras's logs.
+        Object with two methods: ``steps(done, total)`` is called from time to time with
+        the number of steps done and that of all epochs, and ``epoch(done, total, logs)``
+        after each epoch with Keras's logs.
     """
 
     def __init__(self, display):
@@ -91,15 +91,15 @@ class ProgressCallback(Onlooker):
 class CosineDecay(keras.callbacks.Callback):
     """Warm up the learning rate and decay it to 0 along a cosine over a fit.
 
-    Set at every 32nd step, however many are executed at a time, so that neither the
-    progress bar nor callbacks change a training.
+    The rate is set at every 32nd step, regardless of how many steps Keras executes at a
+    time, so that the result depends neither on the progress bar nor on other callbacks.
 
     Parameters
     ----------
     epochs : int
         Epochs of the fit.
     warmup : float
-        Share of the steps in which it rises from near 0.
+        Fraction of the steps during which the rate rises from near 0.
     first_epoch : int
         Number of the first epoch of the fit.
     """
@@ -135,11 +135,12 @@ class CosineDecay(keras.callbacks.Callback):
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Swap the moving average of the weights in while other callbacks use the network.
+    """Show the moving average of the weights to validation and to later callbacks.
 
-    The optimizer keeps the average; validation and the callbacks after this one see it
-    in the network, the training goes on from the weights themselves. (Keras 3.15's
-    SwapEMAWeights loses the average where a training is stopped early.)
+    The optimizer computes the average. During validation and from the end of an epoch to
+    the next one, this callback replaces the weights of the network by the average; training
+    continues from the weights themselves. Keras 3.15's SwapEMAWeights loses the average if
+    a training is stopped early.
     """
 
     _trained = None

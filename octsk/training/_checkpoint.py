@@ -51,14 +51,14 @@ def describe_network(model) -> str:
     Raises
     ------
     ValueError
-        If a layer of it cannot say its settings.
+        If a layer has no `get_config`.
     """
     try:
         config = jsonable(model.get_config())
     except NotImplementedError as error:
         raise ValueError(
-            "checkpoint_dir needs an architecture whose layers can say their settings, to "
-            f"tell it from others; give them a get_config ({error})."
+            "checkpoint_dir requires that all layers of the architecture have a get_config "
+            f"method, by which networks are told apart ({error})."
         ) from error
     numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(_names(config)))}
     plain = json.dumps(_renamed(config, numbers), sort_keys=True)
@@ -104,7 +104,7 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
     Parameters
     ----------
     folder : str or path-like
-        Folder of checkpoints; made if it is not there.
+        Folder of checkpoints, which is created if it does not exist.
     name : str
         Name of the estimator's class.
     question : dict
@@ -115,12 +115,12 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
     Yields
     ------
     Checkpoint
-        What is known of the fit, and where to write more.
+        The checkpoint, with the state of the fit if there is one.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or of another fit or other versions.
+        If the file is damaged, or was written by another fit or other versions.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,8 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
 class Checkpoint(keras.callbacks.Callback):
     """State of a fit, which is written to a file after each epoch.
 
-    The last of the callbacks, so that the others have done what they do at an epoch's end.
+    It must be one of the last callbacks, after all that change the state at the end of an
+    epoch.
 
     Parameters
     ----------
@@ -253,7 +254,7 @@ class Checkpoint(keras.callbacks.Callback):
         if lines := differences(needed, found):
             raise ValueError(
                 f"checkpoint_dir: {self._path} is damaged: its arrays do not fit the "
-                f"network (the shape of {lines[0]}). Remove it to begin anew."
+                f"network (the shape of {lines[0]}). Remove it to start again."
             )
 
     def _write(self):
@@ -293,16 +294,16 @@ class Checkpoint(keras.callbacks.Callback):
         except Exception as error:
             # zipfile, zlib, NumPy and json raise many types of errors.
             raise ValueError(
-                f"checkpoint_dir: {self._path} is damaged or no checkpoint "
-                f"({type(error).__name__}: {error}). Remove it to begin anew."
+                f"checkpoint_dir: {self._path} is damaged or not a checkpoint "
+                f"({type(error).__name__}: {error}). Remove it to start again."
             ) from error
         ours = {"format": _FORMAT, **self._versions, **self._question}
         theirs = {"format": found[0], **found[1], **found[2]}
         if lines := differences(ours, theirs):
             raise ValueError(
                 f"checkpoint_dir: {self._path} is the checkpoint of another training: "
-                f"{'; '.join(lines)}. Go on with what it was begun with, or remove it to "
-                "begin anew."
+                f"{'; '.join(lines)}. Continue with the original settings, or remove it to "
+                "start again."
             )
         self.seed, self._arrays = seed, arrays
 

@@ -19,9 +19,9 @@ def fresh(value, memo=None):
     """Return copies of callbacks that share only external objects with the originals.
 
     A callback is copied with its lists, tuples, dicts, sets, arrays, random generators and
-    the callbacks that it holds, however deep. Whatever else it holds is shared: a lock, a
-    file, a logger or an Optuna trial means something only as the very object it is. A
-    class with a ``__deepcopy__`` of its own is copied by that method.
+    the callbacks that it holds, at any depth. All other objects are shared, since a copy
+    of a lock, a file, a logger or an Optuna trial would be useless. A class that defines
+    ``__deepcopy__`` is copied by that method.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def fresh(value, memo=None):
     Returns
     -------
     object
-        The copy, or `value` itself where that is shared.
+        The copy, or `value` itself if it is shared.
     """
     memo = {} if memo is None else memo
     if id(value) in memo:

@@ -23,8 +23,8 @@ def image_sets(net, data):
     index = _weighted(len(data.X), weight)
     if not len(index):
         raise ValueError(
-            "sample_weight and class_weight leave no image a weight other than 0, so that "
-            "there is nothing to train on."
+            "sample_weight and class_weight give all images weight 0, so that there is "
+            "nothing to train on."
         )
     validation = None
     if data.X_val is not None:

@@ -18,8 +18,8 @@ def warn_of_memory(model, image_shape, batch_size):
 
     The estimate is rough. It counts four times the outputs of all layers with a kernel
     for one batch, and the weights with the optimizer's state three times: in the network,
-    in its twin and in the copy that is kept of the last whole epoch. Nothing is said where
-    a GPU trains or where the system does not tell how much memory is available.
+    in its twin and in the copy of the state after the last complete epoch. There is no
+    warning if a GPU is used or if the available memory is unknown.
 
     Parameters
     ----------
@@ -76,5 +76,5 @@ def available_bytes():
 def _size(shape):
     size = 1
     for n in shape:
-        size *= n or 1  # None for what is not known
+        size *= n or 1  # None if it is unknown
     return size

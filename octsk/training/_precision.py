@@ -8,9 +8,9 @@ from octsk.utils.tensorflow import keras, tf
 def has_fast_bfloat16():
     """Return whether this machine trains faster in bfloat16 than in float32.
 
-    x86 processors with AMX or AVX512-BF16 (which gains less) and ARM processors with the
-    bf16 extension, as Linux names them, and GPUs from NVIDIA's Ampere on.
-    ``python -m benchmarks.speed --parts precision`` measures it.
+    This holds for x86 processors with AMX or AVX512-BF16 (which gains less), ARM
+    processors with the bf16 extension, and NVIDIA GPUs since Ampere. Processors are only
+    recognized on Linux. ``python -m benchmarks.speed --parts precision`` measures the gain.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
@@ -26,9 +26,9 @@ def has_fast_bfloat16():
 def in_bfloat16(model):
     """Return a copy of an untrained model that multiplies in bfloat16.
 
-    Its convolutions and dense layers do, the logits excepted. All else stays float32:
-    TensorFlow's element-wise operations take longer in bfloat16 on CPUs, which is where
-    Keras's "mixed_bfloat16" loses what the products gain.
+    Only its convolutions and dense layers do, except for the last one, which computes the
+    logits. All other layers stay in float32: on CPUs, TensorFlow's element-wise operations
+    take longer in bfloat16, so that Keras's "mixed_bfloat16" loses what the products gain.
     """
     products = (keras.layers.Conv2D, keras.layers.Dense)
 

@@ -30,13 +30,13 @@ def check_not_forked():
     Raises
     ------
     RuntimeError
-        If it was.
+        If the process was forked after TensorFlow had started.
     """
     if _forked:
         raise RuntimeError(
             f"process {os.getpid()} was forked from one in which TensorFlow had started, "
             "and TensorFlow would hang in it. Start processes by another method: "
-            'multiprocessing.get_context("spawn"), or joblib, whose own do well.'
+            'multiprocessing.get_context("spawn"), or joblib with its default backend.'
         )
 
 

@@ -112,8 +112,9 @@ def _question(net, data, goes_on):
     """Return everything that determines the fitted weights, as plain data."""
     if not only_onlookers(net.callbacks):
         raise ValueError(
-            "checkpoint_dir does not go with callbacks, since checkpoints do not contain "
-            f"their state; got callbacks={net.callbacks!r}. Set one of them to None."
+            "checkpoint_dir cannot be combined with callbacks, since checkpoints do not "
+            f"contain their state; got callbacks={net.callbacks!r}. Set one of the two to "
+            "None."
         )
     held_out = {}
     if data.X_val is not None:
