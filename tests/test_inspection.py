@@ -278,7 +278,7 @@ def test_the_class_is_given_by_label_and_is_the_predicted_one_by_default(explain
     np.testing.assert_array_equal(one, explain(net, X[:9], target=["DME"] * 9))
     each = explain(net, X[:2], target=["DME", "normal"])
     np.testing.assert_allclose(each[0], one[0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"target holds labels .*'drusen'"):
+    with pytest.raises(ValueError, match=r"target contains labels .*'drusen'"):
         explain(net, X[:9], target="drusen")
     with pytest.raises(ValueError, match="must hold one class for each of 9 images, got 2"):
         explain(net, X[:9], target=["DME", "CNV"])
