@@ -803,7 +803,7 @@ TABLE = {
             ('a set with several labels per image', 'chestmnist', 1, 'several labels per image'),
             ('a size that does not exist', '--size 30', 1, 'size must be one of 28, 64, 128, 224'),
             ('a size that is no number', '--size big', 2, "Invalid value for '--size'"),
-            ('a data home that is a file', '--data-home notes.txt', 1, 'error: data_home: notes.txt cannot be made a folder'),
+            ('a data home that is a file', '--data-home notes.txt', 1, 'error: data_home: the folder notes.txt cannot be created'),
             ('a file in the data home that is none', '--data-home broken', 1, 'is not a whole npz file'),
         ),
     ],

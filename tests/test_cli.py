@@ -873,7 +873,7 @@ def test_predict_files_whose_names_are_not_utf8(model, scans, folder):
 def test_predict_takes_a_depth_and_warns_of_what_it_assumes(model, folder):
     Image.fromarray(np.full((30, 30), 4000, np.uint16)).save("deep.png")
     assumed = octsk_command("predict", model, "deep.png")
-    assert "are taken for 12-bit images" in assumed.stderr
+    assert "are read as 12-bit images" in assumed.stderr
     told = octsk_command("predict", model, "deep.png", "--bit-depth", 12)
     assert told.stdout == assumed.stdout
     assert told.stderr == ""

@@ -472,7 +472,7 @@ def test_without_a_home_all_works_that_needs_no_cache(homeless, npz, tmp_path):
     load_medmnist(tmp_path / "stored.npz", mmap=True)
     assert fetch_medmnist(npz, split="test").name == "clinic"
     assert get_data_home(tmp_path) == tmp_path
-    words = "name one by data_home .* the environment variable OCTSK_DATA"
+    words = "set data_home .* the environment variable OCTSK_DATA"
     for call in (get_data_home, fetch_octmnist, lambda: load_medmnist(npz, mmap=True)):
         with pytest.raises(OSError, match=words):
             call()
@@ -483,7 +483,7 @@ def test_home_that_takes_no_files_is_told_with_what_to_do(npz, tmp_path, monkeyp
     monkeypatch.setenv("OCTSK_DATA", str(tmp_path / "file" / "home"))
     for call in (fetch_octmnist, lambda: load_medmnist(npz, mmap=True)):
         with pytest.raises(
-            OSError, match=r"data_home: .*another by data_home or .*OCTSK_DATA"
+            OSError, match=r"data_home: .*set data_home or .*OCTSK_DATA to another"
         ):
             call()
 
@@ -994,7 +994,7 @@ def test_bad_fetch_arguments(options, message, home):
 
 def test_data_home_that_cannot_be_made(tmp_path, server):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match=r"data_home: .*file cannot be made a folder"):
+    with pytest.raises(OSError, match=r"data_home: the folder .*file cannot be created"):
         fetch_octmnist(data_home=tmp_path / "file")
     assert server.asked == []
 

@@ -489,7 +489,7 @@ def test_what_is_no_image_in_memory(source, words):
 
 
 def test_images_in_memory_have_no_list_of_files(save):
-    with pytest.raises(TypeError, match="images in memory have no file"):
+    with pytest.raises(TypeError, match="images in memory, which have no file"):
         list_image_files(save(gradient(9, 9)).read_bytes())
 
 

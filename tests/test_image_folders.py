@@ -119,7 +119,7 @@ def test_names_without_a_patient_are_patients_of_their_own_with_a_warning(tmp_pa
 def test_names_that_tell_no_class_are_refused(tmp_path):
     write(tmp_path / "CNV-1-1.png")
     write(tmp_path / "scan.png")
-    with pytest.raises(ValueError, match=r"scan\.png .* does not tell its class"):
+    with pytest.raises(ValueError, match=r"scan\.png .* does not begin with its class"):
         load_image_folder(tmp_path, groups="kermany")
 
 
@@ -296,8 +296,8 @@ def test_a_class_that_only_a_later_split_has_is_refused(splits):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ("loose.png", r"1 image files \(loose.png\) outside the folders of classes"),
-        ("DME/train/x.png", "holds folders for splits"),
+        ("loose.png", r"1 image files \(loose.png\) outside the class folders"),
+        ("DME/train/x.png", "contains folders for splits"),
         ("train/DME/x.png", r"beside others \(DME, NORMAL\)"),
     ],
 )
@@ -315,7 +315,7 @@ def test_folders_without_images_or_classes_are_refused(tmp_path, splits):
     with pytest.raises(ValueError, match=r"no image file .*there are none"):
         load_image_folder(empty)
     write(empty / "only" / "x.png")
-    with pytest.raises(ValueError, match="one class only, only"):
+    with pytest.raises(ValueError, match="only one class, only"):
         load_image_folder(empty)
     for file in (splits / "test").rglob("*.png"):
         file.unlink()

@@ -60,7 +60,7 @@ GroupsOption = Annotated[
     typer.Option(
         "--groups",
         metavar="PATIENTS",
-        help="How the path of an image tells its patient: kermany, octdl or a regular "
+        help="How to find the patient in the path of an image: kermany, octdl or a regular "
         "expression with a group (?P<patient>...); or a column of a CSV file.",
         show_default="a column patient, patient_id or group",
     ),

@@ -21,7 +21,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     Raises
     ------
     OSError
-        If no folder is named and the home directory is not known, as in some containers.
+        If no folder is given and the home directory is unknown, as in some containers.
 
     Examples
     --------
@@ -37,8 +37,8 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
         ).expanduser()
     except RuntimeError as error:
         raise OSError(
-            "there is no folder for data sets, because the home directory is not known; "
-            "name one by data_home (--data-home) or the environment variable OCTSK_DATA"
+            "there is no folder for data sets, because the home directory is unknown; set "
+            "data_home (--data-home) or the environment variable OCTSK_DATA"
         ) from error
 
 
@@ -48,7 +48,7 @@ def make_unpack_folder(folder: Path) -> Path:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"data_home: {folder} cannot be made a folder ({error.strerror}); name another "
-            "by data_home or by the environment variable OCTSK_DATA",
+            f"data_home: the folder {folder} cannot be created ({error.strerror}); set "
+            "data_home or the environment variable OCTSK_DATA to another one",
         ) from error
     return folder

@@ -215,7 +215,7 @@ def _check_upper_bits(image: "Image") -> None:
     if highest <= _DARK:
         raise ValueError(
             f"its colours have 16 bits and use at most {8 + int(highest).bit_length()} of "
-            "them, and Pillow keeps the upper 8 alone: save it as grey or with 8 bits, or "
+            "them, and Pillow only keeps the upper 8: save it as grey or with 8 bits, or "
             "give bit_depth=16 if it is only dark"
         )
 

@@ -38,15 +38,15 @@ def download(
 ) -> None:
     """Try the addresses up to ``1 + n_retries`` times until one provides the file.
 
-    The file appears at `path` when it is whole and has the MD5, and not before. Where
-    another process is downloading it, its file is waited for. An address that answers
-    that it has no such file is not asked again. What a broken connection left is kept,
-    for the next attempt and for the next call.
+    The file appears at `path` only when it is complete and has the MD5. If another process
+    is downloading it, this function waits for it. An address that answers that it does not
+    have the file is not tried again. After a broken connection, the received part is kept
+    for the next attempt or call.
 
     Raises
     ------
     DownloadError
-        If no address gives it. Says what each answered, then `advice`.
+        If no address provides the file. The message lists their answers, and `advice`.
     """
     with lock_beside(path):
         if not path.is_file():
@@ -75,12 +75,12 @@ def _download(urls, path, md5, n_retries, delay, advice) -> None:
     tried = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
     part = partial_file(path)
     kept = (
-        f"{part.stat().st_size:,} bytes are kept in {part}, and the next attempt goes on "
+        f"{part.stat().st_size:,} bytes are kept in {part}, and the next attempt continues "
         "from there. "
         if part.exists()
         else ""
     )
-    # Without the chain: it is some hundred lines of urllib3, told here in one.
+    # The chain of causes is omitted: it is some hundred lines of urllib3.
     raise DownloadError(
         f"{path.name} could not be downloaded ({tried}). {kept}{advice}"
     ) from None

@@ -1,4 +1,4 @@
-"""Loading of image files of any size in the manner of MedMNIST."""
+"""Loading of image files of any size as small images, prepared as those of MedMNIST."""
 
 import errno
 import os
@@ -22,10 +22,10 @@ _SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
-# What can be told from the highest value of 16-bit pixels.
+# Bit depths that can be concluded from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
 
-# Files that an error or a warning names.
+# Maximum number of files that an error or a warning names.
 _N_NAMED = 10
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
@@ -47,18 +47,18 @@ def load_image_files(
 
     Each image is turned upright (EXIF), made grey or RGB, cropped to the square in its
     middle (see `fit`), and resized by antialiased bilinear interpolation. Of the usual
-    ways, this one gives images that are closest to OCTMNIST's own (see Notes), so that a
-    network trained on OCTMNIST can classify new scans.
+    methods, this one yields the images that are closest to those of OCTMNIST (see Notes),
+    so that a network trained on OCTMNIST can classify new scans.
 
     Parameters
     ----------
     paths : path, image in memory, sequence of these, or folder
-        One file, several files, or a folder whose image files are taken in the order
-        of their names; :func:`~octsk.datasets.list_image_files` tells which. In the place
-        of a path there may be an image in memory: the bytes of a file, an open binary
-        file such as ``io.BytesIO``, a Pillow image, or an array of shape (h, w),
-        (h, w, 3) or (h, w, 4). A file that :func:`~octsk.load_volume` reads, such as DICOM
-        or a TIFF file of several pages, gives one image for each of its B-scans.
+        One file, several files, or a folder whose image files are loaded in the order
+        of their names; :func:`~octsk.datasets.list_image_files` lists them. Instead of a
+        path, an image in memory can be given: the bytes of a file, an open binary file
+        such as ``io.BytesIO``, a Pillow image, or an array of shape (h, w), (h, w, 3) or
+        (h, w, 4). A file that :func:`~octsk.load_volume` reads, such as a DICOM file or a
+        TIFF file with several pages, yields one image for each of its B-scans.
     size : int, default=28
         Height and width of the result, in pixels.
     channels : {1, 3}, default=1
@@ -68,16 +68,16 @@ def load_image_files(
         loses both sides of a wide scan; it is centred on black; or its height and width
         are resized by different factors. Use the same for training and prediction.
     bit_depth : int, default=None
-        Number of bits that grey 16-bit images use, 16 for all of them. If None, it is what
-        the file says or what all images together suggest (see Notes).
+        Number of bits that grey 16-bit images use, up to 16. If None, it is read from the
+        file or estimated from all images together (see Notes).
     on_error : {"raise", "skip"}, default="raise"
-        What to do where images cannot be read: raise one error that names them all, or
-        leave them out and warn of them.
+        What to do if images cannot be read: raise one error that names them, or leave
+        them out with a warning.
     return_files : bool, default=False
-        Whether to return which files the images are from, too.
+        Whether to return the files of the images as well.
     n_jobs : int, default=None
         Number of threads that decode files, as in joblib. If None, one for each core.
-        Images in memory are decoded by one.
+        Images in memory are decoded in a single thread.
     verbose : int, default=0
         Whether to show a progress bar on stderr.
 
@@ -87,8 +87,8 @@ def load_image_files(
         Dtype uint8, 0 black to 255 white. Row ``i`` is file ``i``, not counting those
         left out.
     files : list
-        The path of each row's file as a :class:`pathlib.Path`, or the image in memory as
-        it was given. For a B-scan of a volume, an object with the attributes ``file``,
+        The path of the file of each row as a :class:`pathlib.Path`, or the image in memory
+        as it was given. For a B-scan of a volume, an object with the attributes ``file``,
         ``volume`` (None if the file has one only) and ``frame``. Only with
         ``return_files=True``.
 
@@ -102,23 +102,23 @@ def load_image_files(
     FileNotFoundError
         If files do not exist, and all others can be read.
     ValueError
-        If there is no image at all or none can be read; or if one is not an image, is
-        broken off, has several pages, has pixels without a defined range (32-bit integers,
-        floats), has colours of 16 bits that use 14 at most, or has more than 2**26 pixels;
-        or if pixels do not fit `bit_depth`.
+        If there are no images or none can be read; if a file is not an image, is
+        truncated, has several pages, has pixels without a defined range (32-bit integers,
+        floats), has 16-bit colours that use at most 14 bits, or has more than 2**26 pixels;
+        or if pixels exceed `bit_depth`.
 
     Notes
     -----
-    Grey 16-bit images are scaled to 8 bits by the depth that their file tells: in TIFF
-    files BitsPerSample below 16, or MaxSampleValue; in PNG files the chunk sBIT; unless a
-    pixel is above that. All others of a call are taken for images of one depth, the lowest
-    of 8, 10, 12, 14 and 16 bits that holds their highest pixel, so that their brightness
-    stays comparable. Below 16 bits a warning says so. Transparent parts become black, as
-    the background of an OCT scan.
+    Grey 16-bit images are scaled to 8 bits by the depth that their file states (in TIFF
+    files BitsPerSample below 16 or MaxSampleValue, in PNG files the chunk sBIT), unless a
+    pixel exceeds it. For all other images of a call, one depth is assumed, the lowest of
+    8, 10, 12, 14 and 16 bits that contains their highest pixel, so that their brightness
+    stays comparable. A warning is issued if it is below 16 bits. Transparent parts become
+    black, like the background of an OCT scan.
 
-    For a scan of which both the JPEG of Kermany et al. [2]_ and OCTMNIST's tile [1]_
-    are at hand, the two differ by 1.7 grey levels on average after bilinear resizing,
-    and by 2.7 after bicubic.
+    For a scan that is available both as a JPEG of Kermany et al. [2]_ and as an image of
+    OCTMNIST [1]_, the two differ by 1.7 grey levels on average after bilinear resizing,
+    and by 2.7 after bicubic resizing.
 
     References
     ----------
@@ -146,18 +146,18 @@ def load_image_files(
 
 
 class Decoded(NamedTuple):
-    """Small images, with what was found when they were decoded.
+    """Small images, with the errors and assumptions of their decoding.
 
     Attributes
     ----------
     images : ndarray of shape (n, size, size) or (n, size, size, 3), dtype uint8
         The readable images.
     kept : list of int
-        Which of all sources these are.
+        Their positions among all sources.
     sources : list
         Their paths or images in memory.
     errors : list of tuple
-        The source and the exception of each other image.
+        Source and exception of each image that cannot be read.
     remark : str or None
         What was assumed about 16-bit pixels.
     """
@@ -197,7 +197,9 @@ class Reading(NamedTuple):
             raise ValueError(f"on_error must be 'raise' or 'skip'; got {self.on_error!r}")
         n_jobs = self.n_jobs
         if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
-            raise ValueError(f"n_jobs must be None or a whole number but 0; got {n_jobs!r}")
+            raise ValueError(
+                f"n_jobs must be None or a whole number other than 0; got {n_jobs!r}"
+            )
 
     def decode(self, sources: list, make_array=np.empty) -> Decoded:
         """Decode files and images in memory.
@@ -256,7 +258,7 @@ class Reading(NamedTuple):
             # Pillow decodes and resizes without holding Python's global lock.
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
             results = pool(joblib.delayed(_read_or_error)(*task) for task in tasks)
-        # The delay keeps the bar away where there is nothing to wait for.
+        # With the delay, no bar appears if there is nothing to wait for.
         yield from tqdm(
             results,
             total=len(sources),
@@ -285,7 +287,7 @@ def read_images(
 ) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
     """Return the readable images, their sources, and the errors of the others.
 
-    An error stands beside the path or image in memory that it is of.
+    Each error comes with its path or image in memory.
     """
     decoded = Reading(size, channels, fit, bit_depth).decode(_with_frames(paths, bit_depth))
     if decoded.remark:
@@ -338,8 +340,8 @@ def _fill_in(
         return None
     return (
         f"{len(others)} of {n} images have 16-bit pixels, of which none is above "
-        f"{highest:,}: they are taken for {assumed}-bit images, and 0..{2**assumed - 1:,} "
-        "is scaled to 0..255. Give bit_depth=16 if they use the whole range"
+        f"{highest:,}: they are read as {assumed}-bit images, and 0..{2**assumed - 1:,} is "
+        "scaled to 0..255. Pass bit_depth=16 if they use the whole range"
     )
 
 
@@ -378,7 +380,7 @@ def list_image_files(paths: Paths) -> list[Path]:
     """
     files = _sources(paths)
     if not all(isinstance(file, Path) for file in files):
-        raise TypeError("paths must be paths here; images in memory have no file")
+        raise TypeError("paths must not contain images in memory, which have no file")
     if errors := [(file, error) for file in files if (error := _why_no_file(file))]:
         raise combined_error(errors, len(files))
     return files

@@ -197,9 +197,9 @@ def _classes_in(folder: Path, label_of) -> dict[str, list[Path]]:
     if loose and (folders or label_of is None):
         raise ValueError(
             f"{printable(folder)} has {len(loose):,} image files "
-            f"({first_few([one.name for one in loose])}) outside the folders of classes; "
-            "the folder that an image lies in tells its class. With groups='kermany', "
-            "names such as CNV-1016042-1.jpeg do"
+            f"({first_few([one.name for one in loose])}) outside the class folders; the "
+            "class of an image is the name of its folder or, with groups='kermany', part "
+            "of a file name such as CNV-1016042-1.jpeg"
         )
     if not loose:
         return {label: _images_of_class(one) for label, one in folders.items()}
@@ -225,8 +225,9 @@ def _images_of_class(folder: Path) -> list[Path]:
     """List the images in the folder of a class and in its subfolders."""
     if splits := [split for split in SPLITS if (folder / split).is_dir()]:
         raise ValueError(
-            f"{printable(folder)} holds folders for splits ({', '.join(splits)}): give it "
-            "as root if its splits hold the classes; else put the classes into the splits"
+            f"{printable(folder)} contains folders for splits ({', '.join(splits)}): pass "
+            "it as root if its splits contain the classes; otherwise move the classes into "
+            "the splits"
         )
     return images_below(folder)
 
@@ -248,14 +249,14 @@ def images_below(folder: Path) -> list[Path]:
         seen.add((found.st_dev, found.st_ino))
         entries = sorted(_visible(one))
         files += [entry for entry in entries if _is_image_file(entry)]
-        # Real folders first, so that it is their paths that are listed.
+        # Real folders come first, so that their paths are listed instead of links.
         inner = [entry for entry in entries if entry.is_dir()]
         folders = sorted([*folders, *inner], key=lambda path: not path.is_symlink())
     return sorted(files)
 
 
 def _same_classes(root: Path, files: Mapping[str | None, Mapping]) -> list[str]:
-    """Return the classes of the first split; refuse those that only others have."""
+    """Return the classes of the first split; raise an error if others have more."""
     (first, known), *others = files.items()
     for split, found in others:
         if odd := sorted(found.keys() - known.keys()):
@@ -267,7 +268,7 @@ def _same_classes(root: Path, files: Mapping[str | None, Mapping]) -> list[str]:
     if len(known) < 2:
         [name] = known
         raise ValueError(
-            f"{printable(root)} has one class only, {printable(name)}; there must be one "
+            f"{printable(root)} has only one class, {printable(name)}; there must be one "
             "folder for each of at least two classes"
         )
     return sorted(known)

@@ -48,12 +48,12 @@ def load_image_table(
     ----------
     table : path, data frame or mapping
         A CSV file in UTF-8 whose first line names the columns, which are separated by
-        commas, semicolons or tabs; or the columns by name, such as a frame of pandas or
-        polars, or a dict of lists.
+        commas, semicolons or tabs; or the columns by name, such as a data frame of pandas
+        or polars, or a dict of lists.
     image : str, default="file"
-        Name of the column of paths. A path below `root` may be short of folders or of its
-        suffix if only one image has that name. In a frame or dict there may be images in
-        memory in the place of paths, as in :func:`~octsk.load_image_files`.
+        Name of the column of paths. Folders below `root` and the suffix may be omitted if
+        only one image has that name. A data frame or dict may contain images in memory
+        instead of paths, as in :func:`~octsk.load_image_files`.
     label : str, default="label"
         Name of the column of classes, text or whole numbers.
     group : str, regular expression or callable, default=None

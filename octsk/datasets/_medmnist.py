@@ -55,16 +55,16 @@ def load_medmnist(
     - optionally ``{split}_filenames``, text of shape (n,): the file of each image;
     - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
 
-    Nothing in the file is ever unpickled, and no memory is allocated on the word of a
-    header that the file's size contradicts. A warning names groups that have images in
-    more than one split.
+    Nothing in the file is unpickled, and headers that contradict the size of the file are
+    rejected before memory is allocated. A warning names groups that have images in more
+    than one split.
 
     Parameters
     ----------
     path : path
         The npz file.
     split : {"train", "val", "test"}, default=None
-        Load this split alone. If None, load all that the file has.
+        Split to load. If None, load all splits in the file.
     return_X_y : bool, default=False
         Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
     mmap : bool, default=None
@@ -80,7 +80,7 @@ def load_medmnist(
 
         - data : ndarray of shape (n, h, w) or (n, h, w, 3), dtype uint8
         - target : ndarray of shape (n,), dtype int64
-        - target_names : list of str, by label; None where the file is none of
+        - target_names : list of str, by label; None if the file is not one of
           MedMNIST's and has no ``class_names``
         - groups : ndarray of shape (n,), or None where the file has none
         - filenames : ndarray of str of shape (n,), or None where the file has none
@@ -90,15 +90,15 @@ def load_medmnist(
         - split : str
         - filename : str
         - sha256 : str, of the file
-        - official : bool, whether the file is byte for byte the published one: only
-          then may results stand beside published ones
+        - official : bool, whether the file is byte for byte the published one, so that
+          results can be compared with published ones
         - synthetic : bool, always False
-        - shared_groups : dict, only where splits of the file share groups (patients):
+        - shared_groups : dict, only if splits of the file share groups (patients):
           the groups in both, by pairs of splits such as ``("train", "test")``
         - DESCR : str
 
         Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
-        where the file lacks it, and the entries that they share.
+        if the file does not contain it, and the entries that they share.
 
     (data, target) : tuple
         If `return_X_y` is True.
@@ -110,8 +110,8 @@ def load_medmnist(
     IsADirectoryError
         If it is a folder.
     ValueError
-        If the file is broken or foreign, has another layout, several labels per image
-        (ChestMNIST) or volumes (MedMNIST's 3-D sets), misses a group, or lacks `split`.
+        If the file is damaged or has another layout, contains several labels per image
+        (ChestMNIST) or volumes (MedMNIST's 3-D sets), or if a group or `split` is missing.
 
     See Also
     --------
@@ -157,17 +157,17 @@ def fetch_medmnist(
 ):
     """Load a MedMNIST data set, and download its file if it is missing.
 
-    Every two-dimensional set with one label per image, at each published size. The
-    file is looked for in `data_home` under the name it has on Zenodo (``octmnist.npz``,
-    ``octmnist_64.npz``) and downloaded to that place if missing. A download becomes
-    visible under that name only when it is whole and has the published MD5.
+    All two-dimensional sets with one label per image are available, in each published size.
+    The file is searched for in `data_home` under its name on Zenodo (``octmnist.npz``,
+    ``octmnist_64.npz``) and downloaded to that place if it is missing. It only appears
+    under that name when it is complete and has the published MD5.
 
-    A file that you placed there yourself is used as it is: it is checked for layout,
-    size and classes, and where its MD5 is not the published one a warning says so and
+    A file that you placed there yourself is used as it is: its layout, size and classes are
+    checked. If its MD5 is not the published one, a warning is issued and
     ``dataset.official`` is False.
 
-    A download that broke off, in this call or an earlier one, goes on where it broke off if
-    the server can send a part of a file.
+    An interrupted download, of this call or an earlier one, is continued if the server can
+    send a part of a file.
 
     Parameters
     ----------
@@ -179,24 +179,24 @@ def fetch_medmnist(
     size : {28, 64, 128, 224}, default=28
         Height and width of the images, in pixels.
     split : {"train", "val", "test"}, default=None
-        Load this split alone. If None, load all three.
+        Split to load. If None, load all three.
     return_X_y : bool, default=False
         Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
     mmap : bool, default=None
         As in :func:`~octsk.load_medmnist`; what must be unpacked goes to ``unpacked`` in
         `data_home`.
     data_home : path, default=None
-        Folder of the files. If None, as told by :func:`~octsk.datasets.get_data_home`.
+        Folder of the files. If None, that of :func:`~octsk.datasets.get_data_home`.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     mirror : str or sequence of str, default=None
-        Addresses of folders that hold the same files, tried in this order before
+        Addresses of folders that contain the same files, tried in this order before
         Zenodo. If None, those in the environment variable ``OCTSK_MIRROR``, separated
-        by spaces. The MD5 is checked whoever sends the file. An address may hold a user
-        name, a password and a query; messages leave these out.
+        by spaces. The MD5 of each download is checked. An address may contain a user
+        name, a password and a query, which messages omit.
     n_retries : int, default=3
-        How many more times to go through the addresses after a failure. An address
-        that says the file is not there is not asked again.
+        How many more times to try the addresses after a failure. An address that answers
+        that the file does not exist is not tried again.
     delay : float, default=1.0
         Seconds between two such rounds.
     source_map : path, default=None
@@ -216,16 +216,15 @@ def fetch_medmnist(
     Raises
     ------
     DownloadError
-        If no address gives the right file. An :class:`OSError`. What was received before
-        a connection broke off stays in `data_home` as a hidden file, and the next call
-        goes on from there.
+        If no address provides the right file; a subclass of :class:`OSError`. The part
+        that was received is kept in `data_home` as a hidden file, and the next call
+        continues from there.
     FileNotFoundError
         If the file is missing and `download_if_missing` is False.
     OSError
-        If there is no folder for data sets, or none can be made.
+        If there is no folder for data sets, and none can be created.
     ValueError
-        If an argument is not one of those accepted, or the file is broken or is
-        another set's.
+        If an argument is invalid, or if the file is damaged or that of another data set.
 
     Notes
     -----

@@ -203,7 +203,7 @@ def _unpack(path: Path, member: Member, unpacked: Path) -> None:
         archive.open(member.info) as stream,
         atomic_write(unpacked) as temporary,
         open(temporary, "wb") as output,
-        # The delay keeps the bar away where there is nothing to wait for.
+        # With the delay, no bar appears if there is nothing to wait for.
         tqdm.wrapattr(
             stream, "read", total=needed, desc=f"unpacking {member.key}", delay=1
         ) as source,

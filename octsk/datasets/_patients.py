@@ -43,13 +43,13 @@ class PatientFinder:
         return self._find(path)
 
     def warn_of_unknown(self) -> None:
-        """Warn of images that are taken as patients of their own."""
+        """Warn about images that count as separate patients."""
         if self._alone:
             warn_user(
-                f"{len(self._alone):,} of {self._n_asked:,} file names are not "
-                "CLASS-patient-number, and do not tell the patient "
-                f"({first_few(self._alone)}): each of these images counts as a patient of "
-                "its own, so that images of one patient may be in several splits"
+                f"{len(self._alone):,} of {self._n_asked:,} file names do not have the "
+                "form CLASS-patient-number and do not contain the patient "
+                f"({first_few(self._alone)}): each of these images counts as a separate "
+                "patient, so that images of one patient may be in several splits"
             )
 
     def _finder(self, groups, root) -> Callable[[str], Any]:
@@ -79,14 +79,14 @@ def kermany_label(path: Path) -> str:
     found = _KERMANY.fullmatch(path.stem)
     if found is None:
         raise ValueError(
-            f"{printable(path)} lies outside the folders of classes, and its name does not "
-            "tell its class as CNV-1016042-1.jpeg does"
+            f"{printable(path)} is outside the class folders, and its name does not begin "
+            "with its class, as in CNV-1016042-1.jpeg"
         )
     return found["label"]
 
 
 def check_groups_found(groups: list, paths: list) -> None:
-    """Refuse images whose path does not tell the patient."""
+    """Raise an error if the patient of an image is not found in its path."""
     lacking = [
         path
         for group, path in zip(groups, paths, strict=True)

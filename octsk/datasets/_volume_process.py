@@ -1,7 +1,7 @@
-"""Reading of device files by oct-converter, in a process of its own with limits.
+"""Reading of device files by oct-converter, in a separate process with limits.
 
-The readers follow what files claim: some loop forever or ask for any amount of memory, and
-all print to the standard output.
+The readers trust the contents of files: a damaged file can make them loop forever or
+allocate any amount of memory. All of them print to the standard output.
 """
 
 import contextlib
@@ -49,15 +49,15 @@ def read_in_process(path: Path, kind: str) -> list[Scan]:
     ImportError
         If oct-converter is not installed.
     ValueError
-        If the file cannot be read, or takes more memory or time than such files do.
+        If the file cannot be read, or if reading it exceeds the limits of memory and time.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # -P: neither this file's folder nor the working folder is a place to import from.
+        # With -P, nothing is imported from this file's folder or the working folder.
         command = [sys.executable, "-P", __file__, os.fspath(path), kind, folder]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(outside_working_folder()),
-            "OPENBLAS_NUM_THREADS": "1",  # which takes memory for each thread
+            "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory
             "MPLBACKEND": "agg",
         }
         seconds = _SECONDS + _SECONDS_PER_MIB * path.stat().st_size / 2**20
