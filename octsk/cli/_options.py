@@ -16,6 +16,17 @@ class Net(StrEnum):
     RESIDUAL = "residual"
 
 
+NetOption = Annotated[
+    Net | None,
+    typer.Option(
+        "--net",
+        metavar="small|medium|large|residual",
+        help="Net to train.",
+        show_default="residual for your own data, else small",
+    ),
+]
+
+
 class Pruner(StrEnum):
     """Pruners, which stop unpromising trials early."""
 

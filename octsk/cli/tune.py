@@ -20,7 +20,7 @@ from octsk.cli._options import (
     FitOption,
     GroupsOption,
     JsonOption,
-    Net,
+    NetOption,
     PhantomsOption,
     Pruner,
     QuietOption,
@@ -53,14 +53,7 @@ def tune(
     groups: GroupsOption = None,
     fit: FitOption = None,
     data_home: DataHomeOption = None,
-    net: Annotated[
-        Net | None,
-        typer.Option(
-            metavar="small|medium|large|residual",
-            help="Net to tune.",
-            show_default="residual for your own data, else small",
-        ),
-    ] = None,
+    net: NetOption = None,
     trials: Annotated[
         int,
         typer.Option(
