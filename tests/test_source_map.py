@@ -81,7 +81,7 @@ def test_names_without_patients(home):
         ("split,index\ntrain,0", "its columns are split, index$"),
         ("split,index,image_id\nfold,0,a", "line 2: the split must be train, val or test"),
         ("split,index,image_id\ntrain,-1,a", "line 2: the index must be a whole number"),
-        ("split,index,image_id\ntrain,0", "line 2: it has 2 cells only"),
+        ("split,index,image_id\ntrain,0", "line 2: it has only 2 cells"),
         ("split,index,image_id\ntrain,0,", "line 2: the file name is empty"),
         ("split,index,image_id\ntrain,0,a\ntrain,0,b", "line 3: there are two rows for"),
         (

@@ -65,7 +65,7 @@ def _strip(images) -> str:
         images = np.rint(images * 255)
     height, width = images.shape[1:3]
     step = width + max(1, width // 16)
-    # Nothing, which shows what lies behind, between two images.
+    # A transparent column separates two images.
     strip = Image.new("RGBA", (step * len(images), height))
     for place, image in enumerate(images):
         strip.paste(Image.fromarray(image.astype(np.uint8).squeeze()), (step * place, 0))

@@ -39,6 +39,6 @@ def read_column(split: Mapping, name: str, part: str) -> np.ndarray:
     source = split.get("name") if path is None else path
     raise ValueError(
         f"{source} has no column {name!r} with one value for each of the {n} images of "
-        f"{part!r}, which an array {key!r} in an npz file would be; it has "
+        f"{part!r}; in an npz file, this would be an array {key!r}. It has "
         f"{', '.join(keys) or 'no such arrays'}."
     )

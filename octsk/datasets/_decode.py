@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
-# 8192 x 8192: some fifty times a scan. Pillow's own limit is greater, and can be lifted
-# for the whole process.
+# 8192 x 8192, about fifty times a scan. Pillow's own limit is larger, and may have been
+# removed for the whole process.
 _MAX_PIXELS = 2**26
 
 # Tags of TIFF files.
@@ -39,7 +39,7 @@ class Deep(NamedTuple):
     highest : int
         Highest value in the whole image.
     bits : int or None
-        Depth that the caller or the file tells; None where none is told that fits.
+        Bit depth stated by the caller or the file; None if there is none that fits.
     """
 
     pixels: np.ndarray
@@ -78,7 +78,7 @@ def read_square(
     FileNotFoundError, PermissionError, OSError
         If the system cannot read the file.
     ValueError
-        If it is not an image, or is broken, or not one that has a place in 8 bits.
+        If it is not an image, is damaged, or cannot be converted to 8 bits.
     """
     from PIL import Image
 
@@ -148,7 +148,7 @@ def _check_size(image: "Image") -> None:
             f"{_MAX_PIXELS:,}; make it smaller first"
         )
     pages = getattr(image, "n_frames", 1)
-    # An MPO is a camera's JPEG that has previews behind the image itself.
+    # An MPO file is a JPEG of a camera that is followed by previews.
     if pages > 1 and image.format != "MPO":
         raise ValueError(f"it has {pages} pages; save each as a file of its own")
 
@@ -157,14 +157,14 @@ def _small(image: "Image", size: int, mode: str, bit_depth: int | None, fit: str
     from PIL import ImageOps
 
     is_deep = image.mode.startswith("I;16")
-    # Before the pixels are decoded: that takes them away.
+    # This comes before the pixels are decoded, which discards the information.
     bits = bit_depth or (_declared_bits(image) if is_deep else None)
-    # How Pillow names the layout of colours of 16 bits, of which it keeps the upper 8.
+    # Pillow's name for the layout of 16-bit colours, of which it keeps the upper 8 bits.
     had_16_bits = ";16" in str(getattr(image, "tile", "")) and not is_deep
     upright = ImageOps.exif_transpose(image)
     if is_deep:
         highest = int(np.asarray(upright).max())
-        # PNG files scaled to 16 bits, as they should be, tell the depth that they had.
+        # PNG files should be scaled to 16 bits; they state their original depth.
         fits = bits is not None and 1 <= bits <= 16 and highest < 2**bits
         pixels = np.asarray(_to_square(upright.convert("I"), size, fit)).astype(np.uint16)
         return Deep(pixels, highest, bits if fits else None)
@@ -260,5 +260,5 @@ def _what_instead(source) -> str:
     kind = recognise(source)
     if kind is None:
         return ""
-    # It begins as an image does that Pillow knows.
+    # The file begins like an image in a format that Pillow reads.
     return ": it is damaged" if kind.advice == IMAGE_ADVICE else f": {kind}"

@@ -111,8 +111,8 @@ def digests(path: Path) -> tuple[str, str]:
 def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -> None:
     """Receive the file, or the rest of a partly downloaded one.
 
-    `validators` holds for each address by what its server tells that its file is still
-    the same one.
+    `validators` contains for each address the validator by which its server recognizes
+    that its file has not changed.
     """
     with resumable_write(path) as part:
         begin = part.stat().st_size
@@ -145,7 +145,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
     from tqdm.auto import tqdm
 
     begin = part.stat().st_size
-    # Compressed on the way, positions would be those of other bytes.
+    # In a compressed response, positions would refer to other bytes.
     headers = {"Accept-Encoding": "identity"}
     if begin:
         headers["Range"] = f"bytes={begin}-"
@@ -163,7 +163,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
                 raise _CannotResumeError
         else:
             begin = 0
-        # Of a piece that does not come whole, nothing is had.
+        # A piece that is not received completely is lost.
         pieces = response.iter_content(2**13)
         first = next(pieces, b"")
         if begins_like_web_page(first) and not begin:
@@ -174,7 +174,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
             validators[url] = validator
         length = response.headers.get("Content-Length", "")
         total = begin + int(length) if re.fullmatch("[0-9]{1,18}", length) else None
-        # The delay keeps the bar away from an attempt that fails at once.
+        # With the delay, no bar appears for an attempt that fails at once.
         with tqdm(
             desc=name,
             initial=begin,
@@ -193,7 +193,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
 def _validator(headers) -> str | None:
     """Return the validator of this version of a file for the header If-Range."""
     etag = headers.get("ETag")
-    # A weak one does not stand for the same bytes (RFC 9110, 13.1.5).
+    # A weak validator does not guarantee identical bytes (RFC 9110, 13.1.5).
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
 
@@ -215,7 +215,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_final(error: Exception) -> bool:
-    # 4xx means that asking again is no use, but for "timeout" and "too many requests".
+    # After 4xx, further attempts are useless, except for "timeout" and "too many requests".
     status = getattr(getattr(error, "response", None), "status_code", 0)
     return 400 <= status < 500 and status not in (408, 429)
 

@@ -21,7 +21,7 @@ CACHED_ABOVE = 2000
 # Images that take more than this (bytes) are mapped from the disk, others read to memory.
 _MAPPED_ABOVE = 2**30
 
-# Changes where the same file and options give other pixels than before.
+# Increase this number if the same files and options yield other pixels than before.
 _FORMAT = 1
 
 
@@ -130,7 +130,7 @@ class CachedImages:
 
 
 def _mapped(folder: Path, shape: tuple[int, ...], dtype) -> np.memmap:
-    """Make an array on the disk; writing to one for which there is no room would crash."""
+    """Create an array on disk after checking that there is enough space for it."""
     needed, free = math.prod(shape), shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(

@@ -1,4 +1,4 @@
-"""Image files with labels that their folders tell, as data sets."""
+"""Loading of image files whose folders are named after their classes."""
 
 import os
 import re

@@ -124,7 +124,7 @@ def _find_columns(header: list[str], path: Path) -> list[int]:
 
 def _read_row(row: list[str], columns: list[int]) -> tuple[str, int, str]:
     if len(row) <= max(columns):
-        raise ValueError(f"it has {len(row)} cells only")
+        raise ValueError(f"it has only {len(row)} cells")
     split, index, name = (row[place].strip() for place in columns)
     split = _SPLIT_NAMES.get(split.lower(), split.lower())
     if split not in SPLITS:

@@ -1,4 +1,4 @@
-"""B-scans of volumes in the place of images in memory."""
+"""B-scans of volumes, which are used like images in memory."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -73,7 +73,7 @@ def with_frames(sources: list, bit_depth: int | None = None) -> list[list]:
 def frame_finder(bit_depth: int | None = None) -> Callable[[Path], list]:
     """Return a function from the path of a volume to its B-scans.
 
-    It returns a list of the path alone if it is no volume. The file that was read last is
+    For any other path, it returns a list of this path. The file that was read last is
     kept in memory as long as one of its B-scans. If there are several, each is read once
     to count its B-scans, and once more to decode them.
 

@@ -69,7 +69,9 @@ def read_in_process(path: Path, kind: str) -> list[Scan]:
             raise ValueError(f"it cannot be read in {seconds:.0f} seconds") from None
         answer = Path(folder, "answer.json")
         if done.returncode or not answer.exists():
-            raise ValueError("the process that reads it died, as for lack of memory")
+            raise ValueError(
+                "the process that reads it died, perhaps because memory ran out"
+            )
         found = json.loads(answer.read_text("utf-8"))
         if found["error"] == "ImportError":
             raise _missing_extra("oct-converter", "this file")
@@ -212,8 +214,8 @@ def _read_zeiss(path: Path) -> list[Scan]:
     if size != n * rows * columns or not size:
         raise ValueError(
             f"it has {size:,} bytes, which are not {n} B-scans of {columns} A-scans of "
-            f"{rows} pixels; the name of a .img file tells another number of A-scans and "
-            "B-scans, such as 200x200"
+            f"{rows} pixels; add other numbers of A-scans and B-scans to the name of a "
+            ".img file, such as 200x200"
         )
     found = IMG(path).read_oct_volume(rows, columns)
     return [

@@ -107,7 +107,7 @@ def _grey(pixels: np.ndarray, bits: int, dataset) -> tuple[np.ndarray, int]:
         raise ValueError("its pixels are not integers of 16 bits at most")
     if pixels.dtype.kind == "i":
         if pixels.min() < 0:
-            raise ValueError("it has negative pixels, which do not tell what is black")
+            raise ValueError("it has negative pixels, so that the black value is unknown")
         bits -= 1
     if pixels.ndim == 4:
         if pixels.dtype != np.uint8:
