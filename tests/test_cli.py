@@ -1019,7 +1019,10 @@ def test_folder_of_checkpoints_that_is_none(clinic, resume):
     Path("m.octsk.checkpoint", "notes.txt").write_text("mine")
     words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk", *resume)
     line = error_line(*words)
-    assert "m.octsk.checkpoint contains files that no training wrote (notes.txt)" in line
+    assert (
+        "m.octsk.checkpoint contains files that were not written by a training (notes.txt)"
+        in line
+    )
     assert Path("m.octsk.checkpoint", "notes.txt").read_text() == "mine"
 
 

@@ -515,7 +515,7 @@ def test_command_refuses(saved):
     ).stderr
     assert "never replaced" in error
     assert report.read_bytes() == before
-    assert "one net only" in _command(saved / "a", code=2).stderr
+    assert "only one net" in _command(saved / "a", code=2).stderr
     assert ".csv" in _command(saved / "a", saved / "b", "-o", "x.pdf", code=2).stderr
     (saved / "scores.json").write_text('{"acc": 1}')
     error = _command(saved / "a", saved / "scores.json", code=1).stderr

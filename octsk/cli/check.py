@@ -51,7 +51,7 @@ def check(
     if "train" not in images:
         raise ValueError(
             f"{data} has no splits to check; pass --groups to check the splits by patient "
-            "that the other commands make of it"
+            "that other commands would create"
         )
     findings = octsk.datasets.check_splits(images, near_duplicates=near_duplicates)
 

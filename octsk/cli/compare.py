@@ -84,7 +84,7 @@ def compare(
         check_output(output, [*reports, *inside], overwrite=overwrite)
     nets = read_reports(reports)
     if len(nets) < 2:
-        raise typer.BadParameter(f"there is one net only, {', '.join(nets)}: give two")
+        raise typer.BadParameter(f"only one net is given, {', '.join(nets)}: give two")
     comparison = octsk.compare(*nets.values(), metric=str(metric), names=list(nets))
     out.result(comparison.to_dict(), lambda: print_report(comparison.to_text()))
     if output is not None:

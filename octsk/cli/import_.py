@@ -131,7 +131,7 @@ def import_(
     images = split_by_patient(images, out, test=test, val=val, seed=seed)
     parts = {name: images[name] for name in ("train", "val", "test") if images[name]}
     for part in parts.values():
-        # Where a file lies is its user's business.
+        # The file should not reveal the folders of its author.
         part.filenames = np.array([_below(file, source) for file in part.filenames])
     output.parent.mkdir(parents=True, exist_ok=True)
     octsk.save_medmnist(images, output)

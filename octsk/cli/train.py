@@ -192,8 +192,8 @@ def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
     if held and "plan.json" not in held:
         # The folder is removed after the training, with all that it contains.
         raise FileExistsError(
-            f"{checkpoints} contains files that no training wrote ({min(held)}): choose "
-            "another --output, or move them"
+            f"{checkpoints} contains files that were not written by a training "
+            f"({min(held)}): choose another --output, or move them"
         )
     if any(checkpoints.glob("*.npz")) and not resume:
         raise FileExistsError(
