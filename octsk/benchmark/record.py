@@ -97,7 +97,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
     with acquire_lock(path):
         now = {"plan": jsonable(plan), "environment": environment()}
         if resume and path.exists():
-            _check_goes_on(path, now)
+            _check_can_continue(path, now)
         else:
             write_json(path, {"octsk_run": REPORT_FORMAT, **now})
         try:
@@ -112,7 +112,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _check_goes_on(path, now) -> None:
+def _check_can_continue(path, now) -> None:
     before = read_record(path)
     # Runs without say nothing of corruptions.
     plans = [{"corruptions": False, **one["plan"]} for one in (now, before)]
@@ -121,8 +121,8 @@ def _check_goes_on(path, now) -> None:
     )
     if lines:
         raise ValueError(
-            f"{path.parent} holds another run: {'; '.join(lines)}. Go on with what it was "
-            "begun with, or name another place."
+            f"{path.parent} contains another run: {'; '.join(lines)}. Continue it with the "
+            "original settings, or choose another folder."
         )
 
 

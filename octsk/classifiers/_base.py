@@ -210,12 +210,12 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         """
         refuse_arguments(self, "fit", unknown)
         self._validate_params()
-        goes_on = self.warm_start and self.initialized_
-        if goes_on:
+        further = self.warm_start and self.initialized_
+        if further:
             X, y = self._check_further(X, y)
         else:
             X, y = self._initialize(X, y)
-        self._train(X, y, sample_weight, X_val, y_val, groups, goes_on=goes_on, is_fit=True)
+        self._train(X, y, sample_weight, X_val, y_val, groups, further=further, is_fit=True)
         return self
 
     def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
@@ -263,7 +263,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
                 f"{np.unique(classes).tolist()}."
             )
         X, y = self._check_further(X, y)
-        self._train(X, y, sample_weight, None, None, None, goes_on=True, is_fit=False)
+        self._train(X, y, sample_weight, None, None, None, further=True, is_fit=False)
         return self
 
     def initialize(self, X, y):
@@ -308,7 +308,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         """Check images and labels for further training of the existing network."""
         X, y = self._check_data(X, y, reset=False)
         validation.check_known_labels(y, self.classes_, "y")
-        validation.check_goes_on(self)
+        validation.check_can_continue(self)
         return X, y
 
     def _check_data(self, X, y, *, reset):
@@ -338,7 +338,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         self._made_with = network_arguments(self)
         self.history_: dict[str, list[float]] = {"loss": []}
 
-    def _train(self, X, y, sample_weight, X_val, y_val, groups, *, goes_on, is_fit):
+    def _train(self, X, y, sample_weight, X_val, y_val, groups, *, further, is_fit):
         """Check the other arguments and train the network that is set up."""
         sample_weight = validation.check_sample_weight(sample_weight, X)
         X_val, y_val = validation.check_validation_set(self, X_val, y_val)
@@ -346,7 +346,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
             validation.check_class_prior(self.class_prior, self.classes_)
         y = self.target_encoder_.transform(y)
         data = TrainingData(X, y, sample_weight, X_val, y_val, groups)
-        train(self, data, goes_on=goes_on, is_fit=is_fit)
+        train(self, data, further=further, is_fit=is_fit)
 
     def _augmenter(self):
         return validation.check_augmentation(self.augmentation, self._preset)

@@ -83,7 +83,7 @@ def check_validation_set(net, X_val, y_val):
     return X_val, net.target_encoder_.transform(y_val)
 
 
-def check_goes_on(net):
+def check_can_continue(net):
     """Check that the network of `net` can be trained further with its parameters."""
     made_with, now = net._made_with, network_arguments(net)
     if made_with != now:

@@ -6,7 +6,7 @@ from optuna.distributions import check_distribution_compatibility
 from octsk.utils.idle_params import IDLE_IN_STUDIES
 from octsk.utils.json import describe
 
-_SETTINGS = "question"
+_SETTINGS = "settings"
 
 
 def study_settings(search, space, folds):

@@ -98,7 +98,7 @@ def describe_state(model) -> str:
 
 
 @contextmanager
-def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["Checkpoint"]:
+def open_checkpoint(folder, name: str, identity: dict, seed: int) -> Iterator["Checkpoint"]:
     """Yield the checkpoint of one fit, which is locked against other fits.
 
     Parameters
@@ -107,7 +107,7 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
         Folder of checkpoints, which is created if it does not exist.
     name : str
         Name of the estimator's class.
-    question : dict
+    identity : dict
         All that the weights after the fit depend on, as plain data.
     seed : int
         Seed for the fit, if it has not begun yet.
@@ -124,10 +124,10 @@ def open_checkpoint(folder, name: str, question: dict, seed: int) -> Iterator["C
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _file_name(name, question)
+    path = folder / _file_name(name, identity)
     with lock_beside(path):
         remove_temporaries(path)
-        yield Checkpoint(path, question, seed)
+        yield Checkpoint(path, identity, seed)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -140,7 +140,7 @@ class Checkpoint(keras.callbacks.Callback):
     ----------
     path : Path
         The file.
-    question : dict
+    identity : dict
         All that the weights after the fit depend on.
     seed : int
         Seed for the fit, if it has not begun yet.
@@ -159,10 +159,10 @@ class Checkpoint(keras.callbacks.Callback):
         Whether early stopping has ended the fit.
     """
 
-    def __init__(self, path, question, seed):
+    def __init__(self, path, identity, seed):
         super().__init__()
         self._path = path
-        self._question = question
+        self._identity = identity
         self._versions = {
             "octsk": __version__,
             **{name: version(name) for name in ("keras", "numpy", "tensorflow")},
@@ -261,7 +261,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "format": _FORMAT,
             "versions": self._versions,
-            "question": self._question,
+            "identity": self._identity,
             "seed": self.seed,
             "epoch": self.epoch,
             "history": self.history,
@@ -287,7 +287,7 @@ class Checkpoint(keras.callbacks.Callback):
                 for name in archive.files:
                     if name != "state":
                         arrays.setdefault(name.partition("_")[0], []).append(archive[name])
-            found = (state["format"], state["versions"], state["question"])
+            found = (state["format"], state["versions"], state["identity"])
             self.epoch, self.history = state["epoch"], state["history"]
             self.stopped, self._early_stopping = state["stopped"], state["early_stopping"]
             seed, self.seconds_before = state["seed"], state["seconds"]
@@ -297,7 +297,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"checkpoint_dir: {self._path} is damaged or not a checkpoint "
                 f"({type(error).__name__}: {error}). Remove it to start again."
             ) from error
-        ours = {"format": _FORMAT, **self._versions, **self._question}
+        ours = {"format": _FORMAT, **self._versions, **self._identity}
         theirs = {"format": found[0], **found[1], **found[2]}
         if lines := differences(ours, theirs):
             raise ValueError(
@@ -308,8 +308,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.seed, self._arrays = seed, arrays
 
 
-def _file_name(name, question):
-    digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+def _file_name(name, identity):
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return f"{name}-{digest[:16]}.npz"
 
 

@@ -69,7 +69,7 @@ def auto_epochs(n):
     return math.ceil(_AUTO_EPOCHS / math.sqrt(n))
 
 
-def train(net, data, *, goes_on, is_fit=False):
+def train(net, data, *, further, is_fit=False):
     """Train the network of an estimator and set the estimator's fitted attributes.
 
     Parameters
@@ -78,8 +78,8 @@ def train(net, data, *, goes_on, is_fit=False):
         The estimator, with its network in `model_`.
     data : TrainingData
         Checked images and labels.
-    goes_on : bool
-        Whether the network was trained before.
+    further : bool
+        Whether the training continues from the current state of the network.
     is_fit : bool, default=False
         Whether this is a `fit`, which trains for `epochs`, with a checkpoint and a
         learning-rate schedule. If False, it is a `partial_fit`, which trains for one.
@@ -87,10 +87,10 @@ def train(net, data, *, goes_on, is_fit=False):
     if not (is_fit and net.checkpoint_dir is not None):
         _train(net, data, is_fit)
         return
-    question = _question(net, data, goes_on)
+    identity = _identity(net, data, further)
     name = type(net).__name__
     with open_checkpoint(
-        net.checkpoint_dir, name, question, net._random_state
+        net.checkpoint_dir, name, identity, net._random_state
     ) as checkpoint:
         net._random_state = checkpoint.seed
         net._seconds_before = checkpoint.seconds_before
@@ -108,7 +108,7 @@ def _draw_again(net, checkpoint):
         checkpoint.remove()
 
 
-def _question(net, data, goes_on):
+def _identity(net, data, further):
     """Return everything that determines the fitted weights, as plain data."""
     if not only_onlookers(net.callbacks):
         raise ValueError(
@@ -129,7 +129,7 @@ def _question(net, data, goes_on):
         "seed": None if net.random_state is None else net._random_state,
         "network": describe_network(net.model_),
         "classes": jsonable(net.classes_),
-        "weights before": describe_state(net.model_) if goes_on else None,
+        "weights before": describe_state(net.model_) if further else None,
         "data": describe_arrays(**arrays),
     }
 
