@@ -335,7 +335,7 @@ def test_search_keeps_patients_together():
 
 
 def test_transfer_compares_starts_and_goes_on_where_it_was(monkeypatch, tmp_path, capsys):
-    tiny = partial(octsk.ResidualOCTNet, filters=(4,))
+    tiny = partial(octsk.SmallOCTNet, filters=(4,), dense_units=(8,))
     monkeypatch.setattr(octsk, "ResidualOCTNet", tiny)
     arrays = {}
     for seed, split in enumerate(("train", "val", "test")):
