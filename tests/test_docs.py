@@ -18,6 +18,9 @@ import octsk.cli
 from docs._parts import charts, comparison, data_way, headlines, links, modules, results
 from docs._parts.blocks import blocks_of, draw, run
 
+# These lines have tests of their own, and measuring coverage takes a third longer.
+pytestmark = pytest.mark.no_cover
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 GUIDE = sorted((REPOSITORY / "docs" / "user_guide").glob("*.md"))
 PAGES = [
