@@ -218,6 +218,7 @@ def test_augmentation_speed(in_this_process, preset, tmp_path, capsys):
 # --- full_fit ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @ignore_scipy_namespace
 @pytest.mark.filterwarnings("ignore:Your `PyDataset` class:UserWarning")  # Keras 3.11's own
 def test_full_fit(in_this_process, tmp_path, capsys):

@@ -76,6 +76,7 @@ def inside(maps, masks):
 # -- do they explain? -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explain", METHODS)
 def test_maps_point_at_lesions(explain, two_trainings, phantoms):
     for net in two_trainings:
@@ -88,6 +89,7 @@ def test_maps_point_at_lesions(explain, two_trainings, phantoms):
         assert inside(maps, masks) > 1.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explain", METHODS)
 def test_maps_change_when_the_weights_are_randomised(explain, two_trainings, phantoms):
     """The sanity check of Adebayo et al. 2018, by rank correlation.
@@ -110,6 +112,7 @@ def test_maps_change_when_the_weights_are_randomised(explain, two_trainings, pha
     assert np.mean(randomised) < trained - 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("explain", METHODS)
 def test_maps_of_classes_differ(explain, two_trainings, phantoms):
     net, X = two_trainings[0], phantoms[1].data[:12]

@@ -267,7 +267,8 @@ def test_the_grid_of_an_augmenting_pipeline_on_real_scans(data_folder):
     X, target = images[few], labels[few]
     assert X.shape == (96, 28, 28)
 
-    pipeline = Pipeline([("augment", OCTAugmenter()), ("net", SmallOCTNet())])
+    net = SmallOCTNet(filters=(4,), dense_units=())
+    pipeline = Pipeline([("augment", OCTAugmenter()), ("net", net)])
     search = GridSearchCV(
         pipeline,
         {
