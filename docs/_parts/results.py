@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,19 @@ def published_to_markdown(root: Path) -> str:
         rows = published_results(dataset)
         for kind, version in dict.fromkeys((row.kind, row.version) for row in rows):
             chosen = [row for row in rows if (row.kind, row.version) == (kind, version)]
-            parts.append(table_to_markdown(_published_table(chosen)))
+            parts.append(_folded(_published_table(chosen)))
     return "\n\n".join(parts) + "\n"
+
+
+def _folded(table: Table) -> str:
+    return "\n\n".join(
+        [
+            _html(f"<details><summary>{escape(table.title)}</summary>"),
+            rows_to_markdown(table.header, table.rows),
+            *map(plain, table.notes),
+            _html("</details>"),
+        ]
+    )
 
 
 def _with_deviation(row: PublishedResult) -> str:
