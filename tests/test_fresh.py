@@ -183,7 +183,6 @@ def test_searches_with_a_callback_that_holds_a_lock():
 
 def test_pruning_by_a_study_in_memory():
     optuna = pytest.importorskip("optuna")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     class Prune(keras.callbacks.Callback):
         def __init__(self, trial):
