@@ -186,12 +186,11 @@ def test_strict_commands_refuse_leaks(scans, folder, words):
 
 
 def test_data_may_be_a_folder_or_a_table(scans, folder):
-    options = ("--epochs", 1, "--size", 28)
-    result = octsk_command(
-        "train", "--data", scans, "--groups", "kermany", *options, "-o", "m.octsk"
-    )
+    options = ("--data", scans, "--groups", "kermany", "--epochs", 1, "--size", 28)
+    result = octsk_command("train", *options, "-o", "default.octsk")
     assert "The residual net is trained, the default for your own data" in result.output
-    assert isinstance(octsk.load("m.octsk"), octsk.ResidualOCTNet)
+    assert isinstance(octsk.load("default.octsk"), octsk.ResidualOCTNet)
+    octsk_command("train", *options, "--net", "small", "-o", "m.octsk")
     of_folder = octsk_command(
         "evaluate", "m.octsk", "--data", scans, "--groups", "kermany", "--json"
     )
