@@ -395,7 +395,7 @@ DAMAGES = {
     "no format": (lambda state: {"class": "SmallOCTNet"}, "does not describe an estimator"),
     "later format": (
         lambda state: {**state, "format": 99},
-        "format 99, this octsk .* reads 1",
+        "format 99, but octsk .* reads 1",
     ),
     "no class": (lambda state: {k: v for k, v in state.items() if k != "class"}, "'class'"),
     "no seed": (lambda state: {k: v for k, v in state.items() if k != "seed"}, "'seed'"),
