@@ -22,10 +22,10 @@ _SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
-# Bit depths that can be concluded from the highest value of 16-bit pixels.
+# What can be told from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
 
-# Maximum number of files that an error or a warning names.
+# Files that an error or a warning names.
 _N_NAMED = 10
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
@@ -258,7 +258,7 @@ class Reading(NamedTuple):
             # Pillow decodes and resizes without holding Python's global lock.
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
             results = pool(joblib.delayed(_read_or_error)(*task) for task in tasks)
-        # With the delay, no bar appears if there is nothing to wait for.
+        # The delay keeps the bar away where there is nothing to wait for.
         yield from tqdm(
             results,
             total=len(sources),
@@ -287,7 +287,7 @@ def read_images(
 ) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
     """Return the readable images, their sources, and the errors of the others.
 
-    Each error comes with its path or image in memory.
+    An error stands beside the path or image in memory that it is of.
     """
     decoded = Reading(size, channels, fit, bit_depth).decode(_with_frames(paths, bit_depth))
     if decoded.remark:
