@@ -55,13 +55,3 @@ def as_word(name) -> str:
 def shorten(words, n):
     """Shorten a text that is too long for a table or a figure."""
     return words if len(words) <= n else words[: n - 1] + "…"
-
-
-# Former names, which other branches still use.
-decimals, interval_words, signed, p_words, shortened = (
-    format_score,
-    format_interval,
-    format_signed,
-    format_p,
-    shorten,
-)
