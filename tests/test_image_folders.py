@@ -506,7 +506,7 @@ def test_other_objects_and_missing_images_are_refused(tmp_path):
     with pytest.raises(TypeError, match=r"LazyFrame: pass table\.collect\(\)"):
         load_image_table(pl.LazyFrame({"file": ["a.png"], "label": ["a"]}))
     with pytest.raises(TypeError, match="groups must be None, 'kermany'"):
-        load_image_table({"file": ["a"], "label": ["a"]}, group=np.array(["a"]))
+        load_image_table({"file": ["a", "b"], "label": ["a", "b"]}, group=np.array(["a"]))
     with pytest.raises(FileNotFoundError):
         load_image_table({"file": ["x.png", "x.png"], "label": "ab"}, root=tmp_path)
 
