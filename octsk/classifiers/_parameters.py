@@ -283,7 +283,7 @@ class ParametersMixin(BaseEstimator):
     def __deepcopy__(self: Any, memo):
         # Callbacks may hold what cannot be copied, such as a lock. They come last, since
         # they may hold the network.
-        copied = memo[id(self)] = type(self).__new__(type(self))
+        copied = memo[id(self)] = object.__new__(type(self))
         state = self.__getstate__()
         names = [name for name in ("callbacks", "callbacks_") if name in state]
         held = {name: state.pop(name) for name in names}
