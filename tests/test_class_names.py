@@ -193,6 +193,7 @@ def test_a_class_that_nothing_maps_to_counts_as_wrong():
             r"'AMD' to \['amd'\], which must be one or more different classes",
         ),
         ({"AMD": []}, r"to \[\], which must be"),
+        ({"AMD": None}, r"to \[None\], which must be"),
         ({"AMD": ["CNV", "CNV"]}, "must be one or more different classes"),
         ({"AMD": ["CNV", "DME"]}, "'DME' stands for 'AMD' and for 'DME'"),
         ({"AMD": ["CNV", "drusen"], "NO": ["CNV"]}, "'CNV' stands for 'AMD' and for 'NO'"),

@@ -114,7 +114,9 @@ def test_missing_labels_and_groups_are_refused(values):
         check_groups(values, 3)
 
 
-@pytest.mark.parametrize("text", ["", "nan", "NaN", "NaT", "None", "<NA>"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "nan", "NaN", "NaT", "None", "<NA>", "N/A", " NULL", "#N/A"]
+)
 @pytest.mark.parametrize("dtype", [object, str, bytes])
 def test_missing_groups_that_became_text_are_refused(text, dtype):
     groups = np.array(["a", text, "b"]).astype(dtype)
@@ -139,6 +141,7 @@ def test_first_missing_places_are_said():
         [7, 2, 7],
         np.array([[7], [2], [7]]),
         ["b", "a", "b"],
+        [["b"], ["a"], ["b"]],
         pd.Series(["b", "a", "b"], index=[5, 5, 5], dtype="category"),
         pd.DataFrame({"patient": [7, 2, 7]}),
         [True, False, True],
@@ -155,6 +158,7 @@ def test_groups_are_numbered(groups):
         (np.zeros((3, 2)), r"^groups must have shape \(3,\)"),
         (7, r"^groups must have shape \(3,\)"),
         (np.array([1, "a", 2], object), "^groups mixes groups of several kinds"),
+        ([1, "1", 2], "^groups mixes groups of several kinds"),
     ],
 )
 def test_what_are_no_groups(groups, message):
@@ -246,3 +250,13 @@ def test_missing_groups_are_not_shared_by_splits():
     parts = [dict(groups=np.array(["nan", "", name, "P1"])) for name in ("a", "b")]
     shared = shared_groups(dict(train=parts[0], test=parts[1]))
     assert shared == {("train", "test"): ["P1"]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [["7", "8"], [" 7", "x"], [7.0, 9.5], [[7], [8]], np.array([7, None], object)],
+    ids=["text", "blanks", "floats", "column", "objects"],
+)
+def test_a_group_is_the_same_as_number_and_as_text(other):
+    dataset = dict(train=dict(groups=np.array([5, 7])), test=dict(groups=other))
+    assert shared_groups(dataset) == {("train", "test"): [7]}

@@ -149,6 +149,41 @@ def test_share_outside_its_range(classifier, cls, name, value):
         calibrate(X, y)
 
 
+@pytest.mark.parametrize("cls", [ConformalClassifier, SelectiveClassifier])
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([None, *range(59)], "groups has missing values"),
+        (["N/A", *map(str, range(59))], "groups has missing values"),
+        ([1, "1"] * 30, "groups mixes groups of several kinds"),
+        ([1, 2], r"groups must have shape \(60,\)"),
+        (np.zeros((60, 2)), r"groups must have shape \(60,\)"),
+        ("patient", r"groups must have shape \(60,\)"),
+    ],
+)
+def test_groups_are_checked(classifier, cls, groups, message):
+    net, (X, y), _ = classifier
+    doubtful = cls(net)
+    calibrate = getattr(doubtful, "conformalize", None) or doubtful.calibrate
+    with pytest.raises(ValueError, match=message):
+        calibrate(X, y).evaluate(X[:60], y[:60], groups=groups)
+
+
+def test_probabilities_that_are_no_numbers_are_refused(classifier):
+    class Lost(LogisticRegression):
+        def predict_proba(self, X):
+            return super().predict_proba(X) * np.nan
+
+    _, (X, y), _ = classifier
+    lost = Lost(max_iter=1000).fit(X, y)
+    for calibrate in (
+        ConformalClassifier(lost).conformalize,
+        SelectiveClassifier(lost).calibrate,
+    ):
+        with pytest.raises(ValueError, match="predict_proba of Lost must return finite"):
+            calibrate(X, y)
+
+
 def test_labels_that_the_classifier_does_not_know(classifier):
     net, (X, _), _ = classifier
     with pytest.raises(ValueError, match=r"y_true holds \['AMD'\], not among"):

@@ -1,8 +1,10 @@
 """Callbacks: fresh for each fit, and linked with what is outside."""
 
 import collections
+import copy
 import io
 import logging
+import pickle
 import queue
 import random
 import sys
@@ -170,6 +172,29 @@ def test_clones_are_linked_alike(again):
     assert copied.callbacks[0].lock is given.callbacks[0].lock
     single = SmallOCTNet(callbacks=given.callbacks[0])
     assert clone(single).callbacks.lock is given.callbacks[0].lock
+
+
+def test_deep_copies_of_a_fitted_network_are_linked_alike():
+    given = Holder(lock=threading.Lock(), file=io.StringIO())
+    fitted = net(given).fit(X, y)
+    fitted.predict(X)
+    before = {**vars(fitted)}
+    copied = copy.deepcopy([fitted, fitted])
+    assert vars(fitted) == before
+    assert copied[0] is copied[1] is not fitted
+    np.testing.assert_array_equal(copied[0].predict_proba(X), fitted.predict_proba(X))
+    (used,) = copied[0].callbacks_
+    assert used.lock is copied[0].callbacks[0].lock is given.lock
+    assert used is not fitted.callbacks_[0]
+    assert used.model is copied[0].model_ is not fitted.model_
+
+
+def test_a_pickled_network_stays_as_it_is():
+    fitted = net().fit(X, y)
+    fitted.predict(X)
+    before = {**vars(fitted)}
+    pickle.dumps(fitted)
+    assert vars(fitted) == before
 
 
 def test_searches_with_a_callback_that_holds_a_lock():

@@ -237,6 +237,16 @@ def test_black_images_of_16_bits_need_no_warning(save):
     assert not load_image_files(save(np.zeros((9, 9), np.uint16))).any()
 
 
+def test_dark_images_beside_deeper_ones_are_told(tmp_path):
+    for name, highest in {"deep": 40_000, "shallow": 4_000, "blank": 0}.items():
+        pixels = np.full((9, 9), highest, np.uint16)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    words = "1 of 3 images have 16-bit pixels, of which none is above 4,000, beside others"
+    with pytest.warns(UserWarning, match=words):
+        load_image_files(tmp_path)
+    load_image_files(tmp_path, bit_depth=16)
+
+
 def test_bit_depth_that_does_not_fit(save):
     path = save(deep(4095)[0])
     with pytest.raises(ValueError, match=r"bit_depth=10 does not fit .* up to 4,095"):

@@ -365,7 +365,25 @@ def test_a_csv_lists_images(folder, delimiter):
     assert (scans.target_names, scans.name) == (["DME", "NORMAL"], "scans")
 
 
-@pytest.mark.parametrize("frame", [dict, pd.DataFrame, pl.DataFrame])
+def test_blanks_around_the_cells_of_a_csv_mean_nothing(folder):
+    table = table_of(folder)
+    padded = {f" {name} ": [f" {cell} " for cell in table[name]] for name in table}
+    scans = load_image_table(write_csv(folder / "scans.csv", padded, ","), group="patient")
+    assert scans.target_names == ["DME", "NORMAL"]
+    assert scans.groups.tolist() == ["7", "7", "8", "9"]
+
+
+def of_pyarrow(name):
+    return lambda columns: getattr(pytest.importorskip("pyarrow"), name).from_pydict(
+        columns
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [dict, pd.DataFrame, pl.DataFrame, of_pyarrow("Table"), of_pyarrow("RecordBatch")],
+    ids=["dict", "pandas", "polars", "pyarrow", "batch"],
+)
 def test_a_frame_lists_images(folder, frame):
     table = frame(table_of(folder))
     with pytest.warns(UserWarning, match="table has no images of NORMAL in train"):
@@ -385,7 +403,7 @@ def test_numbers_are_classes_in_their_order_and_files_may_be_listed_twice(folder
 @pytest.mark.parametrize(
     ("column", "argument"), [("file", {}), ("patient", {"group": "patient"})]
 )
-@pytest.mark.parametrize("missing", [None, "", float("nan"), pd.NA])
+@pytest.mark.parametrize("missing", [None, "", " ", "N/A", float("nan"), pd.NA])
 def test_missing_cells_are_refused_by_row(folder, column, argument, missing):
     table = table_of(folder)
     table[column][2] = missing
@@ -403,6 +421,10 @@ def test_missing_cells_are_refused_by_row(folder, column, argument, missing):
             "has dev in column",
         ),
         ({"label": ["a"] * 4}, {}, "one class only, a,"),
+        ({"label": [1.0, 2.5, 1.0, 1.0]}, {}, "has 1.0, 2.5, .*; a class is text or a"),
+        ({"label": [1, "1", 1, 1]}, {}, "both numbers and text in column 'label'"),
+        ({"label": ["a"] * 3}, {}, "unequal lengths: 3 cells in 'label', and 4 in 'file'"),
+        ({}, {"group": lambda path: path.name if "7" in path.name else 3}, "mixes groups"),
         ({"file": [], "label": []}, {}, "no rows"),
     ],
 )
@@ -454,9 +476,37 @@ def test_files_that_are_no_table_are_refused(tmp_path, text, message):
         load_image_table(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV file: it is a PNG image"),
+        (b'{"file": ["a.png"]}', "not a CSV file: it is a JSON file"),
+        (b"<!DOCTYPE html><p>", "not a CSV file: it is a web page"),
+        (b"PAR1\x15\x04", "it is a Parquet table; pandas.read_parquet reads it"),
+        ("file,label\na.png,b\n".encode("utf-16"), "UTF-16; save it in UTF-8"),
+    ],
+)
+def test_other_files_than_tables_are_told_by_their_content(tmp_path, content, message):
+    path = tmp_path / "scans.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        load_image_table(path)
+
+
+def test_folders_and_absent_files_are_no_tables(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder, not a CSV file"):
+        load_image_table(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
+        load_image_table(tmp_path / "absent.csv")
+
+
 def test_other_objects_and_missing_images_are_refused(tmp_path):
     with pytest.raises(TypeError, match="table must be"):
         load_image_table(3)
+    with pytest.raises(TypeError, match=r"LazyFrame: pass table\.collect\(\)"):
+        load_image_table(pl.LazyFrame({"file": ["a.png"], "label": ["a"]}))
+    with pytest.raises(TypeError, match="groups must be None, 'kermany'"):
+        load_image_table({"file": ["a", "b"], "label": ["a", "b"]}, group=np.array(["a"]))
     with pytest.raises(FileNotFoundError):
         load_image_table({"file": ["x.png", "x.png"], "label": "ab"}, root=tmp_path)
 
@@ -594,6 +644,23 @@ def test_what_cannot_be_split_is_refused(changes, shares, message):
         split_by_group(scans, **shares)
 
 
+def test_lists_and_columns_of_frames_are_split_too():
+    scans = scans_of(np.arange(10) // 2, np.arange(10) % 2)
+    scans.update(
+        {key: scans[key].tolist() for key in ("data", "target", "groups")},
+        filenames=pd.Series(scans.filenames),
+        device=["a", "b"] * 5,
+        target_names=[f"class {i}" for i in range(10)],
+    )
+    parts = split_by_group(scans, random_state=0)
+    for part in (parts.train, parts.val, parts.test):
+        rows = [int(file.removesuffix(".png")) for file in part.filenames]
+        assert np.asarray(part.data)[:, 0, 0].tolist() == rows
+        assert [*part.groups] == [row // 2 for row in rows]
+        assert [*part.device] == ["ab"[row % 2] for row in rows]
+        assert len(part.target_names) == 10
+
+
 def test_other_objects_have_no_groups():
     with pytest.raises(TypeError, match="dataset must be a Bunch"):
         split_by_group([1, 2])
@@ -657,6 +724,18 @@ def test_missing_classes_and_constant_images_are_found(apart):
     ]
     apart.test.target_names = ["a", "b", "c"]
     assert "test has no images of b, c." in check_splits(apart)
+
+
+def test_labels_beyond_the_names_and_of_other_kinds(apart):
+    apart.train.update(target=np.array([0, 9, 0]), target_names=["a", "b"])
+    apart.test.update(target=["x", "y"], target_names=["a", "b"])
+    assert check_splits(apart) == [
+        "train has no images of b, x, y.",
+        "test has no images of 0, 9.",
+    ]
+    apart.test.target = [0, 1, 1]
+    with pytest.raises(ValueError, match=r"test.data has 2 images and test.target 3 ent"):
+        check_splits(apart)
 
 
 def test_only_the_first_few_are_named():
@@ -741,6 +820,9 @@ def test_a_saved_data_set_comes_back(tmp_path):
         ({"groups": np.arange(2)}, "train_groups must have shape"),
         ({"groups": np.array(["a", "", "b"])}, "train_groups has missing values"),
         ({"filenames": np.arange(3)}, "train_filenames must be text"),
+        ({"groups": np.array(["a", None, "b"])}, r"train\.groups has missing values"),
+        ({"groups": np.array([1, "a", 2], object)}, r"train\.groups must be all text or"),
+        ({"filenames": [None] * 3}, r"train\.filenames has missing values"),
     ],
 )
 def test_what_could_not_be_loaded_is_not_saved(apart, tmp_path, changes, message):

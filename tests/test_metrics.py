@@ -685,6 +685,7 @@ def test_interval_with_labels_and_large_samples():
     [
         ({"metric": "f1"}, "metric must be one of .*'acc'"),
         ({"n_resamples": 1}, "n_resamples must be at least 2, got 1"),
+        ({"n_resamples": 10.5}, "n_resamples must be a whole number, got 10.5"),
         ({"confidence_level": 95}, "confidence_level"),
         ({"groups": [0, 1]}, "groups must have shape"),
         ({"groups": np.zeros(400)}, "two different groups"),

@@ -55,6 +55,37 @@ def scans(folder):
     return write_scans(folder / "scans")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "import scans --groups kermany --overwrite -o {image}",
+        "import scans/scans.csv --overwrite -o {image}",
+        "train --data scans --groups kermany --overwrite -o {image}",
+        "train --data scans/scans.csv --overwrite -o {image}",
+        "tune --data scans --groups kermany --storage {image}",
+    ],
+)
+def test_no_output_replaces_an_image_that_was_read(scans, words):
+    image = next(scans.rglob("*.jpeg")).relative_to(scans.parent)
+    before = image.read_bytes()
+    result = octsk_command(*words.format(image=image).split(), code=1)
+    assert f"is the input {image}, which is never replaced" in result.stderr
+    assert image.read_bytes() == before
+
+
+def test_no_output_replaces_the_table_of_octdl(scans):
+    table = scans / "OCTDL_labels.csv"
+    rows = [f"{f.stem},{f.parent.name},{f.stem[2:-2]}" for f in scans.rglob("*.jpeg")]
+    table.write_text("\n".join(["file_name,disease,patient_id", *rows]))
+    words = ("import", scans, "--groups", "octdl", "--overwrite", "-o", table)
+    assert f"is the input {table}" in octsk_command(*words, code=1).stderr
+
+
+def test_options_of_tables_are_refused_for_folders(scans):
+    words = ("import", scans, "--groups", "kermany", "-o", "o.npz", "--label", "diagnosis")
+    assert "--label and --split require a CSV file" in octsk_command(*words, code=2).stderr
+
+
 @pytest.mark.parametrize("of_table", [False, True])
 def test_import_writes_one_file_with_all_that_is_known(scans, of_table):
     source = scans / "scans.csv" if of_table else scans

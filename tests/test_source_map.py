@@ -98,6 +98,13 @@ def test_other_tables(home, content, message):
         fetch(home, path)
 
 
+def test_other_files_are_told_by_their_content(home):
+    path = home / "map.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    with pytest.raises(ValueError, match=r"map\.csv is not a table .*: it is a PNG image"):
+        fetch(home, path)
+
+
 def test_a_table_of_more_images(home):
     path = write_map(home, {**NAMES, "val": ["A-1-1", "B-2-1", "C-3-1"]})
     with pytest.raises(ValueError, match=r"3 file names for val, but .* 2 images"):

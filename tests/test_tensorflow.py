@@ -212,6 +212,21 @@ def test_another_floatx_is_refused_in_training_and_loading(floatx, settings, tmp
     np.testing.assert_array_equal(net.predict_proba(X), proba)
 
 
+@pytest.mark.parametrize("name", ["max_epochs", "max_steps_per_epoch"])
+def test_limits_of_all_trainings_are_refused(name):
+    net = octsk.SmallOCTNet(**TINY).fit(X, y)
+    # As the environment variable KERAS_MAX_EPOCHS sets it.
+    set_limit = getattr(keras.config, f"set_{name}")
+    set_limit(1)
+    try:
+        for call in (octsk.SmallOCTNet(**TINY).fit, net.partial_fit):
+            with pytest.raises(ValueError, match=rf"Keras's {name} is 1, .* KERAS_MAX_"):
+                call(X, y)
+    finally:
+        set_limit(None)
+    net.partial_fit(X, y)
+
+
 def test_a_distribution_strategy_is_refused_in_training():
     net = octsk.SmallOCTNet(**TINY).initialize(X, y)
     proba = net.predict_proba(X)

@@ -492,8 +492,8 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         return hasattr(self, "n_iter_")
 
     def __getstate__(self):
-        state = super().__getstate__()
-        # Compiled functions cannot be pickled, nor can some architectures.
-        for name in ("_forward", "_model_kind"):
-            state.pop(name, None)
-        return state
+        # Compiled functions cannot be pickled, nor can some architectures. What is left out
+        # stays in the estimator, of which the state may be the very dictionary.
+        left_out = ("_forward", "_model_kind")
+        state = super().__getstate__().items()
+        return {name: value for name, value in state if name not in left_out}

@@ -279,3 +279,14 @@ class ParametersMixin(BaseEstimator):
         cloned.callbacks = fresh(self.callbacks)
         cloned.init_from = self.init_from
         return cloned
+
+    def __deepcopy__(self: Any, memo):
+        # Callbacks may hold what cannot be copied, such as a lock. They come last, since
+        # they may hold the network.
+        copied = memo[id(self)] = object.__new__(type(self))
+        state = self.__getstate__()
+        names = [name for name in ("callbacks", "callbacks_") if name in state]
+        held = {name: state.pop(name) for name in names}
+        vars(copied).update(copy.deepcopy(state, memo))
+        vars(copied).update(fresh(held, memo))
+        return copied

@@ -28,6 +28,8 @@ def format_usage_error(error) -> str:
             error.message = f"{given!r} is not a number."
         elif kind == "greater_than_equal":
             error.message = f"{given} is less than {found['ctx']['ge']}."
+        elif kind == "less_than_equal":
+            error.message = f"{given} is not at most {found['ctx']['le']}."
     return error.format_message()
 
 

@@ -105,3 +105,17 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SplitWarning)
         return octsk.load_medmnist(path)
+
+
+def files_of(images, groups: str | None = None) -> list:
+    """Return the files that a data set was read from, which no output may replace."""
+    source = images.get("filename")
+    files = [source]
+    for part in (images, *map(images.get, ("train", "val", "test"))):
+        if part is not None and part.get("filenames") is not None:
+            files += [*part.filenames]
+    if groups == "octdl" and source is not None:
+        files += [
+            folder / "OCTDL_labels.csv" for folder in (Path(source), Path(source).parent)
+        ]
+    return files

@@ -20,6 +20,7 @@ from octsk.cli._own_data import (
     SEED,
     TEST,
     VAL,
+    files_of,
     holds_image_files,
     load_labelled,
     split_by_patient,
@@ -114,6 +115,8 @@ def import_(
         raise ValueError(
             f"{source} is neither a folder nor a CSV file{_what_it_is(source)}"
         )
+    if source.is_dir() and (image, label, split) != ("file", "label", None):
+        raise typer.BadParameter("--image, --label and --split require a CSV file")
     images = load_labelled(
         source,
         out=out,
@@ -128,6 +131,7 @@ def import_(
         on_error=on_error,
         data_home=data_home,
     )
+    check_output(output, files_of(images, groups), overwrite=overwrite)
     images = split_by_patient(images, out, test=test, val=val, seed=seed)
     parts = {name: images[name] for name in ("train", "val", "test") if images[name]}
     for part in parts.values():

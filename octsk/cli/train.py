@@ -43,6 +43,7 @@ from octsk.cli._output import (
     format_net,
     print_facts,
 )
+from octsk.cli._own_data import files_of
 
 
 @app.command(
@@ -100,7 +101,7 @@ def train(
     images = load_data(
         data, dataset, phantoms, size, data_home, out, groups=groups, fit=fit
     )
-    check_output(output, [images.get("filename")], overwrite=overwrite)
+    check_output(output, files_of(images, groups), overwrite=overwrite)
     if images.train is None:
         splits = ", ".join(split for split in Split if images[split] is not None)
         raise ValueError(f"{images.filename} has no 'train' split; it has {splits}")

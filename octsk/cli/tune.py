@@ -35,6 +35,7 @@ from octsk.cli._output import (
     print_facts,
     print_report,
 )
+from octsk.cli._own_data import files_of
 from octsk.cli._run_folder import make_run_folder
 from octsk.utils.urls import hide_secrets
 
@@ -153,6 +154,8 @@ def tune(
     images = load_data(
         data, dataset, phantoms, size, data_home, out, groups=groups, fit=fit
     )
+    if storage is not None:
+        check_output(storage, files_of(images, groups), overwrite=True)
     net = choose_net(net, images, out)
     space = space_file and octsk.model_selection.read_search_space(space_file)
     estimator = make_net(net, random_state=seed)

@@ -13,8 +13,10 @@ from octsk.datasets._splits import (
     shared_groups,
     warn_of_shared_groups,
 )
+from octsk.utils.columns import check_column
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
+from octsk.utils.validation import check_lengths
 
 # Images or groups that a sentence names.
 _N_NAMED = 5
@@ -114,6 +116,7 @@ def warn_of_findings(dataset, *, strict: bool = False) -> Findings:
 def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
     """Look for what makes figures misleading; see `check_splits`."""
     parts = splits_of(dataset)
+    targets = {name: _targets(part, name) for name, part in parts.items()}
     digests = {name: _digests(part["data"]) for name, part in parts.items()}
     found = [
         f"{a} and {b} share {_count(len(both), 'group')} (patients): {_first(both)}."
@@ -132,8 +135,7 @@ def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
             )
     if near_duplicates:
         found += _near_duplicates(parts, digests)
-    found += _several_labels(parts, digests)
-    targets = {name: np.asarray(part["target"]).ravel() for name, part in parts.items()}
+    found += _several_labels(parts, digests, targets)
     classes = set().union(*(target.tolist() for target in targets.values()))
     for name, part in parts.items():
         found += _lacking_classes(name, targets[name], classes, part.get("target_names"))
@@ -156,13 +158,20 @@ def splits_of(dataset) -> dict[str, Mapping]:
     return parts
 
 
+def _targets(part, name) -> np.ndarray:
+    target = check_column(part["target"], f"{name}.target", warn=False)
+    check_lengths(part["data"], target, f"{name}.data", f"{name}.target")
+    return target
+
+
 def _lacking_classes(name, target, classes, names) -> list[str]:
-    # Labels may also be text.
+    known: dict[int, str] = {}
+    # Labels may also be text, or numbers beyond the names.
     if names is not None and target.dtype.kind in "iu":
-        classes = {*classes, *range(len(names))}
-    lacking = sorted(classes - set(target.tolist()))
-    if names is not None and target.dtype.kind in "iu":
-        lacking = [names[label] for label in lacking]
+        known = dict(enumerate(names))
+    unseen = {*classes, *known} - set(target.tolist())
+    in_order = sorted(unseen, key=lambda one: (isinstance(one, str), one))
+    lacking = [known.get(one, one) for one in in_order]
     return [f"{name} has no images of {_first(lacking)}."] if lacking else []
 
 
@@ -216,14 +225,13 @@ def _perceptual_hashes(images) -> np.ndarray:
     return np.packbits(np.reshape(bits, (len(bits), 64)), axis=1).view(np.uint64).ravel()
 
 
-def _several_labels(parts, digests) -> list[str]:
+def _several_labels(parts, digests, targets) -> list[str]:
     """Find images that occur with several labels, in one split or in several."""
     labels: dict[bytes, set] = {}
     places: dict[bytes, str] = {}
     for name, part in parts.items():
-        target = np.asarray(part["target"]).ravel().tolist()
         for i, digest in enumerate(digests[name]):
-            labels.setdefault(digest, set()).add(target[i])
+            labels.setdefault(digest, set()).add(targets[name][i])
             places.setdefault(digest, f"{_names(part, [i])[0]} of {name}")
     odd = [places[digest] for digest, several in labels.items() if len(several) > 1]
     if not odd:

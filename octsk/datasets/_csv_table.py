@@ -1,22 +1,48 @@
 """Columns of CSV files and data frames."""
 
+import codecs
 import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from octsk.utils.columns import MISSING_TEXT, is_missing
+from octsk.utils.file_kinds import CSV, EMPTY, TEXT, check_is_file, recognise
 from octsk.utils.untrusted import first_few, printable
 
 
+def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
+    """Check by its content that a file may be a table of text.
+
+    Raises
+    ------
+    OSError
+        If it does not exist or is a folder.
+    ValueError
+        If it is of another type, such as an image, which the message names, or not in
+        UTF-8.
+    """
+    check_is_file(path, wanted)
+    kind = recognise(path)
+    if kind not in (None, EMPTY, CSV, TEXT):
+        raise ValueError(f"{printable(path)} is not {wanted}: {kind}")
+    with open(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError(
+                f"{printable(path)} is encoded in UTF-16; save it in UTF-8 (CSV UTF-8 in "
+                "Excel)"
+            )
+
+
 def read_csv(path: Path) -> dict[str, list]:
-    """Return the columns of a CSV file by name."""
+    """Return the columns of a CSV file by name, without blanks around the cells."""
+    check_is_csv(path)
     # Surrogates stand for bytes that are not UTF-8, as in paths.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         head = file.readline()
         file.seek(0)
         reader = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
         try:
-            lines = [line for line in reader if line]
+            lines = [[cell.strip() for cell in line] for line in reader if line]
         except csv.Error as error:
             raise ValueError(
                 f"{printable(path)} is not a CSV file: line {reader.line_num}: {error}"
@@ -37,14 +63,16 @@ def read_csv(path: Path) -> dict[str, list]:
 
 def column_names(table) -> list:
     """Return the names of the columns of a data frame or mapping."""
-    if not hasattr(table, "__getitem__") or not (
-        isinstance(table, Mapping) or hasattr(table, "columns")
-    ):
+    if isinstance(table, Mapping):
+        return list(table.keys())
+    is_lazy = hasattr(table, "collect")  # such as that of polars
+    if is_lazy or not hasattr(table, "columns"):
         raise TypeError(
-            f"table must be the path of a CSV file, a data frame or a dict of columns; got "
-            f"{type(table).__name__}"
+            "table must be the path of a CSV file, a data frame or a dict of columns; got "
+            f"{type(table).__name__}{': pass table.collect()' if is_lazy else ''}"
         )
-    return list(table.keys() if isinstance(table, Mapping) else table.columns)
+    # The columns of pyarrow's tables are arrays.
+    return list(getattr(table, "column_names", table.columns))
 
 
 def read_column(table, column: str, argument: str, where: str) -> list:
@@ -55,8 +83,12 @@ def read_column(table, column: str, argument: str, where: str) -> list:
             f"{where} has no column {column!r} ({argument}={column!r}); its columns are "
             f"{', '.join(printable(name) for name in names)}"
         )
-    cells = table[column]
-    cells = list(cells.to_list() if hasattr(cells, "to_list") else cells)
+    cells, n = _cells(table[column]), len(_cells(table[names[0]]))
+    if len(cells) != n:
+        raise ValueError(
+            f"{where} has columns of unequal lengths: {len(cells):,} cells in {column!r}, "
+            f"and {n:,} in {names[0]!r}"
+        )
     missing = [i for i, cell in enumerate(cells) if is_missing(cell, MISSING_TEXT)]
     if missing:
         raise ValueError(
@@ -64,3 +96,10 @@ def read_column(table, column: str, argument: str, where: str) -> list:
             f"{len(cells):,} rows (counted from 0): {first_few(missing)}"
         )
     return cells
+
+
+def _cells(column) -> list:
+    for method in ("to_list", "to_pylist"):  # the latter in pyarrow
+        if hasattr(column, method):
+            return getattr(column, method)()
+    return list(column)

@@ -336,6 +336,14 @@ def _fill_in(
         top = 2 ** (image.bits or assumed) - 1
         grey = np.rint(image.pixels * (255 / top))
         images[i] = grey if images.ndim == 3 else grey[..., np.newaxis]
+    dark = [one for one in others if 0 < one < 2**12]
+    if dark and assumed == 16:
+        return (
+            f"{len(dark)} of {n} images have 16-bit pixels, of which none is above "
+            f"{max(dark):,}, beside others with pixels up to {highest:,}: these come out "
+            "dark, since 0..65,535 is scaled to 0..255 in all. If their depth is lower, "
+            "load them apart from the others"
+        )
     if not highest or assumed == 16:
         return None
     return (

@@ -3,8 +3,11 @@
 import os
 import re
 from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+
+import numpy as np
 
 from octsk.datasets._csv_table import column_names, read_column, read_csv
 from octsk.datasets._image_files import Reading
@@ -205,6 +208,16 @@ def _located(cells: list, start: Path, search: bool) -> list:
 
 def _read_classes(cells: list, where: str, column: str) -> tuple[list[str], list[str]]:
     """Return the classes of the rows as text, and their names in the order of labels."""
+    odd = [cell for cell in cells if not isinstance(cell, str | Integral | np.bool)]
+    if odd:
+        raise ValueError(
+            f"{where} has {first_few([repr(cell) for cell in odd])} in column {column!r}; "
+            "a class is text or a whole number"
+        )
+    if len({isinstance(cell, str) for cell in cells}) > 1:
+        raise ValueError(
+            f"{where} has both numbers and text in column {column!r}; make them of one kind"
+        )
     labels = [str(cell) for cell in cells]
     names = sorted(set(labels))
     if all(re.fullmatch(r"-?\d+", name) for name in names):

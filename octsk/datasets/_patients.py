@@ -33,7 +33,7 @@ class PatientFinder:
     """
 
     def __init__(self, groups: str | re.Pattern | Callable | None, root: Path):
-        self.by_name = groups == "kermany"
+        self.by_name = isinstance(groups, str) and groups == "kermany"
         self._n_asked = 0
         self._alone: list[str] = []
         self._find = self._finder(groups, root)
@@ -57,7 +57,7 @@ class PatientFinder:
             return lambda path: None
         if self.by_name:
             return self._kermany_patient
-        if groups == "octdl":
+        if isinstance(groups, str) and groups == "octdl":
             return _octdl_finder(root)
         if callable(groups):
             return lambda path: groups(PurePosixPath(path))

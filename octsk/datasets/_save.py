@@ -7,7 +7,7 @@ import numpy as np
 
 from octsk.datasets._check_splits import splits_of
 from octsk.datasets._layout import read_class_names, read_groups, read_labels, read_layout
-from octsk.utils.columns import check_column
+from octsk.utils.columns import check_column, check_known
 from octsk.utils.files import atomic_write
 
 
@@ -70,8 +70,7 @@ def save_medmnist(dataset, path: str | os.PathLike) -> Path:
         )
         for key in ("groups", "filenames"):
             if part.get(key) is not None:
-                column = np.asarray(part[key])
-                arrays[f"{name}_{key}"] = column.astype(str) if _is_text(column) else column
+                arrays[f"{name}_{key}"] = _plain(part[key], f"{name}.{key}")
     if (names := dataset.get("target_names")) is not None:
         arrays["class_names"] = np.array(names, str)
     with atomic_write(path) as temporary:
@@ -85,8 +84,15 @@ def save_medmnist(dataset, path: str | os.PathLike) -> Path:
     return Path(path)
 
 
-def _is_text(column: np.ndarray) -> bool:
-    return column.dtype.kind == "O" and all(isinstance(one, str) for one in column)
+def _plain(column, name: str) -> np.ndarray:
+    """Return a column without Python objects, which are never loaded."""
+    column = np.asarray(column)
+    if column.dtype.kind != "O":
+        return column
+    check_known(column, name, "Leave these images out, or give each of them a value.")
+    if not all(isinstance(one, str) for one in column.ravel()):
+        raise ValueError(f"{name} must be all text or all numbers; got {column!r:.200}")
+    return column.astype(str)
 
 
 def _check_loadable(path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from octsk.datasets._csv_table import check_is_csv
 from octsk.datasets._splits import SPLITS, shared_groups
-from octsk.utils.file_kinds import check_is_file
 from octsk.utils.untrusted import printable
 
 # Names of the columns; the first of each is that of MedMNIST's maintainers.
@@ -83,7 +83,7 @@ def add_sources(dataset: Bunch, path: str | os.PathLike) -> None:
 
 def _read_map(path: Path) -> dict[str, dict[int, str]]:
     """Return the file names of each split by their index."""
-    check_is_file(path, "a table of source files")
+    check_is_csv(path, "a table of source files")
     names: dict[str, dict[int, str]] = {}
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         head = file.readline()

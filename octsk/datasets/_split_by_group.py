@@ -12,6 +12,9 @@ from octsk.utils.columns import check_column, check_groups
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 
+# Entries that have a row for each image, in a list or an array.
+_OF_IMAGES = ("data", "target", "groups", "filenames")
+
 
 def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
     """Split a data set so that all images of a group (patient) are in one split.
@@ -116,17 +119,32 @@ def _pool(dataset) -> tuple[dict, list[str]]:
     parts = parts or [dataset]
     if lacking := [key for key in ("data", "target") if parts[0].get(key) is None]:
         raise ValueError(f"dataset has no {' and no '.join(lacking)}")
-    n = len(parts[0]["target"])
-    rowwise = [
-        key
-        for key, value in parts[0].items()
-        if isinstance(value, np.ndarray) and value.ndim and len(value) == n
-    ]
+    rowwise = _rowwise(parts[0])
     pooled = {key: value for key, value in parts[0].items() if key != "shared_groups"}
     if len(parts) > 1:
         for key in rowwise:
             pooled[key] = np.concatenate([part[key] for part in parts])
     return pooled, rowwise
+
+
+def _rowwise(part) -> list[str]:
+    """Return the entries of a split that have a row for each image."""
+    n = len(part["target"])
+    known = [key for key in _OF_IMAGES if part.get(key) is not None]
+    for key in {*known} - {"groups"}:  # check_groups tells more of them
+        if len(part[key]) != n:
+            raise ValueError(
+                f"dataset.{key} must have one entry for each of the {n} images in "
+                f"dataset.target; it has {len(part[key])}"
+            )
+    return known + [
+        key
+        for key, value in part.items()
+        if key not in (*_OF_IMAGES, "target_names")
+        and (isinstance(value, list | tuple) or hasattr(value, "__array__"))
+        and np.ndim(value)
+        and len(value) == n
+    ]
 
 
 def _deal(groups, target, shares, random_state) -> np.ndarray:

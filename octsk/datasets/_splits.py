@@ -38,17 +38,26 @@ def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
     for split in SPLITS:
         part = dataset.get(split)
         column = part.get("groups") if isinstance(part, Mapping) else None
-        if column is not None and np.ndim(column) == 1:
-            groups[split] = dict.fromkeys(
-                one
-                for one in np.asarray(column).tolist()
+        if column is not None and np.shape(column)[1:] in [(), (1,)]:
+            groups[split] = {
+                _identity(one): one
+                for one in np.ravel(column).tolist()
                 if not is_missing(one, MISSING_TEXT)
-            )
+            }
     if len(groups) < 2:
         return dataset.get("shared_groups") or {}
     pairs = combinations(groups, 2)
-    shared = {(a, b): [one for one in groups[a] if one in groups[b]] for a, b in pairs}
+    shared = {
+        (a, b): [one for key, one in groups[a].items() if key in groups[b]]
+        for a, b in pairs
+    }
     return {pair: both for pair, both in shared.items() if both}
+
+
+def _identity(group) -> str:
+    """Return what is the same for a number in one split and its text in another."""
+    is_whole = isinstance(group, float) and group.is_integer()
+    return str(int(group) if is_whole else group).strip()
 
 
 def warn_of_shared_groups(dataset: Mapping | None) -> None:

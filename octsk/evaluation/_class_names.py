@@ -1,7 +1,7 @@
 """Match the classes of a data set to those of a classifier by their names."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -234,7 +234,8 @@ def _column_sets(class_map, ours, known) -> dict[str, tuple[int, ...]]:
                 f"class_map maps {name!r}, which the data set does not have; it has "
                 f"{sorted(known)}."
             )
-        wanted = [wanted] if isinstance(wanted, str) else [*wanted]
+        is_one = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+        wanted = [wanted] if is_one else [*wanted]
         columns = _columns([printable(one) for one in wanted], ours)
         if not columns or None in columns or len(set(columns)) < len(columns):
             raise ValueError(

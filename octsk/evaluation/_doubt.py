@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
 from octsk.metrics import bootstrap_interval
 from octsk.metrics.scores import encode_labels, get_classes, predict_indices
-from octsk.utils.columns import check_column
+from octsk.utils.columns import check_column, check_groups
 
 
 class _Calibrated(BaseEstimator):
@@ -21,7 +21,13 @@ class _Calibrated(BaseEstimator):
 
     def _probabilities(self, X) -> tuple[np.ndarray, np.ndarray]:
         classes = get_classes(self.estimator)
-        return classes, np.asarray(self.estimator.predict_proba(X), float)
+        probabilities = np.asarray(self.estimator.predict_proba(X), float)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(
+                f"predict_proba of {type(self.estimator).__name__} must return finite "
+                "numbers, got NaN or infinity."
+            )
+        return classes, probabilities
 
     def _probabilities_and_codes(self, X, y):
         classes, probabilities = self._probabilities(X)
@@ -183,6 +189,7 @@ class ConformalClassifier(_Calibrated):
         """
         self._check_calibrated()
         _, probabilities, codes = self._probabilities_and_codes(X, y)
+        groups = None if groups is None else check_groups(groups, len(codes))
         sets = probabilities >= self.thresholds_
         covered = sets[np.arange(len(codes)), codes]
         size = sets.sum(axis=1)
@@ -342,6 +349,7 @@ class SelectiveClassifier(_Calibrated):
         """
         self._check_calibrated()
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
+        groups = None if groups is None else check_groups(groups, len(codes))
         kept = probabilities.max(axis=1) >= self.threshold_
         wrong = predict_indices(probabilities) != codes
         rows = []
@@ -388,7 +396,7 @@ def _rate(happened, chosen, groups, random_state) -> tuple[float, float, float]:
     values = happened[chosen].astype(float)
     if not values.size:
         return math.nan, math.nan, math.nan
-    those = None if groups is None else np.asarray(groups).ravel()[chosen]
+    those = None if groups is None else groups[chosen]
     if values.size < 2 or (those is not None and len(np.unique(those)) < 2):
         return float(values.mean()), math.nan, math.nan
     # The share is the accuracy of predicting class 0, whose score is 0, where it happened.

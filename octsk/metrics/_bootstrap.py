@@ -1,6 +1,7 @@
 """Bootstrap intervals of metrics, and of the difference between two classifiers."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -353,6 +354,8 @@ def interval_caveat(y_true: ArrayLike, groups: ArrayLike | None = None) -> str |
 
 
 def _check_settings(n_resamples, confidence_level) -> None:
+    if not isinstance(n_resamples, Integral):
+        raise ValueError(f"n_resamples must be a whole number, got {n_resamples!r}.")
     if n_resamples < 2:
         raise ValueError(f"n_resamples must be at least 2, got {n_resamples}.")
     if not 0 < confidence_level < 1:

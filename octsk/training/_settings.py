@@ -63,6 +63,15 @@ def check_settings():
             f"floatx is {keras.config.floatx()!r}. Call keras.config.set_floatx('float32') "
             "first."
         )
+    for name in ("max_epochs", "max_steps_per_epoch"):
+        # Older versions of Keras have no such settings.
+        limit = getattr(keras.config, name, lambda: None)()
+        if limit is not None:
+            raise ValueError(
+                f"Keras's {name} is {limit}, which would end trainings early without a "
+                f"trace in the results. Call keras.config.set_{name}(None), and do not set "
+                f"the environment variable KERAS_{name.upper()}."
+            )
 
 
 # Keras 3.15 reads Python's global random state when it makes a layer without a seed.

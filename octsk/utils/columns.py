@@ -3,8 +3,12 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
-# Texts to which pandas and NumPy convert missing values.
-MISSING_TEXT = ["", "nan", "NaN", "NaT", "None", "<NA>"]
+# Texts to which pandas and NumPy convert missing values, and those that people and
+# spreadsheets write for them, as pandas.read_csv knows them.
+MISSING_TEXT = [
+    *("", "nan", "NaN", "-nan", "-NaN", "NaT", "None", "<NA>", "NA", "N/A", "n/a"),
+    *("NULL", "null", "#N/A", "#NA"),
+]
 
 
 def check_column(y, name="y", *, warn=True):
@@ -94,13 +98,15 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
     # In the file of a data set, which contains no objects, a missing group is text.
     hint = "Leave these images out, or give each of them a group of its own."
     check_known(groups, name, hint, also=MISSING_TEXT)
-    try:
-        return np.unique(np.ravel(groups), return_inverse=True)[1]
-    except TypeError:
+    if isinstance(groups, list | tuple):
+        groups = np.asarray(groups, object).ravel().tolist()
+    column = np.ravel(groups)
+    if _mixes_kinds(groups, column):
         raise ValueError(
             f"{name} mixes groups of several kinds, such as numbers and text; make them of "
             "one kind, e.g. all text."
-        ) from None
+        )
+    return np.unique(column, return_inverse=True)[1]
 
 
 def check_known(values, name, hint, also=()):
@@ -115,7 +121,7 @@ def check_known(values, name, hint, also=()):
     hint : str
         A sentence that says what to do about missing values.
     also : sequence of str, default=()
-        Texts that stand for a missing value.
+        Texts that stand for a missing value, also with blanks around them.
 
     Raises
     ------
@@ -128,7 +134,7 @@ def check_known(values, name, hint, also=()):
     if array.dtype.kind == "O":
         missing = np.array([is_missing(value, also) for value in array], bool)
     elif array.dtype.kind in "US":
-        missing = np.isin(array.astype(str), also)
+        missing = np.isin(np.strings.strip(array.astype(str)), also)
     elif array.dtype.kind in "mM":
         missing = np.isnat(array)
     else:
@@ -144,9 +150,9 @@ def check_known(values, name, hint, also=()):
 
 
 def is_missing(value, also=()):
-    """Return whether a value is missing; texts in `also` count as missing."""
+    """Return whether a value is missing; texts in `also` count as missing, stripped."""
     if isinstance(value, str):
-        return value in also
+        return value.strip() in also
     try:
         return value is None or bool(value != value)
     except TypeError:  # pandas.NA is neither equal nor unequal to anything
