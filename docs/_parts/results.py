@@ -26,7 +26,7 @@ SECTIONS = {
     "corruptions_octdl": "Robustness to corrupted scans",
     "coverage": "Coverage of the confidence intervals",
     "long_haul": "Memory and open files over many fits",
-    "novelty_octdl": "Images that are no OCT scans, and scans of another device",
+    "novelty_octdl": "Images that are not OCT scans, and scans of another device",
     "probabilities_octdl": "Calibration of probabilities",
     "recipe_octdl": "Training recipe, on OCT scans",
     "recipe_phantoms": "Training recipe, on phantoms",
@@ -34,7 +34,7 @@ SECTIONS = {
     "search_octdl": "Searches by several processes, on OCT scans",
     "search_octdl_study": "A study of 30 trials, on OCT scans",
     "search_pneumoniamnist": "Searches by several processes, on chest X-rays",
-    "speed": "Speed and memory beside other libraries",
+    "speed": "Speed and memory, compared with other libraries",
     "speed_scaling": "Speed by size of the data, and in bfloat16",
 }
 [_BANNER] = synthetic_banner({"synthetic": True})
