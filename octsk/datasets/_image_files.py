@@ -18,7 +18,7 @@ from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 
 # Suffixes of the files of a folder that are read.
-_SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
+SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
@@ -276,23 +276,6 @@ def _read_or_error(*task):
         return error
 
 
-def read_images(
-    paths,
-    size: int,
-    channels: Literal[1, 3],
-    bit_depth: int | None = None,
-    fit: str = "crop",
-) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
-    """Return the readable images, their sources, and the errors of the others.
-
-    An error stands beside the path or image in memory that it is of.
-    """
-    decoded = Reading(size, channels, fit, bit_depth).decode(_with_frames(paths, bit_depth))
-    if decoded.remark:
-        warn_user(decoded.remark)
-    return decoded.images, decoded.sources, decoded.errors
-
-
 def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
     """Return one error that lists all errors; `n` is the number of images."""
     if len(errors) == 1:
@@ -434,13 +417,13 @@ def _images_in(folder: Path) -> list[Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in _SUFFIXES
+        if file.suffix.lower() in SUFFIXES
         and not file.name.startswith(".")
         and not file.is_dir()
     )
     if files:
         return files
-    message = f"no image file in {printable(folder)}: looked for {', '.join(_SUFFIXES)}"
+    message = f"no image file in {printable(folder)}: looked for {', '.join(SUFFIXES)}"
     if subfolders := describe_subfolders(folder):
         message += (
             f". There are images in its subfolders, {subfolders}: give one of these, or a "
