@@ -23,7 +23,7 @@ from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
 from octsk.evaluation.params import resolve
 from octsk.evaluation.wording import format_split
 from octsk.published import published_results
-from octsk.utils.formatting import as_word, decimals
+from octsk.utils.formatting import as_word, format_score
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.untrusted import printable
 
@@ -204,10 +204,9 @@ class BenchmarkReport(ReportTables):
         return as_word(self.name) + ("" if self.seed is None else f"-seed{self.seed}")
 
     def __repr__(self):
-        return (
-            f"<BenchmarkReport of {printable(self.name)} on {format_split(self.data)}: "
-            f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
-        )
+        acc, auc = (format_score(self.metrics[name]) for name in ("acc", "auc"))
+        about = f"{printable(self.name)} on {format_split(self.data)}"
+        return f"<BenchmarkReport of {about}: ACC {acc}, AUC {auc}>"
 
     def rank(self, by: str = "acc", *, version: str = "v2") -> int | None:
         """Return the rank of this result among the rows of MedMNIST's benchmark.

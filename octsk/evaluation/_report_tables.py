@@ -16,7 +16,7 @@ from octsk.evaluation.wording import (
 )
 from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.formatting import decimals, interval_words
+from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.tables import Table, Tabular
 
 
@@ -90,8 +90,8 @@ class ReportTables(Tabular):
                     cell
                     for report in reports
                     for cell in (
-                        decimals(report.metrics[name]),
-                        interval_words(report.intervals.get(name)),
+                        format_score(report.metrics[name]),
+                        format_interval(report.intervals.get(name)),
                     )
                 ),
             )
@@ -131,7 +131,7 @@ class ReportTables(Tabular):
             (
                 name if name == str(i) else f"{i} {name}",
                 str(sum(row)),
-                decimals(self.recall[name]),
+                format_score(self.recall[name]),
                 *map(str, row),
             )
             for i, (name, row) in enumerate(

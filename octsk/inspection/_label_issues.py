@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 from octsk.plots import ImageGridDisplay
 from octsk.plots.drawing import check_names, file_title
 from octsk.utils.columns import check_column, check_groups
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.tables import Table, Tabular
 from octsk.utils.validation import check_images
 
@@ -130,8 +130,8 @@ class LabelIssues(Tabular):
                 _name(one),
                 one["given"],
                 one["suggested"],
-                decimals(one["probability_given"]),
-                decimals(one["probability_suggested"]),
+                format_score(one["probability_given"]),
+                format_score(one["probability_suggested"]),
                 "yes" if one["is_issue"] else "",
             )
             for one in records[: self._N_SHOWN]
