@@ -247,8 +247,7 @@ def evaluate_split(
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     test = Evaluated(match, score, numbers)
     kept = test.kept
-    gate = getattr(estimator, "gate_", None) if gate is None else gate
-    unfamiliar = None if gate is None else gate.predict(X)[kept] < 0
+    unfamiliar, about_gate = _unfamiliar(estimator, gate, X, kept)
     figures = measure(test.codes, test.scores, match.names, test.groups_of_kept, resampling)
     report = BenchmarkReport(
         name=type(estimator).__name__,
@@ -287,14 +286,20 @@ def evaluate_split(
         groups=_of_kept(groups, kept, "groups", len(y_true)),
         image_index=None if len(kept) == len(y_true) else kept.tolist(),
         left_out=match.left_out,
-        remarks=[
-            *(match.remarks if tell_names else []),
-            *([] if unfamiliar is None else [gate.describe(unfamiliar)]),
-        ],
-        unfamiliar=None if unfamiliar is None else unfamiliar.tolist(),
-        n_unfamiliar=None if unfamiliar is None else int(unfamiliar.sum()),
+        remarks=[*(match.remarks if tell_names else []), *about_gate],
+        **unfamiliar,
     )
     return add_study(report, study, test, estimator, info, X, class_map, resampling)
+
+
+def _unfamiliar(estimator, gate, X, kept) -> tuple[dict[str, Any], list[str]]:
+    """Return what a gate finds, as attributes of a report and as remarks."""
+    gate = getattr(estimator, "gate_", None) if gate is None else gate
+    if gate is None:
+        return {}, []
+    found = gate.predict(X)[kept] < 0
+    attributes = {"unfamiliar": found.tolist(), "n_unfamiliar": int(found.sum())}
+    return attributes, [gate.describe(found)]
 
 
 def _of_kept(values, kept, name, n) -> list | None:
