@@ -15,6 +15,7 @@ from ._version import __version__ as __version__
 from .augmentation import OCTAugmenter as OCTAugmenter
 from .classifiers import LargeOCTNet as LargeOCTNet
 from .classifiers import MediumOCTNet as MediumOCTNet
+from .classifiers import NoveltyGate as NoveltyGate
 from .classifiers import ResidualOCTNet as ResidualOCTNet
 from .classifiers import SmallOCTNet as SmallOCTNet
 from .classifiers import load as load

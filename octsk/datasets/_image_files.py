@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,9 @@ FITS = ("crop", "pad", "squash")
 
 # What can be told from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
+
+# Files that a thread decodes before it is given others, which takes time, too.
+_AT_A_TIME = 32
 
 # Files that an error or a warning names.
 _N_NAMED = 10
@@ -255,7 +258,8 @@ class Reading(NamedTuple):
         else:
             # Pillow decodes and resizes without holding Python's global lock.
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
-            results = pool(joblib.delayed(_read_or_error)(*task) for task in tasks)
+            parts = iter(lambda: [*islice(tasks, _AT_A_TIME)], [])
+            results = chain.from_iterable(pool(map(joblib.delayed(_read_all), parts)))
         # The delay keeps the bar away where there is nothing to wait for.
         yield from tqdm(
             results,
@@ -265,6 +269,10 @@ class Reading(NamedTuple):
             delay=1,
             disable=not self.verbose,
         )
+
+
+def _read_all(tasks) -> list:
+    return [_read_or_error(*task) for task in tasks]
 
 
 def _read_or_error(*task):
