@@ -138,7 +138,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
             (name, str(those[0]["n"]), format_mean([row["refused"] for row in those]))
         )
     seeds = {row["seed"] for row in result["rows"]}
-    note = "Of the validation images and their varied copies, 5 % are refused. "
+    note = "Of the validation images, 5 % are refused. "
     note += "Mean ± standard error over seeds." if len(seeds) > 1 else "One seed."
     table = Table("Images refused", ("", "images", "share refused"), rows, [note])
     return add_banner([table], synthetic=result["data"]["synthetic"])

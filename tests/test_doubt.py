@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 import octsk
-from octsk.classifiers._novelty import fill_white_corners, vary
+from octsk.classifiers._novelty import fill_white_corners
 from octsk.evaluation import ConformalClassifier, SelectiveClassifier
 from octsk.inspection import find_label_issues
 
@@ -307,20 +307,6 @@ def test_scores_of_the_gate_are_mahalanobis_distances(gate):
     np.testing.assert_allclose(-gate.score_samples(scans), expected, rtol=1e-6)
     decisions = gate.decision_function(scans)
     np.testing.assert_array_equal(decisions < 0, gate.predict(scans) == -1)
-
-
-def test_varied_copies_are_plausible_and_keep_their_layout():
-    """They keep kind and range, differ from their images, and are upright."""
-    scans = octsk.make_oct_phantoms(200, random_state=2).data[..., None]
-    copies = vary(scans, np.random.RandomState(0))
-    assert (copies.shape, copies.dtype) == (scans.shape, np.uint8)
-    assert (copies != scans).any(axis=(1, 2, 3)).all()
-    assert 0.5 < copies.mean() / scans.mean() < 2
-    as_floats = vary((scans / 255).astype(np.float32), np.random.RandomState(0))
-    assert as_floats.dtype == np.float32
-    assert np.abs(255 * as_floats - copies).mean() < 1
-    colours = np.repeat(scans[:3], 3, axis=3)
-    assert vary(colours, np.random.RandomState(0)).shape == colours.shape
 
 
 def test_white_corners_are_filled():

@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import binary_dilation, gaussian_filter, label
+from scipy.ndimage import binary_dilation, label
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.augmentation import OCTAugmenter
 from octsk.utils.validation import check_images, check_share
 
 # Largest share of an image that is taken for padding and not for its content.
@@ -21,10 +19,6 @@ _MOST_PADDING = 0.6
 # Images that `add_gate` takes of each split at most, so that it takes less time than an
 # epoch of the training; and features whose covariance a file of a network holds at most.
 _MOST_IMAGES, _MOST_FEATURES = 5000, 1024
-
-# Copies of each image, which stand for other devices and operators, and images that are
-# varied at once, which bounds the memory.
-_N_COPIES, _AT_A_TIME = 2, 256
 
 
 class NoveltyGate(OutlierMixin, BaseEstimator):
@@ -36,24 +30,21 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
     distance [1]_ with a shrunk covariance [2]_. Images that are further away than all but
     the share `kept` of held-out images are refused.
 
-    Scans of other devices differ in contrast, blur, noise, position and scale, and some
-    have white corners where they were turned. So that they are not all refused, randomly
-    varied copies of the training images and of the held-out images are used, too, and
-    white corners are filled with a dark value before the features are computed.
+    Some devices and programs leave white corners where a scan was turned. They are filled
+    with a dark value before the features are computed, so that such scans are not refused
+    for their corners.
 
     Parameters
     ----------
     estimator : object
         Fitted network with ``transform``, such as `octsk.ResidualOCTNet`.
     kept : float, default=0.95
-        Share of the held-out images and their copies that are accepted, between 0 and 1.
-    random_state : int, RandomState instance or None, default=0
-        Seed of the copies.
+        Share of the held-out images that are accepted, between 0 and 1.
 
     Attributes
     ----------
     mean_ : ndarray of shape (n_features,)
-        Mean of the features of the training images and their copies.
+        Mean of the features of the training images.
     precision_ : ndarray of shape (n_features, n_features)
         Inverse of their covariance.
     offset_ : float
@@ -90,10 +81,9 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
     array([-1, -1, -1])
     """
 
-    def __init__(self, estimator, *, kept=0.95, random_state=0):
+    def __init__(self, estimator, *, kept=0.95):
         self.estimator = estimator
         self.kept = kept
-        self.random_state = random_state
 
     def fit(self, X: ArrayLike, X_val: ArrayLike) -> "NoveltyGate":
         """Learn what images look like to the network.
@@ -131,27 +121,15 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
                 f"X_val must contain {least} images or more for kept={kept:g}, got "
                 f"{self.n_val_}."
             )
-        rng = check_random_state(self.random_state)
-        fitted = LedoitWolf().fit(self._features(X, rng))
+        fitted = LedoitWolf().fit(self._features(X))
         self.mean_, self.precision_ = fitted.location_, fitted.precision_
-        scores = self._scores(self._features(X_val, rng))
-        self.offset_ = float(np.quantile(scores, 1 - kept))
+        self.offset_ = float(np.quantile(self.score_samples(X_val), 1 - kept))
         return self
 
-    def _features(self, X, rng=None) -> np.ndarray:
-        """Return the features of images, and those of copies if `rng` is given."""
+    def _features(self, X) -> np.ndarray:
         shape = getattr(self.estimator, "image_shape_", None)
-        images = check_images(X, image_shape=shape)
-        found = []
-        for start in range(0, len(images), _AT_A_TIME):
-            part = fill_white_corners(images[start : start + _AT_A_TIME])
-            copies = [] if rng is None else [vary(part, rng) for _ in range(_N_COPIES)]
-            found.append(self.estimator.transform(np.concatenate([part, *copies])))
-        return np.concatenate(found).astype(np.float64)
-
-    def _scores(self, features) -> np.ndarray:
-        far = features - self.mean_
-        return -np.sqrt(np.einsum("ij,jk,ik->i", far, self.precision_, far, optimize=True))
+        images = fill_white_corners(check_images(X, image_shape=shape))
+        return np.asarray(self.estimator.transform(images), np.float64)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return how similar images are to those of the training set.
@@ -167,7 +145,8 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
             Negative Mahalanobis distances of the features; high is similar.
         """
         check_is_fitted(self, "mean_")
-        return self._scores(self._features(X))
+        far = self._features(X) - self.mean_
+        return -np.sqrt(np.einsum("ij,jk,ik->i", far, self.precision_, far, optimize=True))
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the scores relative to the offset: negative where refused.
@@ -215,7 +194,7 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         n, share, usual = int(np.sum(unfamiliar)), np.mean(unfamiliar), 1 - self.kept
         words = (
             f"{n:,} of {len(unfamiliar):,} images ({share:.0%}) are unlike those on which "
-            f"the network was trained; of similar images, {usual:.0%} or fewer are"
+            f"the network was trained; of similar images, about {usual:.0%} are"
         )
         if share > 2 * usual:
             words = f"UNFAMILIAR IMAGES: {words}"
@@ -226,39 +205,6 @@ def least_held_out(kept: float) -> int:
     """Return the least number of held-out images for a share that is accepted."""
     # Without the last term, rounding would give 11 for 0.9.
     return int(np.ceil(1 / (1 - kept) - 1e-9))
-
-
-def vary(images: np.ndarray, rng) -> np.ndarray:
-    """Return a copy of each image as another device or operator might have made it.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, h, w, c)
-        Checked images.
-    rng : RandomState
-        Source of random numbers.
-    """
-    moved = OCTAugmenter(
-        rotation_range=10.0,
-        width_shift_range=0.1,
-        height_shift_range=0.2,
-        shear_range=0.0,
-        zoom_range=0.3,
-        horizontal_flip=True,
-        contrast_range=0.5,
-        brightness_range=0.05,
-        random_state=rng,
-    ).fit_transform(images)
-    top = _white(moved)
-    n, values = len(moved), moved.astype(np.float32) / top
-    blur = rng.uniform(0, 0.8, n) * (moved.shape[1] / 28)
-    for i in np.flatnonzero(rng.uniform(size=n) < 0.5):
-        values[i] = gaussian_filter(values[i], (blur[i], blur[i], 0))
-    # Rounding may leave values that are slightly negative.
-    values = np.maximum(values, 0) ** np.exp(rng.uniform(-0.5, 0.5, (n, 1, 1, 1)))
-    values += rng.normal(size=values.shape) * rng.uniform(0, 0.04, (n, 1, 1, 1))
-    values = np.clip(values, 0, 1) * top
-    return (np.rint(values) if top > 1 else values).astype(images.dtype)
 
 
 def fill_white_corners(images: np.ndarray) -> np.ndarray:
