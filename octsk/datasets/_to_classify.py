@@ -1,6 +1,6 @@
 """Images that are to be classified, with what their files say of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -116,11 +116,9 @@ def _decoded(sources, reading: Reading, groups, true=None) -> ToClassify:
     errors = [
         {"image": str(file), "error": error_words(error)} for file, error in decoded.errors
     ]
-    of_kept: Callable = lambda values: values and [values[i] for i in kept]  # noqa: E731
+    groups, true = (values and [values[i] for i in kept] for values in (groups, true))
     classes = sorted(set(true)) if true else None
-    return ToClassify(
-        decoded.sources, decoded.images, errors, of_kept(groups), of_kept(true), classes
-    )
+    return ToClassify(decoded.sources, decoded.images, errors, groups, true, classes)
 
 
 def _from_table(path: Path, reading: Reading, group) -> ToClassify:
