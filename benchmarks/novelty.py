@@ -7,7 +7,7 @@ side, of noise, of blank images, of photographs that scikit-learn ships, and of 
 of images, such as chest X-rays or scans of another device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,18 +56,29 @@ def _photographs(size, n, rng) -> np.ndarray:
     return np.stack([np.asarray(one, np.uint8) for one in found])
 
 
-def measure(dataset, others, epochs, seed: int) -> list[dict[str, Any]]:
-    """Train a network and its gate, and return the share of each set that is refused."""
+def measure(dataset, others, net) -> list[dict[str, Any]]:
+    """Fit the gate of a network, and return the share of each set that is refused."""
     import octsk
 
-    net = octsk.ResidualOCTNet(epochs=epochs, random_state=seed)
-    net.fit(dataset.train.data, dataset.train.target)
     gate = octsk.NoveltyGate(net).fit(dataset.train.data, dataset.val.data)
     sets = {"test split": dataset.test.data, **unlike(dataset.test.data), **others}
+    about = {"seed": net.random_state, "epochs": net.n_iter_}
     return [
-        {"images": name, "n": len(X), "seed": seed, "refused": np.mean(gate.predict(X) < 0)}
+        {"images": name, "n": len(X), **about, "refused": np.mean(gate.predict(X) < 0)}
         for name, X in sets.items()
     ]
+
+
+def networks(models, dataset, epochs, seeds) -> Iterator[Any]:
+    """Yield saved networks, or train one with each seed."""
+    import octsk
+
+    if models:
+        yield from map(octsk.load, models)
+        return
+    for seed in seeds:
+        net = octsk.ResidualOCTNet(epochs=epochs or "auto", random_state=seed)
+        yield net.fit(dataset.train.data, dataset.train.target)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -83,6 +94,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         metavar=("NAME", "FILE"),
         help="npz file with other images, in an array test_images or images",
     )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        metavar="FILE",
+        help="networks that were trained on the training split of --data, instead of "
+        "training them",
+    )
     parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=at_least(1), help="epochs (default: automatic)")
     parser.add_argument("--n", type=at_least(90), default=450, help="number of phantoms")
@@ -96,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     except (OSError, ValueError, KeyError) as error:
         stop(error)
     dataset = phantoms(arguments.n) if dataset is None else dataset
+    nets = networks(arguments.models, dataset, arguments.epochs, arguments.seeds)
     settings = {"seeds": arguments.seeds, "epochs": arguments.epochs}
     result = new_result("novelty", settings)
     result["data"] = {
@@ -104,11 +123,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "synthetic": bool(dataset.synthetic),
         "n_train": len(dataset.train.target),
     }
-    result["rows"] = [
-        row
-        for seed in arguments.seeds
-        for row in measure(dataset, others, arguments.epochs or "auto", seed)
-    ]
+    result["rows"] = [row for net in nets for row in measure(dataset, others, net)]
     show(tables(result))
     save(result, arguments.output)
     return result
@@ -122,7 +137,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
         rows.append(
             (name, str(those[0]["n"]), format_mean([row["refused"] for row in those]))
         )
-    note = "Mean ± standard error over seeds. Of the validation images, 5 % are refused."
+    seeds = {row["seed"] for row in result["rows"]}
+    note = "Of the validation images, 5 % are refused. "
+    note += "Mean ± standard error over seeds." if len(seeds) > 1 else "One seed."
     table = Table("Images refused", ("", "images", "share refused"), rows, [note])
     return add_banner([table], synthetic=result["data"]["synthetic"])
 

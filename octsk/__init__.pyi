@@ -15,6 +15,7 @@ from ._version import __version__ as __version__
 from .augmentation import OCTAugmenter as OCTAugmenter
 from .classifiers import LargeOCTNet as LargeOCTNet
 from .classifiers import MediumOCTNet as MediumOCTNet
+from .classifiers import NoveltyGate as NoveltyGate
 from .classifiers import ResidualOCTNet as ResidualOCTNet
 from .classifiers import SmallOCTNet as SmallOCTNet
 from .classifiers import load as load
@@ -30,7 +31,6 @@ from .datasets import make_oct_phantoms as make_oct_phantoms
 from .datasets import save_medmnist as save_medmnist
 from .datasets import split_by_group as split_by_group
 from .evaluation import ConformalClassifier as ConformalClassifier
-from .evaluation import NoveltyGate as NoveltyGate
 from .evaluation import SelectiveClassifier as SelectiveClassifier
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
@@ -41,6 +41,7 @@ from .inspection import occlusion_sensitivity as occlusion_sensitivity
 from .model_selection import OCTSearchCV as OCTSearchCV
 from .model_selection import report_grid_search as report_grid_search
 from .model_selection import search_space as search_space
+from .plots import AbstentionDisplay as AbstentionDisplay
 from .plots import AugmentationDisplay as AugmentationDisplay
 from .plots import BenchmarkDisplay as BenchmarkDisplay
 from .plots import ConfusionDisplay as ConfusionDisplay

@@ -24,6 +24,7 @@ from benchmarks import (
     corruptions,
     coverage,
     full_fit,
+    loading,
     long_haul,
     novelty,
     probabilities,
@@ -31,6 +32,7 @@ from benchmarks import (
     report_rows,
     search,
     speed,
+    threshold_coverage,
     transfer,
 )
 from octsk.classifiers import NETS
@@ -46,6 +48,7 @@ SCRIPTS = [
     corruptions,
     coverage,
     full_fit,
+    loading,
     long_haul,
     novelty,
     probabilities,
@@ -53,6 +56,7 @@ SCRIPTS = [
     report_rows,
     search,
     speed,
+    threshold_coverage,
     transfer,
 ]
 
@@ -988,7 +992,37 @@ def test_novelty(tmp_path, capsys):
         novelty.main(["--other", "none", str(tmp_path / "none.npz")])
 
 
+# --- Loading ---------------------------------------------------------------------------
+
+
+def test_loading(tmp_path, capsys):
+    path = tmp_path / "loading.json"
+    result = loading.main(["--n", "4", "--repeats", "2", "--output", str(path)])
+    assert {len(times) for times in result["seconds"].values()} == {2}
+    assert_tables_can_be_made_of_the_file(loading, result, path)
+    assert "4 files of 512 x 496 pixels, made 28 x 28" in capsys.readouterr().out
+    files = loading.write_files(tmp_path, 4)
+    ours = octsk.load_image_folder(tmp_path, cache=False)
+    same = loading.by_pillow([files[int(Path(f).stem)] for f in ours.filenames], 1)
+    np.testing.assert_array_equal(ours.data, same)
+
+
 # --- Coverage --------------------------------------------------------------------------
+
+
+def test_threshold_coverage(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(threshold_coverage, "POPULATION", 4000)
+    path = tmp_path / "threshold.json"
+    argv = ["--studies", "40", "--resamples", "80", "--patients", "15"]
+    result = threshold_coverage.main([*argv, "--output", str(path)])
+    truths = [row["truth"] for row in result["rows"]]
+    assert truths == sorted(truths)
+    for row in result["rows"]:
+        chosen, population = row[threshold_coverage.CHOSEN], list(row.values())[-1]
+        assert 0.8 < chosen <= 1
+        assert population < chosen
+    assert_tables_can_be_made_of_the_file(threshold_coverage, result, path)
+    assert "accuracy 0.85, 15 patients" in capsys.readouterr().out
 
 
 def test_coverage(monkeypatch, tmp_path, capsys):

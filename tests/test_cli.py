@@ -123,7 +123,8 @@ def named(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(tmp_path_factory, named):
     path = tmp_path_factory.mktemp("model") / "small.octsk"
-    octsk_command("train", "--data", named, "--epochs", 1, "--seed", 3, "--output", path)
+    words = ("--epochs", 1, "--seed", 3, "--no-gate")
+    octsk_command("train", "--data", named, *words, "--output", path)
     return path
 
 
@@ -883,7 +884,7 @@ def test_predict_takes_a_depth_and_warns_of_what_it_assumes(model, folder):
 
 
 def test_classes_without_names_are_called_by_their_labels(clinic, folder):
-    octsk_command("train", "--data", clinic, *SOON, "-o", "m.octsk")
+    octsk_command("train", "--data", clinic, *SOON, "--no-gate", "-o", "m.octsk")
     rows = predictions(octsk_command("predict", "m.octsk", clinic).stdout)
     assert list(rows[0]) == ["image", "label", "class", "p_0", "p_1", "p_2", "p_3"]
     assert all(row["label"] == row["class"] for row in rows)

@@ -1,14 +1,21 @@
 """Prediction sets, abstention and doubtful labels."""
 
+import json
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
+from scipy.spatial.distance import mahalanobis
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 import octsk
+from octsk.classifiers._novelty import fill_white_corners
 from octsk.evaluation import ConformalClassifier, SelectiveClassifier
 from octsk.inspection import find_label_issues
 
@@ -267,6 +274,22 @@ def test_table_of_label_issues_names_files():
     assert issues.to_latex().count(r"\begin{table}") == 1
 
 
+def test_picture_of_label_issues_shows_the_most_doubtful():
+    X, y = octsk.make_oct_phantoms(60, random_state=0, return_X_y=True)
+    files = [f"a/scan{i}.png" for i in range(60)]
+    issues = find_label_issues(GaussianNB(), X.reshape(60, -1), y, filenames=files)
+    display = issues.plot(X, n_images=3)
+    first = issues.ranking[0]
+    np.testing.assert_array_equal(np.squeeze(display.images[0]), X[first])
+    lines = display.titles[0].split("\n")
+    assert lines[0] == f"scan{first}.png"
+    assert lines[1].startswith(f"label: {y[first]} (")
+    assert lines[2].startswith(f"suggested: {issues.suggested[first]} (")
+    assert len(display.titles) == 3
+    with pytest.raises(ValueError, match="X must hold the 60 images"):
+        issues.plot(X[:5])
+
+
 def test_bad_arguments_of_find_label_issues():
     X, y = np.zeros((6, 2)), np.arange(6) % 2
     net = LogisticRegression()
@@ -314,11 +337,104 @@ def test_gate_keeps_scans_and_refuses_other_images(gate):
 
 def test_scores_of_the_gate_are_mahalanobis_distances(gate):
     scans = octsk.make_oct_phantoms(5, random_state=2).data
-    features = gate.estimator.transform(scans) - gate.covariance_.location_
-    expected = np.einsum("ij,jk,ik->i", features, gate.covariance_.precision_, features)
-    np.testing.assert_allclose(gate.score_samples(scans) ** 2, expected, rtol=1e-6)
+    features = gate.estimator.transform(scans)
+    expected = [mahalanobis(one, gate.mean_, gate.precision_) for one in features]
+    np.testing.assert_allclose(-gate.score_samples(scans), expected, rtol=1e-6)
     decisions = gate.decision_function(scans)
     np.testing.assert_array_equal(decisions < 0, gate.predict(scans) == -1)
+
+
+def test_white_corners_are_filled():
+    scans = octsk.make_oct_phantoms(4, random_state=2).data[..., None]
+    padded = scans.copy()
+    wedge = np.add.outer(np.arange(28), np.arange(28)) < 14
+    padded[1][wedge] = 255
+    padded[2] = 255  # no scan at all
+    padded[3][10:14, 10:14] = 255  # within the scan
+    filled = fill_white_corners(padded)
+    for i in (0, 2, 3):
+        np.testing.assert_array_equal(filled[i], padded[i])
+    assert filled[1][wedge].max() < np.percentile(scans[1], 50)
+    rest = ~binary_dilation(wedge)
+    np.testing.assert_array_equal(filled[1][rest], scans[1][rest])
+    assert padded[1][wedge].min() == 255
+    as_floats = fill_white_corners((padded / 255).astype(np.float32))
+    np.testing.assert_allclose(255 * as_floats, filled, atol=1)
+
+
+def test_gate_in_the_file_of_a_network(gate, tmp_path):
+    net, path = gate.estimator, tmp_path / "net.octsk"
+    scans = octsk.make_oct_phantoms(40, random_state=2).data
+    images = np.concatenate([scans, 255 - scans])
+    net.save(path)
+    assert octsk.load(path).gate_ is None
+    net.save(path, gate=gate)
+    loaded = octsk.load(path)
+    assert loaded.gate_.estimator is loaded
+    np.testing.assert_array_equal(loaded.gate_.predict(images), gate.predict(images))
+    for name in ("kept", "n_train_", "n_val_"):
+        assert getattr(loaded.gate_, name) == getattr(gate, name)
+    # It goes on with the network, and ends with its weights.
+    loaded.save(path)
+    assert octsk.load(path).gate_ is not None
+    loaded.partial_fit(scans, np.arange(40) % 4)
+    assert loaded.gate_ is None
+    with pytest.raises(ValueError, match="gate must be a NoveltyGate of this estimator"):
+        loaded.save(path, gate=gate)
+    with pytest.raises(NotFittedError, match="gate must be fitted"):
+        net.save(path, gate=octsk.NoveltyGate(net))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"numbers": ""},
+        {"numbers": "AAAA"},
+        {"numbers": 3},
+        {"offset": "nan"},
+        {"kept": None},
+        {"n_val": []},
+    ],
+    ids=str,
+)
+def test_damaged_gate_in_a_file(gate, tmp_path, change):
+    path = tmp_path / "net.octsk"
+    gate.estimator.save(path, gate=gate)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    state = json.loads(members["estimator.json"])
+    state["gate"] |= change
+    members["estimator.json"] = json.dumps(state).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match="cannot be loaded as an octsk model"):
+        octsk.load(path)
+
+
+def test_report_counts_unfamiliar_images(gate, tmp_path):
+    scans = octsk.make_oct_phantoms(60, random_state=3)
+    images = np.concatenate([scans.data, 255 - scans.data[:20]])
+    labels = np.concatenate([scans.target, scans.target[:20]])
+    settings = dict(groups=np.arange(80) // 2, level="group", n_resamples=50)
+    report = octsk.evaluate(gate.estimator, images, labels, gate=gate, **settings)
+    refused = gate.predict(images) < 0
+    assert report.unfamiliar == refused.tolist()
+    assert report.n_unfamiliar == refused.sum() >= 20
+    words = f"UNFAMILIAR IMAGES: {refused.sum()} of 80 images"
+    assert words in " ".join(str(report).split())
+    report.to_json(tmp_path / "report.json")
+    again = octsk.benchmark.BenchmarkReport.from_json(tmp_path / "report.json")
+    assert again.unfamiliar == report.unfamiliar
+    assert again.by_group.unfamiliar is None
+    assert "unfamiliar" not in report.to_dict(scores=False)
+    report.to_csv(tmp_path / "scores.csv")
+    lines = (tmp_path / "scores.csv").read_text().splitlines()
+    assert lines[0].split(",")[:5] == ["image", "group", "true", "predicted", "unfamiliar"]
+    assert [line.split(",")[4] == "yes" for line in lines[1:]] == report.unfamiliar
+    plain = octsk.evaluate(gate.estimator, images, labels, **settings)
+    assert plain.unfamiliar is plain.n_unfamiliar is None
+    assert gate.describe([False] * 3).startswith("0 of 3 images (0%) are unlike")
 
 
 def test_bad_arguments_of_the_gate(gate):

@@ -28,7 +28,7 @@ from helpers import TINY, toy_images
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.cluster import KMeans
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import balanced_accuracy_score, make_scorer
 from sklearn.model_selection import (
@@ -370,6 +370,13 @@ def test_several_metrics():
     assert search.study_.best_value == pytest.approx(search.best_score_)
     assert search.multimetric_
     assert set(search.scorer_) == set(metrics)
+
+    frame = search.to_frame()
+    assert frame["trial"].iloc[0] == results["trial"][search.best_index_]
+    assert frame["mean_test_neg_log_loss"].is_monotonic_decreasing
+    assert {*frame} == {*results}
+    with pytest.raises(NotFittedError):
+        tree_search().to_frame()
 
     search = tree_search(scoring=metrics, refit=False).fit(FLAT, Y)
     assert not hasattr(search, "best_estimator_")

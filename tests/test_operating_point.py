@@ -15,6 +15,7 @@ import octsk
 from octsk.evaluation import BenchmarkReport, evaluate
 from octsk.evaluation._operating_point import choose_threshold, predictive_value
 from octsk.reporting import html_report
+from octsk.utils.json import jsonable
 
 NAMES = ["CNV", "DME", "drusen", "normal"]
 POSITIVE = ["CNV", "DME"]
@@ -345,3 +346,53 @@ def test_the_binormal_curve_is_met():
     threshold = choose_threshold(y, score, specificity=0.95)
     assert threshold == pytest.approx(norm.ppf(0.95), abs=0.05)
     assert (score >= threshold)[y].mean() == pytest.approx(norm.sf(threshold - 2), abs=0.01)
+
+
+@pytest.mark.parametrize("groups", [False, True])
+def test_abstention_is_that_of_a_selective_classifier(groups, tmp_path):
+    dataset = _dataset(groups=groups)
+    report = _evaluate(dataset, max_error=0.2)
+    selective = octsk.SelectiveClassifier(NET, error=0.2)
+    selective.calibrate(dataset.val.data, dataset.val.target)
+    test = dataset.test
+    expected = selective.evaluate(
+        test.data, test.target, groups=test.get("groups"), random_state=0
+    )
+    assert 0 < expected.rows[0]["abstained"] < 1
+    assert report.abstention.threshold == selective.threshold_
+    figures = [{**row, "images": None} for row in report.abstention.rows]
+    assert figures == [{**row, "images": None} for row in expected.rows]
+    assert [row["images"] for row in report.abstention.rows] == ["all", *NAMES]
+    chosen = "below the threshold, which was chosen on 120 validation images"
+    where = " of 40 patients." if groups else "."
+    assert chosen + where in " ".join(str(report).split())
+    report.to_json(tmp_path / "report.json")
+    again = BenchmarkReport.from_json(tmp_path / "report.json")
+    found, written = (jsonable(one.abstention.to_dict()) for one in (again, report))
+    assert found == written
+    assert "error of the rest" in html_report(report)
+
+
+def test_abstention_from_all_predictions_and_bad_errors(tmp_path):
+    dataset = _dataset()
+    val = dataset.val
+    report = _evaluate(dataset, max_error=0.1, X_val=val.data, y_val=(val.target + 1) % 4)
+    assert "No threshold is good enough" in " ".join(str(report).split())
+    report.to_json(tmp_path / "report.json")
+    again = BenchmarkReport.from_json(tmp_path / "report.json").abstention
+    assert again.threshold == np.inf
+    assert again.rows[0]["abstained"] == 1
+    assert np.isnan(again.rows[0]["error"])
+    with pytest.raises(ValueError, match="max_error must be a number between 0 and 1"):
+        _evaluate(dataset, max_error=5)
+    with pytest.raises(ValueError, match="must be chosen on images that are not evaluated"):
+        evaluate(NET, dataset.test.data, dataset.test.target, max_error=0.1)
+
+
+def test_model_card_has_the_operating_point_and_the_abstention():
+    dataset = _dataset(groups=True)
+    settings = dict(positive=POSITIVE, specificity=0.9, max_error=0.2, level="group")
+    card = octsk.reporting.model_card(_evaluate(dataset, **settings), dataset=dataset)
+    assert "### Operating point\n\n| figure | value, by image | 95% interval |" in card
+    assert "### Abstention, for an error of 0.2 (threshold " in card
+    assert "Positive: CNV, DME; negative: drusen, normal." in card

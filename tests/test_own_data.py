@@ -1,5 +1,8 @@
 """A user's own images in the commands: octsk import, octsk check and --data."""
 
+import csv
+import html
+import io
 import json
 import re
 import shlex
@@ -267,7 +270,7 @@ def test_a_folder_with_splits_is_trained_on(folder):
     (folder / "splits" / "scans.csv").unlink()
     words = ("splits", "--groups", r"-(?P<patient>\w+)-", "--net", "small", "--epochs", 1)
     result = octsk_command("benchmark", "--data", *words, "-o", "run")
-    said = "Trained on 24 images of 8 patients, measured on 24 of 8 patients."
+    said = "Trained on 24 images of 8 patients, measured on 24 images of 8 patients."
     assert said in " ".join(result.stdout.split())
 
 
@@ -302,6 +305,154 @@ def test_real_scans_come_back_through_the_commands(data_folder, folder):
         np.testing.assert_array_equal(
             loaded[part].groups, original[part].groups[rows].astype(str)
         )
+
+
+def predicted(*words):
+    return list(csv.DictReader(io.StringIO(octsk_command("predict", *words).stdout)))
+
+
+@pytest.fixture
+def model(scans):
+    options = ("--net", "small", "--epochs", 1, "--no-gate")
+    octsk_command("train", "--data", scans / "scans.csv", *options, "-o", "m.octsk")
+    return "m.octsk"
+
+
+def test_predict_rows_of_scans_and_patients(scans, model):
+    """A folder of classes and a CSV file name the patients, a folder by --groups."""
+    kermany = ("--groups", "kermany")
+    rows = predicted(model, scans, *kermany)
+    assert list(rows[0])[:4] == ["image", "patient", "label", "class"]
+    files = sorted(scans.rglob("*.jpeg"))
+    assert [row["image"] for row in rows] == list(map(str, files))
+    assert [row["patient"] for row in rows] == [file.name.split("-")[1] for file in files]
+    of_table = predicted(model, scans / "scans.csv")
+    assert sorted(row["image"] for row in of_table) == list(map(str, files))
+    assert all(row["true"] == Path(row["image"]).parent.name for row in of_table)
+
+    net = octsk.load(model)
+    proba = net.predict_proba(octsk.load_image_files(files))
+    patients = np.array([row["patient"] for row in rows])
+    by_patient = predicted(model, scans, *kermany, "--level", "patient")
+    assert len(by_patient) == len({*patients}) == 20
+    highest = predicted(
+        *(model, scans, *kermany, "--level", "patient", "--aggregate", "max")
+    )
+    for row, other in zip(by_patient, highest, strict=True):
+        own = proba[patients == row["patient"]]
+        found, of_max = ([float(one[f"p_{k}"]) for k in "abcd"] for one in (row, other))
+        assert row["scans"] == str(len(own)) == "3"
+        np.testing.assert_allclose(found, own.mean(axis=0), rtol=1e-4)
+        np.testing.assert_allclose(of_max, own.max(axis=0) / own.max(axis=0).sum(), 1e-4)
+        assert row["class"] == "abcd"[int(own.mean(axis=0).argmax())]
+
+
+def test_predict_takes_what_an_npz_file_knows(scans, model, folder):
+    octsk_command("import", scans, "--groups", "kermany", "-o", "scans.npz")
+    test = octsk.load_medmnist("scans.npz").test
+    rows = predicted(model, "scans.npz")
+    assert [row["image"] for row in rows] == test.filenames.tolist()
+    assert [row["patient"] for row in rows] == test.groups.tolist()
+    assert [row["true"] for row in rows] == ["abcd"[label] for label in test.target]
+    by_patient = predicted(model, "scans.npz", "--level", "patient")
+    assert [row["patient"] for row in by_patient] == list(dict.fromkeys(test.groups))
+
+
+def test_predict_compares_the_names_of_classes(scans, model, folder):
+    octsk_command("import", scans, "--groups", "kermany", "-o", "scans.npz")
+    dataset = octsk.load_medmnist("scans.npz")
+    # The same classes in another order: the true class is told by its name.
+    dataset.target_names = ["d", "c", "b", "a"]
+    for part in (dataset.train, dataset.val, dataset.test):
+        part.target = 3 - part.target
+    octsk.save_medmnist(dataset, "turned.npz")
+    result = octsk_command("predict", model, "turned.npz")
+    assert "warning" not in result.stderr
+    assert predicted(model, "turned.npz") == predicted(model, "scans.npz")
+    dataset.target_names = ["w", "x", "y", "z"]
+    octsk.save_medmnist(dataset, "others.npz")
+    result = octsk_command("predict", model, "others.npz")
+    assert "have the classes w, x, y, z, and the net has a, b, c, d" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["scans", "--level", "patient"], "--level patient requires the patient of each"),
+        (["scans", "--groups", r"(?P<patient>x)-"], "groups finds no patient for 60 of 60"),
+        (["scans.npz", "--groups", "kermany"], "--groups is for image files and CSV files"),
+        (["scans/nofile.csv"], "has no column 'file'"),
+    ],
+)
+def test_predict_without_patients(scans, model, words, message):
+    octsk_command("import", scans, "--groups", "kermany", "-o", "scans.npz")
+    (scans / "nofile.csv").write_text("path\na.png\n")
+    [line] = octsk_command("predict", model, *words, code=1).stderr.splitlines()
+    assert message in line
+
+
+def test_gate_is_saved_and_applied(scans, folder):
+    options = ("--net", "small", "--epochs", 1, "--groups", "kermany")
+    words = ("train", "--data", scans, *options)
+    result = octsk_command(*words, "-o", "none.octsk")
+    assert "it requires a val split of 20 images or more" in result.output
+    assert octsk.load("none.octsk").gate_ is None
+    more = write_scans(folder / "more", 240)
+    words = ("train", "--data", more, *options)
+    octsk_command(*words, "-o", "m.octsk")
+    octsk_command(*words, "--no-gate", "-o", "without.octsk")
+    assert octsk.load("without.octsk").gate_ is None
+    files = sorted(more.rglob("*.jpeg"))[:9]
+    (folder / "odd").mkdir()
+    for file in files:
+        image = np.asarray(Image.open(file))
+        Image.fromarray(255 - image).save(folder / "odd" / f"a-odd-{file.name}")
+    result = octsk_command("predict", "m.octsk", *files, *sorted(Path("odd").iterdir()))
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert list(rows[0])[:3] == ["image", "unfamiliar", "label"]
+    images = octsk.load_image_files([row["image"] for row in rows])
+    refused = octsk.load("m.octsk").gate_.predict(images) < 0
+    assert [row["unfamiliar"] == "yes" for row in rows] == refused.tolist()
+    assert refused[9:].all()
+    assert refused[:9].sum() < 5
+    assert f"UNFAMILIAR IMAGES: {refused.sum()} of 18 images" in result.stderr
+    by_patient = predicted(
+        "m.octsk", "odd", "--groups", "-(?P<patient>odd)-", "--level", "patient"
+    )
+    assert [row["unfamiliar"] for row in by_patient] == ["9"]
+    document = json.loads(octsk_command("predict", "m.octsk", "odd", "--json").stdout)
+    assert document["n_unfamiliar"] == 9
+    assert document["predictions"][0]["unfamiliar"] is True
+    plain = predicted("without.octsk", *files)
+    assert "unfamiliar" not in plain[0]
+
+    source = ("--data", more, "--groups", "kermany")
+    octsk_command("evaluate", "m.octsk", *source, "-o", "report")
+    report = json.loads((folder / "report" / "report.json").read_text())
+    n = report["n_unfamiliar"]
+    assert n == sum(report["unfamiliar"])
+    assert f"{n} of {report['n_samples']} images" in report["remarks"][-1]
+    assert report["remarks"][-1] in html.unescape(
+        (folder / "report" / "report.html").read_text()
+    )
+    with open(folder / "report" / "scores.csv", newline="") as file:
+        marks = [row["unfamiliar"] == "yes" for row in csv.DictReader(file)]
+    assert marks == report["unfamiliar"]
+
+
+def test_evaluate_notes_images_that_are_also_in_training(scans, model, folder):
+    leaky(scans, folder)
+    result = octsk_command("evaluate", model, "--data", "leak.npz", "-o", "report")
+    noted = " ".join(result.stdout.split())
+    assert "NOT INDEPENDENT: the test and the train split share images" in noted
+    assert "of the patients in the test split have images in the train split" in noted
+    page = " ".join((folder / "report" / "report.html").read_text().split())
+    assert "the test and the train split share images" in page
+    leak = octsk.load_medmnist("leak.npz")
+    report = octsk.evaluate(
+        octsk.load(model), leak.test.data, leak.test.target, dataset=leak
+    )
+    assert report.data["shared_images"] == {"train": len(leak.test.data)}
 
 
 def test_the_commands_of_the_page_do_what_its_python_does(folder):

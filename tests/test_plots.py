@@ -97,10 +97,36 @@ def every_display(scans, scored):
             intervals={"sensitivity": (0.1, 0.4), "specificity": (0.7, 0.9)},
             title=NAMES[0],
         ),
+        plots.AbstentionDisplay(prob.argmax(axis=1) != y, prob.max(axis=1), threshold=0.5),
         octsk.ExplanationDisplay(
             scans.data[:4, ..., None], scans.data[:4] / 255 - 0.2, NAMES, "what it means"
         ),
     ]
+
+
+def test_points_of_the_abstention_curve():
+    wrong = [True, False, True, False, False]
+    confidence = np.array([0.4, 0.9, 0.6, 0.6, 0.8])
+    display = plots.AbstentionDisplay(wrong, confidence, threshold=0.6)
+    # Of all five, of the four without the least confident, and so on; ties stay together.
+    np.testing.assert_allclose(display.abstained, [0, 0.2, 0.6, 0.8])
+    np.testing.assert_allclose(display.error, [0.4, 0.25, 0, 0])
+    assert display.point == pytest.approx((0.2, 0.25))
+    assert plots.AbstentionDisplay(wrong, confidence, threshold=np.inf).point is None
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        plots.AbstentionDisplay(wrong, confidence[:2])
+
+
+def test_titles_of_mistakes_name_files():
+    X = octsk.make_oct_phantoms(2, random_state=0).data
+    prob = [[0.1, 0.9], [0.2, 0.8]]
+    files = ["scans/a/one.png", f"{'long' * 9}.png"]
+    display = plots.MistakesDisplay.from_predictions(X, [0, 0], prob, image_names=files)
+    first, second = (title.split("\n")[0] for title in display.titles)
+    assert first == "one.png"
+    assert second == "...onglonglonglong.png"
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        plots.MistakesDisplay.from_predictions(X, [0, 0], prob, image_names=files[:1])
 
 
 def test_every_display_is_tried(every_display):

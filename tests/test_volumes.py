@@ -34,6 +34,29 @@ def scaled(pixels, bits):
     return np.rint(pixels * (255 / (2**bits - 1))).astype(np.uint8)
 
 
+def test_volumes_in_a_folder_of_classes(tmp_path):
+    pixels = volume_pixels()
+    for name in ("DME", "normal"):
+        (tmp_path / name).mkdir()
+    write_dicom(tmp_path / "DME" / "p1-left.dcm", pixels)
+    pages = [Image.fromarray(page) for page in pixels[:2]]
+    pages[0].save(tmp_path / "normal" / "p2.tif", save_all=True, append_images=pages[1:])
+    Image.fromarray(pixels[2]).save(tmp_path / "normal" / "p3.png")
+    scans = octsk.load_image_folder(tmp_path, size=16, groups=r"(?P<patient>p\d)")
+    assert scans.target.tolist() == [0, 0, 0, 1, 1, 1]
+    assert scans.groups.tolist() == ["p1", "p1", "p1", "p2", "p2", "p3"]
+    names = ["DME/p1-left.dcm#0", "DME/p1-left.dcm#1", "DME/p1-left.dcm#2"]
+    names += ["normal/p2.tif#0", "normal/p2.tif#1", "normal/p3.png"]
+    assert [str(f) for f in scans.filenames] == [str(tmp_path / name) for name in names]
+    np.testing.assert_array_equal(scans.data[:2], scans.data[3:5])
+    np.testing.assert_array_equal(scans.data[2], scans.data[5])
+    (tmp_path / "DME" / "broken.vol").write_bytes(b"HSF-OCT-103")
+    with pytest.raises(ValueError, match=r"broken\.vol cannot be read"):
+        octsk.load_image_folder(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 7 images are left out"):
+        assert len(octsk.load_image_folder(tmp_path, on_error="skip").data) == 6
+
+
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEG2000Lossless], ids=str)
 def test_dicom(syntax, tmp_path):
     pixels = volume_pixels()

@@ -25,6 +25,7 @@ SECTIONS = {
     "augmentation_speed": "Speed of augmentation",
     "corruptions_octdl": "Robustness to corrupted scans",
     "coverage": "Coverage of the confidence intervals",
+    "loading": "Loading of JPEG files",
     "long_haul": "Memory and open files over many fits",
     "novelty_octdl": "Images that are not OCT scans, and scans of another device",
     "probabilities_octdl": "Calibration of probabilities",
@@ -36,6 +37,7 @@ SECTIONS = {
     "search_pneumoniamnist": "Searches by several processes, on chest X-rays",
     "speed": "Speed and memory, compared with other libraries",
     "speed_scaling": "Speed by size of the data, and in bfloat16",
+    "threshold_coverage": "Coverage of the interval of sensitivity at a chosen threshold",
 }
 [_BANNER] = synthetic_banner({"synthetic": True})
 

@@ -276,6 +276,7 @@ class BenchmarkRun(Tabular):
             *synthetic_banner(data),
             self._measured_table(),
             *self._points_table(),
+            *self._abstention_table(),
             *self._comparison_tables(),
             *self._corruption_tables(),
             *published_tables(data, self.first.not_comparable),
@@ -301,12 +302,12 @@ class BenchmarkRun(Tabular):
         header = ("net", *(TITLES[name] for name in shown), "training")
         seeds = ", ".join(map(str, self.seeds))
         notes = [
-            f"{self._trained_words()}, measured on {first.n_samples}"
+            f"{self._trained_words()}, measured on {first.n_samples} images"
             f"{of_patients(first.n_groups)}."
         ]
         if single:
             notes += [
-                f"One seed ({seeds}): how far another would fall from it is not known.",
+                f"One seed ({seeds}): how much another training would differ is not known.",
                 f"In brackets: {first.confidence_level:.0%} intervals. "
                 + format_interval_note(first),
             ]
@@ -326,7 +327,7 @@ class BenchmarkRun(Tabular):
     def _points_table(self) -> list[Table]:
         """Return the table of the figures at the operating points, if there are any."""
         shown = ("sensitivity", "specificity", "ppv", "npv")
-        rows, notes, point = [], [], None
+        rows, origins, notes, point = [], [], [], None
         for name, reports, by_patient in self._by_level():
             points = [one.operating_point for one in reports if one.operating_point]
             if not points:
@@ -335,12 +336,12 @@ class BenchmarkRun(Tabular):
                 _mean_words([(p.figures[key], p.intervals[key]) for p in points])
                 for key in shown
             )
-            thresholds = ", ".join(f"{point.threshold:.3g}" for point in points)
+            thresholds = ", ".join(format_score(point.threshold) for point in points)
             rows.append((name, thresholds, *cells))
             point = points[0]
             level = "by patient" if by_patient else "by image"
+            origins.append(f"{name}: threshold {point.threshold_from}.")
             notes += [
-                f"{name}: threshold {point.threshold_from}.",
                 *point.remarks,
                 f"Predictive values {level} are for a share of positives of "
                 f"{point.prevalence:.3g}.",
@@ -349,7 +350,37 @@ class BenchmarkRun(Tabular):
             return []
         title = f"Operating point: {' or '.join(point.positive)} is positive"
         header = ("net", "threshold", "sensitivity", "specificity", "PPV", "NPV")
-        return [Table(title, header, rows, [*dict.fromkeys(notes)])]
+        return [Table(title, header, rows, [*origins, *dict.fromkeys(notes)])]
+
+    def _abstention_table(self) -> list[Table]:
+        """Return the table of doubtful predictions, if there are such figures."""
+        found = {
+            net: [one.abstention for one in reports if one.abstention is not None]
+            for net, reports in self.reports.items()
+        }
+        found = {net: reports for net, reports in found.items() if reports}
+        if not found:
+            return []
+        rows = []
+        for net, reports in found.items():
+            of_all = [report.rows[0] for report in reports]
+            shares = (
+                _mean_words(
+                    [(row[k], (row[f"{k}_low"], row[f"{k}_high"])) for row in of_all]
+                )
+                for k in ("abstained", "error")
+            )
+            whole = np.mean([row["error_of_all"] for row in of_all])
+            rows.append((net, *shares, format_score(whole)))
+        first = next(iter(found.values()))[0]
+        notes = [
+            *first.remarks,
+            f"Each net has the lowest threshold at which no more than {first.asked:.0%} of "
+            "the predictions that it keeps are wrong on validation images.",
+        ]
+        header = ("net", "abstained", "error of the rest", "error without abstention")
+        title = f"Abstention, for an error of {first.asked:g}"
+        return [Table(title, header, rows, notes)]
 
     def _trained_words(self) -> str:
         n_train = self.training["n_train"]

@@ -327,8 +327,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         self._random_state = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.target_encoder_ = validation.check_classes(self.target_encoder, y)
         self.classes_ = self.target_encoder_.classes_
-        self.class_names_ = None
-        self.class_prior_ = None
+        self.class_names_ = self.class_prior_ = self.gate_ = None
         self.interrupted_ = False
         self.__dict__.pop("n_iter_", None)
         self.model_ = compile_network(self)
@@ -340,6 +339,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
 
     def _train(self, X, y, sample_weight, X_val, y_val, groups, *, further, is_fit):
         """Check the other arguments and train the network that is set up."""
+        self.gate_ = None  # it belongs to the weights before
         sample_weight = validation.check_sample_weight(sample_weight, X)
         X_val, y_val = validation.check_validation_set(self, X_val, y_val)
         if self.class_prior is not None:

@@ -144,6 +144,9 @@ _SECTIONS = """filters : sequence of int, default={filters}
     class_names_ : list of str or None
         Human-readable class names in the order of `classes_`, if the estimator was loaded
         from a file that contains them.
+    gate_ : NoveltyGate or None
+        Gate for unfamiliar images, if the estimator was loaded from a file that contains
+        one. Further training removes it.
     n_weights_transferred_ : int
         Number of weights that were copied from `init_from`, 0 without it.
     image_shape_ : tuple of (h, w, c)

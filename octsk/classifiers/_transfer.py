@@ -7,6 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from octsk.classifiers._novelty import GateMixin
 from octsk.training import (
     Forward,
     copy_fitting_weights,
@@ -17,7 +18,7 @@ from octsk.training import (
 )
 
 
-class TransferMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class TransferMixin(GateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for `transform`, which returns the features of a network."""
 
     def transform(self: Any, X):

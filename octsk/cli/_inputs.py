@@ -2,7 +2,7 @@
 
 import typer
 
-from octsk.cli._options import Net
+from octsk.cli._options import Net, Split
 from octsk.cli._own_data import (
     FILES_ALONE,
     holds_image_files,
@@ -50,9 +50,8 @@ def load_data(
     if of_files:
         return _load_files(data, size, data_home, out, split, groups, fit)
     if data is not None:
-        if split is not None:
-            return octsk.load_medmnist(data, split=split)
-        return load_own(data, out, groups=groups, fit=fit)
+        images = load_own(data, out, groups=groups, fit=fit)
+        return images if split is None else _one_split(images, split)
     if phantoms:
         return draw_phantoms(size or 28, out, split)
     return octsk.fetch_medmnist(
@@ -66,8 +65,6 @@ def load_data(
 
 def _load_files(path, size, data_home, out, split, groups, fit):
     """Load a folder or a CSV file of images, whole or one split of it."""
-    from octsk.datasets import shared_groups, warn_of_shared_groups
-
     images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
     # Images without splits can be evaluated as a whole, and used for nothing else.
     if split != "test":
@@ -77,10 +74,19 @@ def _load_files(path, size, data_home, out, split, groups, fit):
     if "train" not in images:
         out.note(f"{images.name} has no splits: all of its images are evaluated")
         return images
+    return _one_split(images, split)
+
+
+def _one_split(images, split):
+    """Return a split with what it shares with the others, for the report."""
+    from octsk.datasets import shared_groups, shared_images, warn_of_shared_groups
+
     if images[split] is None:
-        raise ValueError(f"{path} has no {split!r} split")
+        found = ", ".join(name for name in Split if images[name] is not None)
+        raise ValueError(f"{images.filename} has no {split!r} split; it has {found}")
     warn_of_shared_groups(images)
     images[split].shared_groups = shared_groups(images)
+    images[split].shared_images = shared_images(images)
     return images[split]
 
 

@@ -97,6 +97,22 @@ FitOption = Annotated[
 ]
 
 
+class Aggregate(StrEnum):
+    """Ways to put the images of a patient together."""
+
+    MEAN = "mean"
+    MAX = "max"
+    NOISY_OR = "noisy-or"
+
+
+AggregateOption = Annotated[
+    Aggregate,
+    typer.Option(
+        metavar="mean|max|noisy-or", help="How a patient's images are put together."
+    ),
+]
+
+
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="End with an error if the checks find something."),

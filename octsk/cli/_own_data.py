@@ -5,8 +5,7 @@ from pathlib import Path
 
 import typer
 
-# Columns that are taken for the patient and the split of a CSV file if none is named.
-_PATIENT_COLUMNS = ("patient", "patient_id", "group")
+# Column that is taken for the split of a CSV file if none is named.
 _SPLIT_COLUMN = "split"
 
 # Shares of the images where a folder or CSV file has no splits, and their seed.
@@ -34,7 +33,7 @@ def load_labelled(
 ):
     """Load the labelled images of a folder or a CSV file, without remarks on its splits."""
     import octsk
-    from octsk.datasets import SplitWarning, read_csv
+    from octsk.datasets import SplitWarning, patient_column, read_csv
 
     reading = {key: value for key, value in reading.items() if value is not None}
     reading["verbose"] = int(out.progress.is_terminal)
@@ -46,7 +45,7 @@ def load_labelled(
         else:
             names = read_csv(path).keys()
             if groups is None:
-                groups = next((name for name in _PATIENT_COLUMNS if name in names), None)
+                groups = patient_column(names)
             if split is None and _SPLIT_COLUMN in names:
                 split = _SPLIT_COLUMN
             images = octsk.load_image_table(

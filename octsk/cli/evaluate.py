@@ -12,6 +12,8 @@ from octsk.cli._inputs import (
     load_model,
 )
 from octsk.cli._options import (
+    Aggregate,
+    AggregateOption,
     DataHomeOption,
     DataOption,
     DatasetOption,
@@ -39,14 +41,6 @@ class Level(StrEnum):
 
     IMAGE = "image"
     GROUP = "group"
-
-
-class Aggregate(StrEnum):
-    """Ways to put the images of a patient together."""
-
-    MEAN = "mean"
-    MAX = "max"
-    NOISY_OR = "noisy-or"
 
 
 @app.command(
@@ -108,12 +102,15 @@ def evaluate(
     level: Annotated[
         Level, typer.Option(metavar="image|group", help="group adds figures by patient.")
     ] = Level.IMAGE,
-    aggregate: Annotated[
-        Aggregate,
+    aggregate: AggregateOption = Aggregate.MEAN,
+    max_error: Annotated[
+        float | None,
         typer.Option(
-            metavar="mean|max|noisy-or", help="How a patient's images are put together."
+            metavar="SHARE",
+            help="Abstain from doubtful predictions, so that at most this share of the "
+            "others is wrong on validation images.",
         ),
-    ] = Aggregate.MEAN,
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -139,7 +136,7 @@ def evaluate(
     files = {"groups": groups, "fit": fit}
     images = load_data(*source, split=str(split), **files)
     validation = {}
-    if (specificity, sensitivity) != (None, None) and split != Split.VAL:
+    if (specificity, sensitivity, max_error) != (None, None, None) and split != Split.VAL:
         val = load_data(*source, split="val", **files)
         validation = {
             "X_val": val.data,
@@ -163,6 +160,7 @@ def evaluate(
         level=str(level),
         aggregate=str(aggregate),
         by=_columns(by, images, str(split)),
+        max_error=max_error,
         **validation,
     )
     if output is not None:

@@ -13,8 +13,11 @@ from octsk.cli._inputs import (
     load_model,
 )
 from octsk.cli._options import (
+    Aggregate,
+    AggregateOption,
     Fit,
     FitOption,
+    GroupsOption,
     JsonOption,
     ModelArgument,
     OverwriteOption,
@@ -34,13 +37,15 @@ class Level(StrEnum):
 
     SCAN = "scan"
     VOLUME = "volume"
+    PATIENT = "patient"
 
 
 @app.command(
     epilog="\b\nExamples:\n"
     "  octsk predict small.octsk scans/ --output predictions.csv\n"
     "  octsk predict small.octsk one.jpeg two.png\n"
-    "  octsk predict small.octsk eye.dcm --level volume",
+    "  octsk predict small.octsk eye.dcm --level volume\n"
+    "  octsk predict small.octsk scans/ --groups '(?P<patient>p\\d+)_' --level patient",
 )
 def predict(
     model: ModelArgument,
@@ -48,8 +53,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help="Image files of any size, files of OCT devices, one folder, or one npz "
-            "file.",
+            help="Image files of any size, files of OCT devices, one folder, one CSV file "
+            "with a column file, or one npz file.",
         ),
     ],
     split: Annotated[
@@ -58,6 +63,7 @@ def predict(
             metavar="train|val|test", help="Split of an npz file in MedMNIST's layout."
         ),
     ] = Split.TEST,
+    groups: GroupsOption = None,
     fit: FitOption = Fit.CROP,
     bit_depth: Annotated[
         int | None,
@@ -72,11 +78,11 @@ def predict(
     level: Annotated[
         Level,
         typer.Option(
-            metavar="scan|volume",
-            help="One row for each B-scan, or for each volume, with the mean probability "
-            "of its B-scans.",
+            metavar="scan|volume|patient",
+            help="One row for each image or B-scan, for each volume, or for each patient.",
         ),
     ] = Level.SCAN,
+    aggregate: AggregateOption = Aggregate.MEAN,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +102,9 @@ def predict(
 
     The output is CSV with one row per image: its file or index, the label, the class and
     the probability of every class. The B-scans of a volume, such as a DICOM file, have the
-    number of the volume in the file, the eye and the number of the B-scan, too. Image
+    number of the volume in the file, the eye and the number of the B-scan, too. Patients
+    and true classes are columns where they are known. The column unfamiliar marks images
+    unlike those on which the net was trained, if the net was saved with such a gate. Image
     files are resized to the input size of the net in the way that is closest to
     MedMNIST's. Files that cannot be read are named on stderr and skipped, and the exit
     code is then 1.
@@ -107,19 +115,22 @@ def predict(
     if output is not None:
         check_output(output, [model, *_input_files(inputs)], overwrite=overwrite)
     classifier = load_model(model)
-    names, images, errors = _load_inputs(
-        inputs, str(split), classifier.image_shape_, bit_depth, str(fit)
-    )
+    found = _load(inputs, classifier, str(split), groups, level, bit_depth, str(fit))
     labels = classifier.classes_.tolist()
     classes = classifier.class_names_ or labels
+    _warn_of_other_classes(inputs[0], found.class_names, classifier.class_names_)
+    probabilities = classifier.predict_proba(found.images)
+    unfamiliar = None
+    if classifier.gate_ is not None:
+        unfamiliar = classifier.gate_.predict(found.images) < 0
     predictions = [
         {
-            **place,
+            **about,
             "label": labels[row.argmax()],
             "class": classes[row.argmax()],
             "probabilities": row,
         }
-        for place, row in _places(names, classifier.predict_proba(images), level)
+        for about, row in _rows(found, probabilities, unfamiliar, level, aggregate)
     ]
     if output is not None:
         # Another program may have created it since.
@@ -138,11 +149,31 @@ def predict(
             out.note(f"Predictions: {output}")
 
     document = {"model": str(model), "classes": classes, "predictions": predictions}
-    out.result({**document, "errors": errors}, show)
-    for error in errors:
+    if unfamiliar is not None:
+        document["n_unfamiliar"] = int(unfamiliar.sum())
+    out.result({**document, "errors": found.errors}, show)
+    if unfamiliar is not None and unfamiliar.any():
+        print_message("warning", classifier.gate_.describe(unfamiliar))
+    for error in found.errors:
         print_message("error", error["error"])
-    if errors:
+    if found.errors:
         raise typer.Exit(1)
+
+
+def _load(inputs, classifier, split, groups, level, bit_depth, fit):
+    """Read the images in the size of the net, with what is known of them."""
+    from octsk.datasets import read_to_classify
+
+    size, _, channels = classifier.image_shape_
+    reading = {"size": size, "channels": channels, "fit": fit, "bit_depth": bit_depth}
+    found = read_to_classify(inputs, split=split, groups=groups, **reading)
+    if level is Level.PATIENT and found.groups is None:
+        raise ValueError(
+            "--level patient requires the patient of each image, which is not known: pass "
+            r"--groups, such as '(?P<patient>\d+)-\d+\.png$' for the names of files, or "
+            "the column of a CSV file"
+        )
+    return found
 
 
 def _write_predictions(file, classes, predictions):
@@ -151,59 +182,79 @@ def _write_predictions(file, classes, predictions):
     header = [*list(predictions[0])[:-1], *(f"p_{name}" for name in classes)]
     lines.writerow(map(shown, header))
     for *words, row in map(dict.values, predictions):
-        words = ["" if word is None else word for word in words]
+        words = ["" if word is None else _yes_or_no(word) for word in words]
         lines.writerow([*map(shown, words), *(f"{p:.6g}" for p in row)])
 
 
-def _places(names, probabilities, level):
+def _yes_or_no(word):
+    return word if not isinstance(word, bool) else "yes" if word else "no"
+
+
+def _rows(found, probabilities, unfamiliar, level, aggregate):
     """Yield the origin of each prediction, as columns of the output, and probabilities.
 
     B-scans of volumes have other columns than images.
     """
-    has_volumes = any(hasattr(name, "frame") for name in names)
-    rows: dict[Any, tuple[dict, list]] = {}
-    for name, row in zip(names, probabilities, strict=True):
-        is_frame = hasattr(name, "frame")
-        place: dict[str, Any] = {"image": str(name.file if is_frame else name)}
-        if has_volumes:
-            place |= {
-                "volume": name.volume if is_frame else None,
-                "eye": name.eye if is_frame else None,
-                "frame": name.frame if is_frame else None,
-            }
-        if level is Level.VOLUME:
-            place.pop("frame", None)
+    import numpy as np
+
+    from octsk.evaluation import scores_of_groups
+
+    has_volumes = any(hasattr(name, "frame") for name in found.names)
+    rows: dict[Any, list[int]] = {}
+    places: dict[Any, dict[str, Any]] = {}
+    for i, name in enumerate(found.names):
+        place = _place(name, has_volumes)
+        if found.groups is not None:
+            place["patient"] = found.groups[i]
         # Images that are no B-scans of a volume stand alone, even if one is given twice.
-        key = tuple(place.values()) if is_frame and level is Level.VOLUME else len(rows)
-        rows.setdefault(key, (place, []))[1].append(row)
-    for place, found in rows.values():
-        scans = {"scans": len(found)} if level is Level.VOLUME else {}
-        yield {**place, **scans}, sum(found) / len(found)
+        key: Any = i
+        if level is Level.PATIENT:
+            place = {"patient": place["patient"]}
+            key = place["patient"]
+        elif level is Level.VOLUME:
+            place.pop("frame", None)
+            key = tuple(place.values()) if hasattr(name, "frame") else i
+        rows.setdefault(key, []).append(i)
+        places.setdefault(key, place)
+    if level is not Level.SCAN:
+        number_of = np.empty(len(probabilities), np.intp)
+        for number, members in enumerate(rows.values()):
+            number_of[members] = number
+        probabilities = scores_of_groups(probabilities, number_of, str(aggregate))
+    for number, (key, members) in enumerate(rows.items()):
+        about = places[key]
+        if level is not Level.SCAN:
+            about["scans"] = len(members)
+        if found.true is not None:
+            about["true"] = "+".join(sorted({found.true[i] for i in members}))
+        if unfamiliar is not None:
+            n = int(unfamiliar[members].sum())
+            about["unfamiliar"] = bool(n) if level is Level.SCAN else n
+        yield about, probabilities[number]
+
+
+def _place(name, has_volumes) -> dict[str, Any]:
+    is_frame = hasattr(name, "frame")
+    place: dict[str, Any] = {"image": str(name.file if is_frame else name)}
+    if has_volumes:
+        place |= {
+            "volume": name.volume if is_frame else None,
+            "eye": name.eye if is_frame else None,
+            "frame": name.frame if is_frame else None,
+        }
+    return place
+
+
+def _warn_of_other_classes(file, theirs, ours) -> None:
+    """Say that the classes of the data have other names than those of the net."""
+    if theirs and ours and not {*theirs} <= {*ours}:
+        print_message(
+            "warning",
+            f"the data of {file} have the classes {', '.join(theirs)}, and the net has "
+            f"{', '.join(ours)}: the column class holds those of the net",
+        )
 
 
 def _input_files(inputs):
     """Return the files that the inputs name."""
-    return [*inputs[0].iterdir()] if inputs[0].is_dir() else inputs
-
-
-def _load_inputs(inputs, split, image_shape, bit_depth, fit):
-    """Return the names of the images (files or indices), the images and the read errors."""
-    from octsk.datasets import _image_files
-    from octsk.datasets._npz_images import load_npz_images
-
-    if len(inputs) == 1 and inputs[0].suffix == ".npz":
-        images = load_npz_images(inputs[0], split=split)
-        return range(len(images)), images, []
-    paths = inputs[0] if len(inputs) == 1 else inputs
-    size, _, channels = image_shape
-    images, files, errors = _image_files.read_images(paths, size, channels, bit_depth, fit)
-    if not files:
-        raise _image_files.combined_error(errors, len(errors))
-    return (
-        files,
-        images,
-        [
-            {"image": str(file), "error": _image_files.error_words(error)}
-            for file, error in errors
-        ],
-    )
+    return [*inputs[0].rglob("*")] if inputs[0].is_dir() else inputs

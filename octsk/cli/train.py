@@ -75,6 +75,14 @@ def train(
     optimizer: OptimizerOption = None,
     augmentation: AugmentationOption = None,
     class_weight: ClassWeightOption = None,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Whether to save a gate that recognises images unlike those of the "
+            "training, such as X-rays.",
+        ),
+    ] = True,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue an interrupted training, if there is one."),
@@ -92,6 +100,7 @@ def train(
     MODEL.checkpoint contains the state from which --resume continues.
     """
     from octsk.benchmark.record import begun, make_plan
+    from octsk.classifiers import add_gate
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import warn_of_findings
     from octsk.utils.files import check_output, remove_temporaries
@@ -138,6 +147,8 @@ def train(
                 images,
                 f"{net}, seed {seed}",
             )
+        if gate and (why_not := add_gate(classifier, images)):
+            out.note(f"No gate for unfamiliar images is saved: {why_not}.")
         _check_not_created_since(output, overwrite)
         classifier.set_params(checkpoint_dir=None).save(
             output, class_names=names and [names[label] for label in classifier.classes_]

@@ -10,9 +10,12 @@ _INTERNAL = {
     "SplitWarning",
     "cache_size",
     "draw_splits",
+    "patient_column",
     "read_column",
     "read_csv",
+    "read_to_classify",
     "shared_groups",
+    "shared_images",
     "warn_of_findings",
     "warn_of_shared_groups",
 }

@@ -1,4 +1,5 @@
 from ._check_splits import check_splits as check_splits
+from ._check_splits import shared_images as shared_images
 from ._check_splits import warn_of_findings as warn_of_findings
 from ._columns import read_column as read_column
 from ._csv_table import read_csv as read_csv
@@ -22,4 +23,6 @@ from ._split_by_group import split_by_group as split_by_group
 from ._splits import SplitWarning as SplitWarning
 from ._splits import shared_groups as shared_groups
 from ._splits import warn_of_shared_groups as warn_of_shared_groups
+from ._to_classify import patient_column as patient_column
+from ._to_classify import read_to_classify as read_to_classify
 from ._volumes import load_volume as load_volume

@@ -122,17 +122,13 @@ def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
         f"{a} and {b} share {_count(len(both), 'group')} (patients): {_first(both)}."
         for (a, b), both in shared_groups(dataset).items()
     ]
-    shared_images = {}
-    for a, b in combinations(parts, 2):
-        known = set(digests[a])
-        same = [i for i, digest in enumerate(digests[b]) if digest in known]
-        if same:
-            shared_images[a, b] = len(same)
-            verb = "is" if len(same) == 1 else "are"
-            found.append(
-                f"{_count(len(same), 'image')} of {b} {verb} also in {a}: "
-                f"{_first(_names(parts[b], same))}."
-            )
+    shared = _shared_rows(digests)
+    for (a, b), same in shared.items():
+        verb = "is" if len(same) == 1 else "are"
+        found.append(
+            f"{_count(len(same), 'image')} of {b} {verb} also in {a}: "
+            f"{_first(_names(parts[b], same))}."
+        )
     if near_duplicates:
         found += _near_duplicates(parts, digests)
     found += _several_labels(parts, digests, targets)
@@ -145,7 +141,23 @@ def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
                 f"{_count(len(flat), 'image')} of {name} {verb} the same value in all "
                 f"pixels: {_first(_names(part, flat))}."
             )
-    return Findings(found, shared_images)
+    return Findings(found, {pair: len(rows) for pair, rows in shared.items()})
+
+
+def shared_images(dataset) -> dict[tuple[str, str], int]:
+    """Count the images of the second split that are also in the first, for each pair."""
+    parts = {name: part.get("data") for name, part in splits_of(dataset).items()}
+    shared = _shared_rows({k: _digests(X) for k, X in parts.items() if X is not None})
+    return {pair: len(rows) for pair, rows in shared.items()}
+
+
+def _shared_rows(digests) -> dict[tuple[str, str], list[int]]:
+    known = {name: set(of_split) for name, of_split in digests.items()}
+    shared = {
+        (a, b): [i for i, digest in enumerate(digests[b]) if digest in known[a]]
+        for a, b in combinations(digests, 2)
+    }
+    return {pair: rows for pair, rows in shared.items() if rows}
 
 
 def splits_of(dataset) -> dict[str, Mapping]:

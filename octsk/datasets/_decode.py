@@ -231,7 +231,7 @@ def _to_mode(image: "Image", mode: str) -> "Image":
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image)
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_square(image: "Image", size: int, fit: str) -> "Image":

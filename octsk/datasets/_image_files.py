@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,12 +18,15 @@ from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 
 # Suffixes of the files of a folder that are read.
-_SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
+SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
 # What can be told from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
+
+# Files that a thread decodes before it is given others, which takes time, too.
+_AT_A_TIME = 32
 
 # Files that an error or a warning names.
 _N_NAMED = 10
@@ -257,7 +260,8 @@ class Reading(NamedTuple):
         else:
             # Pillow decodes and resizes without holding Python's global lock.
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
-            results = pool(joblib.delayed(_read_or_error)(*task) for task in tasks)
+            parts = iter(lambda: [*islice(tasks, _AT_A_TIME)], [])
+            results = chain.from_iterable(pool(map(joblib.delayed(_read_all), parts)))
         # The delay keeps the bar away where there is nothing to wait for.
         yield from tqdm(
             results,
@@ -269,6 +273,10 @@ class Reading(NamedTuple):
         )
 
 
+def _read_all(tasks) -> list:
+    return [_read_or_error(*task) for task in tasks]
+
+
 def _read_or_error(*task):
     if isinstance(task[0], UnreadableVolume):
         return task[0].error
@@ -276,23 +284,6 @@ def _read_or_error(*task):
         return read_square(*task)
     except (OSError, ValueError) as error:
         return error
-
-
-def read_images(
-    paths,
-    size: int,
-    channels: Literal[1, 3],
-    bit_depth: int | None = None,
-    fit: str = "crop",
-) -> tuple[np.ndarray, list, list[tuple[Any, Exception]]]:
-    """Return the readable images, their sources, and the errors of the others.
-
-    An error stands beside the path or image in memory that it is of.
-    """
-    decoded = Reading(size, channels, fit, bit_depth).decode(_with_frames(paths, bit_depth))
-    if decoded.remark:
-        warn_user(decoded.remark)
-    return decoded.images, decoded.sources, decoded.errors
 
 
 def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
@@ -444,13 +435,13 @@ def _images_in(folder: Path) -> list[Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in _SUFFIXES
+        if file.suffix.lower() in SUFFIXES
         and not file.name.startswith(".")
         and not file.is_dir()
     )
     if files:
         return files
-    message = f"no image file in {printable(folder)}: looked for {', '.join(_SUFFIXES)}"
+    message = f"no image file in {printable(folder)}: looked for {', '.join(SUFFIXES)}"
     if subfolders := describe_subfolders(folder):
         message += (
             f". There are images in its subfolders, {subfolders}: give one of these, or a "

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from octsk.datasets._image_files import Reading
+from octsk.datasets._image_files import SUFFIXES, Reading
 from octsk.datasets._labelled_rows import Cache, Row, load_rows
 from octsk.datasets._patients import PatientFinder, check_groups_found, kermany_label
 from octsk.datasets._splits import SPLITS, warn_of_shared_groups
-from octsk.utils.file_kinds import IMAGE_SUFFIXES
 from octsk.utils.untrusted import first_few, printable
 
 
@@ -34,8 +33,9 @@ def load_image_folder(
     ``test``, of which some may be missing. The images of a class may lie in subfolders,
     such as one for each patient; links to folders are followed, and no folder is read
     twice. PNG, JPEG, TIFF and BMP files are read and made square as by
-    :func:`~octsk.load_image_files`; hidden files and folders, and files of other kinds, are
-    ignored.
+    :func:`~octsk.load_image_files`, and so is each B-scan of the files that
+    :func:`~octsk.load_volume` reads, such as DICOM; hidden files and folders, and files of
+    other kinds, are ignored.
 
     Parameters
     ----------
@@ -90,7 +90,8 @@ def load_image_folder(
         - target : ndarray of shape (n,), dtype int64
         - target_names : list of str, the names of the classes in sorted order, by label
         - groups : ndarray of shape (n,), or None
-        - filenames : ndarray of str of shape (n,), the path of each image
+        - filenames : ndarray of str of shape (n,), the path of each image, followed by
+          ``#`` and the number of the B-scan if the file is a volume
         - name : str, the name of the folder
         - size : int
         - fit : str
@@ -186,7 +187,7 @@ def _files_of_classes(
             raise ValueError(
                 f"no image file in the folders of {printable(folder)} "
                 f"({first_few(sorted(found[split])) or 'there are none'}): looked for "
-                f"{', '.join(IMAGE_SUFFIXES)}"
+                f"{', '.join(SUFFIXES)}"
             )
     return found
 
@@ -218,7 +219,7 @@ def _subfolders(folder: Path) -> dict[str, Path]:
 
 
 def _is_image_file(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def _images_of_class(folder: Path) -> list[Path]:

@@ -150,12 +150,12 @@ def load_image_table(
     if not cells:
         raise ValueError(f"{where} has no rows")
     labels, names = _read_classes(read_column(table, label, "label", where), where, label)
-    groups = _groups(table, group, cells, start, where)
+    groups = find_groups(table, group, cells, start, where)
     splits: list = [None] * len(cells)
     if split is not None:
         splits = read_column(table, split, "split", where)
         _check_split_names(splits, where, split)
-    images = _located(cells, start, file is not None or root is not None)
+    images = locate(cells, start, file is not None or root is not None)
     rows = [Row(*one) for one in zip(images, labels, groups, splits, strict=True)]
     about = {"name": name, "filename": file}
     dataset = load_rows(rows, names, about, reading, Cache(cache, data_home))
@@ -163,7 +163,7 @@ def load_image_table(
     return dataset
 
 
-def _groups(table, group, cells: list, start: Path, where: str) -> list:
+def find_groups(table, group, cells: list, start: Path, where: str) -> list:
     """Return the group of each row from a column, or from the path of the image."""
     if group is None:
         return [None] * len(cells)
@@ -180,7 +180,7 @@ def _groups(table, group, cells: list, start: Path, where: str) -> list:
     return groups
 
 
-def _located(cells: list, start: Path, search: bool) -> list:
+def locate(cells: list, start: Path, search: bool) -> list:
     """Return the paths of the images; images in memory stay as they are."""
     images: list[Any] = [
         start / Path(cell).expanduser() if isinstance(cell, str | os.PathLike) else cell

@@ -3,6 +3,7 @@
 `__all__` lists the public names. The others are for the packages above this one.
 """
 
+from octsk.evaluation._by_group import scores_of_groups as scores_of_groups
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import compare
 from octsk.evaluation._comparison import Comparison
@@ -13,7 +14,6 @@ from octsk.evaluation._evaluate import describe_split as describe_split
 from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._evaluate import evaluate_split as evaluate_split
 from octsk.evaluation._evaluate import trained_on as trained_on
-from octsk.evaluation._novelty import NoveltyGate
 from octsk.evaluation._operating_point import OperatingPoint
 from octsk.evaluation._operating_point import PointRequest as PointRequest
 from octsk.evaluation._read_reports import read_reports
@@ -30,7 +30,6 @@ __all__ = [
     "BenchmarkReport",
     "Comparison",
     "ConformalClassifier",
-    "NoveltyGate",
     "OperatingPoint",
     "PredictionSetReport",
     "SelectiveClassifier",

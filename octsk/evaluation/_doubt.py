@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetRepor
 from octsk.metrics import bootstrap_interval
 from octsk.metrics.scores import encode_labels, get_classes, predict_indices
 from octsk.utils.columns import check_column, check_groups
+from octsk.utils.validation import check_share
 
 
 class _Calibrated(BaseEstimator):
@@ -294,17 +294,9 @@ class SelectiveClassifier(_Calibrated):
         """
         error = check_share("error", self.error)
         _, probabilities, codes = self._probabilities_and_codes(X, y)
-        wrong = predict_indices(probabilities) != codes
-        confidence = probabilities.max(axis=1)
-        order = np.argsort(-confidence, kind="stable")
-        share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
-        confidence = confidence[order]
-        # Images of equal probability are kept together.
-        last = np.append(confidence[1:] != confidence[:-1], True)
-        good = np.flatnonzero(last & (share_wrong <= error))
-        self.n_calibration_ = len(order)
-        self.threshold_ = float(confidence[good[-1]]) if good.size else math.inf
-        if not good.size:
+        self.n_calibration_ = len(codes)
+        self.threshold_ = abstention_threshold(probabilities, codes, error)
+        if math.isinf(self.threshold_):
             warnings.warn(
                 f"No threshold keeps the error at {error:g} or below on the calibration "
                 "images: no prediction will be kept.",
@@ -350,27 +342,14 @@ class SelectiveClassifier(_Calibrated):
         self._check_calibrated()
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
         groups = None if groups is None else check_groups(groups, len(codes))
-        kept = probabilities.max(axis=1) >= self.threshold_
-        wrong = predict_indices(probabilities) != codes
-        rows = []
-        for name, chosen in _selections(classes, codes):
-            abstained = _rate(~kept, chosen, groups, random_state)
-            error = _rate(wrong, chosen & kept, groups, random_state)
-            rows.append(
-                {
-                    "images": name,
-                    "n": int(chosen.sum()),
-                    "abstained": abstained[0],
-                    "abstained_low": abstained[1],
-                    "abstained_high": abstained[2],
-                    "error": error[0],
-                    "error_low": error[1],
-                    "error_high": error[2],
-                    "error_of_all": float(wrong[chosen].mean()),
-                }
-            )
-        return AbstentionReport(
-            float(self.error), self.threshold_, groups is not None, rows
+        return measure_abstention(
+            probabilities,
+            codes,
+            classes,
+            error=float(self.error),
+            threshold=self.threshold_,
+            groups=groups,
+            random_state=random_state,
         )
 
     def _check_calibrated(self):
@@ -378,10 +357,60 @@ class SelectiveClassifier(_Calibrated):
             raise NotFittedError("Call calibrate before keeps and evaluate.")
 
 
-def check_share(name: str, value: Any) -> float:
-    if not isinstance(value, Real) or not 0 < float(value) < 1:
-        raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
-    return float(value)
+def abstention_threshold(probabilities, codes, error: float) -> float:
+    """Return the lowest probability from which on the error is at most `error`.
+
+    It is infinite if there is none.
+    """
+    wrong = predict_indices(probabilities) != codes
+    confidence = probabilities.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    confidence = confidence[order]
+    # Images of equal probability are kept together.
+    last = np.append(confidence[1:] != confidence[:-1], True)
+    good = np.flatnonzero(last & (share_wrong <= error))
+    return float(confidence[good[-1]]) if good.size else math.inf
+
+
+def measure_abstention(
+    probabilities, codes, names, *, error, threshold, groups, random_state, remarks=()
+) -> AbstentionReport:
+    """Measure how often predictions below the threshold occur, and the error of the rest.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities.
+    codes : ndarray of shape (n,), int
+        True classes, as indices of the columns.
+    names : sequence of length n_classes
+        Names of the classes for the table.
+    error, threshold : float
+        Error that was asked for, and least probability of a prediction that is kept.
+    groups : array-like of shape (n,) or None
+        Patient of each image, for the intervals.
+    random_state : int, RandomState instance or None
+        Seed of the intervals.
+    remarks : sequence of str, default=()
+        Notes of the table.
+
+    Returns
+    -------
+    AbstentionReport
+        Shares with 95 % intervals, over all images and for each class.
+    """
+    kept = probabilities.max(axis=1) >= threshold
+    wrong = predict_indices(probabilities) != codes
+    rows: list[dict[str, Any]] = []
+    for name, chosen in _selections(names, codes):
+        row: dict[str, Any] = {"images": name, "n": int(chosen.sum())}
+        rates = {"abstained": (~kept, chosen), "error": (wrong, chosen & kept)}
+        for key, (happened, of) in rates.items():
+            rate, low, high = _rate(happened, of, groups, random_state)
+            row |= {key: rate, f"{key}_low": low, f"{key}_high": high}
+        rows.append({**row, "error_of_all": float(wrong[chosen].mean())})
+    return AbstentionReport(error, threshold, groups is not None, rows, [*remarks])
 
 
 def _selections(classes, codes):

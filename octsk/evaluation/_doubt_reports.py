@@ -1,6 +1,8 @@
 """Reports of prediction sets and of abstention, with their tables."""
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +54,7 @@ class PredictionSetReport(Tabular):
             "",
             "images",
             "coverage",
-            "95 % interval",
+            "95% interval",
             "mean size",
             "one class",
             "empty",
@@ -78,12 +80,24 @@ class AbstentionReport(Tabular):
         ``abstained_low`` and ``abstained_high`` (its 95 % interval), ``error`` among the
         predictions that are kept, with ``error_low`` and ``error_high``, and
         ``error_of_all`` without abstention.
+    remarks : list of str
+        Notes of the table, such as where the threshold comes from.
     """
 
     asked: float
     threshold: float
     by_patient: bool
     rows: list[dict[str, Any]]
+    remarks: list[str] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "AbstentionReport":
+        """Restore a report from the JSON form of `to_dict`."""
+        rows = [
+            {k: math.nan if v is None else v for k, v in row.items()}
+            for row in values["rows"]
+        ]
+        return cls(**{**values, "threshold": float(values["threshold"]), "rows": rows})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values."""
@@ -105,12 +119,15 @@ class AbstentionReport(Tabular):
             )
             for row in self.rows
         ]
-        header = ["", "images", "abstained", "95 % interval", "error of the rest"]
-        header += ["95 % interval", "error without abstention"]
+        header = ["", "images", "abstained", "95% interval", "error of the rest"]
+        header += ["95% interval", "error without abstention"]
         title = (
             f"Abstention, for an error of {self.asked:g} (threshold {self.threshold:.3f})"
         )
-        return [Table(title, header, cells, _notes(self.by_patient))]
+        notes = [*self.remarks, *_notes(self.by_patient)]
+        if math.isinf(self.threshold):
+            notes.insert(0, "No threshold is good enough, so no prediction is kept.")
+        return [Table(title, header, cells, notes)]
 
 
 def _notes(by_patient) -> list[str]:

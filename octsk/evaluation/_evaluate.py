@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from octsk.datasets import shared_groups, warn_of_shared_groups
+from octsk.datasets import shared_groups, shared_images, warn_of_shared_groups
 from octsk.evaluation._class_names import display_names, last_step, match_classes
 from octsk.evaluation._figures import Resampling, measure
 from octsk.evaluation._operating_point import PointRequest
@@ -56,6 +56,8 @@ def evaluate(
     level: str = "image",
     aggregate: str | Callable = "mean",
     by=None,
+    max_error: float | None = None,
+    gate=None,
 ) -> BenchmarkReport:
     """Evaluate a fitted classifier on images that it was not trained on.
 
@@ -126,6 +128,14 @@ def evaluate(
     by : str, sequence of str, mapping or array-like of shape (n_samples,), default=None
         Subgroups, such as devices or sites, whose figures and largest gaps are given in
         ``subgroups``: names of columns of `dataset`, a column, or columns by name.
+    max_error : float, default=None
+        Abstain from doubtful predictions: those whose probability is below the lowest
+        threshold at which no more than this share of the other predictions is wrong among
+        the validation images. ``abstention`` of the report has the share of the images of
+        `X` on which the classifier abstains, and the error on the rest.
+    gate : NoveltyGate, default=None
+        Gate that counts the images that are unlike those of the training; they stay in all
+        figures. None uses the gate with which the classifier was saved, if any.
 
     Returns
     -------
@@ -180,7 +190,7 @@ def evaluate(
     """
     study = Study(
         PointRequest(positive, specificity, sensitivity, threshold, prevalence),
-        *(X_val, y_val, groups_val, level, aggregate, by),
+        *(X_val, y_val, groups_val, level, aggregate, by, max_error),
     )
     info = describe_split(dataset, split)
     if groups is not None:
@@ -188,6 +198,9 @@ def evaluate(
         own = own if isinstance(own, Mapping) else dataset or {}
         dataset = {**(dataset or {}), split: {**own, **info, "groups": groups}}
     warn_of_shared_groups(dataset)
+    if isinstance((dataset or {}).get(split), Mapping) and "shared_images" not in dataset:
+        # The report marks figures of images that are also in another split.
+        dataset = {**dataset, "shared_images": shared_images(dataset)}
     return evaluate_split(
         estimator,
         X,
@@ -199,6 +212,7 @@ def evaluate(
         study=study,
         resampling=Resampling(confidence_level, n_resamples, random_state),
         tell_names=True,
+        gate=gate,
     )
 
 
@@ -214,6 +228,7 @@ def evaluate_split(
     study=_NO_STUDY,
     resampling=_DEFAULT,
     tell_names=False,
+    gate=None,
 ) -> BenchmarkReport:
     info = describe_split(dataset, split)
     classes = get_classes(estimator)
@@ -232,6 +247,7 @@ def evaluate_split(
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     test = Evaluated(match, score, numbers)
     kept = test.kept
+    unfamiliar, about_gate = _unfamiliar(estimator, gate, X, kept)
     figures = measure(test.codes, test.scores, match.names, test.groups_of_kept, resampling)
     report = BenchmarkReport(
         name=type(estimator).__name__,
@@ -249,7 +265,6 @@ def evaluate_split(
             "shared_groups": _shared_with(
                 split, {pair: len(both) for pair, both in shared_groups(dataset).items()}
             ),
-            # What the checks of the whole data set have found.
             "shared_images": _shared_with(split, (dataset or {}).get("shared_images")),
         },
         not_comparable="the classes were mapped to others"
@@ -271,9 +286,20 @@ def evaluate_split(
         groups=_of_kept(groups, kept, "groups", len(y_true)),
         image_index=None if len(kept) == len(y_true) else kept.tolist(),
         left_out=match.left_out,
-        remarks=match.remarks if tell_names else [],
+        remarks=[*(match.remarks if tell_names else []), *about_gate],
+        **unfamiliar,
     )
     return add_study(report, study, test, estimator, info, X, class_map, resampling)
+
+
+def _unfamiliar(estimator, gate, X, kept) -> tuple[dict[str, Any], list[str]]:
+    """Return what a gate finds, as attributes of a report and as remarks."""
+    gate = getattr(estimator, "gate_", None) if gate is None else gate
+    if gate is None:
+        return {}, []
+    found = gate.predict(X)[kept] < 0
+    attributes = {"unfamiliar": found.tolist(), "n_unfamiliar": int(found.sum())}
+    return attributes, [gate.describe(found)]
 
 
 def _of_kept(values, kept, name, n) -> list | None:

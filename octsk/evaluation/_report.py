@@ -1,7 +1,6 @@
 """Report of the evaluation of one classifier, with its tables and files."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from octsk.evaluation._doubt_reports import AbstentionReport
 from octsk.evaluation._operating_point import OperatingPoint
 from octsk.evaluation._report_file import (
     LEVEL_FIELDS,
@@ -18,28 +18,18 @@ from octsk.evaluation._report_file import (
     REPORT_FORMAT,
     parsed,
 )
+from octsk.evaluation._report_tables import ReportTables
 from octsk.evaluation._score_files import write_medmnist_csv, write_scores_csv
-from octsk.evaluation._subgroups import subgroup_tables
-from octsk.evaluation.params import resolve, settings_table
-from octsk.evaluation.wording import (
-    format_interval_note,
-    format_seconds,
-    format_split,
-    leak_notes,
-    of_patients,
-    published_tables,
-    synthetic_banner,
-)
-from octsk.metrics import TITLES
+from octsk.evaluation.params import resolve
+from octsk.evaluation.wording import format_split
 from octsk.published import published_results
-from octsk.utils.formatting import as_word, format_interval, format_score
+from octsk.utils.formatting import as_word, format_score
 from octsk.utils.json import jsonable, read_json, write_json
-from octsk.utils.tables import Table, Tabular
 from octsk.utils.untrusted import printable
 
 
 @dataclass(eq=False, repr=False)
-class BenchmarkReport(Tabular):
+class BenchmarkReport(ReportTables):
     """Results of a fitted classifier on a set of images.
 
     Made by `evaluate`. Printing it gives a table, and a notebook shows it as one.
@@ -125,10 +115,17 @@ class BenchmarkReport(Tabular):
     subgroups : list of dict or None
         For each column of `by`: its name ``by``, the figures of each subgroup in ``rows``,
         and the largest gap of each figure in ``gaps``.
+    abstention : AbstentionReport or None
+        With ``max_error``, the share of predictions that are too doubtful to keep, and the
+        error of the rest.
     level : {'image', 'group'}
         What `y_true` and `y_score` have an entry for.
     aggregate : str or None
         How the scores of images became those of a group.
+    unfamiliar : list of bool or None
+        Whether each image is unlike those of the training, if a gate was applied.
+    n_unfamiliar : int or None
+        Number of these images.
     remarks : list of str
         What a reader of the figures has to know, such as that class names could not be
         compared.
@@ -179,8 +176,11 @@ class BenchmarkReport(Tabular):
     operating_point: OperatingPoint | None = None
     by_group: "BenchmarkReport | None" = None
     subgroups: list[dict[str, Any]] | None = None
+    abstention: AbstentionReport | None = None
     level: str = "image"
     aggregate: str | None = None
+    unfamiliar: list[bool] | None = None
+    n_unfamiliar: int | None = None
     remarks: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -246,7 +246,7 @@ class BenchmarkReport(Tabular):
         ----------
         scores : bool, default=True
             Whether to include what is known of each image: `y_true`, `y_score`,
-            `filenames`, `groups` and `image_index`.
+            `filenames`, `groups`, `image_index` and `unfamiliar`.
 
         Returns
         -------
@@ -259,6 +259,8 @@ class BenchmarkReport(Tabular):
                 del values[name]
         if self.operating_point is not None:
             values["operating_point"] = self.operating_point.to_dict(scores=scores)
+        if self.abstention is not None:
+            values["abstention"] = self.abstention.to_dict()
         if self.by_group is not None:
             of_groups = self.by_group.to_dict(scores=scores)
             names = [name for name in LEVEL_FIELDS if name in of_groups]
@@ -310,6 +312,7 @@ class BenchmarkReport(Tabular):
             report = cls(**parsed(values))
             if of_groups is not None:
                 merged = {**values, **{name: of_groups[name] for name in LEVEL_FIELDS}}
+                merged |= {"abstention": None, "unfamiliar": None}
                 report.by_group = cls(**parsed(merged))
             return report
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -362,139 +365,3 @@ class BenchmarkReport(Tabular):
             The file.
         """
         write_scores_csv(self, path)
-
-    def _records(self) -> list[dict[str, Any]]:
-        about = {
-            "net": self.name,
-            "seed": self.seed,
-            "data": self.data["name"],
-            "split": self.data["split"],
-            "level": self.level,
-            "images": self.n_samples if self.level == "image" else None,
-            "patients": self.n_groups,
-        }
-        point = self.operating_point
-        known = {**self.intervals, **(point.intervals if point else {})}
-        values: dict[str, float] = dict(self.metrics)
-        if point is not None:
-            # The AUC of the positive classes is another than that of all classes.
-            values |= {k: v for k, v in point.figures.items() if k != "auc"}
-            known["auc"] = self.intervals["auc"]
-        figures: list[tuple[str, str | None, float]]
-        figures = [(metric, None, value) for metric, value in values.items()]
-        figures += [("recall", name, value) for name, value in self.recall.items()]
-        records = []
-        for metric, of_class, value in figures:
-            low, high = known.get(metric, (math.nan, math.nan))
-            figure = {"metric": metric, "class": of_class, "value": value}
-            ends = {"low": low, "high": high, "confidence_level": self.confidence_level}
-            records.append(about | figure | ends)
-        return records + ([] if self.by_group is None else self.by_group._records())
-
-    def _document_tables(self) -> list[Table]:
-        return [*self._tables(), settings_table([self])]
-
-    def _tables(self) -> list[Table]:
-        about = [self.estimator] if self.estimator != self.name else []
-        about += [f"seed {self.seed}"] if self.seed is not None else []
-        words = f" ({', '.join(about)})" if about else ""
-        facts = [
-            ("classifier", f"{self.name}{words}"),
-            (
-                "data",
-                f"{format_split(self.data)}, {self.n_samples} images"
-                f"{of_patients(self.n_groups)}",
-            ),
-            (
-                "sha256",
-                self.data["sha256"] or f"{self.data['arrays_sha256']} (of the arrays)",
-            ),
-            ("time", format_seconds(self.fit_seconds, self.predict_seconds)),
-        ]
-        return [
-            *synthetic_banner(self.data),
-            Table("Benchmark report", rows=facts),
-            self._metrics_table(),
-            self._classes_table(),
-            *self._study_tables(),
-            *self._rank_table(),
-            *published_tables(self.data, self.not_comparable),
-        ]
-
-    def _metrics_table(self) -> Table:
-        reports = [self] if self.by_group is None else [self, self.by_group]
-        rows = [
-            (
-                title,
-                *(
-                    cell
-                    for report in reports
-                    for cell in (
-                        format_score(report.metrics[name]),
-                        format_interval(report.intervals.get(name)),
-                    )
-                ),
-            )
-            for name, title in TITLES.items()
-        ]
-        notes = [format_interval_note(self), *leak_notes(self), *self.remarks]
-        if math.isnan(self.metrics["auc"]):
-            empty = [name for name, value in self.recall.items() if math.isnan(value)]
-            notes.append(f"AUC is not defined: no image of {', '.join(empty)}.")
-        level = f"{self.confidence_level:.0%} interval"
-        header = ["metric", "value", level]
-        if self.by_group is not None:
-            header = ["metric", "by image", level, "by patient", level]
-            few = self.by_group.interval_caveat
-            notes += [
-                f"By patient: {self.by_group.n_samples:,} patients.",
-                *self.by_group.remarks,
-                *([f"By patient: {few}"] if few else []),
-            ]
-        return Table("Measured", header, rows, notes)
-
-    def _study_tables(self) -> list[Table]:
-        """Return the tables by patient, at the operating point and of subgroups."""
-        tables = []
-        if self.by_group is not None:
-            tables.append(self.by_group._classes_table())
-        if self.operating_point is not None:
-            of_groups = self.by_group
-            by_group = None if of_groups is None else of_groups.operating_point
-            tables.append(self.operating_point.table(self.confidence_level, by_group))
-        return tables + subgroup_tables(self.subgroups or [], self.confidence_level)
-
-    def _classes_table(self) -> Table:
-        numbers = [str(i) for i in range(len(self.class_names))]
-        rows = [
-            (
-                name if name == str(i) else f"{i} {name}",
-                str(sum(row)),
-                format_score(self.recall[name]),
-                *map(str, row),
-            )
-            for i, (name, row) in enumerate(
-                zip(self.class_names, self.confusion_matrix.tolist(), strict=True)
-            )
-        ]
-        what = "patients" if self.level == "group" else "images"
-        header = ("true class", what, "recall", *(f"as {number}" for number in numbers))
-        return Table(f"Classes, and what their {what} were predicted as", header, rows)
-
-    def _rank_table(self) -> list[Table]:
-        if self.not_comparable:
-            return []
-        rows = [
-            (version, *(str(self.rank(by, version=version)) for by in ("acc", "auc")))
-            for version in ("v1", "v2")
-        ]
-        n_rows = len(published_results(self.data["name"], kind="benchmark", version="v2"))
-        note = f"Place among {n_rows + 1}: the {n_rows} published rows and this one."
-        return [
-            Table(
-                "Rank in MedMNIST's benchmark",
-                ("edition", "by ACC", "by AUC"),
-                rows,
-                [note],
-            )
-        ]

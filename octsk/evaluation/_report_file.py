@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from octsk.evaluation._doubt_reports import AbstentionReport
 from octsk.evaluation._operating_point import OperatingPoint
 
 REPORT_FORMAT = 1
 # The scores of 100,000 images of ten classes take a third of it.
 MAX_BYTES = 64 * 2**20
-OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index")
+OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index", "unfamiliar")
 # What is kept of a report by group beside that by image.
 LEVEL_FIELDS = (
     *("metrics", "intervals", "recall", "confusion_matrix", "n_samples", "resampled"),
@@ -80,6 +81,9 @@ def parsed(values) -> dict[str, Any]:
         "operating_point": None
         if values.get("operating_point") is None
         else OperatingPoint.from_dict(values["operating_point"]),
+        "abstention": None
+        if values.get("abstention") is None
+        else AbstentionReport.from_dict(values["abstention"]),
         # Reports of older versions have none.
         "corruptions": checked_rows(values.get("corruptions")),
         "label_columns": _checked_columns(
@@ -91,7 +95,7 @@ def parsed(values) -> dict[str, Any]:
 def _of_each_image(values) -> dict[str, list | None]:
     """Check and return what is known of each image, which older versions did not write."""
     found = {}
-    for name in ("filenames", "groups", "image_index"):
+    for name in ("filenames", "groups", "image_index", "unfamiliar"):
         found[name] = values.get(name)
         if found[name] is not None and len(found[name]) != len(values["y_true"]):
             raise ValueError(f"its {name} are not one for each image")

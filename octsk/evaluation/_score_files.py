@@ -25,6 +25,7 @@ EVALUATION_FILE = re.compile(
 def write_scores_csv(report, path) -> None:
     """Write the scores of a report with a header; see `BenchmarkReport.to_csv`."""
     names = report.class_names
+    unfamiliar = report.unfamiliar
     known: dict[str, list] = {"image": report.image_numbers}
     if report.filenames is not None:
         known["file"] = report.filenames
@@ -32,6 +33,8 @@ def write_scores_csv(report, path) -> None:
         known["group"] = report.groups
     known["true"] = [names[k] for k in report.y_true]
     known["predicted"] = [names[k] for k in predict_indices(report.y_score)]
+    if unfamiliar is not None:
+        known["unfamiliar"] = ["yes" if each else "no" for each in unfamiliar]
     header = [*known, *(f"p_{name}" for name in names)]
     rows = (
         [*map(_printable, about), *(f"{p:.9g}" for p in scores)]

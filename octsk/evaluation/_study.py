@@ -16,6 +16,11 @@ from octsk.evaluation._by_group import (
     scores_of_groups,
 )
 from octsk.evaluation._class_names import ClassMatch, match_classes
+from octsk.evaluation._doubt import (
+    abstention_threshold,
+    measure_abstention,
+)
+from octsk.evaluation._doubt_reports import AbstentionReport
 from octsk.evaluation._figures import measure
 from octsk.evaluation._operating_point import (
     PointRequest,
@@ -24,8 +29,10 @@ from octsk.evaluation._operating_point import (
     operating_point,
 )
 from octsk.evaluation._subgroups import check_by, measure_subgroups
+from octsk.evaluation.wording import of_patients
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.json import jsonable
+from octsk.utils.validation import check_share
 
 
 class Study(NamedTuple):
@@ -38,15 +45,22 @@ class Study(NamedTuple):
     level: str = "image"
     aggregate: str | Callable = "mean"
     by: Any = None
+    max_error: float | None = None
+
+    @property
+    def needs_validation(self) -> bool:
+        return self.point.needs_validation or self.max_error is not None
 
     def check(self, dataset, split, part, n) -> "Study":
         """Check the arguments, and return them with validation images and columns."""
         self.point.check()
+        if self.max_error is not None:
+            check_share("max_error", self.max_error)
         check_level(self.level, self.aggregate, part["groups"])
         own = (dataset or {}).get(split)
         own = own if isinstance(own, Mapping) else dataset or {}
         study = self._replace(by=check_by(self.by, own, n))
-        if not self.point.needs_validation:
+        if not self.needs_validation:
             return study._replace(X_val=None, y_val=None)
         if (self.X_val is None) != (self.y_val is None):
             raise ValueError("X_val and y_val must be given together.")
@@ -54,7 +68,8 @@ class Study(NamedTuple):
             val = None if split == "val" else (dataset or {}).get("val")
             study = study._with_split(val)
         check_consistent_length(study.X_val, study.y_val)
-        if self.level == "group" and study.groups_val is None:
+        by_group = self.level == "group" and self.point.needs_validation
+        if by_group and study.groups_val is None:
             raise ValueError(
                 "level='group' requires the group (patient) of each validation image, too: "
                 "pass groups_val."
@@ -107,28 +122,51 @@ class Evaluated(NamedTuple):
 def add_study(
     report, study: Study, test: Evaluated, estimator, info, X, class_map, resampling
 ):
-    """Return a report with the operating point, the figures by group and of subgroups."""
+    """Return a report with what `study` asks for beyond the figures by image."""
     points: list = [None, None]
     classes = np.asarray(estimator.classes_)
+    val, remarks = None, []
+    if study.needs_validation:
+        val = _validation(study, estimator, classes, info, class_map)
+        remarks = check_apart(study.X_val, X, study.groups_val, info["groups"])
     if study.point.positive is not None:
         # Labels say nothing of the classes that a map has put together.
         labels = classes[:0] if class_map is not None else classes
         columns = study.point.columns(report.class_names, labels)
-        val, remarks = None, []
-        if study.point.needs_validation:
-            val = _validation(study, estimator, classes, info, class_map)
-            remarks = check_apart(study.X_val, X, study.groups_val, info["groups"])
         points = _points(study, report, columns, test, val, remarks, resampling)
     by = {name: values[test.kept] for name, values in study.by.items()}
     subgroups = measure_subgroups(
         by, test.codes, test.scores, test.groups_of_kept, points[0], resampling
     )
     report = dataclasses.replace(
-        report, operating_point=points[0], subgroups=subgroups or None
+        report,
+        operating_point=points[0],
+        subgroups=subgroups or None,
+        abstention=None
+        if val is None or study.max_error is None
+        else _abstention(study.max_error, report, test, val, remarks, resampling),
     )
     if study.level == "group":
         report.by_group = _by_group(report, study, test, points[1], resampling)
     return report
+
+
+def _abstention(error, report, test, val, remarks, resampling) -> AbstentionReport:
+    n_groups = None if val.groups is None else len(np.unique(val.groups[val.kept]))
+    chosen = (
+        "The classifier abstains if the probability of its predicted class is below the "
+        f"threshold, which was chosen on {len(val.codes):,} validation images"
+    )
+    return measure_abstention(
+        test.scores,
+        test.codes,
+        report.class_names,
+        error=float(error),
+        threshold=abstention_threshold(val.scores, val.codes, error),
+        groups=test.groups_of_kept,
+        random_state=resampling.random_state,
+        remarks=[f"{chosen}{of_patients(n_groups)}.", *remarks],
+    )
 
 
 def _validation(study, estimator, classes, info, class_map) -> Evaluated:
@@ -209,6 +247,8 @@ def _by_group(report, study, test, point, resampling):
         aggregate=name,
         operating_point=point,
         subgroups=None,
+        abstention=None,
+        unfamiliar=None,
         filenames=None,
         image_index=None,
         groups=jsonable(names[one_class]),

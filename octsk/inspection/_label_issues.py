@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 
-from octsk.plots.drawing import check_names
+from octsk.plots import ImageGridDisplay
+from octsk.plots.drawing import check_names, file_title
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.formatting import format_score
 from octsk.utils.tables import Table, Tabular
+from octsk.utils.validation import check_images
 
 
 class LabelIssues(Tabular):
@@ -55,6 +57,57 @@ class LabelIssues(Tabular):
         self.class_names, self.filenames = class_names, filenames
         self._codes, self._best = codes, best
 
+    def plot(self, X: ArrayLike, *, n_images: int = 12, ax=None) -> ImageGridDisplay:
+        r"""Show the images whose labels are most doubtful.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            The images that were passed to `find_label_issues`.
+        n_images : int, default=12
+            Maximum number of images to show.
+        ax : matplotlib.axes.Axes, default=None
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
+
+        Returns
+        -------
+        ImageGridDisplay
+            The display. The title of each image is its file or number, its label and the
+            suggested class, with their probabilities.
+
+        Raises
+        ------
+        ValueError
+            If `X` has another number of images than there are labels.
+
+        Examples
+        --------
+        >>> import octsk
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> X, y = octsk.make_oct_phantoms(60, random_state=0, return_X_y=True)
+        >>> issues = octsk.find_label_issues(GaussianNB(), X.reshape(60, -1), y)
+        >>> issues.plot(X, n_images=4).titles[0].count("\n")
+        2
+        """
+        images = check_images(X)
+        if len(images) != len(self.quality):
+            raise ValueError(
+                f"X must hold the {len(self.quality)} images whose labels were ranked, got "
+                f"{len(images)}."
+            )
+        records = self._records()[:n_images]
+        titles = [
+            f"{file_title(_name(one))}\nlabel: {one['given']} "
+            f"({one['probability_given']:.0%})\nsuggested: {one['suggested']} "
+            f"({one['probability_suggested']:.0%})"
+            for one in records
+        ]
+        heading = f"{len(records)} most doubtful of {len(images)} labels"
+        return ImageGridDisplay(
+            images[self.ranking[:n_images]], titles, heading=heading
+        ).plot(ax)
+
     def _records(self):
         return [
             {
@@ -74,7 +127,7 @@ class LabelIssues(Tabular):
         records = self._records()
         rows = [
             (
-                one["file"] or f"image {one['image']}",
+                _name(one),
                 one["given"],
                 one["suggested"],
                 format_score(one["probability_given"]),
@@ -143,7 +196,7 @@ def find_label_issues(
 
     See Also
     --------
-    octsk.ImageGridDisplay : Show the images.
+    LabelIssues.plot : Show the images.
 
     References
     ----------
@@ -182,6 +235,10 @@ def find_label_issues(
     )
     named = None if filenames is None else [str(name) for name in filenames]
     return LabelIssues(codes, np.asarray(probabilities, float), classes, names, named)
+
+
+def _name(record) -> str:
+    return record["file"] or f"image {record['image']}"
 
 
 def _off_diagonal(codes, probabilities) -> np.ndarray:

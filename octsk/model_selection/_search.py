@@ -12,7 +12,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from octsk.model_selection._continuation import check_settings, check_space, study_settings
 from octsk.model_selection._distributions import Space
@@ -23,6 +23,7 @@ from octsk.model_selection._trials import TrialRunner
 from octsk.model_selection.storage import open_study, secrets_hidden
 from octsk.model_selection.study import ERROR, FOLDS, is_evaluated, is_shared, quiet
 from octsk.utils.columns import check_groups
+from octsk.utils.tables import data_frame
 from octsk.utils.urls import Address
 from octsk.utils.validation import check_is_array
 
@@ -331,6 +332,26 @@ class OCTSearchCV(BaseSearchCV):
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         self.cv_results_ = results
         return self
+
+    def to_frame(self):
+        """Return ``cv_results_`` as a data frame with one row for each trial.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The scores and parameters of the trials, the best one first.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        sklearn.exceptions.NotFittedError
+            If the search was not fitted.
+        """
+        check_is_fitted(self, "cv_results_")
+        frame = data_frame(self.cv_results_, "cv_results_, a dict of columns")
+        rank = f"rank_test_{self._metric()}"
+        return frame.sort_values(rank, kind="stable", ignore_index=True)
 
     def _open_study(self, space):
         max_epochs = None

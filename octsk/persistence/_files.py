@@ -89,7 +89,7 @@ _MORE_LAYERS = {
 }
 
 
-def save(estimator, path, class_names):
+def save(estimator, path, class_names, gate=None):
     """Write a fitted estimator to `path`; see ``BaseOCTNet.save``."""
     classes = estimator.classes_
     state = {
@@ -101,6 +101,7 @@ def save(estimator, path, class_names):
         "params": encode_params({**estimator.get_params(deep=False), "init_from": None}),
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "class_names": class_names,
+        "gate": gate,
         "image_shape": estimator.image_shape_,
         "feature_names": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
         "seed": estimator._random_state,
@@ -311,6 +312,8 @@ def _restore(state, model, known):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
     estimator._made_with = network_arguments(estimator)
+    # Files of older versions have none.
+    estimator._decode_gate(state.get("gate"))
     return estimator
 
 

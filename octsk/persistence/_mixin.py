@@ -12,7 +12,7 @@ from octsk.persistence._export import FORMATS, export
 class PersistenceMixin:
     """Mixin for saving, exporting and importing the network of an estimator."""
 
-    def save(self: Any, path, *, class_names=None):
+    def save(self: Any, path, *, class_names=None, gate=None):
         """Save the fitted estimator to a file that :func:`octsk.load` reads.
 
         The file is a zip archive that contains the Keras model and a JSON text, and no
@@ -28,13 +28,17 @@ class PersistenceMixin:
             Human-readable class names in the order of `classes_`, which the loaded
             estimator has as `class_names_`. None keeps the `class_names_` of this
             estimator.
+        gate : NoveltyGate, default=None
+            Fitted gate for unfamiliar images, which the loaded estimator has as `gate_`.
+            None keeps the `gate_` of this estimator.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
+            If the estimator or the gate is not fitted.
         ValueError
-            If the number of names is not the number of classes.
+            If the number of names is not the number of classes, or the gate belongs to
+            another estimator.
 
         Examples
         --------
@@ -56,7 +60,7 @@ class PersistenceMixin:
                 f"class_names must be {len(self.classes_)} names, one for each of the "
                 f"classes {self.classes_.tolist()}; got {names}."
             )
-        _files.save(self, path, names)
+        _files.save(self, path, names, self._encode_gate(gate))
 
     def export(self: Any, path, format="onnx"):
         """Export the fitted network, from pixels to probabilities, for use without octsk.

@@ -1,3 +1,4 @@
+from ._abstention import AbstentionDisplay as AbstentionDisplay
 from ._augmentation import AugmentationDisplay as AugmentationDisplay
 from ._benchmark import BenchmarkDisplay as BenchmarkDisplay
 from ._confusion import ConfusionDisplay as ConfusionDisplay

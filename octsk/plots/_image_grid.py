@@ -10,6 +10,7 @@ from octsk.plots.drawing import (
     check_names,
     class_name,
     drawable,
+    file_title,
     grid_of_axes,
     show_image,
     title_height,
@@ -255,7 +256,16 @@ class MistakesDisplay(_ImageGrid):
 
     @classmethod
     def from_predictions(
-        cls, X, y_true, y_prob, *, labels=None, class_names=None, n_images=12, ax=None
+        cls,
+        X,
+        y_true,
+        y_prob,
+        *,
+        labels=None,
+        class_names=None,
+        image_names=None,
+        n_images=12,
+        ax=None,
     ):
         r"""Show the mistakes among predicted probabilities.
 
@@ -272,6 +282,8 @@ class MistakesDisplay(_ImageGrid):
         class_names : sequence of str, default=None
             Human-readable names of the classes, in the order of `labels`. None uses the
             labels.
+        image_names : sequence of n str, default=None
+            File of each image, whose name is the first line of its title.
         n_images : int, default=12
             Maximum number of images to show.
         ax : matplotlib.axes.Axes, default=None
@@ -311,6 +323,10 @@ class MistakesDisplay(_ImageGrid):
             f"({confidence[i]:.0%})"
             for i in chosen
         ]
+        if image_names is not None:
+            check_consistent_length(images, image_names)
+            shown = [file_title(image_names[i]) for i in chosen]
+            titles = [f"{one}\n{title}" for one, title in zip(shown, titles, strict=True)]
         heading = f"{len(wrong)} mistakes among {len(codes)} images"
         if len(chosen) < len(wrong):
             heading += f", the {len(chosen)} most confident"

@@ -71,6 +71,28 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         super().__init__(prob_true, prob_pred, y_prob)
         self.error = error
         self.n_bins = n_bins
+        self.by_patient = False
+
+    @classmethod
+    def from_report(cls, report, *, ax=None):
+        """Draw the reliability diagram of a report by image or by patient.
+
+        Parameters
+        ----------
+        report : octsk.benchmark.BenchmarkReport
+            Report that `octsk.evaluate` returned, or its ``by_group``.
+        ax : matplotlib.axes.Axes, default=None
+            Subplot to draw in, which is divided into several axes. None creates a new
+            figure.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display.
+        """
+        display = cls._computed(report.y_true, report.y_score)
+        display.by_patient = report.level == "group"
+        return display.plot(ax)
 
     @classmethod
     def from_predictions(
@@ -113,6 +135,10 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         >>> octsk.ReliabilityDisplay.from_predictions([0, 1], y_prob).y_prob
         array([0.9, 0.7])
         """
+        return cls._computed(y_true, y_prob, labels, n_bins).plot(ax)
+
+    @classmethod
+    def _computed(cls, y_true, y_prob, labels=None, n_bins=15):
         codes, prob = check_scores(y_true, y_prob, labels)
         if prob.shape[1] == 1:
             prob = np.hstack([1 - prob, prob])
@@ -122,10 +148,11 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
         prob_true, prob_pred = calibration_curve(
             predicted == codes, confidence, n_bins=n_bins
         )
-        return cls(prob_true, prob_pred, confidence, error=error, n_bins=n_bins).plot(ax)
+        return cls(prob_true, prob_pred, confidence, error=error, n_bins=n_bins)
 
     def _draw(self, ax):
         size = (COLUMN, 4.0)
+        unit = "patients" if self.by_patient else "images"
         both = grid_of_axes(ax, 2, 1, size=size, height_ratios=[3, 1]).ravel()
         above, below = both
         CalibrationDisplay.plot(
@@ -142,7 +169,7 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
             color=COLOURS[0],
             edgecolor="white",
         )
-        below.set(xlabel="confidence", ylabel="images", xlim=(0, 1))
+        below.set(xlabel="confidence", ylabel=unit, xlim=(0, 1))
         self.ax_, self.figure_ = both, above.figure
         for axes in both:
             style_axes(axes)

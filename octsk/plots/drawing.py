@@ -1,6 +1,7 @@
 """Shared style of the displays: sizes, colours, axes and images."""
 
 import functools
+import re
 import textwrap
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,8 @@ LEGEND_BELOW = {"loc": "upper center", "ncols": 3, "frameon": False}
 COLUMN = 3.5
 # Number of characters of small text that fit into a column.
 _CHARACTERS = 66
+# Longest name of a file above one of three adjacent images.
+_LONGEST_NAME = _CHARACTERS // 3
 
 _STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
@@ -178,6 +181,12 @@ def check_names(class_names, classes, estimator=None):
 def drawable(name):
     """Return the name of a classifier or data set without characters that fonts lack."""
     return "\n".join(map(printable, str(name).split("\n")))
+
+
+def file_title(name):
+    """Return the name of a file, without its folders and not longer than a title."""
+    name = drawable(re.split(r"[/\\]", str(name))[-1])
+    return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 
 
 def class_name(label, names):

@@ -168,6 +168,7 @@ def _facts(estimator, data, dataset, class_names):
     return {
         # What octsk writes to files; the rest of the card is true of any classifier.
         "is_octsks": hasattr(estimator, "image_shape_"),
+        "has_gate": getattr(estimator, "gate_", None) is not None,
         "class_names": class_names or estimator.classes_.tolist(),
         "shape": getattr(estimator, "image_shape_", None),
         "n_parameters": None if network is None else network.count_params(),
@@ -193,7 +194,7 @@ def _params_table(params):
 def _measured(reports):
     """Return the metrics of each training and the recalls of the first one."""
     if not reports:
-        none = {"results": None, "seconds": None}
+        none = {"results": None, "seconds": None, "studies": []}
         return {"of_trainings": [], "reports": [], "recall": [], "leaks": [], **none}
     first = reports[0]
     rows = [
@@ -215,6 +216,9 @@ def _measured(reports):
             for report in reports
         ],
         "results": _table(Table("", ("seed", *TITLES.values()), rows)),
+        "studies": [
+            (table.title, _table(table), table.notes) for table in first._study_tables()
+        ],
         "leaks": leak_notes(first),
         "brackets": f"{first.confidence_level:.0%} bootstrap intervals of this test set. "
         + (first.interval_caveat or ""),

@@ -50,6 +50,12 @@ _ON_POINTS = (
     "positives are, which is not the same in a data set and in a clinic."
 )
 
+_ON_ABSTENTION = (
+    "A classifier may leave doubtful images to a reader. The threshold is chosen on "
+    "validation images, so the error of the other images is near the stated one, and may "
+    "be above it."
+)
+
 _ON_TRAINING = (
     "Whether the classifier was trained on some of these images, or chosen by them, is not "
     "known here. If it was, the figures flatter it."
@@ -252,7 +258,9 @@ def _study_sections(report) -> list[Section]:
     sections = []
     if by_group is not None:
         table = by_group._classes_table()
-        sections.append(Section("By patient", measured, by_group.remarks, [table]))
+        pictures = _pictures.of_calibration(by_group)
+        about = ("By patient", measured, by_group.remarks, [table], pictures)
+        sections.append(Section(*about))
     if point is not None:
         other = by_group and by_group.operating_point
         sections.append(
@@ -267,6 +275,11 @@ def _study_sections(report) -> list[Section]:
     if report.subgroups:
         tables = subgroup_tables(report.subgroups, report.confidence_level)
         sections.append(Section("Subgroups", measured, tables=tables))
+    if report.abstention is not None:
+        tables = report.abstention._tables()
+        pictures = _pictures.of_abstention(report)
+        about = ("Abstention", measured, [_ON_ABSTENTION], tables, pictures)
+        sections.append(Section(*about))
     return sections
 
 
@@ -289,6 +302,7 @@ def _benchmark_sections(run) -> list[Section]:
         tables=[
             run._measured_table(),
             *run._points_table(),
+            *run._abstention_table(),
             *([_seeds_table(run)] if run.seeds[1:] else []),
         ],
         pictures=_pictures.of_results(run),

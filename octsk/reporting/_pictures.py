@@ -8,6 +8,7 @@ import numpy as np
 
 from octsk.augmentation import OCTAugmenter
 from octsk.plots import (
+    AbstentionDisplay,
     AugmentationDisplay,
     BenchmarkDisplay,
     ConfusionDisplay,
@@ -188,6 +189,18 @@ def _areas(display) -> str:
     )
 
 
+def of_calibration(report) -> list[Picture]:
+    """Draw the reliability of the scores of patients."""
+    error = format_score(report.metrics["ece"])
+    return [
+        _picture(
+            ReliabilityDisplay.from_report(report),
+            "Reliability by patient: how often a prediction of so much confidence is right",
+            f"Share of correct predictions by confidence; calibration error {error}.",
+        )
+    ]
+
+
 def of_operating_point(report) -> list[Picture]:
     """Draw the operating points of a report by image and by group, if it has any."""
     pictures = []
@@ -205,10 +218,27 @@ def of_operating_point(report) -> list[Picture]:
     return pictures
 
 
+def of_abstention(report) -> list[Picture]:
+    """Draw the error by the share of abstentions."""
+    row = report.abstention.rows[0]
+    return [
+        _picture(
+            AbstentionDisplay.from_report(report),
+            "Error of the predictions that are kept, if the least confident are left out",
+            f"Error by abstention; at the threshold: {row['abstained']:.0%} abstained, "
+            f"error of the others {format_score(row['error'])}.",
+        )
+    ]
+
+
 def of_mistakes(report, images) -> list[Picture]:
     """Draw the most confident errors, if any."""
     display = MistakesDisplay.from_predictions(
-        images, report.y_true, report.y_score, class_names=report.class_names
+        images,
+        report.y_true,
+        report.y_score,
+        class_names=report.class_names,
+        image_names=report.filenames,
     )
     if not display.titles:
         return []

@@ -268,14 +268,7 @@ class Tabular:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError(
-                "to_frame requires pandas, which is not installed: run 'pip install "
-                "pandas', or use to_figures_csv, which does not require it."
-            ) from None
-        return pandas.DataFrame(self._records())
+        return data_frame(self._records(), "to_figures_csv, which does not require it")
 
     def to_figures_csv(self, path: str | os.PathLike) -> None:
         """Write the figures, unrounded and with their intervals, to a CSV file.
@@ -288,6 +281,18 @@ class Tabular:
         """
         records = self._records()
         write_csv(path, records[0], (record.values() for record in records))
+
+
+def data_frame(data, instead: str):
+    """Return records or columns as a data frame of pandas, which is optional."""
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError(
+            "to_frame requires pandas, which is not installed: run 'pip install pandas', "
+            f"or use {instead}."
+        ) from None
+    return pandas.DataFrame(data)
 
 
 def write_csv(path: str | os.PathLike, header: Iterable, rows: Iterable[Iterable]) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from math import isqrt
+from numbers import Real
 from os import PathLike
 
 import numpy as np
@@ -153,6 +154,13 @@ def check_lengths(X, y, name="X", y_name="y"):
         raise ValueError(
             f"{name} has {n} images and {y_name} {n_labels} entries; each image needs one."
         )
+
+
+def check_share(name, value) -> float:
+    """Check that a value is a number between 0 and 1, not including them."""
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+    return float(value)
 
 
 def check_is_array(X, name):

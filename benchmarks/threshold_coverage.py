@@ -1,0 +1,133 @@
+"""Coverage of the interval of sensitivity at a threshold chosen on validation patients.
+
+The script draws studies of two classes as `benchmarks.coverage` does, and for each as many
+validation patients. The threshold is chosen on these for a specificity of 0.9, as
+`octsk.evaluate` does, and the 95 % interval of the sensitivity is computed by patient. The
+script counts how often the interval contains the sensitivity of the population at the
+threshold that was chosen, and at the threshold at which the specificity of the population
+is 0.9. Only scores are drawn. There are no images, and no network is trained.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks._common import at_least, new_parser, new_result, save, show
+from benchmarks.coverage import DESIGNS, POPULATION, draw
+from benchmarks.coverage import MEASURED_ON as MEASURED_ON
+from octsk.evaluation._figures import Resampling
+from octsk.evaluation._operating_point import (
+    PointRequest,
+    Scored,
+    choose_threshold,
+    operating_point,
+)
+from octsk.utils.tables import Table
+
+SPECIFICITY = 0.9
+DESIGN = DESIGNS["two"]
+CHOSEN, POPULATIONS = "the threshold that was chosen", "the threshold of the population"
+
+
+def _scored(n_patients, lead, rng) -> Scored:
+    study = draw(DESIGN, lead, n_patients, rng)
+    return Scored(study.y == 1, study.score[:, 1], study.groups)
+
+
+def measure(
+    accuracy: float, patients: Sequence[int], studies: int, resamples: int
+) -> list[dict[str, Any]]:
+    """Simulate studies, and return a row for each size."""
+    lead = DESIGN.leads[accuracy]
+    population = _scored(POPULATION, lead, np.random.default_rng(0))
+    of_sick = np.sort(population.y_score[population.y_true])
+    best = choose_threshold(population.y_true, population.y_score, specificity=SPECIFICITY)
+
+    def sensitivity(threshold):
+        return 1 - np.searchsorted(of_sick, threshold) / len(of_sick)
+
+    request = PointRequest("1", specificity=SPECIFICITY)
+    rows = []
+    for n in patients:
+        covered: dict[str, list[bool]] = {CHOSEN: [], POPULATIONS: []}
+        for i in range(studies):
+            rng = np.random.default_rng([i, n])
+            validation, test = (_scored(n, lead, rng) for _ in range(2))
+            resampling = Resampling(0.95, resamples, i)
+            names = ["0", "1"]
+            point = operating_point(request, names, [1], test, validation, resampling)
+            low, high = point.intervals["sensitivity"]
+            for truth, threshold in ((CHOSEN, point.threshold), (POPULATIONS, best)):
+                covered[truth].append(low <= sensitivity(threshold) <= high)
+        rows.append(
+            {
+                "accuracy": accuracy,
+                "patients": n,
+                "truth": float(sensitivity(best)),
+                **{name: float(np.mean(found)) for name, found in covered.items()},
+            }
+        )
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = new_parser(__doc__)
+    parser.add_argument(
+        "--studies",
+        type=at_least(2),
+        default=1000,
+        help="studies of each size (default %(default)s)",
+    )
+    parser.add_argument(
+        "--resamples",
+        type=at_least(2),
+        default=200,
+        help="resamples of each study (default %(default)s)",
+    )
+    parser.add_argument(
+        "--patients",
+        type=at_least(2),
+        nargs="+",
+        default=[20, 50, 100],
+        help="numbers of test patients and of validation patients (default %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    settings = {k: getattr(arguments, k) for k in ("studies", "resamples", "patients")}
+    result = new_result("threshold_coverage", settings)
+    result["rows"] = [
+        row
+        for accuracy in DESIGN.leads
+        for row in measure(
+            accuracy, arguments.patients, arguments.studies, arguments.resamples
+        )
+    ]
+    show(tables(result))
+    save(result, arguments.output)
+    return result
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Return the tables of a result, which may have been read from its file."""
+    cells = [
+        (
+            f"accuracy {row['accuracy']:.2f}, {row['patients']} patients",
+            f"{row['truth']:.3f}",
+            *(f"{100 * row[name]:.1f}" for name in (CHOSEN, POPULATIONS)),
+        )
+        for row in result["rows"]
+    ]
+    error = 100 * (0.95 * 0.05 / result["settings"]["studies"]) ** 0.5
+    notes = [
+        "Percentage of studies whose 95 % interval contains the sensitivity of the "
+        f"population at either threshold. The standard error is {error:.1f}. There are as "
+        "many validation patients as test patients.",
+        "The interval is that of a fixed threshold: how much the threshold would vary with "
+        "other validation patients is not in it, so the last column is lower.",
+    ]
+    header = ("", f"sensitivity at specificity {SPECIFICITY}", CHOSEN, POPULATIONS)
+    return [Table("Two classes, one per patient", header, cells, notes)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""Recognise images that are unlike those on which a network was trained."""
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import binary_dilation, label
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.covariance import LedoitWolf
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from octsk.utils.validation import check_images, check_share
+
+# Largest share of an image that is taken for padding and not for its content.
+_MOST_PADDING = 0.6
+
+# Images that `add_gate` takes of each split at most, so that it takes less time than an
+# epoch of the training; and features whose covariance a file of a network holds at most.
+_MOST_IMAGES, _MOST_FEATURES = 5000, 1024
+
+
+class NoveltyGate(OutlierMixin, BaseEstimator):
+    """Recognise images that are unlike those on which a network was trained.
+
+    A network gives every image a class, often with a high probability, even if the image
+    is a chest X-ray. The gate compares the features that the network computes from an
+    image (its ``transform``) with those of the training images, by their Mahalanobis
+    distance [1]_ with a shrunk covariance [2]_. Images that are further away than all but
+    the share `kept` of held-out images are refused.
+
+    Some devices and programs leave white corners where a scan was turned. They are filled
+    with a dark value before the features are computed, so that such scans are not refused
+    for their corners.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted network with ``transform``, such as `octsk.ResidualOCTNet`.
+    kept : float, default=0.95
+        Share of the held-out images that are accepted, between 0 and 1.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (n_features,)
+        Mean of the features of the training images.
+    precision_ : ndarray of shape (n_features, n_features)
+        Inverse of their covariance.
+    offset_ : float
+        Score below which an image is refused.
+    n_train_, n_val_ : int
+        Number of training and of held-out images.
+
+    See Also
+    --------
+    SelectiveClassifier : Abstain where the classes are hard to tell apart.
+
+    Notes
+    -----
+    A refused image is unlike the training images; it may still be an OCT scan. Scans of
+    another device are refused more often than those of the same device, and networks are
+    indeed wrong about them more often. The guide has figures for both.
+
+    References
+    ----------
+    .. [1] K. Lee, K. Lee, H. Lee, J. Shin, A simple unified framework for detecting
+       out-of-distribution samples and adversarial attacks, NeurIPS 2018.
+    .. [2] O. Ledoit, M. Wolf, A well-conditioned estimator for large-dimensional
+       covariance matrices, Journal of Multivariate Analysis 88(2):365-411, 2004.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> train = octsk.make_oct_phantoms(96, random_state=0)
+    >>> val = octsk.make_oct_phantoms(40, random_state=1)
+    >>> net = octsk.SmallOCTNet(filters=(8,), epochs=2, random_state=0)
+    >>> net = net.fit(train.data, train.target)
+    >>> gate = octsk.NoveltyGate(net).fit(train.data, val.data)
+    >>> gate.predict(255 - val.data[:3])  # negatives of scans: refused
+    array([-1, -1, -1])
+    """
+
+    def __init__(self, estimator, *, kept=0.95):
+        self.estimator = estimator
+        self.kept = kept
+
+    def fit(self, X: ArrayLike, X_val: ArrayLike) -> "NoveltyGate":
+        """Learn what images look like to the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images on which the network was trained.
+        X_val : array-like of shape (n_val, h, w), (n_val, h, w, c) or (n_val, h * w * c)
+            Images of other patients, on which it was not trained. They are needed because
+            the features of training images are closer together than those of new ones.
+
+        Returns
+        -------
+        NoveltyGate
+            This object.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no ``transform``.
+        ValueError
+            If `kept` is not between 0 and 1, or there are too few held-out images.
+        """
+        kept = check_share("kept", self.kept)
+        if not hasattr(self.estimator, "transform"):
+            raise TypeError(
+                "estimator must be a fitted network with transform, such as "
+                f"octsk.ResidualOCTNet; got {type(self.estimator).__name__}."
+            )
+        least = least_held_out(kept)
+        self.n_train_, self.n_val_ = np.shape(X)[0], np.shape(X_val)[0]
+        if self.n_val_ < least:
+            raise ValueError(
+                f"X_val must contain {least} images or more for kept={kept:g}, got "
+                f"{self.n_val_}."
+            )
+        fitted = LedoitWolf().fit(self._features(X))
+        self.mean_, self.precision_ = fitted.location_, fitted.precision_
+        self.offset_ = float(np.quantile(self.score_samples(X_val), 1 - kept))
+        return self
+
+    def _features(self, X) -> np.ndarray:
+        shape = getattr(self.estimator, "image_shape_", None)
+        images = fill_white_corners(check_images(X, image_shape=shape))
+        return np.asarray(self.estimator.transform(images), np.float64)
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return how similar images are to those of the training set.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Negative Mahalanobis distances of the features; high is similar.
+        """
+        check_is_fitted(self, "mean_")
+        far = self._features(X) - self.mean_
+        return -np.sqrt(np.einsum("ij,jk,ik->i", far, self.precision_, far, optimize=True))
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Return the scores relative to the offset: negative where refused.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return 1 for each image that is accepted and -1 for each that is refused.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            As scikit-learn's novelty detectors.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def describe(self, unfamiliar) -> str:
+        """Say how many images are refused, as a remark on their predictions.
+
+        Parameters
+        ----------
+        unfamiliar : array-like of shape (n,), bool
+            Whether each image is refused.
+
+        Returns
+        -------
+        str
+            A sentence or two.
+        """
+        n, share, usual = int(np.sum(unfamiliar)), np.mean(unfamiliar), 1 - self.kept
+        words = (
+            f"{n:,} of {len(unfamiliar):,} images ({share:.0%}) are unlike those on which "
+            f"the network was trained; of similar images, about {usual:.0%} are"
+        )
+        if share > 2 * usual:
+            words = f"UNFAMILIAR IMAGES: {words}"
+        return f"{words}. Do not rely on the classes of these {n:,}." if n else f"{words}."
+
+
+def least_held_out(kept: float) -> int:
+    """Return the least number of held-out images for a share that is accepted."""
+    # Without the last term, rounding would give 11 for 0.9.
+    return int(np.ceil(1 / (1 - kept) - 1e-9))
+
+
+def fill_white_corners(images: np.ndarray) -> np.ndarray:
+    """Fill the white areas in the corners of images with a dark value of the image.
+
+    They are no part of a scan. Some devices and programs leave them where a scan was
+    turned, as in OCT2017.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, h, w, c)
+        Checked images; those without white corners are returned as they are.
+    """
+    white = (images >= 0.98 * _white(images)).all(axis=3)
+    found = np.flatnonzero(white[:, [0, 0, -1, -1], [0, -1, 0, -1]].any(axis=1))
+    filled = images.copy() if len(found) else images
+    for i in found:
+        areas, _ = label(white[i])
+        of_corners = np.unique(areas[[0, 0, -1, -1], [0, -1, 0, -1]])
+        # Resizing mixes the pixels at the edge of an area with white.
+        padding = binary_dilation(np.isin(areas, of_corners[of_corners > 0]))
+        if padding.mean() < _MOST_PADDING:
+            filled[i][padding] = np.percentile(filled[i][~padding], 10, axis=0)
+    return filled
+
+
+def _white(images) -> float:
+    return 1.0 if images.dtype.kind == "f" else 255.0
+
+
+class GateMixin:
+    """Mixin for the gate of a network and its place in the file of the network."""
+
+    def _encode_gate(self: Any, gate) -> dict[str, Any] | None:
+        """Return a gate, or the own one, as plain values for a file."""
+        gate = self.gate_ if gate is None else gate
+        if gate is None:
+            return None
+        if getattr(gate, "estimator", None) is not self:
+            raise ValueError(
+                "gate must be a NoveltyGate of this estimator, such as "
+                f"NoveltyGate(net).fit(X, X_val); got {gate!r:.60}."
+            )
+        if not hasattr(gate, "mean_"):
+            raise NotFittedError("gate must be fitted before it is saved.")
+        numbers = np.concatenate([gate.mean_, gate.precision_.ravel()]).astype("<f4")
+        return {
+            "kept": float(gate.kept),
+            "offset": gate.offset_,
+            "n_train": gate.n_train_,
+            "n_val": gate.n_val_,
+            "numbers": base64.b64encode(numbers.tobytes()).decode(),
+        }
+
+    def _decode_gate(self: Any, state) -> None:
+        """Set the gate from the values that `_encode_gate` returned."""
+        self.gate_ = None
+        if state is None:
+            return
+        gate = NoveltyGate(self, kept=float(state["kept"]))
+        gate.offset_ = float(state["offset"])
+        gate.n_train_, gate.n_val_ = int(state["n_train"]), int(state["n_val"])
+        numbers = np.frombuffer(base64.b64decode(state["numbers"]), "<f4").astype(float)
+        n = self._n_features_out
+        if len(numbers) != n * (n + 1) or not np.isfinite([*numbers, gate.offset_]).all():
+            raise ValueError("its gate does not fit its network")
+        gate.mean_, gate.precision_ = numbers[:n], numbers[n:].reshape(n, n)
+        self.gate_ = gate
+
+
+def add_gate(net, dataset) -> str | None:
+    """Fit a gate on a data set and give it to a network, or say why there is none.
+
+    Parameters
+    ----------
+    net : BaseOCTNet
+        Network that was trained on the training split.
+    dataset : Bunch
+        With ``train`` and ``val``.
+
+    Returns
+    -------
+    str or None
+        Why there is no gate.
+    """
+    val = dataset.get("val")
+    least = least_held_out(NoveltyGate(net).kept)
+    if val is None or len(val["data"]) < least:
+        return f"it requires a val split of {least} images or more"
+    if net._n_features_out > _MOST_FEATURES:
+        return f"the network has {net._n_features_out:,} features, which are too many"
+    X, X_val = (_some(dataset[split]["data"]) for split in ("train", "val"))
+    net.gate_ = NoveltyGate(net).fit(X, X_val)
+    return None
+
+
+def _some(images):
+    if len(images) <= _MOST_IMAGES:
+        return images
+    chosen = np.random.RandomState(0).choice(len(images), _MOST_IMAGES, replace=False)
+    return np.asarray(images)[np.sort(chosen)]

@@ -1,0 +1,112 @@
+"""Display of the error of a classifier by the share of images that it abstains from."""
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from octsk.metrics.scores import predict_indices
+from octsk.plots.display import Display
+from octsk.plots.drawing import COLOURS, new_axes, style_axes
+
+
+class AbstentionDisplay(Display):
+    """Error of the predictions that are kept, by the share that is abstained from.
+
+    The least confident predictions are left out first. The curve begins at the error of all
+    predictions; one that does not fall shows that the confidence does not tell mistakes.
+
+    Parameters
+    ----------
+    wrong : array-like of shape (n,), bool
+        Whether each prediction is wrong.
+    confidence : array-like of shape (n,)
+        Probability of the predicted class.
+    threshold : float, default=None
+        Least confidence of a prediction that is kept. None marks no point.
+
+    Attributes
+    ----------
+    abstained, error : ndarray of shape (n_points,)
+        Share of the predictions that are left out, and of wrong ones among the others.
+    ax_ : matplotlib.axes.Axes
+        Axes that the display is drawn in.
+    figure_ : matplotlib.figure.Figure or SubFigure
+        Figure that contains the axes.
+
+    See Also
+    --------
+    octsk.SelectiveClassifier : Choose the threshold for a stated error.
+
+    References
+    ----------
+    R. El-Yaniv, Y. Wiener, On the foundations of noise-free selective classification,
+    Journal of Machine Learning Research 11:1605-1641, 2010, for such curves.
+
+    Examples
+    --------
+    >>> import octsk
+    >>> display = octsk.AbstentionDisplay([False, True, False], [0.9, 0.4, 0.6]).plot()
+    >>> display.error.round(2).tolist()  # of all three predictions, of two, of one
+    [0.33, 0.0, 0.0]
+    """
+
+    def __init__(self, wrong, confidence, *, threshold=None):
+        wrong, confidence = column_or_1d(wrong).astype(bool), column_or_1d(confidence)
+        check_consistent_length(wrong, confidence)
+        order = np.argsort(-confidence, kind="stable")
+        kept = np.arange(1, len(order) + 1)
+        error = np.cumsum(wrong[order]) / kept
+        # Predictions of equal confidence are kept together.
+        last = np.append(np.diff(confidence[order]) != 0, True)
+        self.abstained = (1 - kept / len(order))[last][::-1]
+        self.error = error[last][::-1]
+        self.threshold = threshold
+        self.point = None
+        if threshold is not None and (confidence >= threshold).any():
+            among = confidence >= threshold
+            self.point = float(1 - among.mean()), float(wrong[among].mean())
+
+    @classmethod
+    def from_report(cls, report, *, ax=None):
+        """Draw the curve of a report, and the point of its abstention if it has one.
+
+        Parameters
+        ----------
+        report : octsk.benchmark.BenchmarkReport
+            Report that `octsk.evaluate` returned, with a point if ``max_error`` was given.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw in. None creates a new figure.
+
+        Returns
+        -------
+        AbstentionDisplay
+            The display.
+
+        Examples
+        --------
+        >>> import octsk
+        >>> from sklearn.dummy import DummyClassifier
+        >>> scans = octsk.make_oct_phantoms(40, random_state=0)
+        >>> guess = DummyClassifier().fit(scans.data, scans.target)
+        >>> report = octsk.evaluate(guess, scans.data, scans.target)
+        >>> octsk.AbstentionDisplay.from_report(report).error
+        array([0.75])
+        """
+        wrong = predict_indices(report.y_score) != report.y_true
+        threshold = None if report.abstention is None else report.abstention.threshold
+        return cls(wrong, report.y_score.max(axis=1), threshold=threshold).plot(ax)
+
+    def _draw(self, ax):
+        self.ax_ = new_axes(ax, 3.0)
+        self.figure_ = self.ax_.figure
+        self.ax_.plot(self.abstained, self.error, color=COLOURS[0], label="by confidence")
+        if self.point is not None:
+            label = f"threshold {self.threshold:.3g}: {self.point[0]:.0%} abstained"
+            self.ax_.plot(*self.point, "o", color=COLOURS[1], label=label, zorder=3)
+        self.ax_.set(
+            xlabel="share of images abstained from",
+            ylabel="error of the others",
+            xlim=(0, 1),
+            ylim=(0, max(0.05, 1.08 * float(self.error.max()))),
+        )
+        self.ax_.legend(loc="upper right", frameon=False)
+        style_axes(self.ax_)
