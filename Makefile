@@ -9,7 +9,7 @@ help:
 	@echo "make slow    the slow tests, several minutes"
 	@echo "make docs    the documentation in docs/_build/html, and a check of its links"
 	@echo "make bench   the speed and memory benchmark, an hour; PARTS=\"start fits\" for some parts"
-	@echo "make lint    ruff, mypy and import-linter"
+	@echo "make lint    ruff, mypy, import-linter and codespell"
 
 test:
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -29,3 +29,4 @@ lint:
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell

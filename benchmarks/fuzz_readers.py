@@ -47,10 +47,11 @@ with atheris.instrument_imports(
     from PIL import Image
 
     import octsk
-    from octsk.benchmark import BenchmarkReport, run_benchmark
+    from octsk.benchmark import run_benchmark
     from octsk.benchmark.record import read_record
     from octsk.datasets import _npz_images, load_image_files, load_medmnist
     from octsk.datasets._phantoms import draw_splits
+    from octsk.evaluation import BenchmarkReport
     from octsk.model_selection import read_search_space
     from octsk.persistence._h5_check import look_through
 

@@ -27,7 +27,7 @@ from benchmarks._common import (
 )
 from octsk.benchmark import PublishedResult, published_results, run_benchmark
 from octsk.evaluation.wording import format_split
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.tables import Table, tables_to_text
 
 # Accuracies on the training and validation splits that the report prints after each epoch,
@@ -192,7 +192,7 @@ def _mean_and_spread(values) -> dict[str, float | None]:
 
 def _listing() -> Table:
     rows = [
-        (row, *_format_setting(published.settings), decimals(published.acc))
+        (row, *_format_setting(published.settings), format_score(published.acc))
         for row, published in ROWS.items()
     ]
     source = next(iter(ROWS.values())).source
@@ -244,12 +244,12 @@ def _accuracies(result) -> Table:
             summary["row"],
             *_format_setting(summary),
             _format_mean(acc),
-            decimals(acc["low"]),
-            decimals(acc["high"]),
+            format_score(acc["low"]),
+            format_score(acc["high"]),
             _format_mean(summary["loss"]),
         ]
         if comparable:
-            cells += [decimals(summary["reported"][name]) for name in ("acc", "loss")]
+            cells += [format_score(summary["reported"][name]) for name in ("acc", "loss")]
         rows.append(cells)
     return Table(
         f"Measured on {format_split(result['data'])}", header, rows, _notes(result)
@@ -257,8 +257,8 @@ def _accuracies(result) -> Table:
 
 
 def _format_mean(values) -> str:
-    spread = "" if values["std"] is None else f" ± {decimals(values['std'])}"
-    return decimals(values["mean"]) + spread
+    spread = "" if values["std"] is None else f" ± {format_score(values['std'])}"
+    return format_score(values["mean"]) + spread
 
 
 def _notes(result) -> list[str]:

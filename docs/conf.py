@@ -47,6 +47,7 @@ default_role = "literal"  # as in NumPy's and scikit-learn's docstrings
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings give types with shapes and ranges
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # or long names are cut at the right
 numpydoc_show_class_members = False  # the class template lists the methods itself
 numpydoc_class_members_toctree = False
 
@@ -58,6 +59,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
     "download_all_examples": False,
+    # The notebooks run in Google Colab, too.
+    "first_notebook_cell": "# In Google Colab, install octsk first: remove the '#' below.\n"
+    "# %pip install octsk",
     "within_subsection_order": "FileNameSortKey",
     "show_signature": False,
     # The repr of a Display adds nothing to its plot.
@@ -71,12 +75,18 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"octsk {release}"
 html_static_path = ["_static"]
 html_css_files = ["octsk.css"]
+html_favicon = "_static/icon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "octsk"},
+    "logo": {
+        "image_light": "_static/logo-light.svg",
+        "image_dark": "_static/logo-dark.svg",
+        "alt_text": "octsk",
+    },
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["octsk-search"],
     "show_prev_next": True,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
@@ -105,6 +115,14 @@ def _plain_labels(app, what, name, obj, options, lines):
         lines[i] = re.sub(r":term:(`[^`]+`)", r"`\1`", line)
 
 
+def _short_signature(app, what, name, obj, options, signature, return_annotation):
+    """Cut long signatures, because the parameters are described below them."""
+    if signature and len(signature) > 240:
+        return signature[:160].rpartition(", ")[0] + ", ...)", return_annotation
+    return None
+
+
 def setup(app):
     app.connect("builder-inited", _make_parts)
+    app.connect("autodoc-process-signature", _short_signature)
     app.connect("autodoc-process-docstring", _plain_labels)

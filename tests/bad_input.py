@@ -1,6 +1,6 @@
 """The table of unusual and invalid input and of its results.
 
-`test_bad_input.py` runs every row, and the user guide shows the table.
+`test_bad_input.py` runs every row.
 """
 
 import io
@@ -18,9 +18,6 @@ class Works(NamedTuple):
     words: str
     check: Callable[[Any, Any], bool]
 
-    def says(self):
-        return self.words
-
 
 class Fails(NamedTuple):
     """The call raises `error`, whose message contains the words."""
@@ -28,18 +25,12 @@ class Fails(NamedTuple):
     error: type[BaseException]
     words: str
 
-    def says(self):
-        return f"`{self.error.__name__}`: `{self.words}`"
-
 
 class Ends(NamedTuple):
     """The command ends with a one-line error that contains the words."""
 
     code: int
     words: str
-
-    def says(self):
-        return f"exit code {self.code}: `{self.words}`"
 
 
 class Case(NamedTuple):
@@ -284,7 +275,7 @@ def commands(command, *rows):
 # The table
 # --------------------------------------------------------------------------------------
 
-# What takes images; the page shows the rows of the first.
+# What takes images.
 TAKES_IMAGES = {
     "`predict_proba`": images(lambda w, X: w.net.predict_proba(X), PROBA, REFUSED + OTHER_SIZE),
     "`predict`": images(lambda w, X: w.net.predict(X), LABELS, REFUSED + OTHER_SIZE),

@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,17 @@ import octsk
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_fits():
+    """Trace the TensorFlow graph of each kind of network once per process."""
+    from octsk.training import _fitting, _model_pool
+
+    _fitting._pool = _model_pool.ModelPool(size=48)
+    # Python's garbage collector need not visit the modules again and again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from sklearn.exceptions import DataConversionWarning, FitFailedWarning
 from typer.testing import CliRunner
 
 import octsk
-from octsk.benchmark import BenchmarkReport, run_benchmark
+from octsk.benchmark import run_benchmark
 from octsk.cli import _app as cli
 from octsk.cli import _inputs
+from octsk.evaluation import BenchmarkReport
 from octsk.model_selection import read_search_space
 
 

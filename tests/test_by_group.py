@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from test_operating_point import NAMES, NET, POSITIVE, _dataset, _evaluate
 
-from octsk.benchmark import BenchmarkReport, evaluate
+from octsk.evaluation import BenchmarkReport, evaluate
 from octsk.evaluation._by_group import scores_of_groups
 from octsk.evaluation._subgroups import difference_interval
 from octsk.reporting import html_report

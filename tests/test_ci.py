@@ -1,13 +1,18 @@
 """What CI runs agrees with what the project says."""
 
+import os
 import shutil
 import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GITHUB = REPOSITORY / ".github"
@@ -48,6 +53,62 @@ def test_every_file_of_the_package_is_in_the_wheel():
     others = {path for path in files - data if path.suffix not in {".py", ".pyc"}}
     assert not others
     assert {package / "py.typed", package / "__init__.pyi"} <= data
+
+
+def test_conda_recipe_has_the_versions_of_the_project():
+    recipe = read_yaml(REPOSITORY / "packaging" / "conda" / "recipe.yaml")
+    version = (REPOSITORY / "octsk" / "_version.py").read_text("utf-8").split('"')[-2]
+    assert recipe["context"]["version"] == version
+    python, *needs = recipe["requirements"]["run"]
+    project = read_project()["project"]
+    assert python == "python >=${{ python_min }}"
+    assert project["requires-python"] == f">={recipe['context']['python_min']}"
+    # conda-forge's matplotlib also installs the windows of its plots.
+    names = {"matplotlib": "matplotlib-base"}
+    expected = [
+        f"{names.get(one.name, canonicalize_name(one.name))} {one.specifier}"
+        for one in map(Requirement, project["dependencies"])
+    ]
+    assert sorted(needs) == sorted(expected)
+
+
+@pytest.mark.slow
+def test_distributions_hold_the_package_and_the_wheel_works(tmp_path):
+    pytest.importorskip("setuptools")
+    source, built, installed = (tmp_path / name for name in ("source", "dist", "site"))
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    if tracked.returncode:
+        pytest.skip("needs a clone of the repository")
+    for name in tracked.stdout.rstrip("\0").split("\0"):
+        if (REPOSITORY / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, source / name)
+    package = {str(p.relative_to(source)) for p in source.glob("octsk/**/*") if p.is_file()}
+    build = "from setuptools import build_meta as b; b.build_{}({!r})"
+    for kind in ("sdist", "wheel"):
+        command = [sys.executable, "-c", build.format(kind, str(built))]
+        subprocess.run(command, cwd=source, check=True, capture_output=True)
+    [sdist], [wheel] = built.glob("*.tar.gz"), built.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert package < names
+    assert not {name for name in names if name.startswith(("tests", "docs", "benchmarks"))}
+    with zipfile.ZipFile(wheel) as archive:
+        assert package == {n for n in archive.namelist() if ".dist-info/" not in n}
+        archive.extractall(installed)
+    code = "import octsk; print(octsk.__file__); octsk.SmallOCTNet().fit"
+    for arguments in (["-c", code], ["-m", "octsk", "info"]):
+        found = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(installed)},
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 0, found.stderr
+        assert arguments[0] == "-m" or found.stdout.startswith(str(installed))
 
 
 def test_pre_commit_runs_what_ci_runs():

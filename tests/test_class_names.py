@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-from octsk.benchmark import BenchmarkReport, evaluate
+from octsk.evaluation import BenchmarkReport, evaluate
 
 NAMES = ["CNV", "DME", "drusen", "normal"]
 

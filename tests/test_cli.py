@@ -53,6 +53,9 @@ OCT_CLASSES = [
     "normal",
 ]
 
+# Trains in a moment, unlike the default for data of one's own.
+SOON = ("--net", "small", "--epochs", 1)
+
 # The command shows them as lines of its own, which the tests look at.
 pytestmark = pytest.mark.filterwarnings("default::UserWarning")
 
@@ -232,7 +235,7 @@ def test_program_without_a_console(clinic, folder, monkeypatch):
     # As pythonw and services have it.
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    words = f"octsk train --data {clinic} --epochs 1 -o net.octsk"
+    words = f"octsk train --data {clinic} --net small --epochs 1 -o net.octsk"
     monkeypatch.setattr(sys, "argv", words.split())
     for code in (None, 1):  # the second time there is such a file
         with pytest.raises(SystemExit) as ended:
@@ -656,7 +659,7 @@ def test_train_gives_what_the_library_would(model, named):
 def test_train_on_classes_without_names_and_without_val_split(folder):
     data = write_npz(folder / "only.npz", splits=["train"], n=24)
     out = folder / "new" / "folder" / "m.octsk"
-    result = octsk_command("train", "--data", data, "--epochs", 1, "-o", out)
+    result = octsk_command("train", "--data", data, *SOON, "-o", out)
     assert "only, 28 px: 24 for training\n" in result.stdout
     assert octsk.load(out).class_names_ is None
 
@@ -879,7 +882,7 @@ def test_predict_takes_a_depth_and_warns_of_what_it_assumes(model, folder):
 
 
 def test_classes_without_names_are_called_by_their_labels(clinic, folder):
-    octsk_command("train", "--data", clinic, "--epochs", 1, "-o", "m.octsk")
+    octsk_command("train", "--data", clinic, *SOON, "-o", "m.octsk")
     rows = predictions(octsk_command("predict", "m.octsk", clinic).stdout)
     assert list(rows[0]) == ["image", "label", "class", "p_0", "p_1", "p_2", "p_3"]
     assert all(row["label"] == row["class"] for row in rows)
@@ -976,7 +979,7 @@ def test_a_file_created_during_the_training_stays(clinic, monkeypatch):
         train(*args)
         Path("m.octsk").write_text("mine")
 
-    words = ("train", "--data", clinic, "--epochs", 1, "--quiet", "-o", "m.octsk")
+    words = ("train", "--data", clinic, *SOON, "--quiet", "-o", "m.octsk")
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "train", train_slowly)
         assert "another program created m.octsk during the training" in error_line(*words)
@@ -1003,7 +1006,7 @@ def test_a_file_created_during_the_prediction_stays(clinic, model, monkeypatch):
 def test_overwrite_replaces_a_model_and_predictions(clinic, model):
     for name in ("m.octsk", "p.csv"):
         Path(name).write_text("mine")
-    words = ["--data", clinic, "--epochs", 1, "-o", "m.octsk", "--overwrite"]
+    words = ["--data", clinic, *SOON, "-o", "m.octsk", "--overwrite"]
     octsk_command("train", *words)
     assert octsk.load("m.octsk").epochs == 1
     octsk_command("predict", model, clinic, "-o", "p.csv", "--overwrite")
@@ -1068,7 +1071,7 @@ def test_streams_are_written_to(clinic, model, folder, target):
         read = lambda: received.extend(path.read_bytes() for _ in range(2))  # noqa: E731
         reader = threading.Thread(target=read)
         reader.start()
-    octsk_command("train", "--data", clinic, "--epochs", 1, "-o", target)
+    octsk_command("train", "--data", clinic, *SOON, "-o", target)
     octsk_command("predict", model, clinic, "-o", target)
     if target == "fifo":
         reader.join()
@@ -1082,7 +1085,8 @@ def test_streams_are_written_to(clinic, model, folder, target):
 
 @pytest.mark.slow
 def test_standard_output_gets_the_file_alone(clinic, model):
-    for command in (("predict", model, clinic), ("train", "--data", clinic, "--epochs", 1)):
+    training = ("train", "--data", clinic, *SOON)
+    for command in (("predict", model, clinic), training):
         with open("out", "wb") as out:
             code = "from octsk.cli import main; main()"
             words = [sys.executable, "-c", code, *command, "-o", "/dev/stdout"]
@@ -1117,15 +1121,13 @@ def test_patients_on_both_sides_are_told_once(clinic, model, folder):
     note = "NOT INDEPENDENT: 48 of the patients in the test split"
     for command in (
         ("evaluate", model, "--data", "leak.npz"),
-        ("benchmark", "--data", "leak.npz", "--epochs", 1),
+        ("benchmark", "--data", "leak.npz", *SOON),
     ):
         result = octsk_command(*command)
         assert result.stderr.count(words) == 1
         assert note in " ".join(result.stdout.split())
-    assert (
-        words
-        in octsk_command("train", "--data", "leak.npz", "-o", "m", "--epochs", 1).stderr
-    )
+    training = octsk_command("train", "--data", "leak.npz", "-o", "m", *SOON)
+    assert words in training.stderr
 
 
 def test_settings_are_said_as_they_are(clinic):
@@ -1246,9 +1248,7 @@ def document(*words):
 
 @pytest.mark.slow
 def test_json_of_benchmark(clinic):
-    result = octsk_command(
-        *("benchmark", "--data", clinic, "--epochs", 1, "-o", "run", "--json")
-    )
+    result = octsk_command(*("benchmark", "--data", clinic, *SOON, "-o", "run", "--json"))
     printed = json.loads(result.stdout)
     assert printed.pop("folder") == "run"
     assert printed == json.loads(Path("run", "run.json").read_text())
@@ -1326,15 +1326,13 @@ def test_json_has_no_words_on_an_error():
 
 @pytest.mark.slow
 def test_quiet_benchmark_prints_its_tables_alone(clinic):
-    run = octsk_command(
-        *("benchmark", "--data", clinic, "--epochs", 1, "-o", "run", "--quiet")
-    )
+    run = octsk_command(*("benchmark", "--data", clinic, *SOON, "-o", "run", "--quiet"))
     assert run.stderr == ""
     assert run.stdout == Path("run", "report.txt").read_text()
 
 
 def test_quiet_says_only_the_result(clinic, model, named):
-    train = ("train", "--data", clinic, "--epochs", 1, "-o", "m.octsk", "--quiet")
+    train = ("train", "--data", clinic, *SOON, "-o", "m.octsk", "--quiet")
     assert octsk_command(*train).output == ""
     assert Path("m.octsk").exists()
     evaluated = octsk_command(

@@ -12,9 +12,10 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 
 import octsk
-from octsk.benchmark import BenchmarkReport, run_benchmark
+from octsk.benchmark import run_benchmark
 from octsk.benchmark.record import compare, read_record
 from octsk.corruptions import _BATCH, CORRUPTIONS, corrupt
+from octsk.evaluation import BenchmarkReport
 from octsk.reporting import _pictures, html_report
 from octsk.tuning import tune
 

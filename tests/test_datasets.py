@@ -1041,15 +1041,6 @@ def test_registry_has_every_set_and_size():
     assert sum(REGISTRY["pneumoniamnist"].n_samples.values()) == 5856
 
 
-def test_import_is_light():
-    script = (
-        "import sys, octsk.datasets; from octsk.datasets import fetch_octmnist; "
-        "print({'tensorflow', 'keras', 'matplotlib', 'pooch', 'PIL'} & {*sys.modules})"
-    )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert run.stdout.strip() == "set()", run.stderr
-
-
 def test_html_of_a_split_has_its_classes_and_images():
     from PIL import Image
 

@@ -226,7 +226,7 @@ def test_each_reader_says_what_reads_other_files(read, tmp_path):
 @pytest.mark.parametrize(
     "read",
     [
-        octsk.benchmark.BenchmarkReport.from_json,
+        octsk.evaluation.BenchmarkReport.from_json,
         octsk.model_selection.read_search_space,
         read_record,
     ],

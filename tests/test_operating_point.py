@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 import octsk
-from octsk.benchmark import BenchmarkReport, evaluate
+from octsk.evaluation import BenchmarkReport, evaluate
 from octsk.evaluation._operating_point import choose_threshold, predictive_value
 from octsk.reporting import html_report
 

@@ -145,7 +145,7 @@ def test_round_trip_to_a_new_process(fitted, tmp_path):
     ids=lambda labels: str(np.asarray(labels).dtype),
 )
 def test_labels_of_any_kind(labels, tmp_path):
-    estimator = net().initialize(X, labels)
+    estimator = net(dense_units=(), optimizer="sgd").initialize(X, labels)
     estimator.save(tmp_path / "net")
     loaded = octsk.load(tmp_path / "net")
     np.testing.assert_array_equal(loaded.classes_, estimator.classes_)

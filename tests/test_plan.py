@@ -424,9 +424,9 @@ def kill_after(process, words):
 
 @pytest.mark.slow
 def test_killed_training_goes_on(clinic, folder):
-    words = ("train", "--data", clinic, "--epochs", 60)
+    words = ("train", "--data", clinic, "--epochs", 20)
     octsk_command(*words, "--output", "whole.octsk")
-    kill_after(script(*words, "--output", "killed.octsk"), "epoch 3/60")
+    kill_after(script(*words, "--output", "killed.octsk"), "epoch 3/20")
     assert not Path("killed.octsk").exists()
     again = (*words, "--output", "killed.octsk")
     result = octsk_command(*again, code=1)
@@ -434,8 +434,8 @@ def test_killed_training_goes_on(clinic, folder):
     result = octsk_command(*again, "--resume", "--batch-size", 8, code=1)
     assert "batch_size is 8, and was 32" in result.stderr
     result = octsk_command(*again, "--resume")
-    assert "epoch 60/60" in result.stderr
-    assert "epoch 2/60" not in result.stderr
+    assert "epoch 20/20" in result.stderr
+    assert "epoch 2/20" not in result.stderr
     whole, killed = octsk.load("whole.octsk"), octsk.load("killed.octsk")
     assert killed.history_ == whole.history_
     for one, other in zip(
@@ -448,13 +448,13 @@ def test_killed_training_goes_on(clinic, folder):
 
 @pytest.mark.slow
 def test_killed_benchmark_goes_on(clinic):
-    words = ("benchmark", "--data", clinic, "--epochs", 60, "--seeds", 2)
+    words = ("benchmark", "--data", clinic, "--epochs", 20, "--seeds", 2)
     octsk_command(*words, "--output", "whole")
-    kill_after(script(*words, "--output", "killed"), "seed 1 (2 of 2), epoch 3/60")
+    kill_after(script(*words, "--output", "killed"), "seed 1 (2 of 2), epoch 3/20")
     result = octsk_command(*words, "--output", "killed", "--resume")
     assert "seed 0 (1 of 2), epoch" not in result.stderr
-    assert "seed 1 (2 of 2), epoch 2/60" not in result.stderr
-    assert "seed 1 (2 of 2), epoch 60/60" in result.stderr
+    assert "seed 1 (2 of 2), epoch 2/20" not in result.stderr
+    assert "seed 1 (2 of 2), epoch 20/20" in result.stderr
     whole, killed = (
         json.loads(Path(run, "run.json").read_text())["reports"]
         for run in ("whole", "killed")

@@ -325,10 +325,7 @@ RECIPE = dict(
 
 @pytest.mark.parametrize("cls", [SmallOCTNet, ResidualOCTNet])
 def test_a_saved_recipe_predicts_and_goes_on_as_it_did(cls, tmp_path):
-    clf = cls(filters=(4, 8), dense_units=(8,), random_state=0, **RECIPE)
-    if cls is SmallOCTNet:
-        clf.set_params(filters=(4,))
-    clf.fit(X, y)
+    clf = cls(filters=(4,), dense_units=(8,), random_state=0, **RECIPE).fit(X, y)
     clf.save(tmp_path / "net.octsk")
     again = octsk.load(tmp_path / "net.octsk")
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))

@@ -121,7 +121,7 @@ def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
     write_npz(tmp_path / "clinic.npz")
     (tmp_path / "space.json").write_text('{"filters": [[2]], "learning_rate": [0.1, 0.2]}')
     # At the same moment, on a database without tables.
-    first, second, third = (tune(tmp_path, postgres, 20, str(i)) for i in range(3))
+    first, second, third = (tune(tmp_path, postgres, 10, str(i)) for i in range(3))
     try:
         assert "trial " in third.stderr.readline()
         third.kill()
@@ -135,13 +135,13 @@ def test_machines_share_a_study_in_postgresql(postgres, tmp_path):
     study = optuna.load_study(study_name="small-clinic-28", storage=postgres)
     done = [t for t in study.trials if t.state.name == "COMPLETE"]
     # Some that begin at the same moment may all take the last place.
-    assert 20 <= len(done) <= 22
+    assert 10 <= len(done) <= 12
     processes = [trial.user_attrs["process"]["pid"] for trial in done]
     assert min(processes.count(machine.pid) for machine in (first, second)) >= 2
     for output in "01":
         record = json.loads((tmp_path / output / "tuning.json").read_text())
         assert record["study_name"] == "small-clinic-28"
-        assert len(record["trials"]) >= 20
+        assert len(record["trials"]) >= 10
 
 
 def test_studies_of_real_images_in_postgresql(postgres, real_images, request):

@@ -22,9 +22,9 @@ from PIL import Image
 
 import octsk
 from octsk import SmallOCTNet
-from octsk.benchmark import BenchmarkReport
 from octsk.benchmark.record import read_record
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
+from octsk.evaluation import BenchmarkReport
 from octsk.model_selection import read_search_space
 from octsk.utils import untrusted as _untrusted
 from octsk.utils.tables import Table, tables_to_text

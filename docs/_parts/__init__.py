@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs._parts import bad_input, comparison, data_way, headlines, modules, results
+from docs._parts import comparison, data_way, headlines, modules, results
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXTS: dict[str, Callable[[Path], str]] = {
-    "bad_input.md": bad_input.to_markdown,
     "comparison.md": comparison.to_markdown,
     "data_way.html": data_way.to_html,
     "headlines.md": headlines.to_markdown,

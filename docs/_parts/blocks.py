@@ -1,4 +1,4 @@
-"""Run the Python blocks of a page and save the figures that they draw."""
+"""Run the Python blocks of a page and save the figures and texts that they show."""
 
 import doctest
 import io
@@ -46,32 +46,38 @@ def run(page: Path, after_block: Callable[[], None] = lambda: None) -> None:
 
 
 def draw(page: Path, folder: Path) -> None:
-    """Run a page and save each figure that its blocks draw as ``<page>-<number>.png``.
+    """Run a page and save what its blocks show.
 
-    Nothing is done if the figures are newer than the page.
+    Figures become ``<page>-<number>.png``, and the text that a block prints becomes
+    ``<page>-<number>.txt``. Nothing is done if these files are newer than the page.
     """
     import contextlib
     import tempfile
 
     import matplotlib.pyplot as plt
 
-    before = sorted(folder.glob(f"{page.stem}-*.png"))
+    before = sorted(folder.glob(f"{page.stem}-*.*"))
     if before and before[0].stat().st_mtime > page.stat().st_mtime:
         return
-    for picture in before:
-        picture.unlink()
-    pictures = []
+    for file in before:
+        file.unlink()
+    pictures, texts, printed = [], [], io.StringIO()
 
-    def save_figures():
+    def save_outputs():
         for number in plt.get_fignums():
             pictures.append(folder / f"{page.stem}-{len(pictures) + 1}.png")
             plt.figure(number).savefig(pictures[-1], dpi=160)
         plt.close("all")
+        if printed.getvalue():
+            texts.append(folder / f"{page.stem}-{len(texts) + 1}.txt")
+            texts[-1].write_text(printed.getvalue(), encoding="utf-8")
+            printed.seek(0)
+            printed.truncate()
 
-    # Pages write small files to the working directory, and print.
+    # Pages write small files to the working directory.
     with (
         tempfile.TemporaryDirectory() as elsewhere,
         contextlib.chdir(elsewhere),
-        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stdout(printed),
     ):
-        run(page, save_figures)
+        run(page, save_outputs)

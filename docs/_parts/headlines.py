@@ -22,7 +22,8 @@ def to_markdown(root: Path) -> str:
     grid = "\n".join(
         ["::::{grid} 1 1 3 3", ":gutter: 3", ":class-container: octsk-headlines"]
     )
-    return "\n\n".join([grid, *cards, "::::"]) + "\n"
+    text = "\n\n".join([grid, *cards, "::::"]) + "\n"
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _read(root: Path, name: str) -> dict[str, Any]:
@@ -34,8 +35,8 @@ def _accuracy(root: Path) -> tuple[str, str, str]:
     errors = result["summary"]["balanced_error"]["residual"]["none"]
     return (
         f"Balanced accuracy {1 - statistics.mean(errors):.2f}",
-        "`ResidualOCTNet` on OCT scans of patients whom it has never "
-        f"seen (OCTDL, 28 x 28 pixels, {result['data']['n_train']} training images, mean "
+        "`ResidualOCTNet` on OCT scans of patients who were not used for training "
+        f"(OCTDL, 28 x 28 pixels, {result['data']['n_train']} training images, mean "
         f"of {len(errors)} seeds).",
         "accuracy",
     )
@@ -48,8 +49,8 @@ def _speed(root: Path) -> tuple[str, str, str]:
     cores = result["environment"]["cpu_count"]
     return (
         f"{ratio:.1f} times as fast as PyTorch",
-        f"`SmallOCTNet` in training on {cores} CPU cores, beside the same network in "
-        "PyTorch.",
+        f"Training speed of `SmallOCTNet` on {cores} CPU cores, compared with the same "
+        "network in PyTorch.",
         "training-speed",
     )
 
@@ -64,7 +65,7 @@ def _coverage(root: Path) -> tuple[str, str, str]:
     ]
     covered = [100 * (1 - row["below"] - row["above"]) for row in rows]
     return (
-        "Confidence intervals that hold",
+        "Reliable confidence intervals",
         f"The 95 % intervals for accuracy contain the true value in {min(covered):.0f} to "
         f"{max(covered):.0f} % of simulated studies with 20 patients or more and several "
         "images of each.",

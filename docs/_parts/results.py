@@ -2,13 +2,14 @@
 
 import importlib
 import json
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from docs._parts.tables import plain, rows_to_markdown, table_to_markdown
 from octsk.benchmark import PublishedResult, published_results
 from octsk.evaluation.wording import synthetic_banner
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.tables import Table
 
 FOLDER = Path("benchmarks", "results")
@@ -153,13 +154,24 @@ def published_to_markdown(root: Path) -> str:
         rows = published_results(dataset)
         for kind, version in dict.fromkeys((row.kind, row.version) for row in rows):
             chosen = [row for row in rows if (row.kind, row.version) == (kind, version)]
-            parts.append(table_to_markdown(_published_table(chosen)))
+            parts.append(_folded(_published_table(chosen)))
     return "\n\n".join(parts) + "\n"
 
 
+def _folded(table: Table) -> str:
+    return "\n\n".join(
+        [
+            _html(f"<details><summary>{escape(table.title)}</summary>"),
+            rows_to_markdown(table.header, table.rows),
+            *map(plain, table.notes),
+            _html("</details>"),
+        ]
+    )
+
+
 def _with_deviation(row: PublishedResult) -> str:
-    deviation = "" if row.acc_std is None else f" ± {decimals(row.acc_std)}"
-    return f"{decimals(row.acc)}{deviation}"
+    deviation = "" if row.acc_std is None else f" ± {format_score(row.acc_std)}"
+    return f"{format_score(row.acc)}{deviation}"
 
 
 def _published_table(rows: list[PublishedResult]) -> Table:
@@ -169,8 +181,8 @@ def _published_table(rows: list[PublishedResult]) -> Table:
     columns = {
         "pixels": [str(row.size) for row in rows],
         "ACC": [_with_deviation(row) for row in rows],
-        "AUC": [decimals(row.auc) for row in rows],
-        "log-loss": [decimals(row.loss) for row in rows],
+        "AUC": [format_score(row.auc) for row in rows],
+        "log-loss": [format_score(row.loss) for row in rows],
         "notes": [row.note or "-" for row in rows],
     }
     # Most sources only contain some of them.

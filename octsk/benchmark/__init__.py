@@ -10,14 +10,13 @@ from octsk.benchmark._runner import check_test_corruptible as check_test_corrupt
 from octsk.benchmark._runner import clone_with_seed as clone_with_seed
 from octsk.benchmark._runner import fit_timed as fit_timed
 from octsk.benchmark._runner import run_benchmark
-from octsk.evaluation import BenchmarkReport, evaluate
+from octsk.evaluation import BenchmarkReport as BenchmarkReport
+from octsk.evaluation import evaluate as evaluate
 from octsk.published import PublishedResult, published_results, why_not_comparable
 
 __all__ = [
-    "BenchmarkReport",
     "BenchmarkRun",
     "PublishedResult",
-    "evaluate",
     "published_results",
     "run_benchmark",
     "why_not_comparable",

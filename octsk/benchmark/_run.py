@@ -29,7 +29,7 @@ from octsk.utils.files import (
     check_new_folder,
     write_text,
 )
-from octsk.utils.formatting import as_word, decimals, format_time, interval_words
+from octsk.utils.formatting import as_word, format_interval, format_score, format_time
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, Tabular
 from octsk.utils.untrusted import printable
@@ -406,13 +406,15 @@ def _mean_words(figures) -> str:
     if np.isnan(values).any():
         return "-"
     if len(values) == 1:
-        return f"{decimals(values[0])} {interval_words(intervals[0])}"
-    return f"{decimals(np.mean(values))} ± {decimals(np.std(values, ddof=1))}"
+        return f"{format_score(values[0])} {format_interval(intervals[0])}"
+    return f"{format_score(np.mean(values))} ± {format_score(np.std(values, ddof=1))}"
 
 
 def _error_words(errors) -> str:
-    words = decimals(np.mean(errors))
-    return words if len(errors) == 1 else f"{words} ± {decimals(np.std(errors, ddof=1))}"
+    words = format_score(np.mean(errors))
+    return (
+        words if len(errors) == 1 else f"{words} ± {format_score(np.std(errors, ddof=1))}"
+    )
 
 
 def _mean_and_std(name, values) -> dict[str, float | None]:

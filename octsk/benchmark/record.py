@@ -11,7 +11,7 @@ from typing import Any
 from octsk.evaluation import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.environment import environment
 from octsk.utils.files import acquire_lock
-from octsk.utils.formatting import shortened
+from octsk.utils.formatting import shorten
 from octsk.utils.hashing import arrays_sha256
 from octsk.utils.idle_params import IDLE_IN_BENCHMARKS
 from octsk.utils.json import differences, jsonable, read_json, write_json
@@ -177,7 +177,7 @@ def _check_shape(value: Any, shape: Any, where: str) -> None:
     kind = type(shape) if isinstance(shape, dict | list) else shape
     if not isinstance(value, kind):
         wanted = getattr(kind, "__name__", kind)
-        raise ValueError(f"{where} is {shortened(repr(value), 40)}, not of type {wanted}")
+        raise ValueError(f"{where} is {shorten(repr(value), 40)}, not of type {wanted}")
     if isinstance(shape, list):
         for i, item in enumerate(value):
             _check_shape(item, shape[0], f"{where}[{i}]")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from octsk.utils.formatting import decimals, format_rough_time
+from octsk.utils.formatting import format_rough_time, format_score
 from octsk.utils.untrusted import printable
 
 # Names for the figures in Keras's logs.
@@ -96,8 +96,8 @@ class TrainingDisplay:
             report = what["report"]
             acc, auc = report.metrics["acc"], report.metrics["auc"]
             self._say(
-                f"{title}: ACC {decimals(acc)}, AUC {decimals(auc)} on the test split, "
-                f"trained in {format_rough_time(report.fit_seconds)}"
+                f"{title}: ACC {format_score(acc)}, AUC {format_score(auc)} on the test "
+                f"split, trained in {format_rough_time(report.fit_seconds)}"
             )
 
     def on_trials(self, search) -> None:
@@ -120,11 +120,13 @@ class TrainingDisplay:
         """Show the figures of an epoch; called by the Keras callback."""
         if self._console.is_terminal:
             self._words = (
-                f"left; epoch {done}/{total}: accuracy {decimals(logs['accuracy'])}"
+                f"left; epoch {done}/{total}: accuracy {format_score(logs['accuracy'])}"
             )
             return
         figures = ", ".join(
-            f"{name} {decimals(logs[key])}" for key, name in _FIGURES.items() if key in logs
+            f"{name} {format_score(logs[key])}"
+            for key, name in _FIGURES.items()
+            if key in logs
         )
         if self._before is None:
             # A resumed training begins with a later epoch.
@@ -180,7 +182,7 @@ class _SearchProgress:
         if self._best is None:
             return ""
         score, number = self._best
-        return f", best {decimals(score)} (trial {number})"
+        return f", best {format_score(score)} (trial {number})"
 
     def _count(self, trial):
         self._told.add(trial.number)
@@ -193,7 +195,7 @@ class _SearchProgress:
         if (score := _score(trial)) is not None:
             scoring = self._search.scoring
             name = scoring.replace("_", " ") if isinstance(scoring, str) else "score"
-            return f"{name} {decimals(score)}"
+            return f"{name} {format_score(score)}"
         if trial.state.name == "PRUNED":
             return f"pruned after epoch {trial.last_step}"
         error = trial.user_attrs.get(self._studies.ERROR, "its process was ended")

@@ -148,17 +148,15 @@ def benchmark(
         "augmentation": augmentation,
         "class_weight": class_weight,
     }
-    record = None
     point: dict[str, Any] = {
         "positive": positive or None,
         "specificity": specificity,
         "sensitivity": sensitivity,
     }
+    record = None
     if from_run is not None:
-        given = any(
-            value is not None for value in (net, *options.values(), *point.values())
-        )
-        if given or seeds != 1 or seed or corruptions:
+        given = [net, *options.values(), *point.values()]
+        if any(value is not None for value in given) or seeds != 1 or seed or corruptions:
             raise typer.BadParameter(
                 "--from takes the nets, options and seeds from the run"
             )
@@ -177,18 +175,7 @@ def benchmark(
         corruptions = record["plan"].get("corruptions", False)
         point = point_of(record)
     with make_run_folder(output, images.name, INTERRUPTED) as folder:
-        print_facts(
-            {
-                "data": format_data(images),
-                **{
-                    name: format_net(each, count_training_images(images))
-                    for name, each in nets.items()
-                },
-                "seeds": ", ".join(map(str, all_seeds)),
-                "results": folder,
-            },
-            out.notes,
-        )
+        _print_plan(nets, images, all_seeds, folder, out.notes)
         if len(all_seeds) == 1 and record is None:
             _print_what_more_would_show(nets, out.notes)
         with TrainingDisplay(out.progress) as display:
@@ -223,6 +210,20 @@ def _load_images(data, dataset, phantoms, size, data_home, out, **files):
     if images.synthetic:
         print_report(SYNTHETIC, out.notes)
     return images
+
+
+def _print_plan(nets, images, seeds, folder, console):
+    """Print the data, nets and seeds of a run before it starts."""
+    n_train = count_training_images(images)
+    print_facts(
+        {
+            "data": format_data(images),
+            **{name: format_net(net, n_train) for name, net in nets.items()},
+            "seeds": ", ".join(map(str, seeds)),
+            "results": folder,
+        },
+        console,
+    )
 
 
 def _print_run(run, record, from_run, folder, out):

@@ -57,14 +57,9 @@ def info(
         cleared = clear_image_cache(folder) if clear_cache else 0
         cached = cache_size(image_cache_folder(folder))
     start_tensorflow()
-    import tensorflow as tf
-
     from octsk import architectures
 
-    devices = [
-        device.name.removeprefix("/physical_device:")
-        for device in tf.config.list_physical_devices()
-    ]
+    devices = _list_devices()
     nets = {str(name): make_net(name) for name in Net}
     sizes = {
         name: getattr(architectures, name)((28, 28, 1), 4).count_params() for name in nets
@@ -73,23 +68,17 @@ def info(
 
     def show():
         words = [f"{name} ({size / 1e6:.1f} MB)" for name, size in sets.items()]
-        none = "none yet; octsk fetch downloads them"
+        removed = f" ({cleared / 1e6:.1f} MB were removed)" if clear_cache else ""
         print_facts(
             {
                 **facts,
                 "data folder": folder,
-                "data sets": ", ".join(words) or none,
-                "decoded images": f"{cached / 1e6:.1f} MB"
-                + (f" ({cleared / 1e6:.1f} MB were removed)" if clear_cache else ""),
+                "data sets": ", ".join(words) or "none yet; octsk fetch downloads them",
+                "decoded images": f"{cached / 1e6:.1f} MB{removed}",
                 "devices": ", ".join(devices),
             }
         )
-        print(
-            "\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults"
-        )
-        print_facts(
-            {name: f"{sizes[name]:>9,}  {format_net(net)}" for name, net in nets.items()}
-        )
+        _print_nets(nets, sizes)
 
     Output(as_json).result(
         {
@@ -104,4 +93,18 @@ def info(
             },
         },
         show,
+    )
+
+
+def _list_devices():
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices()
+    return [device.name.removeprefix("/physical_device:") for device in devices]
+
+
+def _print_nets(nets, sizes):
+    print("\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults")
+    print_facts(
+        {name: f"{sizes[name]:>9,}  {format_net(net)}" for name, net in nets.items()}
     )

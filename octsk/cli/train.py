@@ -100,7 +100,6 @@ def train(
     from octsk.benchmark.record import begun, make_plan
     from octsk.cli._progress import TrainingDisplay
     from octsk.datasets import warn_of_findings
-    from octsk.evaluation.params import resolved_params
     from octsk.utils.files import check_output, remove_temporaries
 
     out = Output(as_json, quiet, output)
@@ -151,18 +150,24 @@ def train(
         )
         remove_temporaries(output)
     out.result(
-        {
-            "model": str(output),
-            "estimator": type(classifier).__name__,
-            "params": classifier.get_params(),
-            "resolved_params": resolved_params(classifier),
-            "data": describe_data(images),
-            "findings": findings,
-            "classes": classifier.classes_,
-            "history": classifier.history_,
-        },
+        {"model": str(output), **_describe_training(classifier, images, findings)},
         lambda: out.note(f"Model: {output}"),
     )
+
+
+def _describe_training(classifier, images, findings):
+    """Return the JSON document of a training."""
+    from octsk.evaluation.params import resolved_params
+
+    return {
+        "estimator": type(classifier).__name__,
+        "params": classifier.get_params(),
+        "resolved_params": resolved_params(classifier),
+        "data": describe_data(images),
+        "findings": findings,
+        "classes": classifier.classes_,
+        "history": classifier.history_,
+    }
 
 
 def _check_not_created_since(output: Path, overwrite: bool) -> None:

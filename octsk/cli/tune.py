@@ -181,23 +181,10 @@ def tune(
         storage=storage,
         study_name=study,
     )
-    # Imported here since it loads Optuna.
-    from octsk.model_selection.storage import dashboard_command
-
     if images.synthetic:
         print_report(SYNTHETIC, out.notes)
     with make_run_folder(output, f"tune-{study}") as folder:
-        print_facts(
-            {
-                "data": format_data(images),
-                "net": net,
-                "trials": f"{trials}, {folds} folds each",
-                "study": f"{study} in {hide_secrets(storage)}",
-                "dashboard": dashboard_command(storage),
-                "results": folder,
-            },
-            out.notes,
-        )
+        _print_plan(search, images, net, folder, out.notes)
         with TrainingDisplay(out.progress) as display:
             run = octsk.tuning.tune(
                 search,
@@ -209,7 +196,7 @@ def tune(
                 on_trials=display.on_trials,
                 on_event=display.on_event,
             )
-    _print_run(run, folder, dashboard_command(storage), out)
+    _print_run(run, folder, out)
 
 
 def _default_study_name(net, images, cost) -> str:
@@ -220,7 +207,27 @@ def _default_study_name(net, images, cost) -> str:
     return as_word("-".join(name))
 
 
-def _print_run(run, folder, dashboard, out):
+def _print_plan(search, images, net, folder, console):
+    """Print what a search is going to do before it starts."""
+    # Imported here since it loads Optuna.
+    from octsk.model_selection.storage import dashboard_command
+
+    print_facts(
+        {
+            "data": format_data(images),
+            "net": net,
+            "trials": f"{search.n_trials}, {search.cv} folds each",
+            "study": f"{search.study_name} in {hide_secrets(search.storage)}",
+            "dashboard": dashboard_command(search.storage),
+            "results": folder,
+        },
+        console,
+    )
+
+
+def _print_run(run, folder, out):
+    from octsk.model_selection.storage import dashboard_command
+
     out.note()
     out.result(
         {**run.to_dict(), "folder": str(folder)}, lambda: print_report(run.to_text())
@@ -228,4 +235,4 @@ def _print_run(run, folder, dashboard, out):
     out.note(f"\nReport page: {folder / 'report.html'}")
     out.note(f"Report, figures and model in {folder}")
     out.note("To look at the trials, pip install optuna-dashboard and run:")
-    out.note(f"  {dashboard}")
+    out.note(f"  {dashboard_command(run.search.storage)}")

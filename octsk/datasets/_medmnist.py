@@ -29,7 +29,6 @@ from octsk.utils.untrusted import printable
 # otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
 _MMAP_ABOVE = 2**30
 
-
 _CITATIONS = (
     "Yang, Shi, Ni, MedMNIST Classification Decathlon, ISBI 2021, pp. 191-195",
     "Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023",

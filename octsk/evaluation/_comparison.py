@@ -8,7 +8,12 @@ from typing import Any
 from octsk.evaluation._report_file import REPORT_FORMAT
 from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.metrics import TITLES
-from octsk.utils.formatting import decimals, interval_words, p_words, signed
+from octsk.utils.formatting import (
+    format_interval,
+    format_p,
+    format_score,
+    format_signed,
+)
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, Tabular
 
@@ -76,7 +81,8 @@ class Comparison(Tabular):
     def __repr__(self):
         row = self.rows[0]
         more = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
-        words = f"{_pair(row)}: {signed(row['difference'])}, p = {p_words(row['p_value'])}"
+        difference, p = format_signed(row["difference"]), format_p(row["p_value"])
+        words = f"{_pair(row)}: {difference}, p = {p}"
         return f"<Comparison of {self._title()}, {words}{more}>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,10 +116,10 @@ class Comparison(Tabular):
         rows = [
             (
                 _pair(row),
-                decimals(row["value_first"]),
-                decimals(row["value_other"]),
-                signed(row["difference"]),
-                interval_words((row["low"], row["high"])),
+                format_score(row["value_first"]),
+                format_score(row["value_other"]),
+                format_signed(row["difference"]),
+                format_interval((row["low"], row["high"])),
                 *_p_cells(row, self.rows),
             )
             for row in self.rows
@@ -134,9 +140,10 @@ class Comparison(Tabular):
             (
                 _pair(row),
                 f"{row['n_trainings_first']}, {row['n_trainings_other']}",
-                f"{signed(row['difference'])} ± {decimals(row['training_error'])}",
-                interval_words((row["training_low"], row["training_high"])),
-                p_words(row["training_p"]),
+                f"{format_signed(row['difference'])} "
+                f"± {format_score(row['training_error'])}",
+                format_interval((row["training_low"], row["training_high"])),
+                format_p(row["training_p"]),
             )
             for row in self.rows
             if row["training_error"] is not None
@@ -191,7 +198,7 @@ def _p_header(rows) -> tuple[str, ...]:
 
 
 def _p_cells(row, rows) -> tuple[str, ...]:
-    cells = (p_words(row["p_value"]), p_words(row["p_holm"]))
+    cells = (format_p(row["p_value"]), format_p(row["p_holm"]))
     return cells if len(rows) > 1 else cells[:1]
 
 
@@ -202,8 +209,8 @@ def _mcnemar_cells(test) -> tuple[str, ...]:
 def _delong_cells(test) -> tuple[str, ...]:
     return (
         test["class"],
-        decimals(test["value_first"]),
-        decimals(test["value_other"]),
-        signed(test["difference"]),
-        interval_words((test["low"], test["high"])),
+        format_score(test["value_first"]),
+        format_score(test["value_other"]),
+        format_signed(test["difference"]),
+        format_interval((test["low"], test["high"])),
     )

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from octsk.utils.formatting import decimals, interval_words
+from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.tables import Table, Tabular
 
 
@@ -40,11 +40,11 @@ class PredictionSetReport(Tabular):
             (
                 row["images"],
                 str(row["n"]),
-                decimals(row["coverage"]),
-                interval_words((row["low"], row["high"])),
-                decimals(row["mean_size"]),
-                decimals(row["one_class"]),
-                decimals(row["empty"]),
+                format_score(row["coverage"]),
+                format_interval((row["low"], row["high"])),
+                format_score(row["mean_size"]),
+                format_score(row["one_class"]),
+                format_score(row["empty"]),
             )
             for row in self.rows
         ]
@@ -97,11 +97,11 @@ class AbstentionReport(Tabular):
             (
                 row["images"],
                 str(row["n"]),
-                decimals(row["abstained"]),
-                interval_words((row["abstained_low"], row["abstained_high"])),
-                decimals(row["error"]),
-                interval_words((row["error_low"], row["error_high"])),
-                decimals(row["error_of_all"]),
+                format_score(row["abstained"]),
+                format_interval((row["abstained_low"], row["abstained_high"])),
+                format_score(row["error"]),
+                format_interval((row["error_low"], row["error_high"])),
+                format_score(row["error_of_all"]),
             )
             for row in self.rows
         ]

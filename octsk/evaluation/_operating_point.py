@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from octsk.evaluation._figures import Resampling
-from octsk.utils.formatting import decimals, interval_words
+from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
@@ -180,8 +180,8 @@ class OperatingPoint:
                     cell
                     for point in points
                     for cell in (
-                        decimals(point.figures[name]),
-                        interval_words(point.intervals[name]),
+                        format_score(point.figures[name]),
+                        format_interval(point.intervals[name]),
                     )
                 ),
             )

@@ -32,7 +32,7 @@ from octsk.evaluation.wording import (
 )
 from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.formatting import as_word, format_interval, format_score
 from octsk.utils.json import jsonable, read_json, write_json
 from octsk.utils.tables import Table, Tabular
 from octsk.utils.untrusted import printable
@@ -204,10 +204,9 @@ class BenchmarkReport(Tabular):
         return as_word(self.name) + ("" if self.seed is None else f"-seed{self.seed}")
 
     def __repr__(self):
-        return (
-            f"<BenchmarkReport of {printable(self.name)} on {format_split(self.data)}: "
-            f"ACC {decimals(self.metrics['acc'])}, AUC {decimals(self.metrics['auc'])}>"
-        )
+        acc, auc = (format_score(self.metrics[name]) for name in ("acc", "auc"))
+        about = f"{printable(self.name)} on {format_split(self.data)}"
+        return f"<BenchmarkReport of {about}: ACC {acc}, AUC {auc}>"
 
     def rank(self, by: str = "acc", *, version: str = "v2") -> int | None:
         """Return the rank of this result among the rows of MedMNIST's benchmark.
@@ -431,8 +430,8 @@ class BenchmarkReport(Tabular):
                     cell
                     for report in reports
                     for cell in (
-                        decimals(report.metrics[name]),
-                        interval_words(report.intervals.get(name)),
+                        format_score(report.metrics[name]),
+                        format_interval(report.intervals.get(name)),
                     )
                 ),
             )
@@ -471,7 +470,7 @@ class BenchmarkReport(Tabular):
             (
                 name if name == str(i) else f"{i} {name}",
                 str(sum(row)),
-                decimals(self.recall[name]),
+                format_score(self.recall[name]),
                 *map(str, row),
             )
             for i, (name, row) in enumerate(

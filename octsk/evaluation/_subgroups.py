@@ -12,7 +12,7 @@ from octsk.evaluation._figures import Resampling
 from octsk.evaluation._operating_point import OperatingPoint
 from octsk.metrics import TITLES, medmnist_accuracy, medmnist_auc
 from octsk.utils.columns import MISSING_TEXT, is_missing
-from octsk.utils.formatting import decimals, interval_words
+from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
@@ -202,7 +202,7 @@ def subgroup_tables(subgroups, confidence_level) -> list[Table]:
                 f"{row['n_samples']:,}",
                 *([f"{row['n_groups']:,}"] if in_groups else []),
                 *(
-                    f"{decimals(row['metrics'][name])} {_ends(row['intervals'][name])}"
+                    f"{format_score(row['metrics'][name])} {_ends(row['intervals'][name])}"
                     for name in metrics
                 ),
             )
@@ -222,7 +222,7 @@ def subgroup_tables(subgroups, confidence_level) -> list[Table]:
                     titles[gap["metric"]],
                     gap["highest"],
                     gap["lowest"],
-                    decimals(gap["gap"]),
+                    format_score(gap["gap"]),
                     _ends(gap["interval"]),
                 )
                 for gap in gaps
@@ -234,7 +234,7 @@ def subgroup_tables(subgroups, confidence_level) -> list[Table]:
 
 
 def _ends(ends) -> str:
-    return interval_words(None if ends is None or ends[0] is None else ends)
+    return format_interval(None if ends is None or ends[0] is None else ends)
 
 
 def _notes(rows, gaps, in_groups, confidence_level) -> list[str]:

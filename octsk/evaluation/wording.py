@@ -4,7 +4,7 @@ import numpy as np
 
 from octsk.metrics import TITLES
 from octsk.published import published_results
-from octsk.utils.formatting import decimals, format_time
+from octsk.utils.formatting import format_score, format_time
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
 
@@ -22,7 +22,7 @@ def published_tables(data, not_comparable) -> list[Table]:
     ]
     if printed:
         rows = [
-            (row.method, str(row.size), decimals(row.acc), decimals(row.loss))
+            (row.method, str(row.size), format_score(row.acc), format_score(row.loss))
             for row in printed
         ]
         notes = [f"{printed[0].source}. One run each."]
@@ -36,7 +36,11 @@ def published_tables(data, not_comparable) -> list[Table]:
 def _benchmark_table(name) -> Table:
     v1, v2 = (published_results(name, kind="benchmark", version=v) for v in ("v1", "v2"))
     rows = [
-        (one.method, str(one.size), *map(decimals, (one.acc, one.auc, two.acc, two.auc)))
+        (
+            one.method,
+            str(one.size),
+            *map(format_score, (one.acc, one.auc, two.acc, two.auc)),
+        )
         for one, two in zip(v1, v2, strict=True)
     ]
     notes = [

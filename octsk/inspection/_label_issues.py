@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 
 from octsk.plots.drawing import check_names
 from octsk.utils.columns import check_column, check_groups
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.tables import Table, Tabular
 
 
@@ -77,8 +77,8 @@ class LabelIssues(Tabular):
                 one["file"] or f"image {one['image']}",
                 one["given"],
                 one["suggested"],
-                decimals(one["probability_given"]),
-                decimals(one["probability_suggested"]),
+                format_score(one["probability_given"]),
+                format_score(one["probability_suggested"]),
                 "yes" if one["is_issue"] else "",
             )
             for one in records[: self._N_SHOWN]

@@ -162,7 +162,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
 
         Parameters
         ----------
-        report : octsk.benchmark.BenchmarkReport
+        report : octsk.evaluation.BenchmarkReport
             Report that `octsk.evaluate` returned.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None creates a new figure.

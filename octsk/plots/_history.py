@@ -104,7 +104,7 @@ class HistoryDisplay(Display):
 
         Parameters
         ----------
-        reports : iterable of octsk.benchmark.BenchmarkReport
+        reports : iterable of octsk.evaluation.BenchmarkReport
             Reports that `octsk.evaluate` returned, with different names. Reports without
             a history are left out.
         ax : matplotlib.axes.Axes, default=None

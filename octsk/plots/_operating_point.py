@@ -74,7 +74,7 @@ class OperatingPointDisplay(Display):
 
         Parameters
         ----------
-        report : octsk.benchmark.BenchmarkReport
+        report : octsk.evaluation.BenchmarkReport
             Report that ``octsk.evaluate(..., positive=...)`` returned.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None creates a new figure.

@@ -68,7 +68,7 @@ class ScoresDisplay(Display):
 
         Parameters
         ----------
-        report : octsk.benchmark.BenchmarkReport
+        report : octsk.evaluation.BenchmarkReport
             Report that `octsk.evaluate` returned.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None creates a new figure.

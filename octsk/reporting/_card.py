@@ -17,7 +17,7 @@ from octsk.reporting._content import (
     description,
     is_report,
 )
-from octsk.utils.formatting import as_word, decimals, interval_words
+from octsk.utils.formatting import as_word, format_interval, format_score
 from octsk.utils.tables import Table, escape_markdown, table_to_markdown
 
 _METRICS = {"acc": "accuracy", "auc": "roc_auc", "balanced_accuracy": "balanced_accuracy"}
@@ -148,7 +148,7 @@ def _facts_of_search(run):
             f"Its settings are the best of {trials} trials by "
             f"{run.metric_words().replace('_', ' ')} in "
             f"{run.search.n_splits_} folds of the training images: "
-            f"{decimals(run.search.best_score_)} there, which flatters it."
+            f"{format_score(run.search.best_score_)} there, which flatters it."
         ),
         "file": "model.octsk",
         "n_train": run.data["n_train"],
@@ -220,15 +220,15 @@ def _measured(reports):
         + (first.interval_caveat or ""),
         "measured": f"{first.n_samples} images: {format_split(first.data)}",
         "seconds": first.fit_seconds,
-        "recall": [f"{name} {decimals(value)}" for name, value in first.recall.items()],
+        "recall": [f"{name} {format_score(value)}" for name, value in first.recall.items()],
     }
 
 
 def _figures(report):
     return [
-        f"{decimals(report.metrics[name])} {interval_words(report.intervals[name])}"
+        f"{format_score(report.metrics[name])} {format_interval(report.intervals[name])}"
         if name in report.intervals
-        else decimals(report.metrics[name])
+        else format_score(report.metrics[name])
         for name in TITLES
     ]
 

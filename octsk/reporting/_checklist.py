@@ -9,7 +9,7 @@ The topics are paraphrased; the numbers are those of the items in the publicatio
 """
 
 from octsk.evaluation.wording import format_interval_note, of_patients
-from octsk.utils.formatting import decimals, interval_words
+from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.tables import Table
 
 TO_STATE = "Author to state."
@@ -156,7 +156,8 @@ def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
         )
     seeds = [str(report.seed) for report in reports if report.seed is not None]
     metric_words = [
-        f"{title} {decimals(first.metrics[name])} {interval_words(first.intervals[name])}"
+        f"{title} {format_score(first.metrics[name])} "
+        f"{format_interval(first.intervals[name])}"
         for name, title in (("acc", "ACC"), ("auc", "AUC"))
     ]
     others = f"; {len(reports) - 1} more trainings under Results" if reports[1:] else ""

@@ -21,7 +21,7 @@ from octsk.reporting._content import (
     is_report,
 )
 from octsk.reporting._pictures import Picture
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 
@@ -350,7 +350,7 @@ def _measured_words(data) -> str:
 def _seeds_table(run) -> Table:
     shown = ("acc", "auc", "balanced_accuracy", "log_loss", "ece")
     rows = [
-        (net, str(report.seed), *(decimals(report.metrics[name]) for name in shown))
+        (net, str(report.seed), *(format_score(report.metrics[name]) for name in shown))
         for net, reports in run.reports.items()
         for report in reports
     ]

@@ -23,7 +23,7 @@ from octsk.plots import (
 )
 from octsk.plots.drawing import COLOURS, COLUMN
 from octsk.reporting._content import SPLITS
-from octsk.utils.formatting import decimals
+from octsk.utils.formatting import format_score
 from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
@@ -67,7 +67,7 @@ def of_results(run) -> list[Picture]:
     pictures = []
     for metric, title in [("acc", "Accuracy"), ("auc", "AUC")]:
         values = "; ".join(
-            f"{net} {', '.join(decimals(r.metrics[metric]) for r in reports)}"
+            f"{net} {', '.join(format_score(r.metrics[metric]) for r in reports)}"
             for net, reports in run.reports.items()
         )
         chart = BenchmarkDisplay.from_run(run, metric=metric)
@@ -86,7 +86,7 @@ def of_training(reports) -> list[Picture]:
     if not shown:
         return []
     alt = "Loss and accuracy after each epoch: " + "; ".join(
-        f"{report.name} ends at loss {decimals(report.history['loss'][-1])} after "
+        f"{report.name} ends at loss {format_score(report.history['loss'][-1])} after "
         f"{len(report.history['loss'])} epochs"
         for report in shown
     )
@@ -154,7 +154,7 @@ def of_scores(report) -> list[Picture]:
     """Draw the confusion matrix, the curves and the reliability of a report."""
     name = report.name if report.seed is None else f"{report.name}, seed {report.seed}"
     recalls = ", ".join(
-        f"{each} {decimals(value)}" for each, value in report.recall.items()
+        f"{each} {format_score(value)}" for each, value in report.recall.items()
     )
     curves = {
         "ROC curve of each class against the rest": RocCurvesDisplay,
@@ -175,14 +175,17 @@ def of_scores(report) -> list[Picture]:
             ReliabilityDisplay.from_report(report),
             "Reliability: how often a prediction of so much confidence is right",
             "Share of correct predictions by confidence; calibration error "
-            f"{decimals(report.metrics['ece'])}.",
+            f"{format_score(report.metrics['ece'])}.",
         ),
     ]
 
 
 def _areas(display) -> str:
     pairs = zip(display.names, display.values, strict=True)
-    return ", ".join(f"{name} {decimals(value)}" for name, value in pairs) or "none defined"
+    return (
+        ", ".join(f"{name} {format_score(value)}" for name, value in pairs)
+        or "none defined"
+    )
 
 
 def of_operating_point(report) -> list[Picture]:
@@ -193,7 +196,7 @@ def of_operating_point(report) -> list[Picture]:
         if point is None or not 0 < point.y_true.sum() < len(point.y_true):
             continue
         rates = ", ".join(
-            f"{name} {decimals(point.figures[name])}"
+            f"{name} {format_score(point.figures[name])}"
             for name in ("sensitivity", "specificity")
         )
         caption = f"Operating point by {unit}, with its intervals"
@@ -281,7 +284,7 @@ def of_search(run) -> list[Picture]:
     """Draw the trials of a search."""
     from octsk.reporting.tuning_figures import tuning_figures
 
-    best = decimals(run.search.best_score_)
+    best = format_score(run.search.best_score_)
     shares = ", ".join(f"{name} {share:.2f}" for name, share in run.importances().items())
     words = {
         "history": (

@@ -7,7 +7,7 @@ import numpy as np
 from octsk.evaluation.wording import format_split
 from octsk.model_selection import plot_pareto_front
 from octsk.plots.drawing import COLOURS
-from octsk.utils.formatting import decimals, format_value, shortened
+from octsk.utils.formatting import format_score, format_value, shorten
 
 _TRIAL, _BEST, _PRUNED = COLOURS[0], COLOURS[1], "0.6"
 
@@ -79,7 +79,7 @@ def _history(run):
         where="post",
         color=_BEST,
         zorder=3,
-        label=f"best so far: {decimals(best[-1])}",
+        label=f"best so far: {format_score(best[-1])}",
     )
     pruned = _last_reports(run)
     if pruned:
@@ -150,7 +150,7 @@ def _parallel(run):
         axes.axvline(x, color="0.3", lw=0.8)
         for height, word in scale.ticks:
             axes.annotate(
-                shortened(word, 24),
+                shorten(word, 24),
                 (x, height),
                 (3, 0),
                 textcoords="offset points",

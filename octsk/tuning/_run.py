@@ -23,7 +23,7 @@ from octsk.evaluation.wording import format_split, synthetic_banner
 from octsk.model_selection import OCTSearchCV, search_space
 from octsk.utils.environment import environment
 from octsk.utils.files import atomic_folder, atomic_write, write_text
-from octsk.utils.formatting import decimals, format_time, format_value, shortened
+from octsk.utils.formatting import format_score, format_time, format_value, shorten
 from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, Tabular
 
@@ -404,11 +404,11 @@ def _words(name) -> str:
 
 
 def _score_words(trial) -> str:
-    return f"{decimals(trial['score'])} ± {decimals(trial['std'])}"
+    return f"{format_score(trial['score'])} ± {format_score(trial['std'])}"
 
 
 def _value_words(value) -> str:
-    return shortened(format_value(jsonable(value)), 48)
+    return shorten(format_value(jsonable(value)), 48)
 
 
 # Splitters that never put a group into both training and test images.

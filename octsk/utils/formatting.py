@@ -4,24 +4,24 @@ import math
 import re
 
 
-def decimals(value) -> str:
-    """Format a figure with three decimals, or a dash if it is undefined."""
+def format_score(value) -> str:
+    """Format a score with three decimals, or a dash if it is undefined."""
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def interval_words(ends) -> str:
+def format_interval(ends) -> str:
     """Format an interval, or a dash if it is undefined."""
     if ends is None or math.isnan(ends[0]):
         return "-"
     return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
-def signed(value) -> str:
+def format_signed(value) -> str:
     """Format a difference with its sign and three decimals, or a dash if undefined."""
     return "-" if value is None or math.isnan(value) else f"{value:+.3f}"
 
 
-def p_words(p_value) -> str:
+def format_p(p_value) -> str:
     """Format a p-value, or a dash if it is undefined."""
     if p_value is None or math.isnan(p_value):
         return "-"
@@ -52,6 +52,16 @@ def as_word(name) -> str:
     return word[:100].strip("-") or "unnamed"
 
 
-def shortened(words, n):
+def shorten(words, n):
     """Shorten a text that is too long for a table or a figure."""
     return words if len(words) <= n else words[: n - 1] + "…"
+
+
+# Former names, which other branches still use.
+decimals, interval_words, signed, p_words, shortened = (
+    format_score,
+    format_interval,
+    format_signed,
+    format_p,
+    shorten,
+)

@@ -14,11 +14,11 @@ from PIL import Image
 import octsk
 
 # Three scans of each patient, like scans/drusen/12-1.jpeg.
-folder = Path(tempfile.mkdtemp())
+folder = Path(tempfile.mkdtemp(), "scans")
 phantoms = octsk.make_oct_phantoms(360, size=64, random_state=0)
 for i, (scan, label) in enumerate(zip(phantoms.data, phantoms.target, strict=True)):
     file = folder / phantoms.target_names[label] / f"{i // 3}-{i % 3}.jpeg"
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(scan).save(file)
 
 # %%
@@ -32,7 +32,7 @@ scans.train
 # %%
 # The intervals of the report are computed by patient.
 
-net = octsk.SmallOCTNet(epochs=4, augmentation=None, random_state=0)
+net = octsk.SmallOCTNet(epochs=25, augmentation=None, random_state=0)
 net.fit(scans.train.data, scans.train.target)
 report = octsk.evaluate(net, scans.test.data, scans.test.target, dataset=scans)
 print(report)
