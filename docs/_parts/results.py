@@ -27,7 +27,6 @@ SECTIONS = {
     "coverage": "Coverage of the confidence intervals",
     "long_haul": "Memory and open files over many fits",
     "novelty_octdl": "Images that are no OCT scans, and scans of another device",
-    "other_device": "Another device and corrupted images",
     "probabilities_octdl": "Calibration of probabilities",
     "recipe_octdl": "Training recipe, on OCT scans",
     "recipe_phantoms": "Training recipe, on phantoms",
