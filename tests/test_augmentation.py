@@ -811,7 +811,7 @@ def test_data_frame_of_flattened_images():
         *[(name, -0.1) for name in (*ACQUISITION, "noise_fraction")],
         *[(name, "0.1") for name in (*ACQUISITION, "noise_fraction")],
         ("amplitude_mix", 1.1),
-        ("gamma_range", float("nan")),
+        ("gamma_range", 3.1),
         ("gaussian_blur", 11),
         ("random_erasing", 2),
         ("speckle_noise", 1.5),

@@ -63,8 +63,8 @@ class OCTAugmenter(  # type: ignore[call-arg]
     The geometry is that of Keras's ``ImageDataGenerator``. For the same random numbers,
     the results on square images agree up to rounding. Other images differ: Keras swaps
     height and width when it computes their centre, whereas OCTAugmenter rotates, shears
-    and zooms about the true centre. The defaults are the settings
-    used in the report [1]_.
+    and zooms about the true centre. The defaults are the settings used in the report
+    [1]_.
 
     An augmenter changes training images only. There are three ways to use it:
 
@@ -110,7 +110,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         by an estimator from those that are varied together, a few batches, and otherwise
         from all images passed. It changes the texture and illumination of an image, as
         another device does, and keeps its shapes.
-    gamma_range : float in [0, inf), default=0.0
+    gamma_range : float in [0, 3], default=0.0
         Intensities are raised to a power whose natural logarithm is drawn from plus or
         minus this.
     gaussian_blur : float in [0, 10], default=0.0
@@ -196,7 +196,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         "contrast_range": [Interval(Real, 0, 1, closed="both")],
         "fill_mode": [StrOptions({"nearest", "reflect", "constant"})],
         "amplitude_mix": [Interval(Real, 0, 1, closed="both")],
-        "gamma_range": [Interval(Real, 0, None, closed="left")],
+        "gamma_range": [Interval(Real, 0, 3, closed="both")],
         "gaussian_blur": [Interval(Real, 0, 10, closed="both")],
         "random_erasing": [Interval(Real, 0, 1, closed="both")],
         "speckle_noise": [Interval(Real, 0, 1, closed="both")],
