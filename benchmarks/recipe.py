@@ -65,7 +65,7 @@ INGREDIENTS = {
         {"augmentation__width_shift_range": 0.2, "augmentation__height_shift_range": 0.2},
         {"augmentation__width_shift_range": 0.1, "augmentation__height_shift_range": 0.1},
     ),
-    "zoom of 30 %": Ingredient(
+    "zoom of three tenths": Ingredient(
         {"augmentation__zoom_range": 0.3}, {"augmentation__zoom_range": 0.15}
     ),
     "amplitude mix": Ingredient(
