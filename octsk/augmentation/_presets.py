@@ -1,9 +1,10 @@
 """Named settings of the augmenter."""
 
 # "training" and "demonstration" are the two settings of the report (Ganser & Diaconescu
-# 2021, augmentation table). "residual" is octsk's own, for ResidualOCTNet. Its strengths
-# were chosen on training and validation images of OCTDL with patients kept together, for
-# accuracy on clean images, on corrupted ones and on images of another device.
+# 2021, augmentation table). "residual" is octsk's own, for ResidualOCTNet. Its parts were
+# chosen by an ablation on OCTDL with patients kept together and a copy of the network in
+# PyTorch, for accuracy on clean, corrupted and another device's images. The whole preset
+# has not been measured yet (benchmarks/other_device.py).
 PRESETS = {
     "training": dict(
         rotation_range=3.0,
