@@ -65,6 +65,18 @@ INGREDIENTS = {
         {"augmentation__width_shift_range": 0.2, "augmentation__height_shift_range": 0.2},
         {"augmentation__width_shift_range": 0.1, "augmentation__height_shift_range": 0.1},
     ),
+    "zoom of three tenths": Ingredient(
+        {"augmentation__zoom_range": 0.3}, {"augmentation__zoom_range": 0.15}
+    ),
+    "amplitude mix": Ingredient(
+        {"augmentation__amplitude_mix": 1.0}, {"augmentation__amplitude_mix": 0.0}
+    ),
+    "erased boxes": Ingredient(
+        {"augmentation__random_erasing": 0.25}, {"augmentation__random_erasing": 0.0}
+    ),
+    "noise": Ingredient(
+        {"augmentation__noise_fraction": 0.15}, {"augmentation__noise_fraction": 0.0}
+    ),
     "brightness and contrast": Ingredient(
         {"augmentation__brightness_range": 0.1, "augmentation__contrast_range": 0.3},
         {"augmentation__brightness_range": 0.0, "augmentation__contrast_range": 0.0},

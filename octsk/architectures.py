@@ -18,6 +18,10 @@ _CHANNELS_LAST = {"data_format": "channels_last"}
 # a thousand images.
 _BATCH_NORM_MOMENTUM = 0.9
 
+# Side of the images for which the residual network is designed. Whenever the shorter side
+# is twice as long, the network halves the feature maps once more.
+_RESIDUAL_SIDE = 28
+
 
 def small(input_shape, n_classes, *, filters=(32, 32), dense_units=(64,), dropout=0.0):
     """Build the Small network of the report ("basic").
@@ -185,6 +189,21 @@ def residual(
     pooling. The network has 604,580 parameters and takes 52 million multiply-adds for
     28 x 28 x 1 images of 4 classes.
 
+    The network follows the size of the images, so that its last feature maps cover the
+    whole image and its cost stays within bounds. If the shorter side is 56 pixels or more,
+    one more block with the last number of filters halves the feature maps again. For each
+    further doubling (from 112 and 224 pixels on), the maps are halved once before the
+    blocks. The default network takes the following for one grey image of 4 classes:
+
+    =========  ==========  =============  =========
+    image      parameters  multiply-adds  last maps
+    =========  ==========  =============  =========
+    28 x 28       604,580     52 million  7 x 7
+    64 x 64       917,412    290 million  8 x 8
+    128 x 128     917,412    290 million  8 x 8
+    224 x 224     917,412    224 million  7 x 7
+    =========  ==========  =============  =========
+
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
@@ -193,7 +212,8 @@ def residual(
         Number of classes, which is the number of logits.
     filters : sequence of int, default=(32, 64, 128, 128)
         Number of filters of each residual block. A block whose number differs from that of
-        the block before it halves the height and width.
+        the block before it halves the height and width. Images of 56 pixels or more add one
+        block.
     dense_units : sequence of int, default=()
         Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
@@ -236,9 +256,14 @@ def residual(
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5)(
         image
     )
-    x = _convolution(x, filters[0])
+    n_doublings = max(0, (min(input_shape[:2]) // _RESIDUAL_SIDE).bit_length() - 1)
+    x = _convolution(x, filters[0], strides=2 if n_doublings > 1 else 1)
+    for _ in range(n_doublings - 2):
+        x = layers.MaxPooling2D(2, **_CHANNELS_LAST)(x)
     for n, before in zip(filters, [filters[0], *filters], strict=False):
         x = _residual_block(x, n, halve=n != before)
+    if n_doublings:
+        x = _residual_block(x, filters[-1], halve=True)
     x = layers.GlobalAveragePooling2D(**_CHANNELS_LAST)(x)
     for n in dense_units:
         if dropout:

@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from octsk import architectures
-from octsk.architectures import FusedBatchNormalization, large, medium, small
+from octsk.architectures import FusedBatchNormalization, large, medium, residual, small
 from octsk.training._checkpoint import describe_network
 
 # Layer for layer as the report prints them: kind and parameters.
@@ -193,3 +196,73 @@ def test_networks_do_not_depend_on_keras_s_settings(name):
     assert describe_network(other) == describe_network(plain)
     assert {layer.compute_dtype for layer in other.layers} == {"float32"}
     assert other.dtype_policy.name == "float32"
+
+
+# --- Size of the images ----------------------------------------------------------------
+
+
+def multiply_adds(model):
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            positions = np.prod(layer.output.shape[1:-1], dtype=int)
+            total += positions * np.prod(layer.kernel.shape)
+    return total
+
+
+def last_maps(model):
+    (pooling,) = (x for x in model.layers if type(x).__name__ == "GlobalAveragePooling2D")
+    return pooling.input.shape[1:]
+
+
+@pytest.mark.parametrize(
+    ("side", "parameters", "millions", "maps"),
+    [
+        (28, 604_580, 51.6, 7),
+        (55, 604_580, 204.3, 14),
+        (56, 917_412, 221.7, 7),
+        (64, 917_412, 289.5, 8),
+        (128, 917_412, 289.5, 8),
+        (224, 917_412, 224.4, 7),
+        (448, 917_412, 235.2, 7),
+    ],
+)
+def test_residual_network_follows_the_size_of_the_images(side, parameters, millions, maps):
+    for shape in ((side, side, 1), (side, side + 1, 1)):
+        model = residual(shape, 4)
+        assert model.count_params() == parameters
+        assert last_maps(model)[::2] == (maps, 128)
+    assert multiply_adds(residual((side, side, 1), 4)) / 1e6 == pytest.approx(
+        millions, abs=0.1
+    )
+    # The shorter side counts.
+    assert residual((28, side, 1), 4).count_params() == 604_580
+
+
+def test_weights_of_small_images_fit_networks_for_larger_ones():
+    source = residual((8, 8, 1), 4, filters=(2, 4))
+    for side in (64, 224):
+        target = residual((side, side, 1), 4, filters=(2, 4))
+        convolutions = [
+            [x.kernel.shape for x in model.layers if isinstance(x, keras.layers.Conv2D)]
+            for model in (source, target)
+        ]
+        assert convolutions[1][: len(convolutions[0])] == convolutions[0]
+        assert len(convolutions[1]) == len(convolutions[0]) + 3  # one block
+
+
+@pytest.mark.slow
+def test_two_batches_of_224_pixels_fit_in_memory():
+    # In a process of its own, whose peak is that of the fit.
+    code = """
+import resource
+import numpy as np
+from octsk import ResidualOCTNet
+X = np.random.default_rng(0).integers(0, 256, (64, 224, 224), dtype=np.uint8)
+ResidualOCTNet(epochs=1, batch_size=32).fit(X, np.arange(64) % 4)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) < 3e6  # kB

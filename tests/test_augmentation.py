@@ -17,9 +17,10 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
-from octsk import OCTAugmenter, SmallOCTNet
-from octsk.augmentation import _augmenter, _warp
+from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
+from octsk.augmentation import _acquisition, _augmenter, _warp
 from octsk.augmentation._warp import affine_transforms
+from octsk.training._batches import Batches
 from octsk.utils.validation import check_images
 
 STILL = dict(
@@ -39,9 +40,37 @@ STRONG = dict(
 )
 
 
+# Parameters that are off by default, with strong values.
+ACQUISITION = dict(
+    amplitude_mix=1,
+    gamma_range=0.5,
+    gaussian_blur=1.5,
+    random_erasing=0.5,
+    speckle_noise=0.3,
+    gaussian_noise=0.2,
+)
+
+
 def noise(n=40, height=12, width=12, seed=0):
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (n, height, width), dtype=np.uint8)
+
+
+ARRAYS = {
+    "uint8": noise(),
+    "int64": noise().astype(np.int64),
+    "uint16": noise().astype(np.uint16),
+    "float32": (noise() / 255).astype(np.float32),
+    "float64": noise() / 255,
+    "float16": (noise() / 255).astype(np.float16),
+    "flattened": noise().reshape(40, -1),
+    "channel axis": noise()[..., None],
+    "colour": np.stack([noise(seed=i) for i in range(3)], axis=-1),
+    "not square": noise(40, 9, 14),
+    "Fortran order": np.asfortranarray(noise()),
+    "black and white": (noise() > 127).astype(np.uint8) * 255,
+    "ones": np.ones((40, 12, 12), np.float32),
+}
 
 
 # --- Geometry --------------------------------------------------------------------------
@@ -420,23 +449,213 @@ def test_xla_is_tried_from_within_a_graph_too(fresh_warp):
     np.testing.assert_array_equal(next(iter(batches)).numpy(), expected)
 
 
-# --- The transformer -------------------------------------------------------------------
+# --- Acquisition -----------------------------------------------------------------------
 
-ARRAYS = {
-    "uint8": noise(),
-    "int64": noise().astype(np.int64),
-    "uint16": noise().astype(np.uint16),
-    "float32": (noise() / 255).astype(np.float32),
-    "float64": noise() / 255,
-    "float16": (noise() / 255).astype(np.float16),
-    "flattened": noise().reshape(40, -1),
-    "channel axis": noise()[..., None],
-    "colour": np.stack([noise(seed=i) for i in range(3)], axis=-1),
-    "not square": noise(40, 9, 14),
-    "Fortran order": np.asfortranarray(noise()),
-    "black and white": (noise() > 127).astype(np.uint8) * 255,
-    "ones": np.ones((40, 12, 12), np.float32),
-}
+
+def vary(X, seed=0, **params):
+    return OCTAugmenter(**{**STILL, **params}, random_state=seed).fit_transform(X)
+
+
+@pytest.mark.parametrize("name", ACQUISITION)
+def test_acquisition_is_repeated_by_its_seed_and_keeps_the_geometry(name):
+    X, params = noise(), {name: ACQUISITION[name]}
+    first = vary(X, **params)
+    np.testing.assert_array_equal(first, vary(X, **params))
+    assert (first != vary(X, seed=1, **params)).any()
+    assert (first != X).any(axis=(1, 2)).mean() > 0.3
+    # Others keep their draws, and the affine maps are still identities.
+    drawn = OCTAugmenter(**STILL, **params).draw(9, (12, 12, 1), np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn[:, :8], np.tile([1, 0, 0, 0, 1, 0, 1, 0], (9, 1)))
+
+
+@pytest.mark.parametrize("name", ACQUISITION)
+def test_zero_acquisition_leaves_the_variants_as_they_were(name):
+    expected = OCTAugmenter(**STRONG, random_state=0).fit_transform(noise())
+    off = OCTAugmenter(**STRONG, **{name: 0.0}, noise_fraction=0.5, random_state=0)
+    np.testing.assert_array_equal(off.fit_transform(noise()), expected)
+
+
+@pytest.mark.parametrize("X", ARRAYS.values(), ids=ARRAYS)
+def test_acquisition_keeps_shape_dtype_and_range(X):
+    varied = OCTAugmenter(**STRONG, **ACQUISITION, random_state=0).fit_transform(X)
+    assert varied.shape == X.shape
+    assert varied.dtype == X.dtype
+    assert varied.min() >= 0
+    assert varied.max() <= (1 if X.dtype.kind == "f" else 255)
+    assert np.isfinite(varied).all()
+    assert (varied != X).mean() > 0.5
+
+
+@pytest.mark.parametrize("height", [1, 2, 9])
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_acquisition_of_any_size(height, width):
+    assert vary(noise(5, height, width), **ACQUISITION).shape == (5, height, width)
+
+
+@pytest.mark.parametrize("name", ACQUISITION)
+def test_acquisition_does_not_depend_on_parts(name, monkeypatch):
+    X, params = noise(), {name: ACQUISITION[name]}
+    expected = vary(X, **params)
+    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", 7 * 144)
+    # Fourier transforms of other numbers of images differ by rounding.
+    difference = np.abs(vary(X, **params).astype(int) - expected)
+    assert difference.max() <= (1 if name == "amplitude_mix" else 0)
+    assert (difference > 0).mean() < 0.01
+
+
+def test_acquisition_in_a_graph_is_that_of_the_transformer():
+    X = (noise()[..., None] / 255).astype(np.float32)
+    augmenter = OCTAugmenter(**STRONG, **ACQUISITION)
+    rng = np.random.RandomState(3)
+    draws = augmenter.draw(40, (12, 12, 1), np.random.RandomState(3))
+    batches = tf.data.Dataset.from_tensors((X, draws)).map(augmenter.warp)
+    transformed = clone(augmenter).set_params(random_state=rng).fit_transform(X)
+    np.testing.assert_allclose(next(iter(batches)).numpy(), transformed, atol=1e-5)
+
+
+def test_amplitude_mix_takes_amplitudes_of_another_image_and_keeps_phases():
+    rng = np.random.default_rng(0)
+    # No pixel needs to be clipped.
+    X = (0.5 + 0.02 * rng.standard_normal((2, 9, 12, 1))).astype(np.float32)
+    augmenter = OCTAugmenter(**STILL, amplitude_mix=1)
+    draws = augmenter.draw(2, X.shape[1:], rng)
+    draws[:, 8], draws[:, 9] = [0.9, 0.2], [1.0, 0.25]  # partner and share
+    mixed = np.fft.fft2(augmenter.warp(X, draws).numpy()[..., 0])
+    own = np.fft.fft2(X[..., 0])
+    np.testing.assert_allclose(abs(mixed[0]), abs(own[1]), atol=1e-3)
+    np.testing.assert_allclose(
+        abs(mixed[1]), 0.75 * abs(own[1]) + 0.25 * abs(own[0]), atol=1e-3
+    )
+    phase = np.angle(mixed / own)[(abs(mixed) > 0.05) & (abs(own) > 0.05)]
+    assert len(phase) > 100
+    np.testing.assert_allclose(phase, 0, atol=0.05)
+
+
+def test_amplitude_mix_has_partners_among_all_images(monkeypatch):
+    # All images but the last are constant, in parts of ten images.
+    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", 10 * 144)
+    X = np.full((200, 12, 12), 0.5)
+    X[-1] = noise(1)[0] / 255
+    np.testing.assert_allclose(vary(X[:-1], amplitude_mix=1), 0.5, atol=1e-6)
+    X[:-1] += np.linspace(0, 0.1, 199)[:, None, None]
+    means = vary(X, amplitude_mix=1)[:-1].mean(axis=(1, 2))
+    towards = np.sign(means - X[:-1].mean(axis=(1, 2)))
+    assert abs(towards.mean()) < 0.3
+    # An image alone has no other to mix with.
+    np.testing.assert_allclose(vary(X[-1:], amplitude_mix=1), X[-1:], atol=1e-5)
+
+
+def test_gamma_is_drawn_from_its_range():
+    varied = vary(np.full((2000, 3, 3), 0.5), gamma_range=0.7)[:, 0, 0]
+    assert_fills(np.log(np.log(varied) / np.log(0.5)), -0.7001, 0.7001)
+
+
+def test_gaussian_blur_is_that_of_scipy():
+    from scipy.ndimage import gaussian_filter
+
+    X = np.zeros((300, 25, 25))
+    X[:, 12, 12] = 1
+    varied = vary(X, gaussian_blur=2)
+    np.testing.assert_allclose(varied.sum(axis=(1, 2)), 1, atol=1e-3)
+    augmenter = OCTAugmenter(**STILL, gaussian_blur=2)
+    deviation = augmenter.draw(300, (25, 25, 1), np.random.RandomState(0))[:, 11]
+    assert_fills(deviation, 0, 2)
+    for i in np.argsort(deviation)[[0, 150, 299]]:
+        expected = gaussian_filter(X[i], max(deviation[i], 1e-3), truncate=8)
+        np.testing.assert_allclose(varied[i], expected, atol=1e-3)
+    # The border is not darkened.
+    plain = np.full((9, 6, 7), 0.3)
+    np.testing.assert_allclose(vary(plain, gaussian_blur=2), plain, atol=1e-6)
+
+
+def test_erased_boxes():
+    X = np.zeros((3000, 40, 60))
+    varied = vary(X, random_erasing=0.4)
+    erased = varied > 0
+    has_box = erased.any(axis=(1, 2))
+    assert abs(has_box.mean() - 0.4) < 0.04
+    boxed, erased = varied[has_box], erased[has_box]
+    grey = boxed.max(axis=(1, 2))
+    assert_fills(grey, 0, 1)
+    # Each box is a full rectangle of one grey value.
+    rows, columns = erased.any(axis=2), erased.any(axis=1)
+    np.testing.assert_array_equal(erased, rows[:, :, None] & columns[:, None])
+    np.testing.assert_allclose(boxed.sum(axis=(1, 2)), grey * erased.sum(axis=(1, 2)))
+    for sides, size in ((rows, 40), (columns, 60)):
+        length = sides.sum(axis=1)
+        assert length.max() == pytest.approx(0.3 * size, abs=1.1)
+        assert np.median(length) == pytest.approx(0.19 * size, abs=1.1)
+        assert sides.any(axis=0).all()  # boxes lie anywhere
+
+
+@pytest.mark.parametrize("grey", [0.3, 0.5])
+def test_noises_are_normal_and_independent(grey):
+    X = np.full((1500, 16, 16), grey, np.float32)
+    speckle = vary(X, speckle_noise=0.2) - grey
+    gaussian = vary(X, gaussian_noise=0.1) - grey
+    for varied, largest in ((speckle, 0.2 * grey), (gaussian, 0.1)):
+        deviation = varied.std(axis=(1, 2))
+        # Deviations of 256 pixels are accurate to 4 %.
+        assert_fills(np.minimum(deviation, 0.999 * largest), 0, largest)
+        standard = varied / deviation[:, None, None]
+        assert abs(standard.mean()) < 0.01
+        assert abs((standard**4).mean() - 3) < 0.1
+        assert abs((standard[:, :, 1:] * standard[:, :, :-1]).mean()) < 0.01
+        assert abs((standard[:, 1:] * standard[:, :-1]).mean()) < 0.01
+        assert abs((standard[1:] * standard[:-1]).mean()) < 0.01
+    both = vary(X, speckle_noise=0.2, gaussian_noise=0.1) - grey
+    sum_of_both = np.hypot(speckle.std(axis=(1, 2)), gaussian.std(axis=(1, 2)))
+    np.testing.assert_allclose(both.std(axis=(1, 2)), sum_of_both, rtol=0.35, atol=0.01)
+
+
+def test_speckle_noise_grows_with_the_pixel():
+    X = np.tile([0.0, 0.2, 0.4], (500, 8, 1))
+    deviation = (vary(X, speckle_noise=0.3) - X).std(axis=(0, 1))
+    assert deviation[0] == 0
+    assert deviation[2] / deviation[1] == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2, 1.0])
+def test_noise_is_added_to_its_share_of_images(fraction):
+    X = np.full((2000, 5, 5), 0.5)
+    varied = vary(X, gaussian_noise=0.1, noise_fraction=fraction)
+    noisy = (varied != X).any(axis=(1, 2))
+    assert abs(noisy.mean() - fraction) < 0.03
+    # A few images may have none.
+    few = vary(X[:3], gaussian_noise=0.1, noise_fraction=fraction)
+    np.testing.assert_array_equal(few, varied[:3])
+
+
+def test_acquisition_without_xla(monkeypatch, fresh_warp):
+    X = (noise() / 255).astype(np.float32)
+    expected = vary(X, **ACQUISITION)
+    caches = _acquisition._compiled_blur_and_erase, _acquisition._compiled_noise
+    for cache in caches:
+        cache.cache_clear()
+    _warp._compiled_warp.cache_clear()
+    monkeypatch.setattr(_warp, "_has_xla", lambda: False)
+    np.testing.assert_allclose(vary(X, **ACQUISITION), expected, atol=1e-4)
+    assert not any(cache()._jit_compile for cache in caches)
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_net_augments_as_the_augmenter_does():
+    X, y = noise(8), np.arange(8) % 2
+    augmenter = OCTAugmenter(**STILL, **ACQUISITION)
+    batches = Batches(
+        X[..., None], y, None, index=np.arange(8), batch_size=8, seed=5, augmenter=augmenter
+    )
+    x, labels = next(iter(batches.dataset()))
+    rng = np.random.default_rng([5, 0])
+    order = rng.permutation(8)
+    draws = augmenter.draw(8, (12, 12, 1), rng)
+    expected = augmenter.warp((X[order, ..., None] / 255).astype(np.float32), draws)
+    np.testing.assert_array_equal(labels, y[order])
+    np.testing.assert_allclose(x, expected, atol=1e-6)
+
+
+# --- The transformer -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
@@ -589,6 +808,15 @@ def test_data_frame_of_flattened_images():
         ("contrast_range", -0.5),
         ("fill_mode", "wrap"),
         ("random_state", "seed"),
+        *[(name, -0.1) for name in (*ACQUISITION, "noise_fraction")],
+        *[(name, "0.1") for name in (*ACQUISITION, "noise_fraction")],
+        ("amplitude_mix", 1.1),
+        ("gamma_range", 3.1),
+        ("gaussian_blur", 11),
+        ("random_erasing", 2),
+        ("speckle_noise", 1.5),
+        ("gaussian_noise", 1.5),
+        ("noise_fraction", 1.5),
     ],
 )
 def test_wrong_parameters(method, name, value):
@@ -632,9 +860,19 @@ REPORT = {
 @pytest.mark.parametrize("name", REPORT)
 def test_presets_are_the_settings_of_the_report(name):
     others = dict(brightness_range=0, contrast_range=0, random_state=None)
+    others |= dict.fromkeys(ACQUISITION, 0) | {"noise_fraction": 1}
     transformer = dict(n_copies=None, sampling_strategy=None)
     params = OCTAugmenter.from_preset(name).get_params()
     assert params == {**REPORT[name], **others, **transformer}
+
+
+def test_residual_preset_imitates_other_acquisitions():
+    params = OCTAugmenter.from_preset("residual").get_params()
+    assert ResidualOCTNet()._augmenter().get_params() == params
+    assert params["gaussian_noise"] > 0
+    assert 0 < params["noise_fraction"] < 0.5
+    varied = OCTAugmenter(**params | {"random_state": 0}).fit_transform(noise())
+    assert (varied != noise()).any(axis=(1, 2)).all()
 
 
 def test_defaults_are_the_training_preset():

@@ -27,6 +27,7 @@ from benchmarks import (
     loading,
     long_haul,
     novelty,
+    other_device,
     probabilities,
     recipe,
     report_rows,
@@ -51,6 +52,7 @@ SCRIPTS = [
     loading,
     long_haul,
     novelty,
+    other_device,
     probabilities,
     recipe,
     report_rows,
@@ -421,6 +423,35 @@ def test_recipe_on_phantoms_goes_on_where_it_was(tiny_recipe_nets, tmp_path, cap
     assert "SYNTHETIC" in text
     scores = [f["auc"] for f in result["figures"] if f["variant"] == "small"]
     assert _common.format_mean(scores) in text
+
+
+def test_other_device_reports_each_kind_of_image(
+    tiny_recipe_nets, images_file, tmp_path, capsys
+):
+    data, output = tmp_path / "data.npz", tmp_path / "other.json"
+    scans = octsk.make_oct_phantoms(60, random_state=1)
+    np.savez(
+        data,
+        train_images=scans.data[:40],
+        train_labels=scans.target[:40, None],
+        val_images=scans.data[40:],
+        val_labels=scans.target[40:, None],
+    )
+    argv = [str(data), images_file, "--seeds", "0", "1", "--output", str(output)]
+    result = other_device.main([*argv, "--variants", "geometry alone"])
+    assert tiny_recipe_nets == ["residual", "residual"]
+    # Clean, another device, and ten corruptions of five severities, for two seeds.
+    assert len(result["rows"]) == 2 * (2 + 10 * 5)
+    assert_tables_can_be_made_of_the_file(other_device, result, output)
+    (table,) = other_device.tables(result)
+    cells = {row[0]: row[1] for row in table.rows}
+    unlike = [r for r in result["rows"] if r["images"] in other_device.UNLIKE]
+    by_seed = [
+        np.mean([r["balanced_accuracy"] for r in unlike if r["seed"] == seed])
+        for seed in (0, 1)
+    ]
+    assert cells["corruptions unlike the augmentation"] == _common.format_mean(by_seed)
+    assert "other device" in capsys.readouterr().out
 
 
 def test_recipe_refuses_figures_of_other_settings(tiny_recipe_nets, tmp_path):

@@ -10,6 +10,12 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER, _wrap_data_with_containe
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from octsk.augmentation._acquisition import (
+    add_noise,
+    blur_and_erase,
+    boxes,
+    mix_amplitude,
+)
 from octsk.augmentation._presets import PRESETS
 from octsk.augmentation._resampling import count_variants
 from octsk.augmentation._warp import affine_transforms, images_at_a_time, warp_affine
@@ -52,12 +58,13 @@ def _resamples(self):
 class OCTAugmenter(  # type: ignore[call-arg]
     OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
-    """Random rotation, shift, shear, zoom and flip of training images.
+    """Random changes of training images in geometry, intensity and acquisition.
 
     The geometry is that of Keras's ``ImageDataGenerator``. For the same random numbers,
     the results on square images agree up to rounding. Other images differ: Keras swaps
     height and width when it computes their centre, whereas OCTAugmenter rotates, shears
-    and zooms about the true centre. The defaults are the settings used in the report.
+    and zooms about the true centre. The defaults are the settings used in the report
+    [1]_.
 
     An augmenter changes training images only. There are three ways to use it:
 
@@ -97,6 +104,26 @@ class OCTAugmenter(  # type: ignore[call-arg]
     fill_mode : {"nearest", "reflect", "constant"}, default="nearest"
         How to fill pixels from outside the image: with the nearest edge pixel, with the
         mirror image, or with black.
+    amplitude_mix : float in [0, 1], default=0.0
+        Largest share of another image's amplitude spectrum in that of an image, whose
+        phases are kept [2]_. The share is drawn for each image, and so is the other image:
+        by an estimator from those that are varied together, a few batches, and otherwise
+        from all images passed. It changes the texture and illumination of an image, as
+        another device does, and keeps its shapes.
+    gamma_range : float in [0, 3], default=0.0
+        Intensities are raised to a power whose natural logarithm is drawn from plus or
+        minus this.
+    gaussian_blur : float in [0, 10], default=0.0
+        Standard deviations of a Gaussian blur in pixels are drawn from 0 to this.
+    random_erasing : float in [0, 1], default=0.0
+        Probability that a box is replaced by a random grey value [3]_. Its height and width
+        are drawn from 10 to 30 % of those of the image.
+    speckle_noise, gaussian_noise : float in [0, 1], default=0.0
+        Standard deviations of multiplicative and additive Gaussian noise are drawn from 0
+        to this for each image, relative to the pixel and to the full intensity range [4]_.
+    noise_fraction : float in [0, 1], default=1.0
+        Share of the images to which noise is added. The others help the network to be as
+        accurate on images without noise.
     n_copies : int, dict or None, default=None
         Number of variants of each image that a resampler adds. A dict gives the number
         for each class, as in ``{2: 3, 3: 3}``; no variants of other classes are added.
@@ -136,8 +163,14 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     References
     ----------
-    L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
-    Benchmark", University College Freiburg, 2021.
+    .. [1] L. Ganser, R. Diaconescu, "Retinal OCT Scan Classification: Beating the MedMNIST
+       Benchmark", University College Freiburg, 2021.
+    .. [2] Q. Xu et al., "A Fourier-based Framework for Domain Generalization", CVPR 2021
+       (amplitude mix).
+    .. [3] Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang, "Random Erasing Data Augmentation",
+       AAAI 2020.
+    .. [4] E. Rusak et al., "A simple way to make neural networks robust against diverse
+       image corruptions", ECCV 2020.
 
     Examples
     --------
@@ -162,6 +195,13 @@ class OCTAugmenter(  # type: ignore[call-arg]
         "brightness_range": [Interval(Real, 0, 1, closed="both")],
         "contrast_range": [Interval(Real, 0, 1, closed="both")],
         "fill_mode": [StrOptions({"nearest", "reflect", "constant"})],
+        "amplitude_mix": [Interval(Real, 0, 1, closed="both")],
+        "gamma_range": [Interval(Real, 0, 3, closed="both")],
+        "gaussian_blur": [Interval(Real, 0, 10, closed="both")],
+        "random_erasing": [Interval(Real, 0, 1, closed="both")],
+        "speckle_noise": [Interval(Real, 0, 1, closed="both")],
+        "gaussian_noise": [Interval(Real, 0, 1, closed="both")],
+        "noise_fraction": [Interval(Real, 0, 1, closed="both")],
         "n_copies": [None, dict, Interval(Integral, 1, None, closed="left")],
         "sampling_strategy": [
             None,
@@ -185,6 +225,13 @@ class OCTAugmenter(  # type: ignore[call-arg]
         brightness_range=0.0,
         contrast_range=0.0,
         fill_mode="nearest",
+        amplitude_mix=0.0,
+        gamma_range=0.0,
+        gaussian_blur=0.0,
+        random_erasing=0.0,
+        speckle_noise=0.0,
+        gaussian_noise=0.0,
+        noise_fraction=1.0,
         n_copies=None,
         sampling_strategy=None,
         random_state=None,
@@ -198,6 +245,13 @@ class OCTAugmenter(  # type: ignore[call-arg]
         self.brightness_range = brightness_range
         self.contrast_range = contrast_range
         self.fill_mode = fill_mode
+        self.amplitude_mix = amplitude_mix
+        self.gamma_range = gamma_range
+        self.gaussian_blur = gaussian_blur
+        self.random_erasing = random_erasing
+        self.speckle_noise = speckle_noise
+        self.gaussian_noise = gaussian_noise
+        self.noise_fraction = noise_fraction
         self.n_copies = n_copies
         self.sampling_strategy = sampling_strategy
         self.random_state = random_state
@@ -395,10 +449,16 @@ class OCTAugmenter(  # type: ignore[call-arg]
         draws = self.draw(len(sources), images.shape[1:], rng)
         varied = np.empty((len(sources), *images.shape[1:]), images.dtype)
         size = images_at_a_time(images.shape[1:])
+        others = None
         for start in range(0, len(sources), size):
             part = slice(start, start + size)
             unit = to_unit(to_batch(images[sources[part]]))
-            unit = self.warp(unit, draws[part]).numpy()
+            if self.amplitude_mix:
+                # A number just below 1 may have been rounded to 1.
+                chosen = (draws[part, 8] * len(sources)).astype(int)
+                others = images[sources[np.minimum(chosen, len(sources) - 1)]]
+                others = to_unit(to_batch(others))
+            unit = self.warp(unit, draws[part], others).numpy()
             # Integers are rounded, not truncated, so that the identity changes nothing.
             varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
@@ -420,9 +480,10 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray of shape (n, 8), float32
+        ndarray of shape (n, 8) or (n, 20), float32
             For each image, the six numbers of its affine transform, its contrast factor
-            and its brightness offset. They are the input of :meth:`warp`.
+            and its brightness offset, and twelve numbers of the other changes unless all
+            of them are off. They are the input of :meth:`warp`.
 
         Examples
         --------
@@ -432,7 +493,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         >>> OCTAugmenter().draw(3, (28, 28, 1), np.random.default_rng(0)).shape
         (3, 8)
         """
-        u = rng.random((n, 9))
+        u = rng.random((n, 23 if self._imitates_acquisition() else 9))
         # Columns 0 to 7 are scaled from [-1, 1] to their ranges.
         spread = (2 * u[:, :8] - 1) * [
             self.rotation_range,
@@ -449,17 +510,50 @@ class OCTAugmenter(  # type: ignore[call-arg]
         affine = affine_transforms(
             image_shape, rotation, right, down, shear, 1 + zoom_w, 1 + zoom_h, flip
         )
-        return np.column_stack([affine, 1 + contrast, brightness]).astype(np.float32)
+        draws = [affine, 1 + contrast, brightness]
+        if self._imitates_acquisition():
+            draws.append(self._acquisition(u[:, 9:], image_shape))
+        return np.column_stack(draws).astype(np.float32)
 
-    def warp(self, images, draws):
+    def _imitates_acquisition(self):
+        """Return whether any change besides geometry, contrast and brightness is on."""
+        return bool(
+            self.amplitude_mix
+            or self.gamma_range
+            or self.gaussian_blur
+            or self.random_erasing
+            or self.speckle_noise
+            or self.gaussian_noise
+        )
+
+    def _acquisition(self, u, image_shape):
+        """Return the columns of `draw` after the eighth from 14 random numbers each."""
+        partner, share, gamma, blur, noisy, speckle, gaussian, seed, erased = u[:, :9].T
+        noisy = noisy < self.noise_fraction
+        columns = [
+            partner,  # as a fraction of the number of images
+            share * self.amplitude_mix,
+            np.exp((2 * gamma - 1) * self.gamma_range),
+            blur * self.gaussian_blur,
+            boxes(image_shape, u[:, 9:], erased < self.random_erasing),
+            speckle * self.speckle_noise * noisy,
+            gaussian * self.gaussian_noise * noisy,
+            seed,
+        ]
+        return np.column_stack(columns)
+
+    def warp(self, images, draws, partners=None):
         """Apply drawn changes to a batch of images.
 
         Parameters
         ----------
         images : tensorflow.Tensor of shape (n, h, w, c), float32
             Images with pixels in [0, 1].
-        draws : array-like of shape (n, 8), float32
+        draws : array-like of shape (n, 8) or (n, 20), float32
             Random changes of these images from :meth:`draw`.
+        partners : tensorflow.Tensor of shape (n, h, w, c), float32, default=None
+            For each image, another one with which its amplitude spectrum is mixed. By
+            default, these are chosen from `images`.
 
         Returns
         -------
@@ -478,11 +572,24 @@ class OCTAugmenter(  # type: ignore[call-arg]
         """
         from octsk.utils.tensorflow import tf
 
+        if self.amplitude_mix:
+            if partners is None:
+                n = tf.shape(images)[0]
+                chosen = tf.cast(draws[:, 8] * tf.cast(n, tf.float32), tf.int32)
+                partners = tf.gather(images, tf.minimum(chosen, n - 1))
+            images = mix_amplitude(images, draws[:, 9], partners)
         images = warp_affine(images, draws[:, :6], self.fill_mode)
+        if self.gamma_range:
+            power = draws[:, 10, None, None, None]
+            images = tf.clip_by_value(images, 0.0, 1.0) ** power
         if self.contrast_range or self.brightness_range:
             factor, offset = draws[:, 6, None, None, None], draws[:, 7, None, None, None]
             mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
             images = tf.clip_by_value((images - mean) * factor + mean + offset, 0.0, 1.0)
+        if self.gaussian_blur or self.random_erasing:
+            images = blur_and_erase(images, draws[:, 11:17])
+        if self.speckle_noise or self.gaussian_noise:
+            images = add_noise(images, draws[:, 17:])
         return images
 
     def __sklearn_tags__(self):

@@ -61,23 +61,33 @@ def affine_transforms(
 
 
 def warp_affine(images, affine, fill_mode):
+    """Return images warped by the affine maps of `affine_transforms`."""
+    return run_padded(_compiled_warp(), images, affine, fill_mode)
+
+
+def run_padded(compiled, images, rows, *settings):
+    """Call a compiled function with images and one row of numbers for each.
+
+    The function is compiled for each shape. To keep the shapes few, the number of images is
+    rounded up to a power of two, at least 32 or the number of large images that are warped
+    at a time.
+    """
     from octsk.utils.tensorflow import tf
 
-    # The warp is compiled for each shape. To keep the shapes few, the number of images is
-    # rounded up to a power of two, at least 32 or the number of large images that are
-    # warped at a time.
     n = tf.shape(images)[0]
-    power = tf.math.ceil(tf.math.log(tf.cast(n, tf.float32) - 0.5) / np.log(2))
+    power = tf.math.ceil(
+        tf.math.log(tf.maximum(tf.cast(n, tf.float32), 1) - 0.5) / np.log(2)
+    )
     least = min(32, images_at_a_time(images.shape[1:]))
     size = tf.maximum(tf.cast(2**power, tf.int32), least)
     size = tf.where(size < n, 2 * size, size)  # if float32 has rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
-    affine = tf.pad(affine, [[0, size - n], [0, 0]])
+    rows = tf.pad(rows, [[0, size - n], [0, 0]])
     # Fits augment on the CPU, and _has_xla has only tried the CPU. TensorFlow would warn of
     # retracing, but one graph for each shape is intended.
-    with tf.device("CPU:0"), silent_about_retracing("_compiled_warp"):
-        warped = _compiled_warp()(padded, affine, fill_mode)[:n]
-    return tf.ensure_shape(warped, images.shape)
+    with tf.device("CPU:0"), silent_about_retracing("_compiled_"):
+        changed = compiled(padded, rows, *settings)[:n]
+    return tf.ensure_shape(changed, images.shape)
 
 
 @functools.cache

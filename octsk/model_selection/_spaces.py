@@ -162,6 +162,8 @@ def _augmenter_space():
         "zoom_range": 0.3,
         "brightness_range": 0.2,
         "contrast_range": 0.3,
+        "gamma_range": 0.3,
+        "amplitude_mix": 1.0,
     }
     ranges = {name: FloatDistribution(0.0, high) for name, high in highest.items()}
     return ranges | {"horizontal_flip": CategoricalDistribution((False, True))}
