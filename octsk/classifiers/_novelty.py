@@ -218,7 +218,7 @@ def fill_white_corners(images: np.ndarray) -> np.ndarray:
     images : ndarray of shape (n, h, w, c)
         Checked images; those without white corners are returned as they are.
     """
-    white = (images >= 0.98 * _white(images)).all(axis=3)
+    white = np.all(images >= 0.98 * _white(images), axis=3)
     found = np.flatnonzero(white[:, [0, 0, -1, -1], [0, -1, 0, -1]].any(axis=1))
     filled = images.copy() if len(found) else images
     for i in found:

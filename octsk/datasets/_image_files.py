@@ -256,7 +256,7 @@ class Reading(NamedTuple):
         in_memory = not all(isinstance(source, Path) for source in sources)
         n_jobs = joblib.cpu_count() if self.n_jobs is None else int(self.n_jobs)
         if in_memory or n_jobs == 1 or len(sources) == 1:
-            results = (_read_or_error(*task) for task in tasks)
+            results: Iterable = (_read_or_error(*task) for task in tasks)
         else:
             # Pillow decodes and resizes without holding Python's global lock.
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")

@@ -198,7 +198,8 @@ def evaluate(
         own = own if isinstance(own, Mapping) else dataset or {}
         dataset = {**(dataset or {}), split: {**own, **info, "groups": groups}}
     warn_of_shared_groups(dataset)
-    if isinstance((dataset or {}).get(split), Mapping) and "shared_images" not in dataset:
+    dataset = dataset or {}
+    if isinstance(dataset.get(split), Mapping) and "shared_images" not in dataset:
         # The report marks figures of images that are also in another split.
         dataset = {**dataset, "shared_images": shared_images(dataset)}
     return evaluate_split(

@@ -194,8 +194,8 @@ def _params_table(params):
 def _measured(reports):
     """Return the metrics of each training and the recalls of the first one."""
     if not reports:
-        none = {"results": None, "seconds": None, "studies": []}
-        return {"of_trainings": [], "reports": [], "recall": [], "leaks": [], **none}
+        lists = ("of_trainings", "reports", "recall", "leaks", "studies")
+        return {"results": None, "seconds": None, **{name: [] for name in lists}}
     first = reports[0]
     rows = [
         ("not known" if report.seed is None else str(report.seed), *_figures(report))
