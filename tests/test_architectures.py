@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from octsk import architectures
-from octsk.architectures import FusedBatchNormalization, large, medium, residual, small
+from octsk.architectures import (
+    FillWhiteCorners,
+    FusedBatchNormalization,
+    large,
+    medium,
+    residual,
+    small,
+)
 from octsk.training._checkpoint import describe_network
 
 # Layer for layer as the report prints them: kind and parameters.
@@ -173,6 +180,49 @@ def test_fused_batch_normalization_is_keras_s(training):
     # The moving variance is of the population here, of the batch there.
     for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-3)
+
+
+def with_corner(channels=1):
+    """A scan of values up to 0.6, and the same one with a white triangle above it."""
+    rng = np.random.default_rng(0)
+    scan = rng.uniform(0.1, 0.6, (20, 16, channels)).astype(np.float32)
+    row, column = np.ogrid[:20, :16]
+    turned = scan.copy()
+    turned[row + column < 8] = 1
+    turned[row + column == 8] = 0.8  # mixed by resizing
+    return scan, turned
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("turn", [(1, 1), (-1, 1), (1, -1), (-1, -1)], ids=str)
+def test_white_corners_are_filled(channels, turn):
+    _, turned = with_corner(channels)
+    filled = FillWhiteCorners()(turned[None])[0].numpy()
+    assert filled.max() < 0.7
+    far = np.add.outer(np.arange(20), np.arange(16)) > 10
+    np.testing.assert_array_equal(filled[far], turned[far])
+    assert (filled[0, :8] == turned.min()).all()
+    flipped = turned[:: turn[0], :: turn[1]]
+    again = FillWhiteCorners()(flipped[None])[0].numpy()
+    np.testing.assert_array_equal(again, filled[:: turn[0], :: turn[1]])
+
+
+def test_bright_pixels_that_are_no_corners_stay():
+    scan, _ = with_corner()
+    scan[5:8] = 1  # a bright layer of the retina
+    scan[0, 3] = scan[-1, 4] = 0.9  # bright, but not white
+    np.testing.assert_array_equal(FillWhiteCorners()(scan[None])[0], scan)
+    white = np.ones((1, 20, 16, 1), np.float32)
+    np.testing.assert_array_equal(FillWhiteCorners()(white), white)
+
+
+def test_residual_network_ignores_white_corners():
+    scan, _ = with_corner()
+    scan[:11, :11] = 0.1  # the darkest value
+    turned = scan.copy()
+    turned[np.add.outer(np.arange(20), np.arange(16)) < 6] = 1
+    logits = residual(scan.shape, 3, filters=(4, 8))(np.stack([scan, turned])).numpy()
+    np.testing.assert_allclose(logits[1], logits[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["small", "medium", "large", "residual"])

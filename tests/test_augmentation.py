@@ -357,9 +357,9 @@ def test_large_images_are_warped_like_small_ones(monkeypatch):
     seen = []
     warp = OCTAugmenter.warp
 
-    def spy(self, images, draws):
+    def spy(self, images, *arguments):
         seen.append(len(images))
-        return warp(self, images, draws)
+        return warp(self, images, *arguments)
 
     monkeypatch.setattr(OCTAugmenter, "warp", spy)
     monkeypatch.setattr(_warp, "_CHUNK_PIXELS", 300)  # two images

@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 import octsk
-from octsk.classifiers._novelty import fill_white_corners
 from octsk.evaluation import ConformalClassifier, SelectiveClassifier
 from octsk.inspection import find_label_issues
 
@@ -342,24 +341,6 @@ def test_scores_of_the_gate_are_mahalanobis_distances(gate):
     np.testing.assert_allclose(-gate.score_samples(scans), expected, rtol=1e-6)
     decisions = gate.decision_function(scans)
     np.testing.assert_array_equal(decisions < 0, gate.predict(scans) == -1)
-
-
-def test_white_corners_are_filled():
-    scans = octsk.make_oct_phantoms(4, random_state=2).data[..., None]
-    padded = scans.copy()
-    wedge = np.add.outer(np.arange(28), np.arange(28)) < 14
-    padded[1][wedge] = 255
-    padded[2] = 255  # no scan at all
-    padded[3][10:14, 10:14] = 255  # within the scan
-    filled = fill_white_corners(padded)
-    for i in (0, 2, 3):
-        np.testing.assert_array_equal(filled[i], padded[i])
-    assert filled[1][wedge].max() < np.percentile(scans[1], 50)
-    rest = ~binary_dilation(wedge)
-    np.testing.assert_array_equal(filled[1][rest], scans[1][rest])
-    assert padded[1][wedge].min() == 255
-    as_floats = fill_white_corners((padded / 255).astype(np.float32))
-    np.testing.assert_allclose(255 * as_floats, filled, atol=1)
 
 
 def test_gate_in_the_file_of_a_network(gate, tmp_path):

@@ -5,16 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import binary_dilation, label
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.covariance import LedoitWolf
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from octsk.utils.validation import check_images, check_share
-
-# Largest share of an image that is taken for padding and not for its content.
-_MOST_PADDING = 0.6
 
 # Images that `add_gate` takes of each split at most, so that it takes less time than an
 # epoch of the training; and features whose covariance a file of a network holds at most.
@@ -29,10 +25,6 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
     image (its ``transform``) with those of the training images, by their Mahalanobis
     distance [1]_ with a shrunk covariance [2]_. Images that are further away than all but
     the share `kept` of held-out images are refused.
-
-    Some devices and programs leave white corners where a scan was turned. They are filled
-    with a dark value before the features are computed, so that such scans are not refused
-    for their corners.
 
     Parameters
     ----------
@@ -128,7 +120,7 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
 
     def _features(self, X) -> np.ndarray:
         shape = getattr(self.estimator, "image_shape_", None)
-        images = fill_white_corners(check_images(X, image_shape=shape))
+        images = check_images(X, image_shape=shape)
         return np.asarray(self.estimator.transform(images), np.float64)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -205,34 +197,6 @@ def least_held_out(kept: float) -> int:
     """Return the least number of held-out images for a share that is accepted."""
     # Without the last term, rounding would give 11 for 0.9.
     return int(np.ceil(1 / (1 - kept) - 1e-9))
-
-
-def fill_white_corners(images: np.ndarray) -> np.ndarray:
-    """Fill the white areas in the corners of images with a dark value of the image.
-
-    They are no part of a scan. Some devices and programs leave them where a scan was
-    turned, as in OCT2017.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, h, w, c)
-        Checked images; those without white corners are returned as they are.
-    """
-    white = np.all(images >= 0.98 * _white(images), axis=3)
-    found = np.flatnonzero(white[:, [0, 0, -1, -1], [0, -1, 0, -1]].any(axis=1))
-    filled = images.copy() if len(found) else images
-    for i in found:
-        areas, _ = label(white[i])
-        of_corners = np.unique(areas[[0, 0, -1, -1], [0, -1, 0, -1]])
-        # Resizing mixes the pixels at the edge of an area with white.
-        padding = binary_dilation(np.isin(areas, of_corners[of_corners > 0]))
-        if padding.mean() < _MOST_PADDING:
-            filled[i][padding] = np.percentile(filled[i][~padding], 10, axis=0)
-    return filled
-
-
-def _white(images) -> float:
-    return 1.0 if images.dtype.kind == "f" else 255.0
 
 
 class GateMixin:

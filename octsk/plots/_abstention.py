@@ -71,7 +71,7 @@ class AbstentionDisplay(Display):
 
         Parameters
         ----------
-        report : octsk.benchmark.BenchmarkReport
+        report : octsk.evaluation.BenchmarkReport
             Report that `octsk.evaluate` returned, with a point if ``max_error`` was given.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None creates a new figure.

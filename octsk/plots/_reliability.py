@@ -79,7 +79,7 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
 
         Parameters
         ----------
-        report : octsk.benchmark.BenchmarkReport
+        report : octsk.evaluation.BenchmarkReport
             Report that `octsk.evaluate` returned, or its ``by_group``.
         ax : matplotlib.axes.Axes, default=None
             Subplot to draw in, which is divided into several axes. None creates a new
