@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
 from scipy.spatial.distance import mahalanobis
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
