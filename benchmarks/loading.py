@@ -59,9 +59,8 @@ def by_pillow(files: Sequence[Path], n_jobs: int) -> np.ndarray:
     def read(file):
         with Image.open(file) as image:
             left = (image.width - image.height) // 2
-            box = (left, 0, left + image.height, image.height)
-            small = image.convert("L").resize((SIZE, SIZE), Image.Resampling.BILINEAR, box)
-            return np.asarray(small)
+            square = image.crop((left, 0, left + image.height, image.height)).convert("L")
+            return np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
     with ThreadPoolExecutor(n_jobs) as pool:
         return np.stack([*pool.map(read, files)])

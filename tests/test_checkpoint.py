@@ -258,7 +258,9 @@ def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monke
     shutil.copy(checkpoint, path)
     with monkeypatch.context() as patch:
         patch.setattr("octsk.training._checkpoint.__version__", "99.0")
-        with pytest.raises(ValueError, match=r"octsk is '99.0', and was '\d.*Go on with"):
+        with pytest.raises(
+            ValueError, match=r"octsk is '99.0', and was '\d.*Continue with"
+        ):
             net(tmp_path, **RECIPE, epochs=1).fit(X, y)
     # As if by a file that somebody has renamed.
     monkeypatch.setattr(

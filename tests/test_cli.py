@@ -1282,7 +1282,9 @@ def test_json_of_train(named):
 def test_json_of_evaluate(model, clinic):
     printed = document("evaluate", model, "--data", clinic, "-o", "report")
     saved = json.loads(Path("report", "report.json").read_text())
-    of_each_image = {"y_true", "y_score", "filenames", "groups", "image_index"}
+    of_each_image = {
+        *("y_true", "y_score", "filenames", "groups", "image_index", "unfamiliar")
+    }
     assert set(saved) - set(printed) == {"octsk_report", *of_each_image}
     for name in ("metrics", "intervals", "confusion_matrix", "data"):
         assert printed[name] == saved[name]

@@ -602,7 +602,7 @@ def test_run_and_report_have_documents(tmp_path):
         assert "| loss | log\\_loss |" in markdown
         assert r"\caption{Settings}" in latex
         for text in (markdown, latex, str(one)):
-            words = "measured on 80" if one is run else "80 images"
+            words = "measured on 80 images" if one is run else "80 images"
             assert f"{words} of 20 patients" in " ".join(text.split())
             assert f"{report.metrics['acc']:.3f}" in text or one is run
     assert "Trained on 80 images of 20 patients" in run.to_text()

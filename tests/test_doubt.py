@@ -404,7 +404,7 @@ def test_report_counts_unfamiliar_images(gate, tmp_path):
     words = f"UNFAMILIAR IMAGES: {refused.sum()} of 80 images"
     assert words in " ".join(str(report).split())
     report.to_json(tmp_path / "report.json")
-    again = octsk.benchmark.BenchmarkReport.from_json(tmp_path / "report.json")
+    again = octsk.evaluation.BenchmarkReport.from_json(tmp_path / "report.json")
     assert again.unfamiliar == report.unfamiliar
     assert again.by_group.unfamiliar is None
     assert "unfamiliar" not in report.to_dict(scores=False)

@@ -529,7 +529,9 @@ def test_labels_of_any_kind(kind):
 
 
 def test_without_labels():
-    with pytest.raises(ValueError, match=r"y is None, but SmallOCTNet learns.*fit\(X, y\)"):
+    with pytest.raises(
+        ValueError, match=r"y is None, but SmallOCTNet requires labels.*fit\(X, y\)"
+    ):
         OCTSearchCV(net(), {"epochs": [1]}).fit(X)
     params = dict(scoring=None, cv=2)
     grid = GridSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, **params).fit(FLAT)

@@ -291,7 +291,9 @@ def test_names_in_h5_that_are_numbers(tmp_path):
     path = tmp_path / "hostile.h5"
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [1.5]
-    refuse(SmallOCTNet.from_h5, path, "'layer_names' of '/' holds float64, no names")
+    refuse(
+        SmallOCTNet.from_h5, path, "'layer_names' of '/' contains float64 instead of names"
+    )
 
 
 def test_names_in_h5_that_are_one_array_again_and_again(tmp_path):
