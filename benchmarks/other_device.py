@@ -1,7 +1,7 @@
 """Accuracy on images of another device and on corrupted images.
 
 ResidualOCTNet is trained on the train split of a file in MedMNIST's layout, once with its
-default augmentation and once with changes of geometry alone. Both networks are evaluated on
+default augmentation and once with noise in some images. Both networks are evaluated on
 the val split, on corrupted copies of it, and on labelled images of another device. The
 augmentation contains noise, so corruptions that are like nothing in it are reported apart.
 The test split is not used.
@@ -31,11 +31,7 @@ UNLIKE = ("jpeg_compression", "pixelate", "motion_blur", "contrast_down")
 OTHER = "other device"
 VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "geometry alone": {
-        "amplitude_mix": 0.0,
-        "random_erasing": 0.0,
-        "noise_fraction": 0.0,
-    },
+    "noise": {"gaussian_noise": 0.1, "speckle_noise": 0.2, "noise_fraction": 0.15},
 }
 
 

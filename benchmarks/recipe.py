@@ -75,7 +75,12 @@ INGREDIENTS = {
         {"augmentation__random_erasing": 0.25}, {"augmentation__random_erasing": 0.0}
     ),
     "noise": Ingredient(
-        {"augmentation__noise_fraction": 0.15}, {"augmentation__noise_fraction": 0.0}
+        {
+            "augmentation__gaussian_noise": 0.1,
+            "augmentation__speckle_noise": 0.2,
+            "augmentation__noise_fraction": 0.15,
+        },
+        {"augmentation__gaussian_noise": 0.0, "augmentation__speckle_noise": 0.0},
     ),
     "brightness and contrast": Ingredient(
         {"augmentation__brightness_range": 0.1, "augmentation__contrast_range": 0.3},

@@ -866,11 +866,9 @@ def test_presets_are_the_settings_of_the_report(name):
     assert params == {**REPORT[name], **others, **transformer}
 
 
-def test_residual_preset_imitates_other_acquisitions():
+def test_residual_net_augments_by_its_preset():
     params = OCTAugmenter.from_preset("residual").get_params()
     assert ResidualOCTNet()._augmenter().get_params() == params
-    assert params["gaussian_noise"] > 0
-    assert 0 < params["noise_fraction"] < 0.5
     varied = OCTAugmenter(**params | {"random_state": 0}).fit_transform(noise())
     assert (varied != noise()).any(axis=(1, 2)).all()
 

@@ -438,7 +438,7 @@ def test_other_device_reports_each_kind_of_image(
         val_labels=scans.target[40:, None],
     )
     argv = [str(data), images_file, "--seeds", "0", "1", "--output", str(output)]
-    result = other_device.main([*argv, "--variants", "geometry alone"])
+    result = other_device.main([*argv, "--variants", "noise"])
     assert tiny_recipe_nets == ["residual", "residual"]
     # Clean, another device, and ten corruptions of five severities, for two seeds.
     assert len(result["rows"]) == 2 * (2 + 10 * 5)

@@ -138,8 +138,7 @@ class ResidualOCTNet(
     pooling. For 28 x 28 grey images of four classes, it has 604,580 parameters and takes 52
     million multiply-adds, less than half of Medium's. It adds layers for images of 56
     pixels or more, see :func:`octsk.architectures.residual`. By default, it is trained by
-    AdamW with warm-up, a cosine schedule and balanced classes. Its augmentation adds
-    noise to some of the images.
+    AdamW with warm-up, a cosine schedule, balanced classes and augmentation.
 
     Parameters
     ----------
