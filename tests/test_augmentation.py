@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import validate_data
 
 from octsk import OCTAugmenter, ResidualOCTNet, SmallOCTNet
-from octsk.augmentation import _acquisition, _augmenter, _warp
+from octsk.augmentation import _acquisition, _augmenter, _changes, _warp
 from octsk.augmentation._warp import affine_transforms
 from octsk.training._batches import Batches
 from octsk.utils.validation import check_images
@@ -275,7 +275,7 @@ def test_draws_of_a_seed_stay_as_they_are(monkeypatch):
         given.extend(parameters)
         return np.zeros((5, 6))
 
-    monkeypatch.setattr(_augmenter, "affine_transforms", affine_transforms)
+    monkeypatch.setattr(_changes, "affine_transforms", affine_transforms)
     augmenter = OCTAugmenter(**STRONG, contrast_range=0.5, brightness_range=0.1)
     drawn = augmenter.draw(5, (20, 30, 1), np.random.default_rng(0))
     u = 2 * np.random.default_rng(0).random((5, 9)).T - 1
