@@ -40,9 +40,6 @@ from octsk.classifiers import NETS
 from octsk.corruptions import balanced_error
 from octsk.utils.tables import tables_to_text
 
-# These lines have tests of their own, and measuring coverage takes a third longer.
-pytestmark = pytest.mark.no_cover
-
 SCRIPTS = [
     augmentation_speed,
     compare,

@@ -10,9 +10,6 @@ from sklearn.utils.validation import validate_data
 from octsk import LargeOCTNet, MediumOCTNet, ResidualOCTNet, SmallOCTNet
 from octsk.utils.validation import check_images
 
-# These lines have tests of their own, and measuring coverage takes a third longer.
-pytestmark = pytest.mark.no_cover
-
 SIDE = 8
 
 

@@ -27,9 +27,6 @@ from docs._parts import (
 )
 from docs._parts.blocks import blocks_of, draw, run
 
-# These lines have tests of their own, and measuring coverage takes a third longer.
-pytestmark = pytest.mark.no_cover
-
 REPOSITORY = Path(__file__).resolve().parent.parent
 GUIDE = sorted((REPOSITORY / "docs" / "user_guide").glob("*.md"))
 PAGES = [

@@ -39,9 +39,6 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from octsk import MediumOCTNet, OCTAugmenter, SmallOCTNet
 
-# These lines have tests of their own, and measuring coverage takes a third longer.
-pytestmark = pytest.mark.no_cover
-
 GREY, y = toy_images(n=60)
 GREY_TEST, Y_TEST = toy_images(n=30, seed=1)
 NAMES = np.array(["CNV", "DME", "NORMAL"])
