@@ -196,7 +196,7 @@ def find_label_issues(
 
     See Also
     --------
-    LabelIssues.plot : Show the images.
+    octsk.inspection.LabelIssues : The ranking. Its method `plot` shows the images.
 
     References
     ----------
