@@ -74,7 +74,7 @@ def test_conda_recipe_has_the_versions_of_the_project():
 
 @pytest.mark.slow
 def test_distributions_hold_the_package_and_the_wheel_works(tmp_path):
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools", minversion="77")  # as pyproject.toml requires
     source, built, installed = (tmp_path / name for name in ("source", "dist", "site"))
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True
