@@ -3,8 +3,8 @@
 ResidualOCTNet is trained on the train split of a file in MedMNIST's layout, once with its
 default augmentation and once with noise in some images. Both networks are evaluated on
 the val split, on corrupted copies of it, and on labelled images of another device. The
-augmentation contains noise, so corruptions that are like nothing in it are reported apart.
-The test split is not used.
+second network is trained with noise, so corruptions that are like nothing in its training
+are reported apart. The test split is not used.
 """
 
 import sys
@@ -26,7 +26,7 @@ from benchmarks._common import (
 from octsk.corruptions import CLEAN, image_sets
 from octsk.utils.tables import Table
 
-# Nothing in the augmentation resembles these corruptions.
+# Nothing in either augmentation resembles these corruptions.
 UNLIKE = ("jpeg_compression", "pixelate", "motion_blur", "contrast_down")
 OTHER = "other device"
 VARIANTS: dict[str, dict[str, Any]] = {
