@@ -22,6 +22,7 @@ from PIL import Image
 
 import octsk
 from octsk import SmallOCTNet
+from octsk.architectures import residual
 from octsk.benchmark.record import read_record
 from octsk.datasets import _npz_images, load_image_files, load_medmnist
 from octsk.evaluation import BenchmarkReport
@@ -479,6 +480,20 @@ def test_networks_larger_than_their_weights(config, saved, tmp_path):
     config(changed)
     path = with_model(saved, tmp_path, config=json.dumps(changed))
     refuse(octsk.load, path, r"has [\d,]+ weights and constants, but the file contains")
+
+
+def test_refused_networks_are_not_allocated_later(saved, tmp_path):
+    config = config_of(saved)
+    config["config"]["layers"][-1]["config"]["units"] = 10**9
+    path = with_model(saved, tmp_path, config=json.dumps(config))
+    refuse(octsk.load, path, r"has [\d,]+ weights and constants, but the file contains")
+    octsk.load(saved)
+    with bounds():
+        # Keras initializes the variables that wait for it when it leaves a scope.
+        with keras.StatelessScope():
+            variable = keras.Variable("ones", shape=(2,))
+        residual((28, 28, 1), 4)
+    np.testing.assert_array_equal(variable, [1, 1])
 
 
 def test_normalization_by_given_numbers_is_honest(saved, tmp_path):

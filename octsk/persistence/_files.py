@@ -37,6 +37,8 @@ _MAX_CONFIG_BYTES = 2 * 2**20
 # Maximum number of values of a network that its weights file does not contain: the mean and
 # variance of Normalization layers that were constructed with them.
 _MAX_CONSTANTS = 2**20
+# Name under which Keras 3.15 lists variables that wait for their initialization.
+_WAITING_VARIABLES = "uninitialized_variables"
 
 # Modules of the objects that a network may contain besides layers. The safe mode of Keras
 # accepts everything that Keras exports, and some of that reads files.
@@ -257,10 +259,16 @@ def _count_weights(config):
     """Return the number of weights and constants of a network without allocating them."""
     counted = copy.deepcopy({**config, "compile_config": None})
     _turn_constants_into_weights(counted)
-    # Within this scope, no variable is initialized.
-    with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
-        return sum(math.prod(weight.shape) for weight in model.weights)
+    # Keras 3.15 lists the variables that are created within this scope, and allocates them
+    # when some later network is built, unless they are taken from its list again.
+    state = keras.src.backend.common.global_state
+    waiting = list(state.get_global_attribute(_WAITING_VARIABLES) or [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
+            return sum(math.prod(weight.shape) for weight in model.weights)
+    finally:
+        state.set_global_attribute(_WAITING_VARIABLES, waiting)
 
 
 def _turn_constants_into_weights(config):
