@@ -163,8 +163,9 @@ def _describe_arithmetic(net, n, seconds) -> str:
     found = _timing("arithmetic", net=net)
     speed = found["operations"] * n / statistics.median(seconds)
     return (
-        f"{net.title()}: octsk trains at {speed / 1e9:,.0f} GFLOP/s, including everything "
-        "else in an epoch. A product of two large float32 matrices runs at "
+        f"{net.title()}: octsk trains at {speed / 1e9:,.0f} GFLOP/s, counting the "
+        "operations of direct convolutions and including everything else in an epoch. A "
+        "product of two large float32 matrices runs at "
         f"{found['product'] / 1e9:,.0f} GFLOP/s."
     )
 

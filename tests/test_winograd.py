@@ -63,6 +63,15 @@ def test_values_and_gradients_are_those_of_a_convolution(
     assert_near(value_and_gradients(one_product, *given), expected, 1e-5)
 
 
+def test_kernels_are_transformed_in_parts(monkeypatch):
+    x, kernel, dy = images_and_kernels(2, 5, 5, 3, 7, dtype="float32")
+    whole = value_and_gradients(lambda x, k: winograd(x, k, 3), x, kernel, dy)
+    for size in (25 * 3 * 4 * 3, 1):  # three filters, and less than one
+        monkeypatch.setattr(_winograd, "_PART_BYTES", size)
+        found = value_and_gradients(lambda x, k: winograd(x, k, 3), x, kernel, dy)
+        assert_near(found, whole, 1e-5)
+
+
 def assert_near(found, expected, tolerance):
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == tf.float32

@@ -21,6 +21,10 @@ _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)
 _TILES = {3: 3, 10: 5}
 _LEAST_CHANNELS = 128
 
+# Kernels are transformed in parts of about this size. In each step, the C library of Linux
+# requests arrays of more than 32 MB from the system anew, which takes as long as products.
+_PART_BYTES = 16 * 2**20
+
 # Outputs of at most this height and width are computed in bfloat16 as one matrix product.
 # Winograd's algorithm would make the rounding errors of bfloat16 5 to 13 times as large.
 _LARGEST_PRODUCT = 3
@@ -133,6 +137,11 @@ def winograd(x, kernel, tile):
     rows, columns = (height - 2) // tile, (width - 2) // tile
     outputs, kernels, inputs = _transforms(tile, rows, columns)
     n_points = len(kernels)
+    n_parts = min(filters, -(-4 * n_points * channels * filters // _PART_BYTES))
+    if n_parts > 1:
+        sizes = [len(part) for part in np.array_split(range(filters), n_parts)]
+        parts = tf.split(kernel, sizes, axis=-1)
+        return tf.concat([winograd(x, part, tile) for part in parts], axis=-1)
     # Axes of the output: row and column in a tile, row and column of the tile, image.
     to_images, to_tiles = (4, 2, 0, 3, 1, 5), (2, 4, 1, 3, 0, 5)
 
@@ -154,7 +163,8 @@ def winograd(x, kernel, tile):
             dy = tf.transpose(dy, to_tiles)
             dm = transform(outputs, dy, n_points, -1, filters, back=True)
             du = tf.matmul(v, dm, transpose_a=True)
-            dv = tf.matmul(dm, u, transpose_b=True)
+            # Faster than dm times the transpose of u, which is the larger of the two.
+            dv = tf.transpose(tf.matmul(u, dm, transpose_b=True), (0, 2, 1))
             dx = transform(inputs, dv, height, width, n, channels, back=True)
             dkernel = transform(kernels, du, *kernel.shape, back=True)
             return tf.transpose(dx, (2, 0, 1, 3)), dkernel
