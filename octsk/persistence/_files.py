@@ -34,16 +34,16 @@ _KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
 # Maximum sizes of the descriptions, which are small in files written by octsk.
 _MAX_STATE_BYTES = 8 * 2**20
 _MAX_CONFIG_BYTES = 2 * 2**20
-# Maximum number of values of a network that its weights file does not contain: the mean and
-# variance of Normalization layers that were constructed with them.
+# Maximum number of constants in a network, which its weights file does not contain. These
+# are the means and variances with which Normalization layers were constructed.
 _MAX_CONSTANTS = 2**20
-# Name under which Keras 3.15 lists variables that wait for their initialization.
+# Key under which Keras 3.15 stores the list of variables that are not initialized yet.
 _WAITING_VARIABLES = "uninitialized_variables"
 
 # Modules of the objects that a network may contain besides layers. The safe mode of Keras
-# accepts everything that Keras exports, and some of that reads files.
+# accepts every object that Keras exports, some of which read files.
 _KERAS_MODULES = {
-    "builtins",  # Keras's functions, which it looks up among its own
+    "builtins",  # functions, which Keras only looks up among its own
     "keras.activations",
     "keras.constraints",
     "keras.initializers",
@@ -59,10 +59,10 @@ _KERAS_CLASSES = {
     ("keras", "Sequential"),
     ("keras.src.models.functional", "Functional"),
 }
-# Names that Keras writes for objects that do not belong to Keras. One of its other names of
-# this kind runs code.
+# Class names with leading underscores that Keras writes for tensors, slices and ellipses.
+# All others are rejected, since Keras runs code for one of them.
 _KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
-# Folders of Keras with layers whose settings can neither run code nor read files.
+# Subpackages of keras.src.layers whose layers can neither run code nor read files.
 _LAYER_FAMILIES = {
     "activations",
     "attention",
@@ -75,7 +75,7 @@ _LAYER_FAMILIES = {
     "reshaping",
     "rnn",
 }
-# Harmless layers of a folder that also has others.
+# Harmless layers in subpackages that also contain other layers.
 _MORE_LAYERS = {
     "CenterCrop",
     "Normalization",
@@ -99,7 +99,7 @@ def save(estimator, path, class_names, gate=None):
         "octsk": __version__,
         "keras": importlib.metadata.version("keras"),
         "class": type(estimator).__name__,
-        # The file contains all weights, so that it does not need the network it began with.
+        # init_from is not needed, since the file contains all weights.
         "params": encode_params({**estimator.get_params(deep=False), "init_from": None}),
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "class_names": class_names,
@@ -119,28 +119,30 @@ def save(estimator, path, class_names, gate=None):
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_STATE, json.dumps(state, indent=1))
-            # The Keras file is an archive itself, so it is not compressed again.
+            # The Keras file is a zip archive itself, so compressing it would gain nothing.
             archive.write(model_file, _MODEL)
 
 
 def load(path, known):
-    """Read an estimator of one of the `known` classes; see ``octsk.load``."""
+    """Load an estimator whose class is one of `known`; see ``octsk.load``."""
     return _read(path, lambda state, model: _restore(state, model, known))
 
 
 def load_network(path):
     """Return the class name and the Keras model in a file written by `save`.
 
+    Unlike for ``octsk.load``, the class of the estimator need not be imported.
+
     Raises
     ------
     FileNotFoundError, IsADirectoryError, ValueError
-        As in ``octsk.load``, but the class of the estimator need not be imported.
+        As in ``octsk.load``.
     """
     return _read(path, lambda state, model: (state["class"], model))
 
 
 def _read(path, make):
-    """Return what `make` makes of the state and the Keras model in a file."""
+    """Read and check a file, and return ``make(state, model)`` for its contents."""
     check_settings()
     path = Path(path)
     check_is_file(path, "an octsk model")
@@ -154,7 +156,7 @@ def _read(path, make):
             model = _read_model(archive)
         return make(state, model)
     except Exception as error:
-        # h5py, zipfile and Keras raise many types of errors for bad files.
+        # h5py, zipfile and Keras raise many types of errors for damaged files.
         raise ValueError(
             f"{printable(path)!r} cannot be loaded as an octsk model "
             f"({type(error).__name__}: {printable(error)})"
@@ -179,11 +181,12 @@ def _read_json_member(archive, name, max_bytes):
 
 
 def _read_model(archive):
-    """Return the Keras model in an archive after checking the archive."""
+    """Check the Keras model in an archive, and load it."""
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(_MODEL, folder)
         path = Path(folder) / _MODEL
-        # Keras initializes the layers before it assigns their weights.
+        # Use a fixed seed, since Keras initializes the layers before it assigns their
+        # weights.
         with seeded_layers(0):
             _check_model(path)
             return keras.saving.load_model(path, safe_mode=True)
@@ -207,21 +210,21 @@ def _check_model(path):
 
 
 def _check_config(config):
-    """Check that a Keras configuration names no object that could run code or read files.
+    """Check that no object in a Keras configuration could run code or read files.
 
     Raises
     ------
     ValueError
-        If it names a class that is neither one of Keras's plain ones nor registered with
-        Keras by a module that is imported.
+        If the configuration names a class that is neither a harmless class of Keras nor
+        registered with Keras by an imported module.
     """
     for entry in _entries(config):
         if "class_name" in entry and not _is_plain(entry):
             raise ValueError(
-                f"it names {entry.get('module')}.{entry['class_name']}, which is not a "
-                "class of Keras that is known to be harmless; a class of your own must be "
-                "registered by keras.saving.register_keras_serializable() and imported "
-                "first"
+                f"it names {entry.get('module')}.{entry['class_name']}, which is not one "
+                "of Keras's harmless classes; register your own classes by "
+                "keras.saving.register_keras_serializable(), and import them before "
+                "loading"
             )
 
 
@@ -259,8 +262,8 @@ def _count_weights(config):
     """Return the number of weights and constants of a network without allocating them."""
     counted = copy.deepcopy({**config, "compile_config": None})
     _turn_constants_into_weights(counted)
-    # Keras 3.15 lists the variables that are created within this scope, and allocates them
-    # when some later network is built, unless they are taken from its list again.
+    # Keras 3.15 keeps a list of the variables that are created in this scope. It would
+    # allocate them when another network is built later, so they are removed from the list.
     state = keras.src.backend.common.global_state
     waiting = list(state.get_global_attribute(_WAITING_VARIABLES) or [])
     try:
@@ -274,10 +277,10 @@ def _count_weights(config):
 def _turn_constants_into_weights(config):
     """Replace Normalization layers by layers with the same number of weights.
 
-    A Normalization layer would allocate its mean and variance when it is built.
+    A Normalization layer would allocate its mean and variance as soon as it is built.
     """
     for entry in _entries(config):
-        # A class of the user has a registered name.
+        # The user's own classes have a registered name.
         kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
         if kind == ("keras.layers", "Normalization", None):
             axis = entry["config"].get("axis", -1)
@@ -320,31 +323,31 @@ def _restore(state, model, known):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
     estimator._made_with = network_arguments(estimator)
-    # Files of older versions have none.
+    # Files written by older versions contain no gate.
     estimator._decode_gate(state.get("gate"))
     return estimator
 
 
 def _read_classes(values, dtype):
     dtype = np.dtype(dtype)
-    # A damaged dtype may claim that each label is millions of letters long.
+    # In a damaged file, the dtype may claim that each label is millions of characters long.
     if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
         raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
     return np.array(values, dtype)
 
 
 def encode_params(params):
-    """Return constructor parameters in JSON form, and warn about those without one."""
+    """Convert constructor parameters to JSON types, and warn about those that have none."""
     return {name: _encode(value, name) for name, value in params.items()}
 
 
 def decode_params(params):
-    """Return the parameters that were passed to `encode_params`."""
+    """Convert the result of `encode_params` back to the parameters."""
     return {name: _decode(value) for name, value in params.items()}
 
 
 def _encode(value, name):
-    """Return a parameter in JSON form, with a type tag if JSON has no such type."""
+    """Convert a parameter to JSON types, with a type tag if JSON has no such type."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, os.PathLike):
@@ -408,7 +411,17 @@ def read_h5_weights(path):
     Returns
     -------
     list of ndarray
-        The arrays, kernels before biases.
+        The arrays. In each layer, the kernel precedes the bias.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    IsADirectoryError
+        If `path` is a folder.
+    ValueError
+        If it is not a Keras 2 ``.h5`` file, if a weight is not finite, or if the last layer
+        is not a dense layer.
     """
     path = Path(path)
     check_is_file(path, "a Keras .h5 file")
@@ -419,7 +432,7 @@ def read_h5_weights(path):
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
             arrays = [file[root][layer][name] for root, layer, name in places]
-            # Several names may refer to the same array.
+            # Several names may refer to the same array, so check the total size.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names refer to more numbers than it contains")
             weights = [np.asarray(array) for array in arrays]
