@@ -1484,7 +1484,7 @@ def test_an_augmenter_that_resamples_is_refused():
 
 @pytest.mark.parametrize("one", [X[0], X[0][..., np.newaxis]], ids=["(h, w)", "(h, w, 1)"])
 def test_one_image_alone_is_told_how(reference, one):
-    with pytest.raises(ValueError, match=r"one image; pass a set of one, X\[np.newaxis\]"):
+    with pytest.raises(ValueError, match=r"a single image; pass X\[np.newaxis\]"):
         reference.predict(one)
 
 

@@ -136,8 +136,8 @@ class OCTAugmenter(  # type: ignore[call-arg]
         - ``"not majority"``, ``"all"`` or ``"auto"``: all classes become as large as the
           largest one; ``"minority"``: only the smallest class does; ``"not minority"``:
           all classes except the smallest do;
-        - a float, for two classes only: the number of images of the smaller class divided
-          by that of the larger one;
+        - a float, for two classes only: the final number of images of the smaller class
+          divided by that of the larger one;
         - a dict: the final number of images of each class in it;
         - a callable that takes `y` and returns such a dict.
 
@@ -298,7 +298,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images, integers 0 to 255 or floats 0 to 1.
         y : None
-            Ignored; there for pipelines.
+            Ignored. Present for use in pipelines.
 
         Returns
         -------
@@ -366,7 +366,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images, integers 0 to 255 or floats 0 to 1.
         y : None
-            Ignored; there for pipelines.
+            Ignored. Present for use in pipelines.
 
         Returns
         -------

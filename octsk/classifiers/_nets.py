@@ -88,7 +88,7 @@ class LargeOCTNet(
     The text of the report describes Large as a larger network that overfits earlier than
     Medium, but its printed code and summary are those of Medium, layer for layer. This
     estimator follows the printed code, so that the result in the report can be reproduced.
-    It differs from :class:`MediumOCTNet` only in the optimizer (Adam, 5 epochs). For a
+    It differs from :class:`MediumOCTNet` only in the optimizer, which is Adam. For a
     network that is larger than Medium, pass more `filters` or `dense_units`.
 
     Parameters

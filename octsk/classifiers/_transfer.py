@@ -70,7 +70,7 @@ class TransferMixin(GateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 
 def start_from(net, source):
-    """Copy matching weights from another network, and record which ones in attributes.
+    """Copy matching weights from another network, and record their number and origin.
 
     Parameters
     ----------

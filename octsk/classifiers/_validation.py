@@ -34,7 +34,7 @@ def check_labels(X, y, X_name="X", name="y"):
 
 
 def check_classes(encoder, y):
-    """Fit the encoder to the labels, check that there are two classes, and return it."""
+    """Fit the encoder to labels of at least two classes, and return it."""
     check_known(y, "classes", "Each class needs a label.")
     classes = encoder.fit(y).classes_
     if len(classes) < 2:

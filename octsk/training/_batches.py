@@ -167,7 +167,7 @@ class Batches:
 
 
 def _mix(x, y, weight, share):
-    """Mix each image and its label with the preceding ones in the order of the epoch."""
+    """Mix each image and its label with those of the preceding image in the part."""
 
     def blend(values, share):
         return values * share + tf.roll(values, 1, axis=0) * (1 - share)

@@ -143,7 +143,7 @@ def compile_network(net, reduced=False, like=None):
     Returns
     -------
     keras.Model
-        The network, its optimizer built.
+        The network, with a built optimizer.
     """
     own = getattr(net._architecture, "__module__", None) == "octsk.architectures"
     if keras.config.image_data_format() != "channels_last" and not own:
