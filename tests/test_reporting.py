@@ -356,7 +356,7 @@ def test_settings_are_those_that_the_training_had():
     data = dataset()
     few = Bunch(**{**data, "train": Bunch(data=data.train.data[:3], target=np.arange(3))})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octsk.training._training._AUTO_EPOCHS", 3)
+        patch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 3)
         run = run_benchmark(nets, few)
     page = html_report(run)
     rates = [

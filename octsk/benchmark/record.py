@@ -12,8 +12,8 @@ from octsk.evaluation import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.environment import environment
 from octsk.utils.files import acquire_lock
 from octsk.utils.formatting import shorten
+from octsk.utils.free_params import FREE_IN_BENCHMARKS
 from octsk.utils.hashing import arrays_sha256
-from octsk.utils.idle_params import IDLE_IN_BENCHMARKS
 from octsk.utils.json import differences, jsonable, read_json, write_json
 
 # What of a report is the same where a run is repeated to the last bit.
@@ -215,7 +215,7 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
         try:
             # A stranger's file is not to say where checkpoints are written.
             params = {
-                k: v for k, v in entry["params"].items() if k not in IDLE_IN_BENCHMARKS
+                k: v for k, v in entry["params"].items() if k not in FREE_IN_BENCHMARKS
             }
             made[name] = classes[entry["net"]](**decode_params(params))
         except (AttributeError, KeyError, TypeError) as error:
@@ -297,7 +297,7 @@ def _describe_estimator(estimator) -> dict[str, Any]:
                 return started | {
                     "net": type(estimator).__name__,
                     "params": encode_params(
-                        {k: v for k, v in params.items() if k not in IDLE_IN_BENCHMARKS}
+                        {k: v for k, v in params.items() if k not in FREE_IN_BENCHMARKS}
                     ),
                 }
             except (UserWarning, ValueError):
@@ -310,7 +310,7 @@ def _describe_estimator(estimator) -> dict[str, Any]:
             if base is None or name.split("__")[-1] != "init_from"
             else base.describe_source(value)
             for name, value in estimator.get_params().items()
-            if name.split("__")[-1] not in IDLE_IN_BENCHMARKS
+            if name.split("__")[-1] not in FREE_IN_BENCHMARKS
         },
     }
 

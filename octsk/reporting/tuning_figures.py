@@ -1,4 +1,9 @@
-"""Figures of a tuning run."""
+"""Figures of a tuning run.
+
+They are not drawn by ``optuna.visualization.matplotlib``. In Optuna 5 it is experimental,
+changes the style of all later figures of the process, registers its figures with pyplot,
+and shows neither the spread of the folds nor short names for parameters that are objects.
+"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Checks of the splits of a data set."""
+"""Patients that have images in several splits."""
 
 from collections.abc import Mapping
 from itertools import combinations
