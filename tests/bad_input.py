@@ -656,9 +656,9 @@ TABLE = {
         Case("no nets", lambda w: w.run_benchmark(w.load_medmnist(w.npz), nets={}), Fails(Value, "estimators must name at least one")),
         Case("no seeds", lambda w: w.run_benchmark(w.load_medmnist(w.npz), seeds=[]), Fails(Value, "seeds must be one or more different integers")),
         Case("`from_json` of a file that does not exist", lambda w: w.from_json(w.folder / "absent.json"), Fails(FileNotFoundError, "absent.json")),
-        Case("`from_json` of a file that is no JSON", lambda w: w.from_json(w.text), Fails(Value, "is damaged or no JSON file")),
+        Case("`from_json` of a file that is no JSON", lambda w: w.from_json(w.text), Fails(Value, "is damaged or not a JSON file")),
         Case("`from_json` of another JSON file", lambda w: w.from_json(w.other_json), Fails(Value, "is not a benchmark report")),
-        Case("`from_json` of a report cut off", lambda w: w.from_json(truncated(w.json)), Fails(Value, "is damaged or no JSON file")),
+        Case("`from_json` of a report cut off", lambda w: w.from_json(truncated(w.json)), Fails(Value, "is damaged or not a JSON file")),
     ],
     "`octsk benchmark`": [
         *commands(
