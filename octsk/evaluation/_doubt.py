@@ -43,26 +43,27 @@ class _Calibrated(BaseEstimator):
 class ConformalClassifier(_Calibrated):
     """Predict sets of classes that contain the true class with a stated probability.
 
-    Split conformal prediction [1]_, for each class by itself (label-conditional, or
-    Mondrian [2]_): among the calibration images of a class, it finds the probability that
-    all but a share of ``1 - confidence_level`` of them reach. A prediction set contains
-    each class whose predicted probability reaches that of its class. A doubtful image has
-    several classes in its set, and an image unlike those of any class has none.
+    This is split conformal prediction [1]_ for each class separately (label-conditional,
+    or Mondrian [2]_). Each class has a threshold: the probability that all but a
+    proportion ``1 - confidence_level`` of its calibration images reach. A prediction set
+    contains the classes whose predicted probability reaches their threshold. The set of an
+    uncertain image contains several classes, and that of an image that is unlike those of
+    all classes is empty.
 
     Parameters
     ----------
     estimator : object
         Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
     confidence_level : float, default=0.95
-        Share of the images of each class whose sets shall contain the true class, between
-        0 and 1.
+        Proportion of the images of each class whose sets should contain the true class,
+        between 0 and 1.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes of the estimator.
     thresholds_ : ndarray of shape (n_classes,)
-        Probability from which on a class belongs to the set. It is 0, so that the class
+        Minimum probability of each class that belongs to a set. It is 0, so that the class
         belongs to every set, if there are too few calibration images of the class.
     n_calibration_ : ndarray of shape (n_classes,)
         Number of calibration images of each class.
@@ -73,10 +74,10 @@ class ConformalClassifier(_Calibrated):
 
     Notes
     -----
-    The promise holds on average over calibration sets, for new images that are drawn in
-    the same way as the calibration images: from another device it does not hold. Several
-    images of a patient are not drawn independently. The coverage is then still about
-    right on average, and varies more between calibration sets, as if there were fewer
+    The guarantee holds on average over calibration sets, for new images that are drawn in
+    the same way as the calibration images. It does not hold for images from another
+    device. Several images of a patient are not independent. The coverage is then still
+    about right on average but varies more between calibration sets, as if there were fewer
     images. Calibrate on patients who were used neither for training nor for testing.
 
     References
@@ -109,9 +110,9 @@ class ConformalClassifier(_Calibrated):
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
-            Calibration images, which the estimator was not trained on.
+            Calibration images, on which the estimator was not trained.
         y : array-like of shape (n,)
-            Their true labels.
+            True labels of the images.
 
         Returns
         -------
@@ -174,18 +175,18 @@ class ConformalClassifier(_Calibrated):
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
-            Test images, neither trained nor calibrated on.
+            Test images that were used neither for training nor for calibration.
         y : array-like of shape (n,)
-            Their true labels.
+            True labels of the images.
         groups : array-like of shape (n,), default=None
             Patient of each image, for intervals over patients.
         random_state : int, RandomState instance or None, default=None
-            Pass an int for the same intervals at each call.
+            Seed of the bootstrap. Pass an int to get the same intervals in each call.
 
         Returns
         -------
         PredictionSetReport
-            Coverage with 95 % intervals, over all images and for each class.
+            Coverage with 95 % intervals, for all images and for each class.
         """
         self._check_calibrated()
         _, probabilities, codes = self._probabilities_and_codes(X, y)
@@ -219,22 +220,22 @@ class SelectiveClassifier(_Calibrated):
     """Abstain from predictions that are likely to be wrong.
 
     A prediction is kept if the probability of the predicted class reaches a threshold
-    (Chow's rule [1]_). The threshold is the lowest one at which, among the calibration
-    images that are kept, no more than the share `error` is predicted wrongly.
+    (Chow's rule [1]_). The threshold is the lowest one at which at most the proportion
+    `error` of the predictions that are kept is wrong among the calibration images.
 
     Parameters
     ----------
     estimator : object
         Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
     error : float, default=0.05
-        Largest acceptable share of wrong predictions among those that are kept, between
-        0 and 1.
+        Largest acceptable proportion of wrong predictions among those that are kept,
+        between 0 and 1.
 
     Attributes
     ----------
     threshold_ : float
-        Least probability of a prediction that is kept. It is infinite, and no prediction
-        is kept, if there is no threshold that is good enough.
+        Minimum probability of a prediction that is kept. If no threshold is good enough,
+        it is infinite and no prediction is kept.
     n_calibration_ : int
         Number of calibration images.
 
@@ -244,8 +245,8 @@ class SelectiveClassifier(_Calibrated):
 
     Notes
     -----
-    The threshold is chosen on calibration images, so the error among those of a test set
-    is about `error`, and may be above it. `evaluate` gives it with its interval.
+    The threshold is chosen on calibration images, so the error on a test set is close to
+    `error` but may exceed it. `evaluate` returns it with its interval.
 
     References
     ----------
@@ -273,9 +274,9 @@ class SelectiveClassifier(_Calibrated):
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
-            Calibration images, which the estimator was not trained on.
+            Calibration images, on which the estimator was not trained.
         y : array-like of shape (n,)
-            Their true labels.
+            True labels of the images.
 
         Returns
         -------
@@ -326,18 +327,18 @@ class SelectiveClassifier(_Calibrated):
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
-            Test images, neither trained nor calibrated on.
+            Test images that were used neither for training nor for calibration.
         y : array-like of shape (n,)
-            Their true labels.
+            True labels of the images.
         groups : array-like of shape (n,), default=None
             Patient of each image, for intervals over patients.
         random_state : int, RandomState instance or None, default=None
-            Pass an int for the same intervals at each call.
+            Seed of the bootstrap. Pass an int to get the same intervals in each call.
 
         Returns
         -------
         AbstentionReport
-            Shares with 95 % intervals, over all images and for each class.
+            Proportions with 95 % intervals, for all images and for each class.
         """
         self._check_calibrated()
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
@@ -398,7 +399,7 @@ def measure_abstention(
     Returns
     -------
     AbstentionReport
-        Shares with 95 % intervals, over all images and for each class.
+        Proportions with 95 % intervals, for all images and for each class.
     """
     kept = probabilities.max(axis=1) >= threshold
     wrong = predict_indices(probabilities) != codes

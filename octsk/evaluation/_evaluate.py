@@ -64,84 +64,87 @@ def evaluate(
     Parameters
     ----------
     estimator : classifier
-        Fitted, with ``predict_proba`` and ``classes_``.
+        Fitted classifier with ``predict_proba`` and ``classes_``.
     X : array-like
-        Images, in any layout that the classifier takes.
+        Images, in any layout that the classifier accepts.
     y : array-like of shape (n_samples,)
-        Their classes: labels of `dataset`, or their names. Where the classifier and the
-        data set both have class names, classes are matched by name, in any order.
-        Otherwise labels are taken as they are, and the report says so. A class without
-        images leaves the AUC undefined (nan).
+        Classes of the images, either labels of `dataset` or class names. If the classifier
+        and the data set both have class names, classes are matched by name, in any order.
+        Otherwise labels are compared as they are, and the report says so. If a class has
+        no images, the AUC is undefined (nan).
     dataset : Bunch, default=None
-        Where the images come from: a data set of `octsk.datasets`, whole or the split
-        itself, for its name, size, hash, class names, groups and whether it is
-        synthetic. Without it, no published results stand beside the report.
+        Data set of `octsk.datasets` that contains the images, or only its split. The
+        report takes its name, size, hash, class names and groups from it, and whether the
+        images are synthetic. Without a data set, the report shows no published results.
     split : {'train', 'val', 'test'}, default='test'
-        Split that the images are.
+        Name of the split to which the images belong.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image, for the intervals; none may be missing. None: those of
-        `dataset`, if any. A warning names patients that have images in other splits of
-        `dataset`, too.
+        Patient of each image, used for the intervals. No value may be missing. None uses
+        the groups of `dataset`, if it has any. A warning names patients that also have
+        images in other splits of `dataset`.
     seed : int, default=None
-        Seed that the classifier was trained with, for the record.
+        Seed with which the classifier was trained, which the report records.
     confidence_level : float, default=0.95
-        Of the intervals, between 0 and 1.
+        Confidence level of the intervals, between 0 and 1.
     n_resamples : int, default=2000
-        Of the intervals.
+        Number of bootstrap resamples for the intervals.
     random_state : int, RandomState instance or None, default=0
-        Of the intervals.
+        Seed of the bootstrap.
     class_map : mapping, default=None
-        For a data set with other classes than the classifier: class of the data set to
-        the class or classes of the classifier that stand for it, by name, such as
-        ``{"AMD": ["CNV", "drusen"]}``. Their probabilities are summed. Classes that are
-        not mentioned and have the same name on both sides stand for each other. Images
-        of all other classes are left out with a warning, and counted in the report.
+        Maps each class of the data set to the corresponding class or classes of the
+        classifier, if they have different classes, such as
+        ``{"AMD": ["CNV", "drusen"]}``. The probabilities of these classes are added.
+        Classes that are not mentioned correspond if they have the same name. Images of
+        all other classes are left out with a warning, and the report gives their number.
     positive : str or sequence, default=None
         Positive classes (names or labels), such as those for which a patient is referred.
-        Their probabilities are summed, all other classes are negative, and the report has
+        Their probabilities are added, all other classes are negative, and the report has
         an ``operating_point``. Without `specificity`, `sensitivity` and `threshold`, an
         image is called positive if the sum is at least 0.5.
     specificity, sensitivity : float, default=None
-        Choose the threshold on validation images such that one of the two rates is at
-        least this, and the other as great as possible. The rates of the report are those
-        of `X` at this threshold.
+        Minimum of one of these rates on the validation images. The threshold is chosen
+        such that the rate reaches it and the other rate is as great as possible. The
+        report contains the rates on `X` at this threshold.
     threshold : float, default=None
-        The threshold itself, which must not have been chosen on `X`.
+        Fixed threshold, which must not have been chosen on `X`.
     prevalence : float, default=None
-        Share of positives for which the predictive values are computed. None: the share
-        among the evaluated images.
+        Proportion of positives for which the predictive values are computed. None uses
+        the proportion among the evaluated images.
     X_val, y_val : array-like, default=None
-        Validation images and their classes (as in `y`). None: the ``val`` split of
+        Validation images and their classes (as in `y`). None uses the ``val`` split of
         `dataset`.
     groups_val : array-like, default=None
-        Their patients. None: those of the ``val`` split, if it is used.
+        Patients of the validation images. None uses those of the ``val`` split, if its
+        images are used.
     level : {'image', 'group'}, default='image'
-        ``'group'`` adds figures by group (patient, eye or volume) in ``by_group``, which
+        ``'group'`` adds results by group (patient, eye or volume) as ``by_group``, which
         tables show beside those by image. Groups whose images have several classes are
-        left out and counted; at the operating point, a group is positive if any of its
-        images is.
+        left out, and the report gives their number. At the operating point, a group is
+        positive if any of its images is.
     aggregate : {'mean', 'max', 'noisy-or'} or callable, default='mean'
-        How the probabilities of the images of a group become those of the group:
-        their mean, their maximum, or the probability that at least one image shows the
-        class if images were independent. A callable takes an array of shape (n_images,
-        n_columns) and returns one of shape (n_columns,). The result is scaled to sum to 1.
+        How the probabilities of the images of a group are combined: their mean, their
+        maximum, or the probability that at least one image shows the class, as if images
+        were independent. A callable takes an array of shape (n_images, n_columns) and
+        returns one of shape (n_columns,). The result is scaled to sum to 1.
     by : str, sequence of str, mapping or array-like of shape (n_samples,), default=None
-        Subgroups, such as devices or sites, whose figures and largest gaps are given in
-        ``subgroups``: names of columns of `dataset`, a column, or columns by name.
+        Subgroups, such as devices or sites: names of columns of `dataset`, a column, or a
+        mapping of names to columns. ``subgroups`` of the report contains the results of
+        each subgroup and the largest gaps between them.
     max_error : float, default=None
-        Abstain from doubtful predictions: those whose probability is below the lowest
-        threshold at which no more than this share of the other predictions is wrong among
-        the validation images. ``abstention`` of the report has the share of the images of
-        `X` on which the classifier abstains, and the error on the rest.
+        Abstain from predictions whose probability is below a threshold. It is the lowest
+        threshold at which at most this proportion of the remaining predictions is wrong
+        among the validation images. ``abstention`` of the report contains the proportion
+        of the images of `X` on which the classifier abstains, and the error on the rest.
     gate : NoveltyGate, default=None
-        Gate that counts the images that are unlike those of the training; they stay in all
-        figures. None uses the gate with which the classifier was saved, if any.
+        Gate that counts the images that are unlike the training images. These images are
+        still included in all results. None uses the gate with which the classifier was
+        saved, if any.
 
     Returns
     -------
     BenchmarkReport
-        Metrics with their intervals, recall and confusion of the classes, and what is
-        needed to say where the figures come from.
+        Metrics with their intervals, recall and confusion matrix of the classes, and a
+        record of the data, the parameters and the versions.
 
     Raises
     ------
@@ -150,10 +153,10 @@ def evaluate(
     TypeError
         If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
     ValueError
-        If `X` and `y` differ in length, a label or group is missing, a class of an image
-        is not known to the classifier by its name or label, `split` is not one of those
-        accepted or not `dataset`'s own, there are no validation images to choose a
-        threshold on or they are the evaluated ones, or another argument is invalid.
+        If `X` and `y` differ in length, a label or group is missing, the classifier does
+        not know the class of an image, `split` is invalid or differs from that of
+        `dataset`, a threshold cannot be chosen because there are no validation images or
+        they are the evaluated ones, or another argument is invalid.
 
     See Also
     --------

@@ -32,102 +32,102 @@ from octsk.utils.untrusted import printable
 class BenchmarkReport(ReportTables):
     """Results of a fitted classifier on a set of images.
 
-    Made by `evaluate`. Printing it gives a table, and a notebook shows it as one.
+    It is returned by `evaluate`. `print` and notebooks show it as tables.
 
     Attributes
     ----------
     name : str
-        What the classifier is called in tables: its class, or its key in
-        `run_benchmark`.
+        Name of the classifier in tables: its class, or its key in `run_benchmark`.
     metrics : dict of float
         ``acc`` and ``auc`` as MedMNIST defines them, ``balanced_accuracy``,
-        ``log_loss`` (in nats) and ``ece`` (expected calibration error, 15 bins); nan
-        where not defined.
+        ``log_loss`` (in nats) and ``ece`` (expected calibration error, 15 bins). Undefined
+        values are nan.
     intervals : dict of (float, float)
-        Bootstrap intervals of all but ``ece``.
+        Bootstrap intervals of all metrics except ``ece``.
     confidence_level : float
-        That of the intervals.
+        Confidence level of the intervals.
     n_resamples : int
-        Resamples behind the intervals.
+        Number of bootstrap resamples.
     resampled : {'images', 'groups'}
         Whether images (within their class) or whole patients were resampled.
     class_names : list of str
-        In the order of the score columns.
+        Class names in the order of the columns of `y_score`.
     recall : dict of float
-        Recall of each class; nan for a class without images.
+        Recall of each class, which is nan for a class without images.
     confusion_matrix : ndarray of shape (n_classes, n_classes), int
-        Images of each true class (rows) predicted as each class (columns).
+        Number of images of each true class (rows) that were predicted as each class
+        (columns).
     n_samples : int
         Number of images.
     data : dict
         ``name``, ``size`` (pixels), ``split``, ``synthetic``, ``sha256`` of the file
-        (None without one), ``arrays_sha256`` of the images and classes evaluated, and
-        ``shared_groups``: how many of the split's patients each other split has, too.
+        (None if there is no file), ``arrays_sha256`` of the evaluated images and classes,
+        and ``shared_groups``, the number of patients that each other split has in common.
     not_comparable : str or None
-        Why published results may not stand beside this one; None when they may.
+        Reason why published results are not comparable, or None if they are.
     estimator : str
         Class of the classifier.
     params : dict
-        Its ``get_params()``, as far as JSON can say it.
+        Its ``get_params()``, as far as JSON can represent them.
     resolved_params : dict
-        What None and "auto" in `params` stood for, where octsk knows it: the learning rate
-        and weight decay of the optimizer, and the epochs that were trained.
+        Values that were used for None and "auto" in `params`, if octsk knows them: the
+        learning rate and weight decay of the optimizer, and the number of epochs.
     seed : int or None
-        Seed it was trained with, if told.
+        Seed with which it was trained, if known.
     history : dict of list, or None
-        Its training history, if it keeps one.
+        Its training history, if it has one.
     fit_seconds : float or None
-        Time of the training, if `run_benchmark` did it.
+        Duration of the training, if `run_benchmark` measured it.
     predict_seconds : float
-        Time of the prediction.
+        Duration of the prediction.
     environment : dict
         Versions of Python and of the packages, platform, number of CPUs.
     y_true : ndarray of shape (n_samples,), int
         True class of each image, as an index into `class_names`.
     y_score : ndarray of shape (n_samples, n_classes), float
-        Its ``predict_proba``.
+        Predicted probabilities (``predict_proba``).
     corruptions : list of dict or None
-        Of ``run_benchmark(corruptions=True)``: its balanced error on the images as they
-        are and corrupted, rows that `octsk.CorruptionDisplay` takes.
+        After ``run_benchmark(corruptions=True)``, the balanced errors on the original and
+        the corrupted images, as rows for `octsk.CorruptionDisplay`.
     interval_caveat : str or None
-        What `octsk.metrics.interval_caveat` says of the test set.
+        Result of `octsk.metrics.interval_caveat` for the test set.
     trained_on : dict of int or None
-        Images of each class that the classifier was trained on, without those that had
-        no weight or were held out. None where it does not tell, as after loading it.
+        Number of training images of each class, without those that had no weight or were
+        held out. None if the classifier does not know it, such as after loading it.
     label_columns : list of (int or None), or None
-        For each label of the data set, 0 to n - 1, its column in `y_score`; None for a
-        class that the classifier does not know. None as a whole where the classes are
-        neither labels of the data set nor named in its ``target_names``.
+        Column in `y_score` of each label of the data set, 0 to n - 1, or None for a class
+        that the classifier does not know. The attribute is None if the classes are neither
+        labels of the data set nor in its ``target_names``.
     filenames : list of str, or None
-        File of each image, if the data set knows them.
+        File of each image, if the data set contains file names.
     groups : list, or None
         Group (patient) of each image, if known.
     image_index : list of int, or None
         Index of each evaluated image in the data set; None if all were evaluated.
     left_out : dict of int
-        Number of images of each class that `class_map` leaves without a counterpart.
+        Number of images of each class that has no counterpart in `class_map`.
     operating_point : OperatingPoint or None
         Sensitivity, specificity and predictive values of the ``positive`` classes at a
         threshold, and their intervals, in its attributes ``threshold``, ``figures`` and
         ``intervals``.
     by_group : BenchmarkReport or None
-        With ``level="group"``, the report of the same figures by group (patient).
+        With ``level="group"``, a report of the same results by group (patient).
     subgroups : list of dict or None
-        For each column of `by`: its name ``by``, the figures of each subgroup in ``rows``,
-        and the largest gap of each figure in ``gaps``.
+        For each column of `by`, its name (``by``), the results of each subgroup
+        (``rows``), and the largest gap in each metric (``gaps``).
     abstention : AbstentionReport or None
-        With ``max_error``, the share of predictions that are too doubtful to keep, and the
-        error of the rest.
+        With ``max_error``, the proportion of predictions on which the classifier abstains,
+        and the error of the rest.
     level : {'image', 'group'}
-        What `y_true` and `y_score` have an entry for.
+        Whether `y_true` and `y_score` have one entry for each image or for each group.
     aggregate : str or None
-        How the scores of images became those of a group.
+        How the scores of the images of a group were combined.
     unfamiliar : list of bool or None
-        Whether each image is unlike those of the training, if a gate was applied.
+        Whether each image is unlike the training images, if a gate was applied.
     n_unfamiliar : int or None
         Number of these images.
     remarks : list of str
-        What a reader of the figures has to know, such as that class names could not be
+        Remarks on how to read the results, for instance that class names could not be
         compared.
 
     Examples
@@ -221,13 +221,13 @@ class BenchmarkReport(ReportTables):
         Returns
         -------
         int or None
-            1 is best; equals share a place. None where the results are not
-            comparable, for the reason in `not_comparable`.
+            Rank, where 1 is the best and equal results share a rank. None if the results
+            are not comparable, for the reason in `not_comparable`.
 
         Raises
         ------
         ValueError
-            For another metric or edition.
+            If `by` or `version` is invalid.
         """
         if by not in ("acc", "auc"):
             raise ValueError(f"by must be 'acc' or 'auc', got {by!r}.")
@@ -245,13 +245,13 @@ class BenchmarkReport(ReportTables):
         Parameters
         ----------
         scores : bool, default=True
-            Whether to include what is known of each image: `y_true`, `y_score`,
-            `filenames`, `groups`, `image_index` and `unfamiliar`.
+            Whether to include the values of each image: `y_true`, `y_score`, `filenames`,
+            `groups`, `image_index` and `unfamiliar`.
 
         Returns
         -------
         dict
-            The attributes; nan as None.
+            The attributes, with None instead of nan.
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if not scores:
@@ -293,7 +293,7 @@ class BenchmarkReport(ReportTables):
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is damaged, or no report, or one of another format.
+            If the file is damaged, or is not a report of this format.
         """
         try:
             values = read_json(path, MAX_BYTES)
