@@ -101,8 +101,8 @@ def run_benchmark(
     output_dir : path-like, default=None
         New or empty folder. The report, the scores and the model of each training are
         written as soon as it ends, so that they survive an interruption.
-        `BenchmarkRun.save` describes the other files. For octsk's networks without callbacks, the folder also
-        contains a checkpoint of the current training.
+        `BenchmarkRun.save` describes the other files. For octsk's networks without
+        callbacks, the folder also contains a checkpoint of the current training.
     resume : bool, default=False
         Whether to continue an unfinished run in `output_dir`. Finished trainings are not
         repeated, and the interrupted one continues after its last complete epoch.
