@@ -43,9 +43,8 @@ def bootstrap_interval(
     `groups`, whole groups (patients) are drawn with replacement, since images of one
     patient are not independent; a resample that misses a class is drawn again.
 
-    The interval is that of one fitted classifier over test sets like this one. It does
-    not include the spread between training runs: repeat the training over several seeds
-    for that.
+    The interval describes one fitted classifier on test sets like this one. It does not
+    include the variation between training runs, for which several seeds are needed.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def bootstrap_interval(
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
         Scores; a single column is the score of the second of two classes.
     labels : array-like of shape (n_classes,), default=None
-        The class that each column of `y_score` stands for. None: the column indices.
+        Class of each column of `y_score`. None means the column indices.
         Not used with a callable.
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of each sample; none may be missing.
@@ -67,16 +66,16 @@ def bootstrap_interval(
     confidence_level : float, default=0.95
         Probability mass inside the interval, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same interval at each call.
+        Pass an int to get the same interval in each call.
     bounds : (float, float), default=None
         Least and greatest possible value of a callable: (0, 1) for a rate, such as a
-        recall; (0, inf) for a loss. None: its interval is symmetric and may contain any
-        value. The named metrics have bounds of their own.
+        recall, or (0, inf) for a loss. With None, the interval is symmetric and may contain
+        any value. The named metrics have their own bounds.
 
     Returns
     -------
     low, high : float
-        The interval's ends; nan when the metric is not defined.
+        Ends of the interval, which are nan if the metric is undefined.
 
     Raises
     ------
@@ -93,11 +92,11 @@ def bootstrap_interval(
 
     Notes
     -----
-    The resamples give the standard error of the metric [1]_, and the interval is made
-    of it. The percentiles of the resamples, which are better known, are too narrow
-    where patients are few: with 10 patients, they contain the true accuracy in 80 to
-    90 % of simulated studies instead of 95 %, and have no width at all when all
-    predictions are right. Three steps correct this:
+    The resamples give the standard error of the metric [1]_, from which the interval is
+    computed. Intervals from the percentiles of the resamples are more common, but too
+    narrow if there are few patients: with 10 patients, they contain the true accuracy in
+    80 to 90 % of simulated studies instead of 95 %, and their width is 0 if all
+    predictions are correct. Three steps correct this:
 
     - Each patient's contribution to the variance (the covariance of the metric with
       the number of times that the patient is drawn [2]_) is divided by 1 minus the
@@ -221,8 +220,8 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Compare a metric of two classifiers on the same samples.
 
-    Both classifiers are measured on each resample, so that what makes a sample or a
-    patient hard for both cancels out. Samples or groups are drawn as in
+    Both classifiers are measured on the same resamples, so samples and patients that are
+    difficult for both do not add to the variation. Samples or groups are drawn as in
     `bootstrap_interval`.
 
     Parameters
@@ -236,7 +235,7 @@ def paired_bootstrap(
         trainings of a classifier have shape (n_trainings, n_samples, n_classes); the
         mean of their metrics is then compared.
     labels : array-like of shape (n_classes,), default=None
-        The class that each column of the scores stands for. None: the column indices.
+        Class of each column of the scores. None means the column indices.
         Not used with a callable.
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of each sample.
@@ -245,14 +244,14 @@ def paired_bootstrap(
     confidence_level : float, default=0.95
         Probability mass inside the interval, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same result at each call.
+        Pass an int to get the same result in each call.
 
     Returns
     -------
     PairedDifference
         Named tuple of ``difference`` (the metric of `y_score_a` minus that of
         `y_score_b`), the ends ``low`` and ``high`` of its interval, and the two-sided
-        ``p_value``; nan where the metric is not defined.
+        ``p_value``. They are nan if the metric is undefined.
 
     Raises
     ------
@@ -303,9 +302,9 @@ def interval_caveat(y_true: ArrayLike, groups: ArrayLike | None = None) -> str |
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True classes, by the names that a reader knows.
+        Names of the true classes, as readers know them.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of each sample. None: the samples are independent.
+        Group (patient) of each sample. None means that samples are independent.
 
     Returns
     -------
