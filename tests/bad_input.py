@@ -546,7 +546,7 @@ TABLE = {
         *[
             Case(given, lambda w, make=make: w.load_medmnist(w.pack(**make(w))), Fails(Value, words))
             for given, make, words in [
-                ("no arrays of MedMNIST's", lambda w: dict(train_images=None, train_labels=None, val_images=None, val_labels=None, test_images=None, test_labels=None, images=w.X), "has not MedMNIST's layout"),
+                ("no arrays of MedMNIST's", lambda w: dict(train_images=None, train_labels=None, val_images=None, val_labels=None, test_images=None, test_labels=None, images=w.X), "does not have MedMNIST's layout"),
                 ("images without labels", lambda w: dict(train_labels=None), "has images but no labels for 'train'"),
                 ("float images", lambda w: dict(train_images=w.X / 255), "train_images must be uint8 (0 to 255); it is float64"),
                 ("16-bit images", lambda w: dict(train_images=w.X.astype("u2")), "train_images must be uint8"),
@@ -583,8 +583,8 @@ TABLE = {
         Case("a file of one pixel", lambda w: w.load_image_files(w.picture("1", 0, (1, 1))), Works("a constant image", lambda w, X: X.shape == (1, 28, 28) and not X.any())),
         Case("a file that does not exist", lambda w: w.load_image_files("absent.png"), Fails(FileNotFoundError, "absent.png")),
         Case("a folder without images", lambda w: w.load_image_files(w.broken_home), Fails(Value, "no image file in")),
-        Case("a folder among files", lambda w: w.load_image_files([w.scan, w.folder]), Fails(Value, "is a folder; give it alone")),
-        Case("an empty list", lambda w: w.load_image_files([]), Fails(Value, "paths names no file at all")),
+        Case("a folder among files", lambda w: w.load_image_files([w.scan, w.folder]), Fails(Value, "is a folder; pass it alone")),
+        Case("an empty list", lambda w: w.load_image_files([]), Fails(Value, "paths is empty; it must contain")),
         Case("None", lambda w: w.load_image_files(None), Fails(Type, "paths must be a path")),
         Case("an array of images", lambda w: w.load_image_files(w.X, size=12), IMAGES),
         Case("floats from 0 to 1", lambda w: w.load_image_files(w.X / 255, size=12), IMAGES),
@@ -656,9 +656,9 @@ TABLE = {
         Case("no nets", lambda w: w.run_benchmark(w.load_medmnist(w.npz), nets={}), Fails(Value, "estimators must name at least one")),
         Case("no seeds", lambda w: w.run_benchmark(w.load_medmnist(w.npz), seeds=[]), Fails(Value, "seeds must be one or more different integers")),
         Case("`from_json` of a file that does not exist", lambda w: w.from_json(w.folder / "absent.json"), Fails(FileNotFoundError, "absent.json")),
-        Case("`from_json` of a file that is no JSON", lambda w: w.from_json(w.text), Fails(Value, "is damaged or no JSON file")),
+        Case("`from_json` of a file that is no JSON", lambda w: w.from_json(w.text), Fails(Value, "is damaged or not a JSON file")),
         Case("`from_json` of another JSON file", lambda w: w.from_json(w.other_json), Fails(Value, "is not a benchmark report")),
-        Case("`from_json` of a report cut off", lambda w: w.from_json(truncated(w.json)), Fails(Value, "is damaged or no JSON file")),
+        Case("`from_json` of a report cut off", lambda w: w.from_json(truncated(w.json)), Fails(Value, "is damaged or not a JSON file")),
     ],
     "`octsk benchmark`": [
         *commands(
@@ -776,7 +776,7 @@ TABLE = {
             ('a file that does not exist', 'small.octsk absent.png', 1, 'absent.png: No such file or directory', True),
             ('a folder that does not exist', 'small.octsk absent', 1, 'absent: No such file or directory', True),
             ('a folder without images', 'small.octsk empty', 1, 'no image file in empty', True),
-            ('two folders', 'small.octsk scans scans', 1, 'scans is a folder; give it alone', True),
+            ('two folders', 'small.octsk scans scans', 1, 'scans is a folder; pass it alone', True),
             ('a file that is no image', 'small.octsk notes.txt', 1, 'notes.txt is not an image', True),
             ('an npz file that does not exist', 'small.octsk absent.npz', 1, 'absent.npz: No such file or directory', True),
             ('an npz file without images', 'small.octsk arrays.npz', 1, "has neither 'images' nor 'test_images'", True),

@@ -379,7 +379,7 @@ def test_report_says_when_patients_are_too_few_for_its_intervals(tmp_path):
     few = evaluate(net, X, y, groups=np.arange(len(y)) % 7)
     assert few.interval_caveat.startswith("Few patients: 7 in all. Intervals from fewer")
     text = " ".join(str(few).split())
-    assert f"trainings is not in them. {few.interval_caveat}" in text
+    assert f"between trainings. {few.interval_caveat}" in text
     few.to_json(tmp_path / "few.json")
     again = BenchmarkReport.from_json(tmp_path / "few.json")
     assert again.interval_caveat == few.interval_caveat

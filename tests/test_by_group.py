@@ -118,7 +118,7 @@ def test_both_levels_stand_side_by_side_and_outlast_a_file(tmp_path):
     assert "y_true" not in report.to_dict(scores=False)["by_group"]
     page = html_report(report, dataset=dataset)
     assert "Operating point by patient, with its intervals" in page
-    assert "Classes, and what their patients were predicted as" in page
+    assert "Recall and confusion of the patients of each class" in page
 
 
 def test_patients_of_several_classes_are_counted_and_positive_if_any_image_is():

@@ -288,7 +288,7 @@ def test_benchmark_writes_a_run_folder(clinic):
     assert "clinic, 28 px: 48 for training, 48 for validation, 48 for testing" in out
     assert (run / "report.txt").read_text() in out + "\n"
     assert " ± " in out
-    assert "Published results: none stand beside these" in out
+    assert "Published results: none are comparable" in out
     assert str(run) in out
     assert "\x1b" not in result.output
 
@@ -357,7 +357,7 @@ def test_phantoms_are_plainly_synthetic():
     result = octsk_command("benchmark", "--phantoms", "--size", 32, "--epochs", 1)
     assert result.stdout.startswith("*** SYNTHETIC DATA")
     assert "oct-phantoms (SYNTHETIC), 32 px: 96 for training" in result.stdout
-    assert "Published results: none stand beside these" in result.stdout
+    assert "Published results: none are comparable" in result.stdout
     assert "ResNet" not in result.stdout
 
 
@@ -1463,7 +1463,7 @@ def test_evaluate_refuses_or_maps_other_class_names(model, clinic, folder):
         *("--map", "dry AMD=drusen", "-o", "external", "--quiet"),
     )
     result = octsk_command("evaluate", model, "--data", data, *words)
-    assert "warning: LEFT OUT of all figures" in result.stderr
+    assert "warning: LEFT OUT of all results" in result.stderr
     report = json.loads(Path("external/report.json").read_text())
     assert report["class_names"] == ["wet AMD", "dry AMD", "normal"]
     assert report["left_out"] == {"hole": 12}

@@ -236,7 +236,7 @@ SPOILT = [
 
 @pytest.mark.parametrize("rows", SPOILT, ids=str)
 def test_spoilt_rows_of_a_file_are_refused(rows, run, tmp_path):
-    words = "its corruptions are no rows of errors"
+    words = "its corruptions are not rows of errors"
     record = run.to_dict()
     record["reports"][1]["corruptions"] = rows
     (tmp_path / "run.json").write_text(json.dumps(record))

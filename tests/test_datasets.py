@@ -963,7 +963,7 @@ def test_another_set_placed_by_hand_is_refused(home, contents, reason):
 def test_broken_file_placed_by_hand_is_said_and_kept(home):
     home.mkdir()
     (home / "octmnist.npz").write_bytes(b"half")
-    words = r"octmnist\.npz is not a whole npz file: .* Remove or rename the file to have"
+    words = r"octmnist\.npz is not a whole npz file: .* Remove or rename the file to"
     with pytest.raises(ValueError, match=words):
         fetch_octmnist()
     assert files_under(home) == ["octmnist.npz"]

@@ -122,7 +122,7 @@ NPZ = {
     "code as header": ([("images.npy", npy("__import__('os')"))], "not a NumPy array"),
     "twice": (
         [("images.npy", of_shape((1, 1, 1)) + b"1"), ("images", b"2")],
-        "images is there twice",
+        "images occurs twice",
     ),
     "elsewhere": ([("../../images.npy", of_shape((1, 1, 1)) + b"1")], "has neither"),
     "at the root": ([("/images.npy", of_shape((1, 1, 1)) + b"1")], "has neither"),

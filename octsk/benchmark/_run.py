@@ -39,24 +39,25 @@ from octsk.utils.untrusted import printable
 class BenchmarkRun(Tabular):
     """Results of several classifiers on one test set, each trained with several seeds.
 
-    Made by `run_benchmark`. Printing it gives tables, and a notebook shows them.
+    It is returned by `run_benchmark`. `print` and notebooks show it as tables.
 
     Attributes
     ----------
     reports : dict of list of BenchmarkReport
-        One report for each seed, under each classifier's name.
+        The reports of each classifier, one for each seed.
     estimators : dict of estimator
-        Each classifier as fitted with the first seed.
+        Each classifier, fitted with the first seed.
     seeds : tuple of int
         The seeds.
     training : dict
-        ``n_train`` and ``n_val`` images, ``n_train_groups`` and ``n_val_groups`` patients
-        (None if they are not known), and ``sha256`` of the training arrays where the data
-        come from no file.
+        Number of images (``n_train`` and ``n_val``) and patients (``n_train_groups`` and
+        ``n_val_groups``, None if unknown), and the ``sha256`` of the training arrays if the
+        data do not come from a file.
     dataset : Bunch or None
-        The data set, for pictures of its images on the page.
+        The data set, whose images are shown on the page.
     plan : dict
-        What ``octsk benchmark --from run.json`` repeats the run by: nets, seeds, data.
+        Networks, seeds and data, with which ``octsk benchmark --from run.json`` repeats the
+        run.
 
     Examples
     --------
@@ -97,9 +98,9 @@ class BenchmarkRun(Tabular):
         Returns
         -------
         list of dict
-            For each classifier: ``net``, ``n_seeds``, and of each metric and of
-            ``fit_seconds`` and ``predict_seconds`` the ``<metric>_mean`` and
-            ``<metric>_std`` (standard deviation with n - 1; None for one seed).
+            For each classifier, ``net``, ``n_seeds``, and the mean (``<metric>_mean``) and
+            standard deviation (``<metric>_std``, with n - 1; None for one seed) of each
+            metric, of ``fit_seconds`` and of ``predict_seconds``.
         """
         rows = []
         for net, reports in self.reports.items():
@@ -118,8 +119,8 @@ class BenchmarkRun(Tabular):
         -------
         list of dict
             Rows with ``net``, ``corruption``, ``severity``, ``balanced_error`` and
-            ``seed``, which `octsk.CorruptionDisplay` draws; severity 0 is the images as
-            they are. Empty without ``run_benchmark(corruptions=True)``.
+            ``seed``, which `octsk.CorruptionDisplay` plots. Severity 0 means the original
+            images. The list is empty without ``run_benchmark(corruptions=True)``.
         """
         return [
             row
@@ -147,7 +148,7 @@ class BenchmarkRun(Tabular):
         Raises
         ------
         ValueError
-            If there is only one classifier, or as `octsk.compare`.
+            If there is only one classifier, or `octsk.compare` raises it.
         """
         if len(self.reports) < 2:
             raise ValueError(
@@ -214,20 +215,20 @@ class BenchmarkRun(Tabular):
         ``run.json``
             Parameters, seeds, data, hashes, versions and results.
         ``report.html``
-            One page with all of it, pictures too; see `octsk.reporting.html_report`.
+            A page with all results and plots; see `octsk.reporting.html_report`.
         ``report.txt``, ``benchmark.png``
             The tables and the figure.
         ``reports/``, ``scores/``
-            For each training run its report as JSON, and MedMNIST's evaluation file,
-            unless the data set has no label for a class.
+            The report of each training as JSON, and its scores as CSV and as MedMNIST's
+            evaluation file, unless the data set has no label for a class.
         ``models/``
-            Those of the `estimators` that are octsk's, for `octsk.load`, and a model card
-            of each net. With ``run_benchmark(output_dir=...)`` models of every seed.
+            The fitted networks of octsk, for `octsk.load`, and a model card of each. With
+            ``run_benchmark(output_dir=...)``, the networks of every seed.
 
         Parameters
         ----------
         folder : path-like
-            Must not exist, or be empty.
+            The folder, which must be empty or not exist yet.
 
         Returns
         -------
@@ -237,7 +238,7 @@ class BenchmarkRun(Tabular):
         Raises
         ------
         FileExistsError
-            If `folder` holds files already, or is a file.
+            If `folder` already contains files, or is a file.
         """
         with atomic_folder(folder) as new:
             self._save_results(new)

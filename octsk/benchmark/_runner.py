@@ -69,73 +69,74 @@ def run_benchmark(
 ) -> BenchmarkRun:
     """Train each classifier with each seed, and evaluate it on the test split.
 
-    Each training starts from a clone whose ``random_state`` parameters (nested ones
-    too) are all set to the seed. The validation split goes to ``fit`` as ``X_val`` and
-    ``y_val`` where it takes them. The test split is only ever predicted.
+    Each training starts from a clone whose ``random_state`` parameters, including nested
+    ones, are set to the seed. The validation split is passed to ``fit`` as ``X_val`` and
+    ``y_val`` if it accepts them. The test split is only predicted.
 
     Parameters
     ----------
     estimators : dict of classifier
-        Classifiers by name; they are cloned, not fitted.
+        Classifiers by name. They are cloned and remain unfitted.
     dataset : Bunch
-        With ``train``, ``test`` and, if there is one, ``val``, each a Bunch with
-        ``data`` and ``target``: what `octsk.datasets.load_medmnist` returns. A warning
-        says what `octsk.datasets.check_splits` finds, such as patients (``groups``) or
-        images that are in more than one split.
+        Data set with ``train``, ``test`` and optionally ``val``, each a Bunch with ``data``
+        and ``target``, such as `octsk.datasets.load_medmnist` returns. A warning lists what
+        `octsk.datasets.check_splits` finds, such as patients (``groups``) or images that
+        are in more than one split.
     seeds : sequence of int, default=(0,)
-        One training of each classifier for each. Several show the spread between
-        trainings, which is large for small nets.
+        Seeds. Each classifier is trained once with each seed. Several seeds show the
+        variation between trainings, which is large for small networks.
     corruptions : bool, default=False
-        Whether to measure the balanced error under each corruption and severity of
-        `octsk.corrupt` too: 50 more predictions of the test split after each training.
-        Nothing is chosen by it. Needs scikit-image (``octsk[corruptions]``) and uint8
-        images.
+        Whether to also measure the balanced error under each corruption and severity of
+        `octsk.corrupt`, which takes 50 more predictions of the test split after each
+        training. Nothing is selected by these errors. Requires scikit-image
+        (``octsk[corruptions]``) and uint8 images.
     positive : str or sequence, default=None
-        Classes that count as positive. With them, each classifier is also measured at an
-        operating point, by patient if patients with several images are known, and, if
-        there is a validation split, when it abstains for an error of at most 5 %: as by
-        `octsk.evaluate` with ``positive``, ``level="group"`` and ``max_error=0.05``.
+        Classes that count as positive. If given, each classifier is also measured at an
+        operating point, by patient if patients have several images, and, if there is a
+        validation split, with abstention for an error of at most 5 %. This is what
+        `octsk.evaluate` does with ``positive``, ``level="group"`` and ``max_error=0.05``.
     specificity, sensitivity : float, default=None
-        What the threshold is chosen for on the validation split; at most one of them.
-        None: the threshold is 0.5.
+        Rate that the threshold must reach on the validation split. At most one of them
+        may be given. If both are None, the threshold is 0.5.
     output_dir : path-like, default=None
-        New or empty folder. Each training's report, scores and model are written when
-        it ends, so that they outlast an interruption; see `BenchmarkRun.save` for the
-        rest. octsk's nets without callbacks keep a checkpoint of the training under way.
+        New or empty folder. The report, the scores and the model of each training are
+        written as soon as it ends, so that they survive an interruption.
+        `BenchmarkRun.save` describes the other files. For octsk's networks without
+        callbacks, the folder also contains a checkpoint of the current training.
     resume : bool, default=False
-        Whether `output_dir` may hold the same run, not finished: trainings that are done
-        are not repeated, and that under way goes on from its last epoch.
+        Whether to continue an unfinished run in `output_dir`. Finished trainings are not
+        repeated, and the interrupted one continues after its last complete epoch.
     strict : bool, default=False
         Whether to raise an error instead of the warning about `dataset`.
     on_event : callable, default=None
-        Called as ``on_event(kind, net=..., seed=..., index=..., total=..., ...)`` for
-        a progress display. ``index`` counts trainings from 0 to ``total`` - 1. Kinds:
-        ``"fit_start"`` and ``"fit_end"`` (with ``estimator``, which may be given a
-        callback at the first and must lose it at the second to keep it out of the
-        record) and ``"evaluated"`` (with ``report``), the only one for trainings that
-        had been done.
+        Function for a progress display. It is called as
+        ``on_event(kind, net=..., seed=..., index=..., total=..., ...)``, where ``index``
+        counts trainings from 0 to ``total`` - 1. The kinds are ``"fit_start"`` and
+        ``"fit_end"`` (with ``estimator``, to which the function may add a callback at the
+        start if it removes it at the end) and ``"evaluated"`` (with ``report``). For
+        trainings that were finished earlier, only the last one occurs.
 
     Returns
     -------
     BenchmarkRun
-        The reports and the classifiers fitted with the first seed; of those resumed,
-        octsk's alone.
+        The reports, and the classifiers fitted with the first seed. After `resume`,
+        finished classifiers of other libraries are missing.
 
     Raises
     ------
     ImportError
-        If scikit-image is not installed, with `corruptions`.
+        If `corruptions` is True and scikit-image is not installed.
     TypeError
         If `dataset` is not a Bunch.
     ValueError
-        If there is no classifier or seed, one comes twice, two names give the same
-        file name, `dataset` lacks its training or test split, a group of the test split
-        is missing, its images cannot be corrupted, the checks find something (with
-        `strict`), `positive` or the rates are invalid or need a validation split that is
-        not there, or `output_dir` holds a run of other
-        classifiers, seeds or data.
+        If there is no classifier or seed, one occurs twice, two names result in the same
+        file name, `dataset` has no training or test split, a group of the test split is
+        missing, its images cannot be corrupted, the checks find something (with `strict`),
+        `positive` or the rates are invalid or require a validation split that does not
+        exist, or `output_dir` contains a run of other classifiers, seeds or data.
     FileExistsError
-        If `output_dir` holds files already, with `resume` other than those of a run.
+        If `output_dir` already contains files or, with `resume`, files that do not belong
+        to a run.
 
     Examples
     --------

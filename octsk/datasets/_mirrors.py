@@ -1,4 +1,4 @@
-"""Where the files of MedMNIST are downloaded from: Zenodo or a mirror."""
+"""Addresses from which the files of MedMNIST are downloaded: Zenodo and mirrors."""
 
 import os
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Evaluation of a fitted classifier on a set of images, and comparison of classifiers.
 
-`__all__` lists the public names. The others are for the packages above this one.
+`__all__` lists the public names. The other names are used by higher packages of octsk.
 """
 
 from octsk.evaluation._by_group import scores_of_groups as scores_of_groups

@@ -9,10 +9,11 @@ from octsk.plots.drawing import COLOURS, new_axes, style_axes
 
 
 class AbstentionDisplay(Display):
-    """Error of the predictions that are kept, by the share that is abstained from.
+    """Error of the remaining predictions against the proportion of abstentions.
 
-    The least confident predictions are left out first. The curve begins at the error of all
-    predictions; one that does not fall shows that the confidence does not tell mistakes.
+    The classifier abstains from the least confident predictions first. The curve begins at
+    the error of all predictions. If it does not fall, the confidence does not distinguish
+    wrong predictions from correct ones.
 
     Parameters
     ----------
@@ -21,12 +22,12 @@ class AbstentionDisplay(Display):
     confidence : array-like of shape (n,)
         Probability of the predicted class.
     threshold : float, default=None
-        Least confidence of a prediction that is kept. None marks no point.
+        Minimum confidence of a prediction that is kept. None marks no point.
 
     Attributes
     ----------
     abstained, error : ndarray of shape (n_points,)
-        Share of the predictions that are left out, and of wrong ones among the others.
+        Proportion of abstentions, and of wrong predictions among the others.
     ax_ : matplotlib.axes.Axes
         Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure

@@ -31,35 +31,35 @@ def model_card(
     Parameters
     ----------
     run : BenchmarkRun, TuningRun or BenchmarkReport
-        The run, of `octsk.benchmark` or `octsk.tuning`, or what `octsk.evaluate` returned.
-        A report knows nothing of the training data, and its card says so.
+        A run of `octsk.benchmark` or `octsk.tuning`, or a report of `octsk.evaluate`. A
+        report does not describe the training data, and its card says so.
     net : str, default=None
-        Name of the net in the benchmark run; None: its first. Of a tuning run the card is
-        the tuned net's, and `net` must be None, as of a report.
+        Name of the network in the benchmark run. None means the first one. For a tuning
+        run, whose card describes the tuned network, and for a report, `net` must be None.
     estimator : classifier, default=None
-        Of a report: what was evaluated. Runs have their own.
+        For a report, the evaluated classifier. Runs contain their classifiers.
     dataset : Bunch, default=None
-        Of a report: what `octsk.evaluate` was given. Runs have their own.
+        For a report, the data set that was passed to `octsk.evaluate`. Runs contain their
+        data set.
     file : str, default=None
-        Of a report: the file that `octsk.load` loads the estimator from. None: it is in
-        none.
+        For a report, the file from which `octsk.load` loads the estimator. None means that
+        there is no such file.
 
     Returns
     -------
     str
-        Markdown below a YAML header, which holds the results of each training. Its
-        ``license`` is left to whoever owns the weights. The appendix is a checklist for
-        studies, in which "Author to state" marks what a run cannot know.
+        Markdown with a YAML header that contains the results of each training. The owner
+        of the weights fills in its ``license``. The appendix is a checklist for studies, in
+        which "Author to state" marks what a run cannot know.
 
     Raises
     ------
     ValueError
-        If there is no such net in the run, or an argument is given that does not go with
-        what `run` is.
+        If the run has no such network, or an argument does not apply to this kind of run.
 
     See Also
     --------
-    html_report : The whole run as a web page.
+    html_report : Write the whole run as a web page.
 
     References
     ----------

@@ -90,38 +90,40 @@ class Section(NamedTuple):
 def html_report(run, *, estimator=None, dataset=None) -> str:
     """Write a run as a self-contained web page.
 
-    The page holds settings, data, versions and seeds, the tables, published rows apart
-    from measured ones, and pictures: results, training, a prediction, the surest
-    mistakes, errors on corrupted images where they were measured, and of octsk's nets how
-    images were varied and what moved the net. It asks for nothing from a network and runs
-    no script.
+    The page contains the settings, data, versions and seeds, the tables with published
+    results apart from measured ones, and plots of the results, the training, a prediction,
+    the most confident errors and, if they were measured, the errors on corrupted images.
+    For octsk's networks, it also shows augmented and explained images. It loads no external
+    files and runs no scripts.
 
     Parameters
     ----------
     run : BenchmarkRun, TuningRun or BenchmarkReport
-        The run, of `octsk.benchmark` or `octsk.tuning`, or what `octsk.evaluate` returned.
-        Pictures of images need the data set that `run_benchmark` and `tune` keep in it.
+        A run of `octsk.benchmark` or `octsk.tuning`, or a report of `octsk.evaluate`.
+        Images are only shown if the run contains its data set, as those of `run_benchmark`
+        and `tune` do.
     estimator : classifier, default=None
-        Of a report: what was evaluated, to explain it. Runs have their own.
+        For a report, the evaluated classifier, whose predictions are explained. Runs
+        contain their classifiers.
     dataset : Bunch, default=None
-        Of a report: what `octsk.evaluate` was given, for what it says of itself and for
-        pictures of its images. Runs have their own.
+        For a report, the data set that was passed to `octsk.evaluate`, for its description
+        and its images. Runs contain their data set.
 
     Returns
     -------
     str
-        The page, HTML.
+        The page in HTML.
 
     Raises
     ------
     ValueError
-        If `estimator` or `dataset` is given with a run, or `dataset` is of another split
-        or holds another number of images than were evaluated.
+        If `estimator` or `dataset` is given with a run, or `dataset` is another split than
+        the evaluated one or has another number of images.
 
     See Also
     --------
-    model_card : What is to be known of one net.
-    octsk.benchmark.BenchmarkRun.save : Writes the page beside the other files.
+    model_card : Describe one network and its intended use.
+    octsk.benchmark.BenchmarkRun.save : Write the page and the other files of a run.
 
     Examples
     --------
