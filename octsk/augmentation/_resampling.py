@@ -57,7 +57,7 @@ def _target_sizes(strategy, y, size):
         if len(size) != 2:
             raise ValueError(
                 f"sampling_strategy={strategy!r} is a ratio of two classes, but y has "
-                f"{len(size)}: {list(size)}. Give a dict of numbers of images."
+                f"{len(size)}: {list(size)}. Pass a dict of class sizes."
             )
         smallest = next(label for label in size if label != largest)
         target = int(strategy * size[largest])

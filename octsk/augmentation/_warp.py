@@ -126,8 +126,8 @@ def _compiled_warp():
 
     With XLA, it is faster than TensorFlow's ImageProjectiveTransformV3, which computes the
     position of each pixel separately. Without XLA, it is slower than that op, but returns
-    the same results as with XLA up to rounding. The op would return others near the edges
-    of an image, which it blends with the pixels outside.
+    the same results as with XLA up to rounding. The op would return other values near the
+    edges of an image, which it blends with what lies outside.
     """
     from octsk.utils.tensorflow import tf
 
