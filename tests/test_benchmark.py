@@ -26,7 +26,7 @@ from octsk.benchmark import (
     why_not_comparable,
 )
 from octsk.datasets import load_medmnist
-from octsk.datasets._splits import shared_groups
+from octsk.datasets._shared_groups import shared_groups
 from octsk.evaluation import BenchmarkReport, evaluate
 
 OCT_CLASSES = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"]

@@ -325,7 +325,7 @@ def test_processes_claim_their_share_of_the_cores(images_file, monkeypatch, tmp_
 def test_pruning_of_a_net_whose_epochs_depend_on_the_images(images_file, monkeypatch):
     estimator = octsk.SmallOCTNet(**TINY | {"epochs": "auto"})
     monkeypatch.setattr(search, "_net", lambda name, seed=0: estimator)
-    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 7)
+    monkeypatch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 7)
     measured = search.prune(images_file, "residual", trials=1, folds=2, pruner="median")
     # Two folds of three times 7 / sqrt(24).
     assert measured["completed_epochs"] == 2 * 3 * 2

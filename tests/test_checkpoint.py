@@ -264,7 +264,7 @@ def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monke
             net(tmp_path, **RECIPE, epochs=1).fit(X, y)
     # As if by a file that somebody has renamed.
     monkeypatch.setattr(
-        "octsk.training._training.describe_settings", lambda net: {"epochs": 5}
+        "octsk.training._fit_estimator.describe_settings", lambda net: {"epochs": 5}
     )
     monkeypatch.setattr("octsk.training._checkpoint._file_name", lambda *_: checkpoint.name)
     with pytest.raises(ValueError, match=r"settings\.epochs is 5, and was 1"):

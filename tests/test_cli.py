@@ -31,7 +31,7 @@ from octsk.cli import _app as cli
 from octsk.cli import _inputs, _options, _output, _run_folder, info
 from octsk.cli._progress import TrainingDisplay
 from octsk.datasets import DownloadError
-from octsk.datasets._registry import REGISTRY
+from octsk.datasets._medmnist_sets import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
 
 COMMANDS = [
@@ -1148,7 +1148,7 @@ def test_settings_are_said_as_they_are(clinic):
         "--json",
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
+        patch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 10)
         result = octsk_command("train", "--data", clinic, *words)
     assert "sgd, 2 epochs (auto), batches of 32, learning rate 0.01" in result.stderr
     printed = json.loads(result.stdout)

@@ -10,7 +10,7 @@ from helpers import TINY, toy_images
 from sklearn.exceptions import DataConversionWarning
 
 import octsk
-from octsk.datasets._splits import shared_groups
+from octsk.datasets._shared_groups import shared_groups
 from octsk.metrics import bootstrap_interval, medmnist_accuracy
 from octsk.utils.columns import check_column, check_groups
 

@@ -32,8 +32,8 @@ from octsk.datasets import (
     load_medmnist,
     make_oct_phantoms,
 )
-from octsk.datasets._registry import REGISTRY
-from octsk.datasets._splits import SPLITS
+from octsk.datasets._medmnist_sets import REGISTRY
+from octsk.datasets._shared_groups import SPLITS
 
 
 def arrays(splits=("train", "val", "test"), size=28, n=6, channels=None, n_classes=4):

@@ -33,7 +33,7 @@ from octsk import (
     SmallOCTNet,
 )
 from octsk.classifiers import BaseOCTNet
-from octsk.training import OPTIMIZERS, _batches, _fitting, _model_pool
+from octsk.training import OPTIMIZERS, _batches, _fit_model, _model_pool
 
 X, y = toy_images()
 X_VAL, Y_VAL = toy_images(n=24, seed=1)
@@ -72,9 +72,9 @@ def fit_calls(monkeypatch):
 
     def spy(model, train, validation, **others):
         calls.append(dict(train=train, validation=validation, **others))
-        return _fitting.fit_model(model, train, validation, **others)
+        return _fit_model.fit_model(model, train, validation, **others)
 
-    monkeypatch.setattr("octsk.training._training.fit_model", spy)
+    monkeypatch.setattr("octsk.training._fit_estimator.fit_model", spy)
     return calls
 
 
@@ -991,7 +991,7 @@ def test_callback_may_stop_the_training():
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_what_a_callback_does_to_its_network_stays_there(monkeypatch):
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2, callbacks=[Counter()]).fit(X, y))
     net(epochs=2, callbacks=[Freeze()]).fit(X, y)
     again = net(epochs=2, callbacks=[Counter()]).fit(X, y)
@@ -1032,12 +1032,12 @@ def test_refused_arguments_leave_it_not_fitted(wrong):
 
 def test_networks_that_train_in_turn_do_not_meet(monkeypatch):
     # Fits of one kind share a compiled network.
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2).fit(X, y))
     warm = net(warm_start=True).fit(X, y)
     before = weights(warm)
     # Its optimizer is Adam's for good; the parameter must not make it pass for another.
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     warm.set_params(optimizer="adamw", learning_rate=0.5).fit(X, y)
     assert type(warm.model_.optimizer) is keras.optimizers.Adam
     assert (weights(warm) != before).any()

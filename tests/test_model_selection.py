@@ -823,7 +823,7 @@ def test_pruners_by_name(monkeypatch):
     assert hyperband._max_resource == 2
     assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
     # It waits for the first trial to know them.
-    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 1)
+    monkeypatch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 1)
     assert pruner("hyperband", epochs=["auto", 1])._max_resource == "auto"
 
 

@@ -9,8 +9,8 @@ from octsk.classifiers._nets import (
     SmallOCTNet,
     load,
 )
-from octsk.classifiers._novelty import NoveltyGate
-from octsk.classifiers._novelty import add_gate as add_gate
+from octsk.classifiers._novelty_gate import NoveltyGate
+from octsk.classifiers._novelty_gate import add_gate as add_gate
 from octsk.classifiers._transfer import describe_source as describe_source
 from octsk.classifiers._validation import check_known_labels as check_known_labels
 

@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.classifiers._novelty import GateMixin
+from octsk.classifiers._novelty_gate import GateMixin
 from octsk.training import (
     Forward,
     copy_fitting_weights,

@@ -1,4 +1,7 @@
-"""Options that several commands share."""
+"""Options that several commands share.
+
+All commands also take ``--json``, and all but ``info`` take ``--quiet``.
+"""
 
 from enum import StrEnum
 from pathlib import Path

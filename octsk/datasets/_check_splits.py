@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octsk.datasets._splits import (
+from octsk.datasets._shared_groups import (
     SPLITS,
     SplitWarning,
     shared_groups,

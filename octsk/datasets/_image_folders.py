@@ -9,7 +9,7 @@ from typing import Literal
 from octsk.datasets._image_files import SUFFIXES, Reading
 from octsk.datasets._labelled_rows import Cache, Row, load_rows
 from octsk.datasets._patients import PatientFinder, check_groups_found, kermany_label
-from octsk.datasets._splits import SPLITS, warn_of_shared_groups
+from octsk.datasets._shared_groups import SPLITS, warn_of_shared_groups
 from octsk.utils.untrusted import first_few, printable
 
 

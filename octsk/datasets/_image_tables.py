@@ -19,7 +19,7 @@ from octsk.datasets._patients import (
     PatientFinder,
     check_groups_found,
 )
-from octsk.datasets._splits import SPLITS, warn_of_shared_groups
+from octsk.datasets._shared_groups import SPLITS, warn_of_shared_groups
 from octsk.utils.untrusted import first_few, printable
 
 

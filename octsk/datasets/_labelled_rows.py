@@ -9,7 +9,7 @@ import numpy as np
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._image_cache import CACHED_ABOVE, CachedImages
 from octsk.datasets._image_files import Decoded, Reading
-from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.datasets._shared_groups import SPLITS, SplitWarning
 from octsk.datasets._volume_frames import VolumeFrame, with_frames
 from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import first_few, printable

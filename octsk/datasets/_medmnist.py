@@ -11,7 +11,9 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._data_home import get_data_home, make_unpack_folder
 from octsk.datasets._download import digests, remove_partial
-from octsk.datasets._layout import (
+from octsk.datasets._medmnist_sets import REGISTRY, SIZES, file_name, set_of_file
+from octsk.datasets._mirrors import _how_to_get, _md5, download_set
+from octsk.datasets._npz_layout import (
     _range_of,
     read_class_names,
     read_filenames,
@@ -19,10 +21,8 @@ from octsk.datasets._layout import (
     read_labels,
     read_layout,
 )
-from octsk.datasets._mirrors import _how_to_get, _md5, download_set
-from octsk.datasets._registry import REGISTRY, SIZES, file_name, set_of_file
+from octsk.datasets._shared_groups import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.datasets._source_map import add_sources
-from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.utils.untrusted import printable
 
 # By default, images of a split that take more bytes than this are memory-mapped. OCTMNIST

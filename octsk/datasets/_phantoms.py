@@ -7,8 +7,8 @@ from sklearn.utils import check_random_state, check_scalar
 from threadpoolctl import threadpool_limits
 
 from octsk.datasets._bunch import DataBunch
+from octsk.datasets._medmnist_sets import REGISTRY
 from octsk.datasets._phantom_drawing import draw_group
-from octsk.datasets._registry import REGISTRY
 
 _TARGET_NAMES = REGISTRY["octmnist"].classes
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from octsk.datasets._csv_table import check_is_csv
-from octsk.datasets._splits import SPLITS, shared_groups
+from octsk.datasets._shared_groups import SPLITS, shared_groups
 from octsk.utils.untrusted import printable
 
 # Accepted names of the columns. MedMNIST's maintainers use the first name of each.

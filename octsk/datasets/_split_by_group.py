@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
 from octsk.datasets._bunch import DataBunch
-from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.datasets._shared_groups import SPLITS, SplitWarning
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user

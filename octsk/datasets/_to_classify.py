@@ -12,8 +12,8 @@ from octsk.datasets._csv_table import read_column, read_csv
 from octsk.datasets._image_files import Reading, _sources, combined_error, error_words
 from octsk.datasets._image_folders import images_below
 from octsk.datasets._image_tables import find_groups, locate
-from octsk.datasets._layout import read_class_names, read_filenames, read_groups
 from octsk.datasets._npz_images import load_npz_images
+from octsk.datasets._npz_layout import read_class_names, read_filenames, read_groups
 from octsk.datasets._patients import PatientFinder, check_groups_found
 from octsk.datasets._volume_frames import with_frames
 from octsk.utils.file_kinds import CSV, recognise

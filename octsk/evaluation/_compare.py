@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
-from octsk.evaluation._comparison import Comparison
+from octsk.evaluation._comparison_result import Comparison
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._same_images import check_same_images

@@ -204,10 +204,10 @@ class OperatingPoint:
 
     def _words(self) -> list[str]:
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
-        origin = "the stated prevalence" if self.prevalence_given else "the share here"
+        origin = "as stated" if self.prevalence_given else "that of these images"
         return [
             f"positive from {self.threshold:.4g} on, {self.threshold_from}; {counts}. "
-            f"Predictive values are for a share of positives of {self.prevalence:.3g} "
+            f"Predictive values are for a prevalence of {self.prevalence:.3g} "
             f"({origin})."
         ]
 

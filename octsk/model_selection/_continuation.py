@@ -3,7 +3,7 @@
 import numpy as np
 from optuna.distributions import check_distribution_compatibility
 
-from octsk.utils.idle_params import IDLE_IN_STUDIES
+from octsk.utils.free_params import FREE_IN_STUDIES
 from octsk.utils.json import describe
 
 _SETTINGS = "settings"
@@ -41,7 +41,7 @@ def study_settings(search, space, folds):
     for name, value in search.estimator.get_params(deep=True).items():
         if (
             name not in space.distributions
-            and name.rpartition("__")[2] not in IDLE_IN_STUDIES
+            and name.rpartition("__")[2] not in FREE_IN_STUDIES
         ):
             # The parameters of a nested estimator are listed by themselves.
             is_part = hasattr(value, "get_params")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.persistence import _files
+from octsk.persistence import _octsk_file
 from octsk.persistence._export import FORMATS, export
 
 
@@ -60,7 +60,7 @@ class PersistenceMixin:
                 f"class_names must be {len(self.classes_)} names, one for each of the "
                 f"classes {self.classes_.tolist()}; got {names}."
             )
-        _files.save(self, path, names, self._encode_gate(gate))
+        _octsk_file.save(self, path, names, self._encode_gate(gate))
 
     def export(self: Any, path, format="onnx"):
         """Export the fitted network, from pixels to probabilities, for use without octsk.
@@ -164,7 +164,7 @@ class PersistenceMixin:
         """
         estimator: Any = cls(**params)
         estimator._validate_params()
-        weights = _files.read_h5_weights(path)
+        weights = _octsk_file.read_h5_weights(path)
         n_classes = len(weights[-1])
         classes = np.arange(n_classes) if classes is None else np.asarray(classes)
         if classes.ndim != 1 or len(np.unique(classes)) != n_classes:

@@ -14,7 +14,7 @@ import numpy as np
 
 from octsk._version import __version__
 from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
-from octsk.utils.idle_params import IDLE_IN_FITS
+from octsk.utils.free_params import FREE_IN_FITS
 from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
@@ -36,7 +36,7 @@ def describe_settings(estimator) -> dict[str, Any]:
     settings = {
         name: jsonable(value)
         for name, value in estimator.get_params(deep=False).items()
-        if name not in IDLE_IN_FITS
+        if name not in FREE_IN_FITS
     }
     if not isinstance(estimator.optimizer, str):
         config = estimator.optimizer.get_config()

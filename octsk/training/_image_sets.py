@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from octsk.training._batches import Batches
+from octsk.training._loss_weights import balance, loss_weights, without_ones
 from octsk.training._network import has_soft_labels
-from octsk.training._weights import balance, loss_weights, without_ones
 from octsk.utils.columns import check_groups
 
 

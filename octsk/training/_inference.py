@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from octsk.training._layers import features_model
-from octsk.training._settings import check_not_forked
+from octsk.training._process_checks import check_not_forked
 from octsk.utils.tensorflow import check_eager, tf
 from octsk.utils.validation import to_batch, to_unit
 

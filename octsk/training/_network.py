@@ -13,7 +13,7 @@ from octsk.training._callbacks import STEPS_PER_EXECUTION, only_onlookers
 from octsk.training._layers import freeze_layers
 from octsk.training._model_pool import garbage
 from octsk.training._precision import has_fast_bfloat16, in_bfloat16
-from octsk.training._settings import seeded_layers
+from octsk.training._process_checks import seeded_layers
 
 OPTIMIZERS = {
     "adadelta",

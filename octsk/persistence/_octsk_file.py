@@ -1,13 +1,9 @@
 """Saving and loading of estimators as zip archives, and of Keras 2 ``.h5`` files."""
 
-import copy
 import importlib.metadata
 import io
 import json
-import math
-import os
 import tempfile
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -15,8 +11,9 @@ import h5py
 import numpy as np
 
 from octsk._version import __version__
-from octsk.augmentation import OCTAugmenter
+from octsk.persistence._encoding import decode_params, encode_params
 from octsk.persistence._h5_check import read_h5_names
+from octsk.persistence._keras_config import check_config, count_weights
 from octsk.training import check_settings, network_arguments, seeded_layers
 from octsk.utils.file_kinds import HDF5, MODEL, check_is_file, recognise
 from octsk.utils.files import atomic_write, temporary_folder
@@ -37,58 +34,6 @@ _MAX_CONFIG_BYTES = 2 * 2**20
 # Maximum number of values of a network that its weights file does not contain: the mean and
 # variance of Normalization layers that were constructed with them.
 _MAX_CONSTANTS = 2**20
-# Name under which Keras 3.15 lists variables that wait for their initialization.
-_WAITING_VARIABLES = "uninitialized_variables"
-
-# Modules of the objects that a network may contain besides layers. The safe mode of Keras
-# accepts everything that Keras exports, and some of that reads files.
-_KERAS_MODULES = {
-    "builtins",  # Keras's functions, which it looks up among its own
-    "keras.activations",
-    "keras.constraints",
-    "keras.initializers",
-    "keras.losses",
-    "keras.metrics",
-    "keras.optimizers",
-    "keras.optimizers.schedules",
-    "keras.regularizers",
-}
-_KERAS_CLASSES = {
-    ("keras", "DTypePolicy"),
-    ("keras", "Functional"),
-    ("keras", "Sequential"),
-    ("keras.src.models.functional", "Functional"),
-}
-# Names that Keras writes for objects that do not belong to Keras. One of its other names of
-# this kind runs code.
-_KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
-# Folders of Keras with layers whose settings can neither run code nor read files.
-_LAYER_FAMILIES = {
-    "activations",
-    "attention",
-    "convolutional",
-    "core",
-    "merging",
-    "normalization",
-    "pooling",
-    "regularization",
-    "reshaping",
-    "rnn",
-}
-# Harmless layers of a folder that also has others.
-_MORE_LAYERS = {
-    "CenterCrop",
-    "Normalization",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomCrop",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "Rescaling",
-    "Resizing",
-}
 
 
 def save(estimator, path, class_names, gate=None):
@@ -197,95 +142,13 @@ def _check_model(path):
         weights = archive.read(_WEIGHTS)
     with h5py.File(io.BytesIO(weights), "r") as file:
         n_numbers = check_h5(file, len(weights))
-    _check_config(config)
-    n_weights = _count_weights(config)
+    check_config(config)
+    n_weights = count_weights(config)
     if n_weights > n_numbers + _MAX_CONSTANTS:
         raise ValueError(
             f"its network has {n_weights:,} weights and constants, but the file contains "
             f"{n_numbers:,} numbers"
         )
-
-
-def _check_config(config):
-    """Check that a Keras configuration names no object that could run code or read files.
-
-    Raises
-    ------
-    ValueError
-        If it names a class that is neither one of Keras's plain ones nor registered with
-        Keras by a module that is imported.
-    """
-    for entry in _entries(config):
-        if "class_name" in entry and not _is_plain(entry):
-            raise ValueError(
-                f"it names {entry.get('module')}.{entry['class_name']}, which is not a "
-                "class of Keras that is known to be harmless; a class of your own must be "
-                "registered by keras.saving.register_keras_serializable() and imported "
-                "first"
-            )
-
-
-def _entries(config):
-    """Yield each object in a nested configuration."""
-    left = [config]
-    while left:
-        entry = left.pop()
-        if isinstance(entry, list):
-            left.extend(entry)
-        elif isinstance(entry, dict):
-            left.extend(entry.values())
-            yield entry
-
-
-def _is_plain(entry):
-    module, name = entry.get("module"), entry["class_name"]
-    if not isinstance(name, str) or name.startswith("__"):
-        return name in _KERAS_MARKS
-    # Keras looks up registered objects before its own, and functions by their names.
-    own = entry.get("config") if name == "function" else entry.get("registered_name")
-    if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
-        return True
-    if module == "keras.layers":
-        layer = getattr(keras.layers, name, None)
-        family = getattr(layer, "__module__", "").removeprefix("keras.src.layers.")
-        plain = family.partition(".")[0] in _LAYER_FAMILIES and name != "Lambda"
-        return plain or name in _MORE_LAYERS
-    if module is not None and module.startswith("keras.src.ops."):
-        return True  # arithmetic between layers
-    return module in _KERAS_MODULES or (module, name) in _KERAS_CLASSES
-
-
-def _count_weights(config):
-    """Return the number of weights and constants of a network without allocating them."""
-    counted = copy.deepcopy({**config, "compile_config": None})
-    _turn_constants_into_weights(counted)
-    # Keras 3.15 lists the variables that are created within this scope, and allocates them
-    # when some later network is built, unless they are taken from its list again.
-    state = keras.src.backend.common.global_state
-    waiting = list(state.get_global_attribute(_WAITING_VARIABLES) or [])
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            model = keras.saving.deserialize_keras_object(counted, safe_mode=True)
-            return sum(math.prod(weight.shape) for weight in model.weights)
-    finally:
-        state.set_global_attribute(_WAITING_VARIABLES, waiting)
-
-
-def _turn_constants_into_weights(config):
-    """Replace Normalization layers by layers with the same number of weights.
-
-    A Normalization layer would allocate its mean and variance when it is built.
-    """
-    for entry in _entries(config):
-        # A class of the user has a registered name.
-        kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
-        if kind == ("keras.layers", "Normalization", None):
-            axis = entry["config"].get("axis", -1)
-            # With axis=None, it has one mean and one variance for all channels.
-            settings = {} if axis is None else {"axis": axis}
-            name = entry["config"].get("name")
-            entry["class_name"] = "Identity" if axis is None else "LayerNormalization"
-            entry["config"] = {"name": name, **settings}
 
 
 def _restore(state, model, known):
@@ -331,70 +194,6 @@ def _read_classes(values, dtype):
     if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
         raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
     return np.array(values, dtype)
-
-
-def encode_params(params):
-    """Return constructor parameters in JSON form, and warn about those without one."""
-    return {name: _encode(value, name) for name, value in params.items()}
-
-
-def decode_params(params):
-    """Return the parameters that were passed to `encode_params`."""
-    return {name: _decode(value) for name, value in params.items()}
-
-
-def _encode(value, name):
-    """Return a parameter in JSON form, with a type tag if JSON has no such type."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple, np.ndarray)) and name != "callbacks":
-        return {
-            "list": [_encode(v, name) for v in value],
-            "tuple": isinstance(value, tuple),
-        }
-    if isinstance(value, dict):
-        return {"dict": [[_encode(k, name), _encode(v, name)] for k, v in value.items()]}
-    if isinstance(value, OCTAugmenter):
-        params = value.get_params(deep=False)
-        return {"augmenter": {k: _encode(v, k) for k, v in params.items()}}
-    if isinstance(value, keras.optimizers.Optimizer):
-        return {"optimizer": _encode_optimizer(value)}
-    warnings.warn(
-        f"the parameter {name}={value!r} is not saved; it will be None when loaded",
-        UserWarning,
-        stacklevel=5,
-    )
-    return None
-
-
-def _encode_optimizer(optimizer):
-    kind = type(optimizer)
-    registered = keras.saving.get_registered_name(kind) != kind.__name__
-    if not (registered or kind.__module__.split(".")[0] == "keras"):
-        # Raise the error now rather than when the network is loaded.
-        raise ValueError(
-            f"optimizer={optimizer!r} cannot be saved: Keras would not find its class when "
-            "loading. Register it by keras.saving.register_keras_serializable()."
-        )
-    return keras.optimizers.serialize(optimizer)
-
-
-def _decode(value):
-    if not isinstance(value, dict):
-        return value
-    if "list" in value:
-        items = [_decode(v) for v in value["list"]]
-        return tuple(items) if value["tuple"] else items
-    if "dict" in value:
-        return {_decode(k): _decode(v) for k, v in value["dict"]}
-    if "augmenter" in value:
-        return OCTAugmenter(**{k: _decode(v) for k, v in value["augmenter"].items()})
-    _check_config(value["optimizer"])
-    return keras.optimizers.deserialize(value["optimizer"])
 
 
 def read_h5_weights(path):

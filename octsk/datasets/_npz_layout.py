@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from octsk.datasets import _npz
-from octsk.datasets._splits import SPLITS
+from octsk.datasets._shared_groups import SPLITS
 from octsk.utils.columns import check_groups
 
 # Key of the class names in a user's file, and the size limit of that array.

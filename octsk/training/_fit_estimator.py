@@ -1,4 +1,4 @@
-"""Training of an estimator's network, from its checkpoint if there is one."""
+"""Fit of an estimator: checkpoint, schedule, callbacks, and what the fit records."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras  # isort: split
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from octsk.training._callback_copies import fresh
 from octsk.training._callbacks import (
     AveragedWeights,
     CosineDecay,
@@ -22,13 +23,12 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import fit_model
-from octsk.training._fresh import fresh
+from octsk.training._fit_model import fit_model
 from octsk.training._image_sets import image_sets
+from octsk.training._loss_weights import class_shares
 from octsk.training._memory import warn_of_memory
 from octsk.training._network import keras_verbose, twin_arguments
-from octsk.training._settings import check_not_forked
-from octsk.training._weights import class_shares
+from octsk.training._process_checks import check_not_forked
 from octsk.training._whole_epochs import WholeEpochs
 from octsk.utils.json import jsonable
 
@@ -97,12 +97,12 @@ def train(net, data, *, further, is_fit=False):
         try:
             _train(net, data, is_fit, checkpoint)
         except ValueError:  # such as a training that diverged
-            _draw_again(net, checkpoint)
+            _remove_if_unseeded(net, checkpoint)
             raise
-        _draw_again(net, checkpoint)
+        _remove_if_unseeded(net, checkpoint)
 
 
-def _draw_again(net, checkpoint):
+def _remove_if_unseeded(net, checkpoint):
     """Remove the checkpoint of a finished fit without a seed, so that the next differs."""
     if net.random_state is None:
         checkpoint.remove()
@@ -148,15 +148,16 @@ def _train(net, data, is_fit, checkpoint=None):
     # It is set before the training, since callbacks may predict.
     net.class_prior_ = _class_prior_after(net, before, shares, epochs)
     scheduled = is_fit and net.learning_rate_schedule is not None
-    recipe = _recipe_callbacks(net, epochs, first_epoch, scheduled)
+    recipe = _schedule_and_average(net, epochs, first_epoch, scheduled)
     net.callbacks_ = _fresh_callbacks(net)
     stopping = net.callbacks_[-1] if net.early_stopping else None
-    last, done = [], 0
+    checkpoint_callbacks, epochs_done = [], 0
     if checkpoint is not None:
         averages = next((c for c in recipe if isinstance(c, AveragedWeights)), None)
         checkpoint.begin(net.model_, first_epoch, averages, stopping)
-        last, done = [checkpoint], checkpoint.epoch
-        epochs = done if checkpoint.stopped else epochs
+        checkpoint_callbacks, epochs_done = [checkpoint], checkpoint.epoch
+        if checkpoint.stopped:  # by early stopping, so that no epochs are left
+            epochs = epochs_done
     warn_of_memory(net.model_, net.image_shape_, min(net.batch_size, len(train.index)))
     history = checkpoint.history if checkpoint else {}
     whole = WholeEpochs(net.model_, history, scheduled=scheduled, stopping=stopping)
@@ -168,9 +169,9 @@ def _train(net, data, is_fit, checkpoint=None):
             train,
             validation,
             **twin_arguments(net),
-            epochs=epochs - done,
-            initial_epoch=first_epoch + done,
-            callbacks=[*recipe, *net.callbacks_, *last, whole],
+            epochs=epochs - epochs_done,
+            initial_epoch=first_epoch + epochs_done,
+            callbacks=[*recipe, *net.callbacks_, *checkpoint_callbacks, whole],
             verbose=keras_verbose(net.verbose),
         )
     except BaseException:
@@ -180,7 +181,7 @@ def _train(net, data, is_fit, checkpoint=None):
     _record(net, whole.history, before, shares)
 
 
-def _recipe_callbacks(net, epochs, first_epoch, scheduled):
+def _schedule_and_average(net, epochs, first_epoch, scheduled):
     """Return the callbacks for the schedule and the averaged weights."""
     callbacks: list[keras.callbacks.Callback] = []
     if scheduled:

@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from octsk.datasets._check_splits import splits_of
-from octsk.datasets._layout import read_class_names, read_groups, read_labels, read_layout
+from octsk.datasets._npz_layout import (
+    read_class_names,
+    read_groups,
+    read_labels,
+    read_layout,
+)
 from octsk.utils.columns import check_column, check_known
 from octsk.utils.files import atomic_write
 

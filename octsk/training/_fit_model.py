@@ -1,4 +1,4 @@
-"""Training of a compiled Keras model."""
+"""Fit of a compiled Keras model to batches of images."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras, silent_about_retracing, tf  # isort: split
@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from octsk.training._model_pool import ModelPool
-from octsk.training._settings import check_settings
+from octsk.training._process_checks import check_settings
 
 
 def _seed_random_layers(model, seed, epoch):
