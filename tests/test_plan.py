@@ -270,7 +270,7 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
 
     words = ("benchmark", "--from", "run/run.json", "--data", clinic)
     result = octsk_command(*words, "--output", "again")
-    assert "All figures are equal to those of run/run.json" in result.stdout
+    assert "All results are identical to those of run/run.json" in result.stdout
     again = json.loads(Path("again/run.json").read_text())
     assert again["plan"] == record["plan"]
     assert again["reports"][0]["metrics"] == record["reports"][0]["metrics"]

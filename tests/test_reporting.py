@@ -263,7 +263,7 @@ def test_card_of_another_librarys_classifier_does_not_call_it_octsks():
     assert "Flat, a classifier with scikit-learn's interface" in card
     for untrue in ("Keras network", "octsk.load", ".octsk"):
         assert untrue not in card
-    assert "It was trained and measured on one data set." in card
+    assert "It was trained and evaluated on one data set." in card
 
 
 def test_resumed_run_has_page_and_card_without_its_classifiers():
