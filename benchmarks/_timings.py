@@ -19,7 +19,7 @@ from benchmarks._common import run_interleaved
 
 
 def _phantoms(n, side=28):
-    """Return `n` images. They repeat a few phantoms, because the content does not matter."""
+    """Return `n` images. They repeat a few phantoms, as their content does not matter."""
     import octsk
 
     images, y = octsk.make_oct_phantoms(64, size=side, random_state=0, return_X_y=True)

@@ -325,7 +325,7 @@ def test_lines_of_the_card_do_not_run_together(seeds):
     file = "- File: my-net-seed3.octsk" + (", of the first seed" if seeds[1:] else "")
     lines = body_of(model_card(run)).splitlines()
     assert lines.count(file) == 1
-    assert lines[lines.index(file) + 1].startswith("- Licence: octsk is under")
+    assert lines[lines.index(file) + 1].startswith("- Licence: octsk is licensed under")
     titles = [i for i, line in enumerate(lines) if line.startswith("#")]
     assert all(lines[i - 1] == lines[i + 1] == "" for i in titles[1:])
 
@@ -396,8 +396,8 @@ def test_images_that_do_not_train_are_not_counted_as_trained_on():
     assert "trained two" in page
     assert "trained all" not in page
     card = model_card(run, "two")
-    assert "32 of these images trained the classifier." in card
-    assert "of these images trained" not in model_card(run, "all")
+    assert "The classifier was trained on 32 of these images." in card
+    assert "was trained on 32 of these" not in model_card(run, "all")
     held_out = run_benchmark(
         {"stops": SmallOCTNet(**TINY, early_stopping=True)}, Bunch(**{**data, "val": None})
     )
@@ -474,7 +474,7 @@ def test_tuning_without_test_split():
     assert "Seed of the training: 0; of the search: None." in html
     assert "SYNTHETIC DATA." in html
     card = model_card(run)
-    assert "Not measured" in card
+    assert "The classifier was not evaluated" in card
     assert "model-index" not in card
 
 
