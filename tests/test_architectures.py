@@ -145,7 +145,7 @@ def test_smallest_image(n_convolutions):
 @pytest.mark.parametrize("name", ["filters", "dense_units"])
 @pytest.mark.parametrize("sizes", [(0,), (8, -1), (2.5,), ("8",), (None,)])
 def test_sizes_that_are_none(name, sizes):
-    with pytest.raises(ValueError, match=f"{name} must be whole numbers of 1 or more, got"):
+    with pytest.raises(ValueError, match=f"{name} must be positive integers, got"):
         small((12, 12, 1), 2, **{name: sizes})
 
 

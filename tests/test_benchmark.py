@@ -883,7 +883,7 @@ def test_a_foreign_save_is_left_alone(tmp_path):
 def test_a_used_folder_is_refused_before_training(tmp_path):
     (tmp_path / "old.txt").write_text("")
     events = []
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         run_benchmark(
             {"net": Net()},
             _dataset(),

@@ -418,7 +418,7 @@ def test_folder_with_files_is_not_written_to(clinic):
     Path("run").mkdir()
     Path("run", "mine.txt").touch()
     result = octsk_command("benchmark", "--data", clinic, "-o", "run", code=1)
-    assert "run holds files already" in result.stderr
+    assert "run already contains files" in result.stderr
     assert os.listdir("run") == ["mine.txt"]
 
 
@@ -540,7 +540,7 @@ def test_tune_errors_are_told_before_the_search(clinic, space, monkeypatch):
     Path("mine").mkdir()
     Path("mine", "own.txt").touch()
     result = octsk_command(*words, "--output", "mine", code=1)
-    assert "mine holds files already" in result.stderr
+    assert "mine already contains files" in result.stderr
 
 
 def test_tune_passes_corruptions_on(clinic, space, monkeypatch):
@@ -946,7 +946,7 @@ def test_no_output_replaces_an_input(folder, clinic, scans, words, given, overwr
         result = octsk_command(*words.split(), *asked, code=1)
     last = result.stderr.splitlines()[-1]
     if given is None:
-        assert ". holds files already" in last
+        assert ". already contains files" in last
     else:
         assert f"is the input {given}, which is never replaced" in last
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -970,7 +970,7 @@ def test_what_is_there_is_replaced_only_when_asked(clinic, words):
     Path("old").mkdir()
     Path("old", "report.json").write_text("mine")
     line = error_line(*words.format(data=clinic).split())
-    assert line.endswith(" exists; name another file, or replace it with --overwrite")
+    assert line.endswith(" exists; choose another file, or replace it with --overwrite")
     assert Path("there").read_text() == Path("old", "report.json").read_text() == "mine"
 
 
@@ -1045,7 +1045,7 @@ def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch
     assert "_val_" in scores.name
     assert len(list(Path("e").iterdir())) == len(first) == 6
     Path("e", "notes.txt").touch()
-    assert "e holds files already (notes.txt)" in error_line(*again)
+    assert "e already contains files (notes.txt)" in error_line(*again)
 
 
 def test_evaluation_that_fails_leaves_nothing(clinic, model, monkeypatch):

@@ -198,7 +198,7 @@ def test_record_outlasts_an_interruption_and_is_compared(run, toys, tmp_path):
     how = dict(seeds=[0, 1], output_dir=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(NETS, toys, corruptions=True, on_event=stop_at_last, **how)
-    with pytest.raises(ValueError, match="another run: corruptions is False, and was True"):
+    with pytest.raises(ValueError, match="another run: corruptions is False but was True"):
         run_benchmark(NETS, toys, resume=True, **how)
     again = run_benchmark(NETS, toys, corruptions=True, resume=True, **how)
     assert again.corruptions() == run.corruptions()

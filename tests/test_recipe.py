@@ -393,7 +393,7 @@ def test_residual_net_takes_images_of_any_size(shape):
 
 
 def test_residual_net_needs_filters():
-    with pytest.raises(ValueError, match="filters must hold one number or more"):
+    with pytest.raises(ValueError, match="filters must contain at least one number"):
         ResidualOCTNet(filters=()).fit(X, y)
 
 

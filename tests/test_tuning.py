@@ -165,7 +165,7 @@ def test_report_folder(run, tmp_path):
     assert again["ccp_alpha"] == SPACE["ccp_alpha"]
     assert again["criterion"] == SPACE["criterion"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report"]
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         run.save(folder)
 
 
@@ -395,5 +395,5 @@ def test_wrong_arguments(search, data, error, message):
 def test_folder_with_files_is_told_before_the_search(tmp_path):
     (tmp_path / "mine.txt").touch()
     search = tree_search(callbacks=[lambda study, trial: pytest.fail("was begun")])
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         tune(search, dataset(), output_dir=tmp_path)

@@ -1,4 +1,4 @@
-"""Estimators: one class for each network with its defaults."""
+"""Estimators: one classifier for each network, with default parameters of its own."""
 
 from octsk.classifiers._base import BaseOCTNet
 from octsk.classifiers._nets import NETS as NETS

@@ -1,4 +1,4 @@
-"""Saved networks: the files of octsk, Keras 2 ``.h5`` files, and exports."""
+"""Saving, loading and exporting of networks, including Keras 2 ``.h5`` files."""
 
 from octsk.persistence._encoding import decode_params, encode_params
 from octsk.persistence._mixin import PersistenceMixin

@@ -1,4 +1,4 @@
-"""Parameters of an estimator as values of JSON."""
+"""Conversion of an estimator's parameters to JSON types and back."""
 
 import os
 import warnings
@@ -11,17 +11,17 @@ from octsk.utils.tensorflow import keras
 
 
 def encode_params(params):
-    """Return constructor parameters in JSON form, and warn about those without one."""
+    """Convert constructor parameters to JSON types, and warn about those that have none."""
     return {name: _encode(value, name) for name, value in params.items()}
 
 
 def decode_params(params):
-    """Return the parameters that were passed to `encode_params`."""
+    """Convert the result of `encode_params` back to the parameters."""
     return {name: _decode(value) for name, value in params.items()}
 
 
 def _encode(value, name):
-    """Return a parameter in JSON form, with a type tag if JSON has no such type."""
+    """Convert a parameter to JSON types, with a type tag if JSON has no such type."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, os.PathLike):

@@ -5,13 +5,13 @@ import math
 
 from octsk.utils.tensorflow import keras
 
-# Name under which Keras 3.15 lists variables that wait for their initialization.
+# Key under which Keras 3.15 stores the list of variables that are not initialized yet.
 _WAITING_VARIABLES = "uninitialized_variables"
 
 # Modules of the objects that a network may contain besides layers. The safe mode of Keras
-# accepts everything that Keras exports, and some of that reads files.
+# accepts every object that Keras exports, some of which read files.
 _KERAS_MODULES = {
-    "builtins",  # Keras's functions, which it looks up among its own
+    "builtins",  # functions, which Keras only looks up among its own
     "keras.activations",
     "keras.constraints",
     "keras.initializers",
@@ -27,10 +27,10 @@ _KERAS_CLASSES = {
     ("keras", "Sequential"),
     ("keras.src.models.functional", "Functional"),
 }
-# Names that Keras writes for objects that do not belong to Keras. One of its other names of
-# this kind runs code.
+# Class names with leading underscores that Keras writes for tensors, slices and ellipses.
+# All others are rejected, since Keras runs code for one of them.
 _KERAS_MARKS = {"__ellipsis__", "__keras_tensor__", "__slice__"}
-# Folders of Keras with layers whose settings can neither run code nor read files.
+# Subpackages of keras.src.layers whose layers can neither run code nor read files.
 _LAYER_FAMILIES = {
     "activations",
     "attention",
@@ -43,7 +43,7 @@ _LAYER_FAMILIES = {
     "reshaping",
     "rnn",
 }
-# Harmless layers of a folder that also has others.
+# Harmless layers in subpackages that also contain other layers.
 _MORE_LAYERS = {
     "CenterCrop",
     "Normalization",
@@ -60,21 +60,21 @@ _MORE_LAYERS = {
 
 
 def check_config(config):
-    """Check that a Keras configuration names no object that could run code or read files.
+    """Check that no object in a Keras configuration could run code or read files.
 
     Raises
     ------
     ValueError
-        If it names a class that is neither one of Keras's plain ones nor registered with
-        Keras by a module that is imported.
+        If the configuration names a class that is neither a harmless class of Keras nor
+        registered with Keras by an imported module.
     """
     for entry in _entries(config):
         if "class_name" in entry and not _is_plain(entry):
             raise ValueError(
-                f"it names {entry.get('module')}.{entry['class_name']}, which is not a "
-                "class of Keras that is known to be harmless; a class of your own must be "
-                "registered by keras.saving.register_keras_serializable() and imported "
-                "first"
+                f"it names {entry.get('module')}.{entry['class_name']}, which is not one "
+                "of Keras's harmless classes; register your own classes by "
+                "keras.saving.register_keras_serializable(), and import them before "
+                "loading"
             )
 
 
@@ -112,8 +112,8 @@ def count_weights(config):
     """Return the number of weights and constants of a network without allocating them."""
     counted = copy.deepcopy({**config, "compile_config": None})
     _turn_constants_into_weights(counted)
-    # Keras 3.15 lists the variables that are created within this scope, and allocates them
-    # when some later network is built, unless they are taken from its list again.
+    # Keras 3.15 keeps a list of the variables that are created in this scope. It would
+    # allocate them when another network is built later, so they are removed from the list.
     state = keras.src.backend.common.global_state
     waiting = list(state.get_global_attribute(_WAITING_VARIABLES) or [])
     try:
@@ -127,10 +127,10 @@ def count_weights(config):
 def _turn_constants_into_weights(config):
     """Replace Normalization layers by layers with the same number of weights.
 
-    A Normalization layer would allocate its mean and variance when it is built.
+    A Normalization layer would allocate its mean and variance as soon as it is built.
     """
     for entry in _entries(config):
-        # A class of the user has a registered name.
+        # The user's own classes have a registered name.
         kind = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
         if kind == ("keras.layers", "Normalization", None):
             axis = entry["config"].get("axis", -1)

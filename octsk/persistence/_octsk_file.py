@@ -31,8 +31,8 @@ _KERAS_MEMBERS = (_CONFIG, "metadata.json", _WEIGHTS)
 # Maximum sizes of the descriptions, which are small in files written by octsk.
 _MAX_STATE_BYTES = 8 * 2**20
 _MAX_CONFIG_BYTES = 2 * 2**20
-# Maximum number of values of a network that its weights file does not contain: the mean and
-# variance of Normalization layers that were constructed with them.
+# Maximum number of constants in a network, which its weights file does not contain. These
+# are the means and variances with which Normalization layers were constructed.
 _MAX_CONSTANTS = 2**20
 
 
@@ -44,7 +44,7 @@ def save(estimator, path, class_names, gate=None):
         "octsk": __version__,
         "keras": importlib.metadata.version("keras"),
         "class": type(estimator).__name__,
-        # The file contains all weights, so that it does not need the network it began with.
+        # init_from is not needed, since the file contains all weights.
         "params": encode_params({**estimator.get_params(deep=False), "init_from": None}),
         "classes": {"dtype": classes.dtype.str, "values": classes.tolist()},
         "class_names": class_names,
@@ -64,28 +64,30 @@ def save(estimator, path, class_names, gate=None):
         estimator.model_.save(model_file)
         with zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(_STATE, json.dumps(state, indent=1))
-            # The Keras file is an archive itself, so it is not compressed again.
+            # The Keras file is a zip archive itself, so compressing it would gain nothing.
             archive.write(model_file, _MODEL)
 
 
 def load(path, known):
-    """Read an estimator of one of the `known` classes; see ``octsk.load``."""
+    """Load an estimator whose class is one of `known`; see ``octsk.load``."""
     return _read(path, lambda state, model: _restore(state, model, known))
 
 
 def load_network(path):
     """Return the class name and the Keras model in a file written by `save`.
 
+    Unlike for ``octsk.load``, the class of the estimator need not be imported.
+
     Raises
     ------
     FileNotFoundError, IsADirectoryError, ValueError
-        As in ``octsk.load``, but the class of the estimator need not be imported.
+        As in ``octsk.load``.
     """
     return _read(path, lambda state, model: (state["class"], model))
 
 
 def _read(path, make):
-    """Return what `make` makes of the state and the Keras model in a file."""
+    """Read and check a file, and return ``make(state, model)`` for its contents."""
     check_settings()
     path = Path(path)
     check_is_file(path, "an octsk model")
@@ -99,7 +101,7 @@ def _read(path, make):
             model = _read_model(archive)
         return make(state, model)
     except Exception as error:
-        # h5py, zipfile and Keras raise many types of errors for bad files.
+        # h5py, zipfile and Keras raise many types of errors for damaged files.
         raise ValueError(
             f"{printable(path)!r} cannot be loaded as an octsk model "
             f"({type(error).__name__}: {printable(error)})"
@@ -124,11 +126,12 @@ def _read_json_member(archive, name, max_bytes):
 
 
 def _read_model(archive):
-    """Return the Keras model in an archive after checking the archive."""
+    """Check the Keras model in an archive, and load it."""
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(_MODEL, folder)
         path = Path(folder) / _MODEL
-        # Keras initializes the layers before it assigns their weights.
+        # Use a fixed seed, since Keras initializes the layers before it assigns their
+        # weights.
         with seeded_layers(0):
             _check_model(path)
             return keras.saving.load_model(path, safe_mode=True)
@@ -183,14 +186,14 @@ def _restore(state, model, known):
         raise ValueError("its network does not fit its image shape and classes")
     estimator.model_ = model
     estimator._made_with = network_arguments(estimator)
-    # Files of older versions have none.
+    # Files written by older versions contain no gate.
     estimator._decode_gate(state.get("gate"))
     return estimator
 
 
 def _read_classes(values, dtype):
     dtype = np.dtype(dtype)
-    # A damaged dtype may claim that each label is millions of letters long.
+    # In a damaged file, the dtype may claim that each label is millions of characters long.
     if len(values) * dtype.itemsize > _MAX_STATE_BYTES:
         raise ValueError(f"its {len(values)} classes of type {dtype} are too large")
     return np.array(values, dtype)
@@ -207,7 +210,17 @@ def read_h5_weights(path):
     Returns
     -------
     list of ndarray
-        The arrays, kernels before biases.
+        The arrays. In each layer, the kernel precedes the bias.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    IsADirectoryError
+        If `path` is a folder.
+    ValueError
+        If it is not a Keras 2 ``.h5`` file, if a weight is not finite, or if the last layer
+        is not a dense layer.
     """
     path = Path(path)
     check_is_file(path, "a Keras .h5 file")
@@ -218,7 +231,7 @@ def read_h5_weights(path):
         places = read_h5_names(path)
         with h5py.File(path, "r") as file:
             arrays = [file[root][layer][name] for root, layer, name in places]
-            # Several names may refer to the same array.
+            # Several names may refer to the same array, so check the total size.
             if sum(array.nbytes for array in arrays) > path.stat().st_size:
                 raise ValueError("its names refer to more numbers than it contains")
             weights = [np.asarray(array) for array in arrays]

@@ -32,9 +32,9 @@ from octsk.training._process_checks import check_not_forked
 from octsk.training._whole_epochs import WholeEpochs
 from octsk.utils.json import jsonable
 
-# With epochs="auto", the number of epochs is this number divided by the root of the number
-# of images, so that the number of steps grows with that root. OCTMNIST's 97,477 images get
-# 10 epochs.
+# With epochs="auto", the number of epochs is this constant divided by the square root of
+# the number of images, so that the number of steps is proportional to that root. It is 10
+# for the 97,477 images of OCTMNIST.
 _AUTO_EPOCHS = 3000
 
 
@@ -51,9 +51,9 @@ class TrainingData:
     sample_weight : ndarray of shape (n,), float32, or None
         Their weights in the loss.
     X_val, y_val : ndarray or None
-        Validation images and their class indices.
+        Validation images of shape (n_val, h, w, c) and their class indices.
     groups : array-like of shape (n,) or None
-        The group of each training image.
+        Group of each training image, such as its patient.
     """
 
     X: np.ndarray
@@ -81,8 +81,8 @@ def train(net, data, *, further, is_fit=False):
     further : bool
         Whether the training continues from the current state of the network.
     is_fit : bool, default=False
-        Whether this is a `fit`, which trains for `epochs`, with a checkpoint and a
-        learning-rate schedule. If False, it is a `partial_fit`, which trains for one.
+        Whether `fit` is running, which trains for `epochs` with a checkpoint and a
+        learning-rate schedule. If False, `partial_fit` is, which trains for one epoch.
     """
     if not (is_fit and net.checkpoint_dir is not None):
         _train(net, data, is_fit)
@@ -103,7 +103,7 @@ def train(net, data, *, further, is_fit=False):
 
 
 def _remove_if_unseeded(net, checkpoint):
-    """Remove the checkpoint of a finished fit without a seed, so that the next differs."""
+    """Remove the checkpoint of a fit without a seed, so that the next fit draws one."""
     if net.random_state is None:
         checkpoint.remove()
 
@@ -145,7 +145,7 @@ def _train(net, data, is_fit, checkpoint=None):
         epochs = auto_epochs(len(train.index))
     before = net.class_prior_
     shares = class_shares(data.y, train.sample_weight, train.index, len(net.classes_))
-    # It is set before the training, since callbacks may predict.
+    # Set this before the training, since callbacks may call predict.
     net.class_prior_ = _class_prior_after(net, before, shares, epochs)
     scheduled = is_fit and net.learning_rate_schedule is not None
     recipe = _schedule_and_average(net, epochs, first_epoch, scheduled)
@@ -187,7 +187,7 @@ def _schedule_and_average(net, epochs, first_epoch, scheduled):
     if scheduled:
         callbacks.append(CosineDecay(epochs, net.warmup_fraction, first_epoch))
     if net.model_.optimizer.use_ema:
-        # It precedes the callbacks of the user, which should see the averages.
+        # This callback precedes the user's callbacks, which should see the averages.
         callbacks.append(AveragedWeights())
     return callbacks
 
@@ -234,7 +234,7 @@ def _record(net, history, before, shares):
 def _keep_whole_epochs(net, whole, before, shares, was_fitted):
     """After an interruption, restore the state after the last complete epoch."""
     net.class_prior_ = before
-    # A callback may have set it.
+    # A callback may have set n_iter_.
     net.__dict__.pop("n_iter_", None)
     if not (whole.history or was_fitted):
         return
@@ -259,7 +259,9 @@ def _check_trained(net, losses):
             "Keras's Adafactor divides 0 by 0 where a gradient is 0, and "
             "optimizer=keras.optimizers.Adafactor(epsilon_1=1e-15)"
         )
-    raise ValueError(f"the training diverged, its loss is {losses[-1]}; {advice} may help.")
+    raise ValueError(
+        f"the training diverged with a loss of {losses[-1]}; {advice} may help."
+    )
 
 
 def _is_finite(model):

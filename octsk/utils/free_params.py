@@ -1,21 +1,20 @@
-"""Parameters of estimators by name that may differ between two parts of one computation.
+"""Names of parameters that may change when a study, benchmark or fit is continued.
 
-A study, a benchmark or a fit that is continued must have the parameters that it was begun
-with, except for these.
+All other parameters of the estimators must be the same as at the beginning.
 """
 
-# They change nothing but the messages and files that a fit writes.
+# These only affect the messages and files that a fit writes.
 _FREE = {"checkpoint_dir", "verbose"}
 
-# In a search. The parameters of the `steps` of a pipeline have names of their own.
+# For studies. `steps` is ignored, since the parameters of each step of a pipeline are
+# compared by their own names.
 FREE_IN_STUDIES = _FREE | {"callbacks", "n_jobs", "steps"}
 
-# In a benchmark, whose seeds replace `random_state`.
+# For benchmarks, whose seeds replace `random_state`.
 FREE_IN_BENCHMARKS = _FREE | {"random_state"}
 
-# In a fit that continues from a checkpoint, which holds the state of its random numbers.
-# The weights of `init_from` are described instead of its name. The others change the
-# predictions of a fitted net only, or nothing.
+# For fits with a checkpoint, which contains the seed and a hash of the weights in
+# `init_from`. The other parameters do not affect the weights of a new fit.
 FREE_IN_FITS = _FREE | {
     "callbacks",
     "class_prior",
