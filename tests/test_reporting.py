@@ -390,7 +390,7 @@ def test_images_that_do_not_train_are_not_counted_as_trained_on():
     }
     run = run_benchmark(nets, data)
     assert [sum(run.reports[net][0].trained_on.values()) for net in nets] == [48, 32]
-    assert "Trained on 48 images (two on 32, the others without weight" in str(run)
+    assert "Trained on 48 images (two on 32; the others had no weight" in str(run)
     page = html_report(run)
     assert rows_of(page, "1") == ["16", "16", "16", "0"]
     assert "trained two" in page

@@ -396,7 +396,7 @@ class BenchmarkRun(Tabular):
         ]
         if not fewer:
             return words
-        return f"{words} ({', '.join(fewer)}, the others without weight or held out)"
+        return f"{words} ({', '.join(fewer)}; the others had no weight or were held out)"
 
     def _trained_on(self) -> dict[str, dict[str, int]]:
         """Return the number of training images of each class by net, where known."""

@@ -57,7 +57,7 @@ def make_plan(
         "data": {
             **{name: jsonable(dataset.get(name)) for name in ("name", "size")},
             "synthetic": bool(dataset.get("synthetic")),
-            # The folder of the file is private and not recorded.
+            # Only the name of the file is recorded, because its folder may be private.
             "file": file and Path(file).name,
             "sha256": dataset.get("sha256") or _hash_splits(dataset),
         },

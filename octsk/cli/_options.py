@@ -170,7 +170,7 @@ SeedOption = Annotated[
 def _check_epochs(epochs: str | None) -> str | None:
     if epochs in (None, "auto") or (epochs.isdecimal() and int(epochs) > 0):
         return epochs
-    raise typer.BadParameter(f"{epochs!r} is neither a number from 1 up nor 'auto'")
+    raise typer.BadParameter(f"{epochs!r} is neither a whole number from 1 on nor 'auto'")
 
 
 EpochsOption = Annotated[

@@ -59,7 +59,7 @@ def evaluate(
     fit: FitOption = None,
     data_home: DataHomeOption = None,
     split: Annotated[
-        Split, typer.Option(metavar="train|val|test", help="Split to evaluate on.")
+        Split, typer.Option(metavar="train|val|test", help="Split to evaluate.")
     ] = Split.TEST,
     output: Annotated[
         Path | None,

@@ -195,5 +195,5 @@ def _tables(document) -> str:
         )
     tables = [Table("Images of each class", ("class", *splits), rows)]
     if document["findings"]:
-        tables.append(Table("Findings in the splits", notes=document["findings"]))
+        tables.append(Table("Problems in the splits", notes=document["findings"]))
     return tables_to_text(tables)

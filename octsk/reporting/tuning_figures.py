@@ -92,7 +92,7 @@ def _history(run):
             *zip(*pruned, strict=True),
             "x",
             color=_PRUNED,
-            label="pruned, score of its first fold when it was",
+            label="pruned, last score in its first fold",
         )
     axes.set(xlabel="trial", ylabel=_score_label(run))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -121,7 +121,7 @@ def _importances(run):
     axes.set_xlim(0, 1.12 * max(shares.values()))
     axes.spines[["top", "right"]].set_visible(False)
     n = len(run._completed())
-    axes.set_xlabel(f"importance (PED-ANOVA); of {n} trials, a hint")
+    axes.set_xlabel(f"importance (PED-ANOVA), estimated from {n} trials")
     return figure
 
 
