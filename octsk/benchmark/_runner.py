@@ -79,7 +79,7 @@ def run_benchmark(
         A warning lists the problems that `octsk.datasets.check_splits` finds, such as
         patients (``groups``) or images in more than one split.
     seeds : sequence of int, default=(0,)
-        Seeds, with each of which each classifier is trained once. Several seeds show the
+        Seeds. Each classifier is trained once with each seed. Several seeds show the
         variation between trainings, which is large for small nets.
     corruptions : bool, default=False
         Whether to also measure the balanced error under each corruption and severity of

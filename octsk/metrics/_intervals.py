@@ -117,8 +117,8 @@ def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
     weights = np.ones(len(n_units)) if by_class else sizes.sum(axis=0)
     weights /= weights.sum()
     shares = sizes / sizes.sum(axis=0)
-    # A unit that is alone in its stratum has leverage 1. The leverage is limited, because the
-    # variance is divided by 1 minus the leverage.
+    # A unit that is alone in its stratum has leverage 1. The leverage is limited, because
+    # the variance is divided by 1 minus the leverage.
     leverage = np.minimum((shares**2).sum(axis=1) / shares.sum(axis=1), 0.5)
     parts = weights**2 / n_units
     df = parts.sum() ** 2 / (parts**2 / np.maximum(n_units - 1, 1)).sum()
