@@ -1028,7 +1028,7 @@ def test_loading(tmp_path, capsys):
     result = loading.main(["--n", "4", "--repeats", "2", "--output", str(path)])
     assert {len(times) for times in result["seconds"].values()} == {2}
     assert_tables_can_be_made_of_the_file(loading, result, path)
-    assert "4 files of 512 x 496 pixels, made 28 x 28" in capsys.readouterr().out
+    assert "4 files of 512 x 496 pixels, resized to 28 x 28" in capsys.readouterr().out
     files = loading.write_files(tmp_path, 4)
     ours = octsk.load_image_folder(tmp_path, cache=False)
     same = loading.by_pillow([files[int(Path(f).stem)] for f in ours.filenames], 1)

@@ -296,7 +296,7 @@ def test_benchmark_writes_a_run_folder(clinic):
 def test_benchmark_says_what_more_would_show_and_how_far_it_is(clinic):
     result = octsk_command("benchmark", "--data", clinic, "--net", "small", "--epochs", 2)
     before_results = result.stdout.split("Measured on")[0]
-    assert "--seeds 5 shows the mean and the spread" in before_results
+    assert "--seeds 5 shows mean and standard deviation" in before_results
     assert "--net medium" in before_results
     first, second, end = result.stderr.splitlines()
     assert re.fullmatch(

@@ -176,7 +176,7 @@ def test_page_and_table_show_them(run, monkeypatch):
     assert "Lines of flat, guess over severities 0 to 5 of jpeg compression" in html
     lines = str(run).partition("Balanced error on corrupted images")[2].splitlines()
     assert lines[1].split() == ["images", "flat", "guess"]
-    assert lines[2].startswith("  as they are")
+    assert lines[2].startswith("  original ")
     noise = [r for r in run.corruptions() if r["corruption"] == "shot_noise"]
     mean = np.mean([r["balanced_error"] for r in noise if r["net"] == "flat"])
     [line] = [line for line in lines if "shot noise" in line]

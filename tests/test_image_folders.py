@@ -298,7 +298,7 @@ def test_a_class_that_only_a_later_split_has_is_refused(splits):
     [
         ("loose.png", r"1 image files \(loose.png\) outside the class folders"),
         ("DME/train/x.png", "contains folders for splits"),
-        ("train/DME/x.png", r"beside others \(DME, NORMAL\)"),
+        ("train/DME/x.png", r"and others \(DME, NORMAL\)"),
     ],
 )
 def test_images_in_a_wrong_place_are_refused(folder, extra, message):

@@ -214,7 +214,7 @@ def test_nets_in_pipelines_and_callbacks_of_users(dataset, tmp_path):
 
     run = run_benchmark(nets, dataset, output_dir=tmp_path, on_event=on_event)
     assert checkpoints == [("piped", 1), ("watched", 0)]
-    with pytest.raises(ValueError, match="'piped' cannot be made again"):
+    with pytest.raises(ValueError, match="'piped' cannot be created"):
         make_estimators({"plan": run.plan})
 
 
@@ -266,11 +266,11 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
     assert "used clinic.npz (SHA-256" in result.stderr
     other = write_npz(folder / "other.npz", seed=9)
     result = octsk_command("benchmark", "--from", "run/run.json", "--data", other, code=1)
-    assert "its figures cannot be the same" in result.stderr
+    assert "the results cannot be the same" in result.stderr
 
     words = ("benchmark", "--from", "run/run.json", "--data", clinic)
     result = octsk_command(*words, "--output", "again")
-    assert "All figures are equal to those of run/run.json" in result.stdout
+    assert "All results are identical to those of run/run.json" in result.stdout
     again = json.loads(Path("again/run.json").read_text())
     assert again["plan"] == record["plan"]
     assert again["reports"][0]["metrics"] == record["reports"][0]["metrics"]
@@ -360,7 +360,7 @@ def test_parameters_that_no_net_has(net):
 
 @pytest.mark.parametrize("net", [{}, {"net": []}, {"net": "OneOfTheirs", "params": {}}])
 def test_nets_that_are_not_ours(net):
-    with pytest.raises(ValueError, match="'a' cannot be made again from its JSON: it is"):
+    with pytest.raises(ValueError, match="'a' cannot be created from its JSON: it is"):
         make_estimators({"plan": {"nets": {"a": net}}})
 
 

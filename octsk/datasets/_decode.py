@@ -216,7 +216,7 @@ def _significant_bits(png) -> int | None:
 
 
 def _check_upper_bits(image: "Image") -> None:
-    """Raise a ValueError if the upper 8 of 16 bits, which Pillow keeps, hold too little."""
+    """Raise a ValueError if an image hardly uses the upper 8 of 16 bits, which are kept."""
     bands = image.getbands()
     highest = max(
         high

@@ -259,7 +259,7 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def _same_classes(root: Path, files: Mapping[str | None, Mapping]) -> list[str]:
-    """Return the classes of the first split, or raise an error if another has others."""
+    """Return the classes of the first split, or raise an error if another has more."""
     (first, known), *others = files.items()
     for split, found in others:
         if odd := sorted(found.keys() - known.keys()):

@@ -72,9 +72,9 @@ def load_medmnist(
     mmap : bool, default=None
         Whether to memory-map the images instead of reading them into memory. If None, a
         split is mapped if its images take more than 1 GiB. A mapped array is read-only.
-        Images that are compressed in the file, as those of MedMNIST, are unpacked first
-        to the folder ``unpacked`` in :func:`~octsk.datasets.get_data_home`, and later
-        calls use these.
+        Images that are compressed in the file, as those of MedMNIST, are first unpacked to
+        the folder ``unpacked`` in :func:`~octsk.datasets.get_data_home`. Later calls map
+        the unpacked file.
 
     Returns
     -------

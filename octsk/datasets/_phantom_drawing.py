@@ -63,7 +63,7 @@ class _Dice:
         return self.rng.uniform(size=(self.n, k)) < share
 
     def waves(self, x, length, amplitude):
-        """Return a sum of three cosines along x with this typical length, random phases."""
+        """Return a sum of three cosines along x, whose lengths vary around `length`."""
         length = self.lognormal(length, 0.35, 3)[..., None]
         phase = self.uniform(0, 2 * np.pi, 3)[..., None]
         share = self.uniform(0.2, 0.8, 3)[..., None]
@@ -204,7 +204,7 @@ def _draw_retina(dice, x, lesion):
 
 
 def _draw_fill(dice, x, y, edges):
-    """Return the cover of the white fill above and below some of the scans (rotated)."""
+    """Return the cover of the white fill above and below some scans, as after rotation."""
     place = x / _WIDTH - 0.5
     room = edges["nerve fibre"].min(axis=1, keepdims=True) - 60
     above = np.minimum(dice.gamma(0.8, 125), room) + dice.normal(0, 130) * place

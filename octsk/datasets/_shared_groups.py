@@ -1,4 +1,4 @@
-"""The splits of a data set, and the search for patients that several splits share."""
+"""The splits of a data set, and groups (patients) that several splits share."""
 
 from collections.abc import Mapping
 from itertools import combinations

@@ -178,9 +178,9 @@ def _read_topcon(path: Path) -> list[Scan]:
 
 
 def _without_dates(metadata: dict) -> dict:
-    """Remove entries that octsk does not use and anonymized files may lack.
+    """Replace entries that octsk does not use, so that oct-converter accepts them.
 
-    oct-converter raises an error if they are invalid.
+    It raises an error if they are invalid, as they may be in anonymized files.
     """
     for name in ("patient_info_02", "patient_info"):
         metadata.get(name, {}).update(sex=None, birth_date=None)

@@ -44,11 +44,11 @@ class ConformalClassifier(_Calibrated):
     """Predict sets of classes that contain the true class with a stated probability.
 
     This is split conformal prediction [1]_, separately for each class (label-conditional
-    or Mondrian [2]_). The threshold of a class is the probability that a proportion
-    `confidence_level` of its calibration images reaches. A prediction set contains
-    each class whose predicted probability reaches the threshold of the class. The set of
-    a doubtful image contains several classes. The set of an image that resembles no class
-    is empty.
+    or Mondrian [2]_). The threshold of a class is chosen so that the predicted probability
+    of the class reaches it for a proportion `confidence_level` of the calibration images of
+    the class. A prediction set contains each class whose probability reaches its threshold.
+    The set of a doubtful image contains several classes. The set of an image that resembles
+    no class is empty.
 
     Parameters
     ----------

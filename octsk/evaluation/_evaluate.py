@@ -115,8 +115,8 @@ def evaluate(
         Validation images and their classes, in the same form as `X` and `y`. If None, the
         ``val`` split of `dataset` is used.
     groups_val : array-like, default=None
-        Patients of the validation images. If None, and the ``val`` split is used, its
-        groups.
+        Patients of the validation images. If None and the ``val`` split is used, its groups
+        are used.
     level : {'image', 'group'}, default='image'
         ``'group'`` adds ``by_group``, with the results by group (patient, eye or volume),
         to the report. Tables show them next to the results by image. Groups whose images
@@ -132,10 +132,11 @@ def evaluate(
         results of each subgroup and the largest gaps between them. Pass the name or names
         of columns of `dataset`, a column, or a mapping of names to columns.
     max_error : float, default=None
-        Abstain from doubtful predictions, whose probability is below a threshold. It is the
-        lowest threshold at which at most this proportion of the other predictions for the
-        validation images is wrong. ``abstention`` of the report contains the proportion of
-        the images of `X` on which the classifier abstains, and the error on the others.
+        Largest acceptable proportion of wrong predictions. The classifier abstains if the
+        probability of its prediction is below a threshold, the lowest one at which the
+        other predictions for the validation images reach this goal. ``abstention`` of the
+        report contains the proportion of the images of `X` on which the classifier
+        abstains, and the error on the others.
     gate : NoveltyGate, default=None
         Gate that counts the images that are unlike the training images. They are included
         in all results. If None, the gate with which the classifier was saved is used, if

@@ -204,10 +204,11 @@ class OperatingPoint:
 
     def _words(self) -> list[str]:
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
-        origin = "the stated prevalence" if self.prevalence_given else "the share here"
+        origin = "as stated" if self.prevalence_given else "that of these images"
         return [
-            f"positive from {self.threshold:.4g} on, {self.threshold_from}; {counts}. "
-            f"Predictive values are for a share of positives of {self.prevalence:.3g} "
+            f"positive if the probability is at least {self.threshold:.4g}, "
+            f"{self.threshold_from}; {counts}. "
+            f"Predictive values are for a prevalence of {self.prevalence:.3g} "
             f"({origin})."
         ]
 
@@ -327,7 +328,7 @@ def _threshold(request, validation, unit) -> tuple[float, str]:
     if not request.needs_validation:
         if request.threshold is not None:
             return float(request.threshold), "as given"
-        return 0.5, "more probable than not (no goal was given)"
+        return 0.5, "by default (no goal was given)"
     y_true, score, _ = validation
     if not 0 < y_true.sum() < len(y_true):
         which = "positive" if y_true.sum() == 0 else "negative"

@@ -12,8 +12,8 @@ class McNemar(NamedTuple):
     Attributes
     ----------
     only_first, only_other : int
-        Numbers of images that only the first and only the other classifier predicted
-        correctly.
+        Number of images that only the first classifier predicted correctly, and number
+        that only the other one did.
     p_value : float
         Two-sided p-value of the hypothesis that both numbers have the same expectation.
     """

@@ -117,7 +117,8 @@ def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
     weights = np.ones(len(n_units)) if by_class else sizes.sum(axis=0)
     weights /= weights.sum()
     shares = sizes / sizes.sum(axis=0)
-    # The only unit of a stratum would have leverage 1, by which no variance can be divided.
+    # A unit that is alone in its stratum has leverage 1. The leverage is limited, because
+    # the variance is divided by 1 minus the leverage.
     leverage = np.minimum((shares**2).sum(axis=1) / shares.sum(axis=1), 0.5)
     parts = weights**2 / n_units
     df = parts.sum() ** 2 / (parts**2 / np.maximum(n_units - 1, 1)).sum()
@@ -167,7 +168,10 @@ def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
 
 
 def p_value(estimate: Estimate) -> float:
-    """Return the two-sided p-value for a value of 0 of a metric on a plain scale."""
+    """Return the two-sided p-value of the hypothesis that the metric is 0.
+
+    The scale of the metric must be plain.
+    """
     if estimate.value == 0:
         return 1.0
     with np.errstate(divide="ignore"):
