@@ -23,6 +23,7 @@ from docs._parts import (
     links,
     logo,
     modules,
+    notebook,
     results,
 )
 from docs._parts.blocks import blocks_of, draw, run
@@ -94,7 +95,7 @@ def test_python_of_page_runs(page, small_octmnist, tmp_path, monkeypatch):
     if page.name == "README.md":
         write_folder_of_scans(tmp_path / "scans")
         # On so few images, it would be hundreds of epochs.
-        monkeypatch.setattr("octsk.training._training.auto_epochs", lambda n: 2)
+        monkeypatch.setattr("octsk.training._fit_estimator.auto_epochs", lambda n: 2)
     run(page)
 
 
@@ -172,6 +173,24 @@ def test_api_reference_lists_every_public_name(module):
     listed = (REPOSITORY / "docs" / "api" / "index.rst").read_text(encoding="utf-8").split()
     public = set(importlib.import_module(module).__all__) - {"__version__"}
     assert {name: listed.count(name) for name in public} == dict.fromkeys(public, 1)
+
+
+def test_tutorial_is_a_notebook_that_installs_octsk_first():
+    page = REPOSITORY / "docs" / "tutorial.md"
+    cells = json.loads(notebook.to_json(page))["cells"]
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    assert code[0] == "%pip install --quiet octsk"
+    shown = "\n".join(code[1:])
+    for language, block, _ in blocks_of(page):
+        lines = block.splitlines()
+        if language == "pycon":
+            lines = [line[4:] for line in lines if line.startswith(">>> ")]
+        assert "\n".join(lines).strip() in shown
+    text = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    assert text.startswith("# Tutorial\n")
+    assert "phantoms" in text
+    assert "*Network architectures*" in text
+    assert not re.search(r":::|\{\w+\}`", text)
 
 
 def test_every_page_is_in_the_table_of_contents():
@@ -337,8 +356,8 @@ def test_links_of_the_readme_lead_somewhere():
 
 def test_readme_shows_the_headline_results_of_the_result_files():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for figure, sentence, _ in headlines.headlines(REPOSITORY):
-        assert f"| {figure} | {sentence} |" in text
+    for figure, sentence, beside, _ in headlines.headlines(REPOSITORY):
+        assert f"| {figure} | {sentence} | {beside} |" in text
     assert text.count("\n") < 120
 
 
@@ -357,8 +376,14 @@ def test_charts_show_the_measured_figures():
     file = REPOSITORY / "benchmarks" / "results" / "corruptions_octdl.json"
     errors = json.loads(file.read_text(encoding="utf-8"))["summary"]["balanced_error"]
     expected = [1 - np.median(errors[net]["none"]) for net in charts.NETS]
-    widths = [bar.get_width() for bar in axes.patches[: len(charts.NETS)]]
-    assert widths == pytest.approx(expected)
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(expected)
+    axes.clear()
+    charts.draw_published(axes, REPOSITORY)
+    rows = octsk.benchmark.published_results("octmnist", kind="benchmark", version="v2")
+    assert [bar.get_width() for bar in axes.patches] == [row.acc for row in rows]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        row.method for row in rows
+    ]
 
 
 def test_charts_are_drawn_for_both_themes(tmp_path):

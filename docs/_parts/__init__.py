@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from docs._parts import comparison, data_way, headlines, modules, results
+from docs._parts import comparison, data_way, headlines, modules, notebook, results
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXTS: dict[str, Callable[[Path], str]] = {
@@ -13,6 +13,7 @@ TEXTS: dict[str, Callable[[Path], str]] = {
     "modules.html": modules.to_html,
     "published.md": results.published_to_markdown,
     "results.md": results.to_markdown,
+    "tutorial.ipynb": lambda root: notebook.to_json(root / "docs" / "tutorial.md"),
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from docs._parts.results import FOLDER
 from octsk.plots.drawing import COLOURS
+from octsk.published import published_results
 
 # The pages have a light and a dark theme, and show the version that suits theirs.
 THEMES = {"light": "#222832", "dark": "#ced6dd"}
@@ -21,13 +22,21 @@ def _read(root: Path, name: str) -> dict[str, Any]:
 
 
 def draw_accuracy(axes, root: Path) -> None:
-    """Draw the balanced accuracy of each network on clean and on corrupted scans."""
-    errors = _read(root, "corruptions_octdl")["summary"]
-    clean = [1 - np.array(errors["balanced_error"][net]["none"]) for net in NETS]
-    corrupted = [1 - np.array(errors["mean_balanced_error"][net]) for net in NETS]
+    """Draw the balanced accuracy of each network on scans of OCTDL."""
+    errors = _read(root, "corruptions_octdl")["summary"]["balanced_error"]
+    clean = [1 - np.array(errors[net]["none"]) for net in NETS]
     names = [f"{net.title()}OCTNet" for net in NETS]
-    _bars(axes, names, {"clean images": clean, "mean of ten corruptions": corrupted})
+    _bars(axes, names, {"measured with octsk on OCTDL": clean})
     axes.set_xlabel("balanced accuracy")
+    axes.set_xlim(0, 1)
+
+
+def draw_published(axes, root: Path) -> None:
+    """Draw MedMNIST's published accuracies on OCTMNIST."""
+    rows = published_results("octmnist", kind="benchmark", version="v2")
+    bars = {"published, on OCTMNIST (other images)": [[row.acc] for row in rows]}
+    _bars(axes, [row.method for row in rows], bars, first_colour=1)
+    axes.set_xlabel("accuracy (all classes are equally frequent)")
     axes.set_xlim(0, 1)
 
 
@@ -71,15 +80,16 @@ def draw_search_speed(axes, root: Path) -> None:
     axes.set_xlabel("seconds for ten trials of SmallOCTNet")
 
 
-CHARTS: dict[str, tuple[Callable[..., None], float]] = {
-    "accuracy": (draw_accuracy, 2.6),
-    "robustness": (draw_robustness, 4.4),
-    "training-speed": (draw_training_speed, 3.0),
-    "search-speed": (draw_search_speed, 2.2),
+# The panels of each chart, from top to bottom, with their heights in inches.
+CHARTS: dict[str, dict[Callable[..., None], float]] = {
+    "accuracy": {draw_accuracy: 1.9, draw_published: 2.5},
+    "robustness": {draw_robustness: 4.4},
+    "training-speed": {draw_training_speed: 3.0},
+    "search-speed": {draw_search_speed: 2.2},
 }
 
 
-def _bars(axes, labels: Sequence[str], groups: dict[str, Sequence]) -> None:
+def _bars(axes, labels: Sequence[str], groups: dict[str, Sequence], first_colour=0) -> None:
     """Draw groups of horizontal bars of medians, with the range of the values."""
     height = 0.8 / len(groups)
     for k, (name, values) in enumerate(groups.items()):
@@ -91,7 +101,7 @@ def _bars(axes, labels: Sequence[str], groups: dict[str, Sequence]) -> None:
             middle,
             height,
             xerr=[middle - low, high - middle],
-            color=COLOURS[k],
+            color=COLOURS[first_colour + k],
             ecolor=axes.xaxis.label.get_color(),
             error_kw={"elinewidth": 1},
             label=name,
@@ -113,8 +123,11 @@ def draw_all(root: Path, folder: Path) -> None:
     for theme, ink in THEMES.items():
         names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color")
         style = dict.fromkeys((*names, "ytick.color"), ink) | {"font.size": 9}
-        for name, (draw, height) in CHARTS.items():
+        for name, panels in CHARTS.items():
+            heights = list(panels.values())
             with matplotlib.rc_context(style):
-                figure = Figure(figsize=(5, height), layout="constrained")
-                draw(figure.subplots(), root)
+                figure = Figure(figsize=(5, sum(heights)), layout="constrained")
+                axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
+                for draw, ax in zip(panels, axes[:, 0], strict=True):
+                    draw(ax, root)
                 figure.savefig(folder / f"{name}-{theme}.png", dpi=200, transparent=True)
