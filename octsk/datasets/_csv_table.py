@@ -90,11 +90,11 @@ def read_column(table, column: str, argument: str, where: str) -> list:
     """Return the cells of a column, without blanks around text; refuse missing ones."""
     names = column_names(table)
     if column not in names:
-        odd = any(_is_undecoded(name) for name in names)
+        is_undecoded = any(map(_is_undecoded, names))
         raise ValueError(
             f"{where} has no column {column!r} ({argument}={column!r}); its columns are "
             f"{', '.join(printable(name) for name in names)}"
-            + (f". It is not in UTF-8; {_SAVE_AS_UTF8}" if odd else "")
+            + (f". It is not in UTF-8; {_SAVE_AS_UTF8}" if is_undecoded else "")
         )
     if names.count(column) > 1:
         raise ValueError(f"{where} has {names.count(column)} columns named {column!r}")
