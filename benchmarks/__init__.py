@@ -1,4 +1,4 @@
-"""Scripts that measure octsk, most of them beside other libraries.
+"""Scripts that measure octsk, many of them in comparison with other libraries.
 
 ``python -m benchmarks.<name> --help`` describes each script.
 """

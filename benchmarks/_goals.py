@@ -53,7 +53,7 @@ def goal(
     bound : float
         Lower bound of the median or, with `at_most`, its upper bound.
     unit : str
-        Unit to show the values and the bound in, a key of `UNITS`.
+        Unit in which the values and the bound are shown, a key of `UNITS`.
     at_most : bool
         Whether `bound` is an upper bound.
     why : str
@@ -102,5 +102,8 @@ def goal_table(goals: Iterable[dict[str, Any]]) -> Table:
         rows.append((one["what"], measured, bound, words[one["met"]]))
         if one["why"]:
             notes.append(f"{one['what']}: {one['why']}.")
-    notes.append("Measured: the median, which decides, and the range over several turns.")
+    notes.append(
+        "Measured: the median, which is compared with the goal, and the range over several "
+        "turns."
+    )
     return Table("Goals", ("", "measured", "goal", ""), rows, notes)

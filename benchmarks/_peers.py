@@ -1,8 +1,8 @@
 """Training with other libraries, on the same files and networks as ``full_fit``.
 
 The functions augment within the ranges of the report and compute the accuracy on the
-training images, as octsk does. Each returns the seconds of ``training`` of each epoch and
-the ``accuracy`` of the last epoch.
+training images, as octsk does. Each returns a dict with the seconds of each epoch
+(``training``) and the ``accuracy`` of the last epoch.
 """
 
 import time

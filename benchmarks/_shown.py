@@ -80,7 +80,7 @@ def draw(result: dict[str, Any], path: str) -> None:
     parts = result["parts"].values()
     comparisons = [one for part in parts for one in part.get("comparisons", [])]
     curves = [curve for part in parts for curve in part.get("curves", {}).items()]
-    # There is at least one axes, as a part may not have measured anything on this machine.
+    # Create at least one axes, since a part may not have measured anything on this machine.
     n = max(1, len(comparisons) + len(curves))
     figure = Figure(figsize=(7, 1.8 * n), layout="constrained")
     axes = figure.subplots(n, squeeze=False)[:, 0]

@@ -19,7 +19,7 @@ from benchmarks._common import run_interleaved
 
 
 def _phantoms(n, side=28):
-    """Return `n` images, which repeat a few phantoms, as their content does not matter."""
+    """Return `n` images. They repeat a few phantoms, as their content does not matter."""
     import octsk
 
     images, y = octsk.make_oct_phantoms(64, size=side, random_state=0, return_X_y=True)
@@ -43,9 +43,9 @@ def arithmetic(net: str) -> dict[str, float]:
     -------
     dict
         ``operations`` is the number of multiplications and additions of a training step on
-        one image, of which the backward pass takes twice as many as the forward pass.
-        ``product`` is the number of operations per second of the fastest of several
-        float32 products of two large matrices.
+        one image. The backward pass takes twice as many as the forward pass. ``product`` is
+        the number of operations per second in a product of two large float32 matrices, the
+        fastest of several.
     """
     import tensorflow as tf
 
@@ -110,8 +110,8 @@ def fits(contender: str, n_fits: int, n: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``seconds`` of each fit of one epoch, the seconds that the training ``steps`` of
-        such a fit take, and the resident ``memory`` in bytes after each fit.
+        ``seconds`` of each fit of one epoch, the seconds of the training ``steps`` of such
+        a fit, and the resident ``memory`` in bytes after each fit.
     """
     make = {
         "octsk": _octsk_small,
@@ -165,8 +165,8 @@ def prediction(n: int, n_single: int, repeats: int, folder: str) -> dict[str, An
     Returns
     -------
     dict
-        For each contender, with one value for each repeat: ``one`` holds the median seconds
-        for a single image, ``batch`` the seconds for `n` images.
+        ``one`` contains the median seconds for a single image and ``batch`` the seconds for
+        `n` images, for each contender and repeat.
     """
     import onnxruntime
     import tensorflow as tf
@@ -233,9 +233,8 @@ def augmentation_parts(n: int, repeats: int) -> dict[str, list[float]]:
     Returns
     -------
     dict
-        CPU seconds per image, with one value for each repeat: of the whole input pipeline
-        of a fit, of the pipeline without augmentation, of each step by itself, and of an
-        alternative way to warp images.
+        CPU seconds per image in each repeat for the whole input pipeline of a fit, the
+        pipeline without augmentation, each step alone, and another way to warp images.
     """
     use_one_core()
     import tensorflow as tf

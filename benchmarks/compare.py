@@ -150,7 +150,8 @@ class NotConcernedError(Exception):
 
 
 # --- Questions about a classifier -------------------------------------------------------
-# Each function takes a factory of classifiers. It returns None for yes, or why not.
+# Each function takes a factory of classifiers. It returns None if the answer is yes, and
+# otherwise the reason why it is no.
 
 
 def trains(new) -> str | None:

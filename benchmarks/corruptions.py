@@ -216,7 +216,7 @@ def new_net(name: str, seed: int, epochs: int | None):
 
 
 def _image_sets(arguments, dataset):
-    """Yield corruption, severity, images and labels; the first images are not corrupted."""
+    """Yield corruption, severity, images and labels, first those of original images."""
     if not arguments.corrupted:
         test = _split(dataset, "test")
         names = dict.fromkeys(arguments.corruptions)

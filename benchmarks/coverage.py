@@ -18,13 +18,13 @@ from octsk.metrics._intervals import Scale, ends, estimate
 from octsk.metrics._resampled import resampled_accuracy
 from octsk.utils.tables import Table
 
-# The lead of the true class is smaller by this in a second network for comparison.
+# In a second network, for comparison, the lead of the true class is this much smaller.
 BEHIND = 0.4
 # Probability of the second class above which an image counts as positive.
 THRESHOLD = 0.3
-# What the documentation says that the result was measured on.
+# The data on which the result was measured, for the documentation.
 MEASURED_ON = "simulated scores, without images"
-# Number of patients of a population whose metrics are taken as the true values.
+# Number of patients of the population whose metrics are the true values.
 POPULATION = 100_000
 
 

@@ -68,7 +68,7 @@ def fit_octsk(
     from octsk.training._callbacks import Onlooker
 
     train, val = read_splits(path, n)
-    # With any other callback Keras would run each step in a separate call.
+    # With a callback of any other class, Keras would run each step in a separate call.
     clock = new_clock(Onlooker)
     clf = NETS[net](epochs=epochs, callbacks=clock, precision=precision, random_state=0)
     start = time.perf_counter()
@@ -133,7 +133,7 @@ def report_model(net, input_shape, n_classes):
 
 
 def read_splits(path, n):
-    """Load all training images, and the same share of the validation images as `n` is."""
+    """Load all training images, and a number of validation images proportional to `n`."""
     import octsk
 
     train = octsk.load_medmnist(path, split="train", mmap=False)

@@ -29,7 +29,7 @@ with atheris.instrument_imports(
         "json",
         "numpy.lib._format_impl",
         "octsk.persistence._h5_check",
-        "octsk.persistence._files",
+        "octsk.persistence._octsk_file",
         "octsk.benchmark.record",
         "octsk.evaluation._report",
         "octsk.utils.untrusted",

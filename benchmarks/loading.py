@@ -1,9 +1,9 @@
-"""Time of loading a folder of JPEG files, beside decoding and resizing by Pillow alone.
+"""Time of loading a folder of JPEG files, compared with Pillow alone.
 
-The script writes JPEG files of the size of OCT2017's scans, drawn by a program, into a
-folder of two classes. It loads them with `octsk.load_image_folder`, and decodes, crops and
-resizes them with Pillow in as many threads; the contenders take turns. It also loads them a
-second time from the cache on the disk.
+The script writes synthetic JPEG files of the size of OCT2017's scans into the folders of
+two classes. It loads them with `octsk.load_image_folder`. For comparison, it decodes, crops
+and resizes them with Pillow in as many threads, and loads them from octsk's cache on disk.
+The contenders take turns.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ from octsk.utils.tables import Table
 
 MEASURED_ON = "synthetic JPEG files"
 WIDTH, HEIGHT, SIZE = 512, 496, 28
-# Different files; the others are copies of these under other names.
+# Number of different files. The other files are copies of these with other names.
 N_DIFFERENT = 100
 
 
@@ -81,7 +81,7 @@ def measure(n: int, repeats: int, n_jobs: int) -> dict[str, Any]:
             load()
             return time.perf_counter() - start
 
-        # Once before, so that all find the files in the memory of the system.
+        # Load the files once, so that all contenders find them in the system's file cache.
         octsk.load_image_folder(root, **options, cache=True)
         contenders = {
             "octsk": lambda: seconds(
@@ -128,9 +128,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
     ]
     settings = result["settings"]
     note = (
-        f"{settings['n']:,} files of {WIDTH} x {HEIGHT} pixels, made {SIZE} x {SIZE} by "
-        f"{settings['jobs']} threads; median of {settings['repeats']} repeats. The second "
-        "load reads the images from the cache on the disk."
+        f"{settings['n']:,} files of {WIDTH} x {HEIGHT} pixels, resized to {SIZE} x {SIZE} "
+        f"by {settings['jobs']} threads; median of {settings['repeats']} repeats. The "
+        "second load reads the images from the cache on disk."
     )
     header = ("", "time", "times Pillow")
     return [Table("Loading of a folder of JPEG files", header, rows, [note])]

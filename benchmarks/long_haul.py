@@ -30,7 +30,7 @@ SIZES = (1, 2, 7, 64)
 
 
 def measure(fits: int, predicts: int, filters: int) -> dict[str, list[dict]]:
-    """Fit and predict in this process, and measure it at regular intervals."""
+    """Fit and predict repeatedly, and measure this process at regular intervals."""
     import octsk
 
     X, y = octsk.make_oct_phantoms(64, random_state=0, return_X_y=True)
@@ -54,7 +54,7 @@ def _watched(call: Callable[[int], None], n: int) -> list[dict]:
     for i in range(n):
         call(i)
         if i + 1 in looks:
-            # Objects that Python has not collected yet are not growth.
+            # Objects that Python has not collected yet must not count as growth.
             gc.collect()
             seen.append({"calls": i + 1, "seconds": time.perf_counter() - start, **_look()})
     return seen
@@ -93,7 +93,7 @@ def _warm(seen: Sequence[dict]) -> dict:
 def goals(seen: dict[str, list[dict]]) -> list[dict[str, Any]]:
     """Return the goals for the growth of memory and open files."""
     spans = {name: (_warm(looks), looks[-1]) for name, looks in seen.items()}
-    # Over both phases, memory that the first predictions need counts as growth.
+    # Over both phases, the memory that the first predictions need counts as growth.
     spans["fits and predicts"] = (spans["fits"][0], spans["predicts"][1])
     found = []
     for name, (warm, last) in spans.items():

@@ -1,10 +1,10 @@
-"""Share of images that the gate for unfamiliar images refuses.
+"""Proportion of images that the gate for unfamiliar images rejects.
 
 A network and its gate (`octsk.NoveltyGate`) are trained on the training split of a data
-set; the threshold of the gate comes from the validation split. The script reports which
-share of the test split is refused, of the same images inverted, upside down and on their
-side, of noise, of blank images, of photographs that scikit-learn ships, and of other sets
-of images, such as chest X-rays or scans of another device.
+set, and the threshold of the gate is chosen on the validation split. The script reports the
+proportion of rejected images in several sets: the test split, the same images inverted,
+upside down and rotated by 90 degrees, noise, blank images, photographs from scikit-learn,
+and other files, for example with chest X-rays or scans of another device.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from octsk.utils.tables import Table
 
 
 def unlike(images: np.ndarray, n: int = 200) -> dict[str, np.ndarray]:
-    """Make images that are no upright scans, of the size of `images`."""
+    """Make images of the size of `images` that are not upright scans."""
     rng = np.random.default_rng(0)
     size = images.shape[1]
     blank = np.arange(0, 256, 5, dtype=np.uint8)[:, None, None]
@@ -57,7 +57,7 @@ def _photographs(size, n, rng) -> np.ndarray:
 
 
 def measure(dataset, others, net) -> list[dict[str, Any]]:
-    """Fit the gate of a network, and return the share of each set that is refused."""
+    """Fit the gate of a network, and return the proportion of each set that it rejects."""
     import octsk
 
     gate = octsk.NoveltyGate(net).fit(dataset.train.data, dataset.val.data)

@@ -2,9 +2,9 @@
 
 ResidualOCTNet is trained on the train split of a file in MedMNIST's layout, once with its
 default augmentation and once with noise in some images. Both networks are evaluated on
-the val split, on corrupted copies of it, and on labelled images of another device. The
-second network is trained with noise, so corruptions that are like nothing in its training
-are reported apart. The test split is not used.
+the val split, on corrupted copies of it, and on labelled images of another device. Because
+the second network is trained with noise, corruptions that do not resemble its augmentation
+are reported separately. The test split is not used.
 """
 
 import sys

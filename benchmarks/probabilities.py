@@ -50,7 +50,7 @@ N_FOLDS = 3
 
 
 class Part(NamedTuple):
-    """Images to train, validate or test on."""
+    """Images of one split, with labels and patients."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -207,7 +207,8 @@ def _calibrated(fitted, method, val):
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    # Folds would change nothing, and a rare class may have fewer images than folds.
+    # The network is frozen, so folds are unnecessary, and a rare class may have fewer
+    # images than there are folds.
     everything = np.arange(len(val.labels))
     calibrated = CalibratedClassifierCV(
         FrozenEstimator(fitted), method=method, cv=[(everything, everything)]
@@ -255,7 +256,7 @@ def _by_classes(net, train):
 def measure(estimator, test: Part) -> dict[str, float]:
     """Return the metrics of the probabilities on the test images.
 
-    In ``log_loss_equal`` the images are weighted so that all classes have equal shares.
+    For ``log_loss_equal``, images are weighted so that all classes have the same weight.
     """
     from sklearn.metrics import balanced_accuracy_score, log_loss
     from sklearn.utils.class_weight import compute_sample_weight

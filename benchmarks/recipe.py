@@ -8,9 +8,9 @@ that the differences can be computed for each seed. Data:
             kept together if the file contains groups. With --val, networks trained on the
             whole train split are also evaluated on the val split. The test split is not
             used.
-  phantoms  Synthetic scans (--phantoms N) with OCTMNIST's class frequencies for training,
-            and for testing balanced ones that are darker, blurred and noisier, as if from
-            another device.
+  phantoms  Synthetic scans (--phantoms N). Those for training have OCTMNIST's class
+            frequencies. Those for testing are balanced, and darker, blurred and noisier, as
+            if from another device.
 
 The same command with the same --output resumes an interrupted run.
 """
@@ -119,7 +119,7 @@ def variants() -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 class Fold(NamedTuple):
-    """Images to train on and to measure on."""
+    """Images for training (`X`, `y`) and for evaluation (`X_new`, `y_new`)."""
 
     name: str
     X: np.ndarray

@@ -1,4 +1,4 @@
-"""The report's list of results and printed runs, trained again.
+"""Repetition of the report's list of results and of its printed runs.
 
 Rows 1 to 12 are the report's list of results, and P1 to P5 its printed runs; --list shows
 them. Each training uses octsk's estimators with the network, optimizer, epochs and
@@ -7,7 +7,7 @@ setting are trained once. Without --data or --phantoms, the data set is OCTMNIST
 downloaded if necessary.
 
 The reported results were obtained on OCTMNIST's official test split, so they are only
-shown beside results measured on that split of the official file.
+shown if the results were measured on that split of the official file.
 """
 
 import statistics

@@ -6,9 +6,10 @@ The script has three parts, which --parts selects:
            folds. Because the best of many trials is overly optimistic on the folds by
            which it was chosen, both are scored again on new folds with new seeds
            (--repeats).
-  workers  The same study of --short-trials trials by one process, and by two that share a
-           journal file. Each of the two has half of the cores (Linux); the single process
-           has all of them, or half. They take turns. The time includes starting Python.
+  workers  The same study of --short-trials trials by one process, and by two processes that
+           share a journal file. Each of the two has half of the cores (Linux); the single
+           process has all of them, or half. The contenders take turns. The time includes
+           starting Python.
   pruning  Time of a pruned trial compared with a completed one for each pruner, in studies
            of --short-trials trials with three times the default number of epochs.
 

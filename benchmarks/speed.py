@@ -313,7 +313,7 @@ def prediction(arguments, folder) -> dict[str, Any]:
 def augmentation(arguments, folder) -> dict[str, Any]:
     """Compare the augmentation of an image on one core, and its share of an epoch."""
     n, repeats = arguments.n, arguments.repeats
-    # With so many images the start of a pass hardly counts, as in an epoch of OCTMNIST.
+    # With so many images, the start of a pass is negligible, as in an epoch of OCTMNIST.
     many = 4 * n
     speeds = run_apart(
         "benchmarks.augmentation_speed:measure", n=many, repeats=repeats, preset="training"

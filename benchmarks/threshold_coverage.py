@@ -1,11 +1,11 @@
 """Coverage of the interval of sensitivity at a threshold chosen on validation patients.
 
-The script draws studies of two classes as `benchmarks.coverage` does, and for each as many
-validation patients. The threshold is chosen on these for a specificity of 0.9, as
-`octsk.evaluate` does, and the 95 % interval of the sensitivity is computed by patient. The
-script counts how often the interval contains the sensitivity of the population at the
-threshold that was chosen, and at the threshold at which the specificity of the population
-is 0.9. Only scores are drawn. There are no images, and no network is trained.
+The script draws studies of two classes like `benchmarks.coverage`, with as many validation
+patients as test patients. As in `octsk.evaluate`, the threshold is chosen on the validation
+patients for a specificity of 0.9, and the 95 % interval of the sensitivity is computed by
+patient. The script counts how often the interval contains the sensitivity of the population
+at the chosen threshold, and at the threshold at which the specificity of the population is
+0.9. Only scores are drawn. There are no images, and no network is trained.
 """
 
 from collections.abc import Sequence
@@ -122,8 +122,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
         "Percentage of studies whose 95 % interval contains the sensitivity of the "
         f"population at either threshold. The standard error is {error:.1f}. There are as "
         "many validation patients as test patients.",
-        "The interval is that of a fixed threshold: how much the threshold would vary with "
-        "other validation patients is not in it, so the last column is lower.",
+        "The interval is for a fixed threshold. It does not cover the variation of the "
+        "threshold between sets of validation patients, so the last column is lower.",
     ]
     header = ("", f"sensitivity at specificity {SPECIFICITY}", CHOSEN, POPULATIONS)
     return [Table("Two classes, one per patient", header, cells, notes)]

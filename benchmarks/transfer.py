@@ -1,7 +1,8 @@
 """Gain from starting a network from other images, for several numbers of training images.
 
 A ResidualOCTNet is trained on 50, 200 and 752 images of the train split of a file in
-MedMNIST's layout and evaluated on its val split, whose patients should be others. It starts
+MedMNIST's layout and evaluated on its val split, which should contain other patients. It
+starts
 
   - from random weights,
   - from a network that was trained on synthetic scans (--phantoms N), and

@@ -15,7 +15,7 @@ import octsk
 
 
 def scans(n_patients, seed):
-    """Two scans of each patient, which differ in their noise."""
+    """Draw two scans of each patient, which differ in their noise."""
     eyes = octsk.make_oct_phantoms(n_patients, random_state=seed)
     noise = np.random.default_rng(seed).normal(0, 12, (2 * n_patients, 28, 28))
     data = np.clip(np.repeat(eyes.data, 2, axis=0) + noise, 0, 255).astype(np.uint8)

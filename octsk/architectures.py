@@ -11,21 +11,24 @@ from octsk.utils.tensorflow import float32_layers, keras, tf
 
 layers = keras.layers
 
-# The layout of the images does not depend on Keras's global image_data_format.
+# Layers get this argument so that they ignore Keras's global image_data_format.
 _CHANNELS_LAST = {"data_format": "channels_last"}
 
-# Keras's default of 0.99 averages over about 100 steps, which is a tenth of a training on
-# a thousand images.
+# Momentum of the moving averages in batch normalization. Keras's default, 0.99, averages
+# over about 100 steps, which is about a tenth of the default training on a hundred images.
 _BATCH_NORM_MOMENTUM = 0.9
 
-# An image whose first or last row has a pixel above the first value has white corners. They
-# reach from that row to the first pixel below the second value, since resizing mixes their
-# pixels with others. The values were chosen on OCT2017, where half of the images have white
-# corners, and on OCTDL and PneumoniaMNIST, where none and 0.4 % have.
+# A corner covers the columns from the left or right border on whose first pixels all reach
+# _STILL_WHITE, and one of them _WHITE. In each column, it ends at the first pixel below
+# _STILL_WHITE, which is lower, since resizing darkens the edges of corners. The values were
+# chosen on OCT2017, half of whose images have white corners, on OCTDL, whose images have
+# none, and on PneumoniaMNIST, where 0.1 % of the images have some.
 _WHITE, _STILL_WHITE = 0.98, 0.7
+# In images with a shorter side (pixels), every pixel is close to a corner.
+_MIN_SIDE_WITH_CORNERS = 8
 
-# Side of the images for which the residual network is designed. Whenever the shorter side
-# is twice as long, the network halves the feature maps once more.
+# Side in pixels of the images for which the residual network was designed. Each time the
+# shorter side doubles, the network halves its feature maps once more.
 _RESIDUAL_SIDE = 28
 
 
@@ -190,20 +193,20 @@ def residual(
 ):
     """Build the residual network of :class:`octsk.ResidualOCTNet`.
 
-    White corners, which some devices leave where they turn a scan, are filled, and each
-    image is standardized. A 3 x 3 convolution is followed by residual blocks of two
-    convolutions each (He et al. 2016) with batch normalization, and by global average
-    pooling. The network has 604,580 parameters and takes 52 million multiply-adds for
-    28 x 28 x 1 images of 4 classes.
+    The network first fills the white corners of scans that a device has rotated, and
+    standardizes each image. These steps are followed by a 3 x 3 convolution, residual
+    blocks of two convolutions each (He et al. 2016) with batch normalization, and global
+    average pooling. For 28 x 28 x 1 images of 4 classes, the network has 604,580 parameters
+    and needs 52 million multiply-adds.
 
-    The network follows the size of the images, so that its last feature maps cover the
-    whole image and its cost stays within bounds. If the shorter side is 56 pixels or more,
+    The number of layers depends on the size of the images. This bounds the cost, and lets
+    the last feature maps cover the whole image. If the shorter side has 56 pixels or more,
     one more block with the last number of filters halves the feature maps again. For each
     further doubling (from 112 and 224 pixels on), the maps are halved once before the
-    blocks. The default network takes the following for one grey image of 4 classes:
+    blocks. For grey images of 4 classes, the default network has these sizes and costs:
 
     =========  ==========  =============  =========
-    image      parameters  multiply-adds  last maps
+    images     parameters  multiply-adds  last maps
     =========  ==========  =============  =========
     28 x 28       604,580     52 million  7 x 7
     64 x 64       917,412    290 million  8 x 8
@@ -218,9 +221,9 @@ def residual(
     n_classes : int
         Number of classes, which is the number of logits.
     filters : sequence of int, default=(32, 64, 128, 128)
-        Number of filters of each residual block. A block whose number differs from that of
-        the block before it halves the height and width. Images of 56 pixels or more add one
-        block.
+        Number of filters of each residual block. A block with another number of filters
+        than the block before it halves the height and width. For images of 56 pixels or
+        more, one block is added.
     dense_units : sequence of int, default=()
         Number of units of each hidden dense layer with ReLU activation.
     dropout : float in [0, 1), default=0.0
@@ -237,7 +240,7 @@ def residual(
     ------
     ValueError
         If a size is not a positive integer, if `filters` is empty, or if `input_shape`
-        does not hold three numbers.
+        does not contain three numbers.
 
     References
     ----------
@@ -253,14 +256,14 @@ def residual(
     """
     filters = _positive_ints(filters, "filters")
     if not filters:
-        raise ValueError("filters must hold one number or more, got none.")
+        raise ValueError("filters must contain at least one number, got none.")
     dense_units = _positive_ints(dense_units, "dense_units")
     _check_shape(input_shape)
     image = keras.Input(input_shape, dtype="float32")
-    x = FillWhiteCorners()(image)
-    # Each image is scaled to mean 0 and variance 1, since devices differ in brightness and
-    # contrast. Keras's default epsilon, 0.001, is as large as the variance of images of low
-    # contrast.
+    has_corners = min(input_shape[:2]) >= _MIN_SIDE_WITH_CORNERS
+    x = FillWhiteCorners()(image) if has_corners else image
+    # Standardize each image, since devices differ in brightness and contrast. Keras's
+    # default epsilon, 0.001, is as large as the variance of an image of low contrast.
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1e-5)(
         x
     )
@@ -284,13 +287,14 @@ def residual(
 
 @keras.saving.register_keras_serializable("octsk")
 class FillWhiteCorners(keras.layers.Layer):
-    """Layer that fills the white corners of images with their darkest value.
+    """Layer that fills the white corners of each image with its darkest value.
 
-    Some devices turn a scan after its acquisition, which leaves white corners. They say
-    nothing about the retina, but would change the mean and variance by which an image is
-    standardized. If the first or the last row of an image contains white pixels, the layer
-    fills the bright pixels of each column from that row to the first darker one, and the
-    pixels around them.
+    Some devices rotate a scan after its acquisition, which leaves white corners. These
+    contain no information about the retina, but would change the mean and variance by which
+    an image is standardized. If the first or last row of an image is white at its left or
+    right end, the layer fills the bright pixels from there on: in each column up to the
+    first one that begins darker, the pixels up to the first darker one. It also fills all
+    pixels next to filled ones.
     """
 
     def call(self, inputs):
@@ -298,18 +302,19 @@ class FillWhiteCorners(keras.layers.Layer):
 
         Parameters
         ----------
-        inputs : tensorflow.Tensor of shape (n, h, w, c)
+        inputs : tensorflow.Tensor of shape (n, h, w, c), float32
             Images with pixels in [0, 1].
 
         Returns
         -------
-        tensorflow.Tensor of shape (n, h, w, c)
-            Images without white corners; images that have none are unchanged.
+        tensorflow.Tensor of shape (n, h, w, c), float32
+            Images without white corners. Images that have none are unchanged.
         """
         grey = tf.reduce_min(inputs, axis=3, keepdims=True)
         lower = tf.reverse(_corners_at_first_row(tf.reverse(grey, [1])), [1])
         white = tf.cast(_corners_at_first_row(grey) | lower, inputs.dtype)
-        # Resizing mixes the pixels beside a white area with it.
+        # Pixels next to a white area may be too bright, since resizing has mixed them with
+        # it.
         filled = tf.nn.max_pool2d(white, 3, 1, "SAME") > 0
         return tf.where(
             filled, tf.reduce_min(inputs, axis=(1, 2, 3), keepdims=True), inputs
@@ -317,33 +322,37 @@ class FillWhiteCorners(keras.layers.Layer):
 
 
 def _corners_at_first_row(grey):
-    """Return which pixels belong to white corners at the first row."""
-    has_corners = tf.reduce_max(grey[:, :1], axis=2, keepdims=True) >= _WHITE
-    n_darker = tf.cumsum(tf.cast(grey < _STILL_WHITE, tf.int32), axis=1)
-    return has_corners & (n_darker == 0)
+    """Return a mask of the pixels that belong to white corners at the first row."""
+    is_dark = tf.cast(grey < _STILL_WHITE, tf.int32)
+    from_left = tf.cumsum(is_dark[:, :1], axis=2) == 0
+    from_right = tf.cumsum(is_dark[:, :1], axis=2, reverse=True) == 0
+    border = from_left | from_right
+    is_white = tf.reduce_any(border & (grey[:, :1] >= _WHITE), axis=2, keepdims=True)
+    return is_white & border & (tf.cumsum(is_dark, axis=1) == 0)
 
 
 @keras.saving.register_keras_serializable("octsk")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization by a single, fused operation of TensorFlow.
+    """Batch normalization by one fused TensorFlow operation.
 
-    Keras 3.15 composes batch normalization of about a dozen operations, each of which takes
-    about as long as the preceding convolution.
+    Keras 3.15 implements batch normalization by about a dozen operations, each of which
+    takes about as long as the preceding convolution.
     """
 
     def call(self, inputs, training=False):
-        """Normalize by the statistics of the batch in training, else by the moving ones.
+        """Normalize with batch statistics in training and with moving averages otherwise.
 
         Parameters
         ----------
-        inputs : tensorflow.Tensor of shape (n, h, w, c)
-            Inputs, which are normalized over all axes except the last.
+        inputs : tensorflow.Tensor of shape (n, h, w, c), float32
+            Feature maps, which are normalized over all axes except the last.
         training : bool, default=False
-            Whether to use the means and variances of `inputs` and update the moving ones.
+            Whether to use the mean and variance of `inputs`, and to update the moving
+            averages with them.
 
         Returns
         -------
-        tensorflow.Tensor of shape (n, h, w, c)
+        tensorflow.Tensor of shape (n, h, w, c), float32
             The normalized inputs.
         """
         if not (training and self.trainable):
@@ -374,7 +383,8 @@ def _residual_block(x, n, halve):
     y = _convolution(x, n, strides=2 if halve else 1)
     y = _convolution(y, n, activation=None)
     if halve:
-        # Average pooling, unlike a strided convolution, ignores no pixel of the shortcut.
+        # A strided 1 x 1 convolution would ignore three of four pixels. Average pooling
+        # uses all of them.
         x = layers.AveragePooling2D(2, padding="same", **_CHANNELS_LAST)(x)
         x = _convolution(x, n, size=1, activation=None)
     return layers.Activation("relu")(layers.Add()([x, y]))
@@ -401,7 +411,7 @@ def _conv_pool_dense(input_shape, n_classes, filters, dense_units, dropout, name
 
 def _positive_ints(numbers, name):
     if not all(isinstance(n, (int, np.integer)) and n > 0 for n in numbers):
-        raise ValueError(f"{name} must be whole numbers of 1 or more, got {numbers!r}.")
+        raise ValueError(f"{name} must be positive integers, got {numbers!r}.")
     return [int(n) for n in numbers]
 
 
@@ -414,8 +424,8 @@ def _check_shape(input_shape):
 
 def _check_size(input_shape, n_convolutions):
     _check_shape(input_shape)
-    # Count backwards from one remaining pixel: a convolution removes 2 pixels and a pooling
-    # halves the size.
+    # Count backwards from one remaining pixel: each 3 x 3 convolution removes 2 pixels, and
+    # each pooling halves the size.
     needed = 3
     for _ in range(n_convolutions - 1):
         needed = 2 * needed + 2
@@ -424,5 +434,5 @@ def _check_size(input_shape, n_convolutions):
         raise ValueError(
             f"images of {height} x {width} pixels are too small for {n_convolutions} "
             f"convolutions with pooling between them: at least {needed} x {needed} are "
-            "needed. Give fewer `filters` or larger images."
+            "needed. Pass fewer `filters` or larger images."
         )

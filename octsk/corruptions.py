@@ -1,17 +1,18 @@
 """Corruptions of images by noise, blur, poor lighting and lossy files.
 
-There are ten corruptions, each in five severities: those that MedMNIST-C defines for OCT,
+There are ten corruptions with five severities each: those that MedMNIST-C defines for OCT,
 and those of ImageNet-C that are meaningful for grey images of 28 pixels.
 
-The severities of MedMNIST-C are meant for images of 224 pixels, in which a blur of 2 pixels
-or noise of single pixels is smaller than a pixel of a 28-pixel image. The severities are
+MedMNIST-C defines its severities for images of 224 pixels. A blur of 2 of these pixels, or
+noise in single ones, is smaller than one pixel of a 28-pixel image. The severities here are
 therefore those of CIFAR-10-C, the version of ImageNet-C for 32 pixels
-(create_c/make_cifar_c.py by its authors). Lengths in pixels are not converted, since 28 is
-close to 32; relative to the size of the image they are 8/7 as large. The contrast does not
-depend on the number of pixels, so its factors are those of MedMNIST-C for OCT. On larger
-images blur, noise and pixelation are weaker than on images of 28 pixels.
+(create_c/make_cifar_c.py by its authors). Their lengths in pixels are used as they are,
+since 28 is close to 32; relative to the image, they are 32/28 times as large as in
+CIFAR-10-C. Contrast does not depend on the number of pixels, so its factors are those of
+MedMNIST-C for OCT. On larger images, blur, noise and pixelation are weaker than on images
+of 28 pixels.
 
-Noise, blur and rotation are computed by scikit-image (``octsk[corruptions]``), which is
+Noise and blur are computed with scikit-image (``octsk[corruptions]``), which is only
 imported when an image is corrupted.
 """
 
@@ -33,10 +34,10 @@ __all__ = ["CORRUPTIONS", "Corruption", "corrupt"]
 
 SEVERITIES = range(1, 6)
 
-# Name in tables of the original images, which have severity 0.
+# Name in tables of the uncorrupted images, whose severity is 0.
 CLEAN = "none"
 
-# Number of images that are processed at once. As floats, the whole set would take eight
+# Number of images that are processed at a time. As float64, the whole set would take eight
 # times its memory.
 _BATCH = 256
 
@@ -47,13 +48,14 @@ class Corruption(NamedTuple):
     Attributes
     ----------
     function : callable
-        Function that is called as ``function(images, parameter, generator)`` with float
-        images in [0, 1] of shape (n, h, w) or (n, h, w, 3). It returns images of the same
-        shape, whose values may lie outside [0, 1].
+        Function that is called as ``function(images, parameter, generator)`` with float64
+        images in [0, 1] of shape (n, h, w) or (n, h, w, 3), a value from `severities`, and
+        a `numpy.random.Generator`. It returns images of the same shape, whose values may
+        lie outside [0, 1].
     severities : sequence of length 5
         Values of the parameter at severities 1 to 5.
     parameter : str
-        Description of the parameter.
+        Meaning of the parameter.
 
     Examples
     --------
@@ -68,25 +70,25 @@ class Corruption(NamedTuple):
 
 
 def corrupt(images, name: str, severity: int) -> np.ndarray:
-    """Corrupt images.
+    """Apply a corruption to images.
 
-    Random numbers are seeded by the corruption alone, so that each call gives the same
-    images.
+    The seed of the random numbers depends only on the corruption, so each call returns the
+    same images.
 
     Parameters
     ----------
     images : array-like of uint8, shape (n, h, w), (n, h, w, c) or (n, h * w * c)
         Grey (c = 1) or colour (c = 3) images with values from 0 to 255.
     name : str
-        Name of a corruption, a key of ``octsk.corruptions.CORRUPTIONS``, which defines the
-        strength of each severity.
+        Name of a corruption, which is a key of ``octsk.corruptions.CORRUPTIONS``. That
+        dictionary defines the strength of each severity.
     severity : int
         Severity of the corruption, from 1 (weakest) to 5 (strongest).
 
     Returns
     -------
     ndarray of uint8, in the shape of `images`
-        The corrupted images. The images passed are not modified.
+        The corrupted images. `images` is not modified.
 
     Raises
     ------
@@ -95,8 +97,8 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
     TypeError
         If `severity` is not an integer.
     ValueError
-        If `images` are not uint8 images with 1 or 3 channels, or if `name` or `severity` is
-        invalid.
+        If `images` is not an array of uint8 images with 1 or 3 channels, or if `name` or
+        `severity` is not one of the accepted values.
 
     See Also
     --------
@@ -126,7 +128,7 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
     check_scalar(severity, "severity", Integral, min_val=1, max_val=5)
     function, severities, _ = CORRUPTIONS[name]
     rng = np.random.default_rng(list(CORRUPTIONS).index(name))
-    # Pillow takes grey images without an axis of channels.
+    # Pillow accepts grey images only without an axis for channels.
     source = checked[..., 0] if checked.shape[3] == 1 else checked
     result = np.empty(source.shape, np.uint8)
     # The generator advances from batch to batch, so the batch size does not matter.
@@ -138,7 +140,7 @@ def corrupt(images, name: str, severity: int) -> np.ndarray:
 
 
 def check_corruptible(images, name="images") -> np.ndarray:
-    """Check that images can be corrupted and return them as (n, h, w, c)."""
+    """Check that images can be corrupted, and return them in the shape (n, h, w, c)."""
     checked = check_images(images, name=name)
     if checked.dtype != np.uint8:
         raise ValueError(
@@ -160,16 +162,16 @@ def _scikit_image(module):
         return import_module(f"skimage.{module}")
     except ImportError as error:
         raise ImportError(
-            "Corruptions need scikit-image, which is not installed. Install it with: "
+            "Corruptions need scikit-image, which is not installed. Install it with "
             'pip install "octsk[corruptions]"'
         ) from error
 
 
-# --- Measuring --------------------------------------------------------------------------
+# --- Evaluation -------------------------------------------------------------------------
 
 
 def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[tuple]:
-    """Yield corruption, severity, images and labels, starting with the original images."""
+    """Yield (corruption, severity, images, labels), beginning with the original images."""
     yield CLEAN, 0, images, labels
     for name in CORRUPTIONS if names is None else names:
         for severity in SEVERITIES:
@@ -184,7 +186,7 @@ def balanced_error(classifier, images, labels) -> float:
 
 
 def error_rows(net: str, seed, classifier, sets: Iterable[tuple]) -> list[dict[str, Any]]:
-    """Measure a classifier on image sets and return rows for `octsk.CorruptionDisplay`."""
+    """Evaluate a classifier on image sets and return rows for `octsk.CorruptionDisplay`."""
     return [
         {
             "net": net,
@@ -218,8 +220,8 @@ def _speckle_noise(x, deviation, rng):
 
 
 def _shot_noise(x, photons, rng):
-    # The "poisson" mode of scikit-image derives the number of photons from the image and
-    # has no parameter for it.
+    # scikit-image's "poisson" mode is not used, since it derives the number of photons from
+    # the image.
     return rng.poisson(photons * x) / photons
 
 
@@ -260,7 +262,7 @@ def _convolve(x, kernel):
     return ndimage.convolve(x, np.expand_dims(kernel, axes), mode="mirror")
 
 
-# --- Light ------------------------------------------------------------------------------
+# --- Lighting ---------------------------------------------------------------------------
 
 
 def _brightness(x, added, rng):
@@ -272,7 +274,7 @@ def _contrast_down(x, factor, rng):
     return mean + factor * (x - mean)
 
 
-# --- Files ------------------------------------------------------------------------------
+# --- Lossy files ------------------------------------------------------------------------
 
 
 def _jpeg_compression(x, quality, rng):
@@ -305,7 +307,7 @@ def _by_pillow(x, change):
     return np.stack(changed) / 255
 
 
-# Corruptions by name. The position of a corruption is its seed, so new ones go last.
+# Corruptions by name. The position of a corruption is its seed, so add new ones at the end.
 CORRUPTIONS = {
     # Corruptions that MedMNIST-C defines for OCT.
     "jpeg_compression": Corruption(_jpeg_compression, (80, 65, 58, 50, 40), "quality"),

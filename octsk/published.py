@@ -68,7 +68,8 @@ class PublishedResult:
     note : str
         Remarks on the comparability of the result.
     settings : mapping
-        Network, optimizer, epochs and augmentation of the rows of the report.
+        Network, optimizer, epochs and augmentation of a result from the report. Empty for
+        other kinds.
 
     Examples
     --------
@@ -211,7 +212,7 @@ def _medmnist_plus() -> list[PublishedResult]:
         ("DINO", 28, 0.626, None, 0.923),
         ("ViT-B", 224, 0.836, None, 0.990),
     ]
-    # The tables name the training of two of the nets only.
+    # The tables state how a network was trained only for two of them.
     xrays: list[Row] = [
         ("DINO, linear probe", 28, 0.866, 0.005, 0.973),
         ("AlexNet", 28, 0.851, None, None),
@@ -279,8 +280,8 @@ def published_results(
         MedMNIST's name of the data set.
     kind : {'benchmark', 'report', 'notebook', 'medmnist+', 'native'} or None, default=None
         Kind of results to return: see `PublishedResult`. None returns all kinds. The
-        `note` of a row of the report names its place there, ``"list of results"`` or
-        ``"printed run"``.
+        `note` of a result from the report states where it is in the report: in the
+        ``"list of results"`` or in a ``"printed run"``.
     version : {'v1', 'v2'} or None, default=None
         Edition of MedMNIST's benchmark to return. None returns all results.
     size : {28, 64, 128, 224} or None, default=None
@@ -329,7 +330,7 @@ def published_results(
 OFFICIAL_TEST_COUNTS = {"octmnist": (250, 250, 250, 250), "pneumoniamnist": (234, 390)}
 
 
-# Larger labels are codes of another kind, not the labels 0 to n - 1 of a data set.
+# Labels above this number are taken for codes of another kind, not for labels 0 to n - 1.
 _MAX_LABEL = 999
 
 
@@ -339,7 +340,7 @@ def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
     Parameters
     ----------
     dataset : mapping
-        Data set, whose `target_names`, if any, name the labels.
+        Data set. Its `target_names`, if there are any, are the names of the labels.
     classes : array-like of shape (n,)
         Labels, or names of labels.
 
@@ -361,7 +362,7 @@ def labels_of(dataset: Mapping, classes: ArrayLike) -> list[int] | None:
 
 def _label_of(value, names: list[str] | None) -> int | None:
     if isinstance(value, str):
-        # A name of two labels is ambiguous.
+        # If two labels have the same name, it is ambiguous.
         return names.index(value) if names and names.count(value) == 1 else None
     highest = _MAX_LABEL if names is None else len(names) - 1
     is_label = isinstance(value, int | float) and 0 <= value <= highest
@@ -380,9 +381,9 @@ def why_not_comparable(
     Parameters
     ----------
     dataset : Bunch or None
-        Data set with the attributes `name`, `size`, `synthetic` and `official`. If it holds
-        the labels of the split, `y` must equal them image by image; without them, only
-        the number of images of each class is compared.
+        Data set with the attributes `name`, `size`, `synthetic` and `official`. If it
+        contains the labels of the split, `y` must equal them image by image. Otherwise,
+        only the number of images of each class is compared.
     y : array-like of shape (n_samples,)
         Classes of the evaluated images: labels, or their names in ``target_names``.
     split : str, default='test'
@@ -431,7 +432,7 @@ def why_not_comparable(
 
 
 def _why_other_labels(dataset: Mapping, y: np.ndarray, name: str) -> str | None:
-    """Return how the evaluated labels differ from the official test split, or None."""
+    """Describe how the labels differ from the official test split, or return None."""
     official = OFFICIAL_TEST_COUNTS[name]
     if len(y) != sum(official):
         return (

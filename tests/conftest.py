@@ -16,9 +16,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session", autouse=True)
 def fast_fits():
     """Trace the TensorFlow graph of each kind of network once per process."""
-    from octsk.training import _fitting, _model_pool
+    from octsk.training import _fit_model, _model_pool
 
-    _fitting._pool = _model_pool.ModelPool(size=48)
+    _fit_model._pool = _model_pool.ModelPool(size=48)
     # Python's garbage collector need not visit the modules again and again.
     gc.collect()
     gc.freeze()

@@ -145,7 +145,7 @@ def test_smallest_image(n_convolutions):
 @pytest.mark.parametrize("name", ["filters", "dense_units"])
 @pytest.mark.parametrize("sizes", [(0,), (8, -1), (2.5,), ("8",), (None,)])
 def test_sizes_that_are_none(name, sizes):
-    with pytest.raises(ValueError, match=f"{name} must be whole numbers of 1 or more, got"):
+    with pytest.raises(ValueError, match=f"{name} must be positive integers, got"):
         small((12, 12, 1), 2, **{name: sizes})
 
 
@@ -211,9 +211,16 @@ def test_bright_pixels_that_are_no_corners_stay():
     scan, _ = with_corner()
     scan[5:8] = 1  # a bright layer of the retina
     scan[0, 3] = scan[-1, 4] = 0.9  # bright, but not white
+    scan[:9, 8:11] = 1  # white from the first row on, but between darker columns
     np.testing.assert_array_equal(FillWhiteCorners()(scan[None])[0], scan)
     white = np.ones((1, 20, 16, 1), np.float32)
     np.testing.assert_array_equal(FillWhiteCorners()(white), white)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 1), (7, 28, 1), (28, 7, 3)])
+def test_tiny_images_have_no_corners(shape):
+    layers = residual(shape, 2, filters=(4,)).layers
+    assert not any(isinstance(layer, FillWhiteCorners) for layer in layers)
 
 
 def test_residual_network_ignores_white_corners():

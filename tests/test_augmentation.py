@@ -904,9 +904,9 @@ def test_transformer_or_resampler_never_both(param):
 @pytest.mark.parametrize(
     ("n_copies", "method", "reason"),
     [
-        (1, "transform", "is a resampler.* Leave n_copies at None"),
-        (1, "fit_transform", "is a resampler.* Leave n_copies at None"),
-        (None, "fit_resample", "is a transformer. Set n_copies=1 or more"),
+        (1, "transform", "is a resampler.* leave n_copies and sampling_strategy at"),
+        (1, "fit_transform", "is a resampler.* leave n_copies and sampling_strategy at"),
+        (None, "fit_resample", "is a transformer.* set n_copies or sampling_strategy"),
     ],
 )
 def test_why_a_method_is_absent_is_said(n_copies, method, reason):

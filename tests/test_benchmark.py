@@ -26,7 +26,7 @@ from octsk.benchmark import (
     why_not_comparable,
 )
 from octsk.datasets import load_medmnist
-from octsk.datasets._splits import shared_groups
+from octsk.datasets._shared_groups import shared_groups
 from octsk.evaluation import BenchmarkReport, evaluate
 
 OCT_CLASSES = ["choroidal neovascularization", "diabetic macular edema", "drusen", "normal"]
@@ -379,7 +379,7 @@ def test_report_says_when_patients_are_too_few_for_its_intervals(tmp_path):
     few = evaluate(net, X, y, groups=np.arange(len(y)) % 7)
     assert few.interval_caveat.startswith("Few patients: 7 in all. Intervals from fewer")
     text = " ".join(str(few).split())
-    assert f"trainings is not in them. {few.interval_caveat}" in text
+    assert f"between trainings. {few.interval_caveat}" in text
     few.to_json(tmp_path / "few.json")
     again = BenchmarkReport.from_json(tmp_path / "few.json")
     assert again.interval_caveat == few.interval_caveat
@@ -883,7 +883,7 @@ def test_a_foreign_save_is_left_alone(tmp_path):
 def test_a_used_folder_is_refused_before_training(tmp_path):
     (tmp_path / "old.txt").write_text("")
     events = []
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         run_benchmark(
             {"net": Net()},
             _dataset(),

@@ -325,7 +325,7 @@ def test_processes_claim_their_share_of_the_cores(images_file, monkeypatch, tmp_
 def test_pruning_of_a_net_whose_epochs_depend_on_the_images(images_file, monkeypatch):
     estimator = octsk.SmallOCTNet(**TINY | {"epochs": "auto"})
     monkeypatch.setattr(search, "_net", lambda name, seed=0: estimator)
-    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 7)
+    monkeypatch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 7)
     measured = search.prune(images_file, "residual", trials=1, folds=2, pruner="median")
     # Two folds of three times 7 / sqrt(24).
     assert measured["completed_epochs"] == 2 * 3 * 2
@@ -1028,7 +1028,7 @@ def test_loading(tmp_path, capsys):
     result = loading.main(["--n", "4", "--repeats", "2", "--output", str(path)])
     assert {len(times) for times in result["seconds"].values()} == {2}
     assert_tables_can_be_made_of_the_file(loading, result, path)
-    assert "4 files of 512 x 496 pixels, made 28 x 28" in capsys.readouterr().out
+    assert "4 files of 512 x 496 pixels, resized to 28 x 28" in capsys.readouterr().out
     files = loading.write_files(tmp_path, 4)
     ours = octsk.load_image_folder(tmp_path, cache=False)
     same = loading.by_pillow([files[int(Path(f).stem)] for f in ours.filenames], 1)

@@ -109,7 +109,7 @@ def test_both_levels_stand_side_by_side_and_outlast_a_file(tmp_path):
     assert f"{report.by_group.metrics['acc']:.3f}" in row
     words = " ".join(text.split())
     assert "By patient: 50 patients." in words
-    assert "By patient: positive from" in words
+    assert "By patient: positive if the probability is at least" in words
     assert "chosen on 50 validation patients for a sensitivity of at least 0.9" in words
     report.to_json(tmp_path / "r.json")
     again = BenchmarkReport.from_json(tmp_path / "r.json")
@@ -118,7 +118,7 @@ def test_both_levels_stand_side_by_side_and_outlast_a_file(tmp_path):
     assert "y_true" not in report.to_dict(scores=False)["by_group"]
     page = html_report(report, dataset=dataset)
     assert "Operating point by patient, with its intervals" in page
-    assert "Classes, and what their patients were predicted as" in page
+    assert "Recall and confusion of the patients of each class" in page
 
 
 def test_patients_of_several_classes_are_counted_and_positive_if_any_image_is():

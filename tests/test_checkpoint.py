@@ -234,12 +234,12 @@ def test_damaged_checkpoint(damage, checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("name", "array", "words"),
     [
-        ("weight_1", np.zeros(7), r"weight_1 is \[4\], and was \[7\]"),
-        ("weight_1", np.array(list("abcd")), r"weight_1 is \[4\], and was 'no number'"),
-        ("weight_99", np.zeros(7), r"weight_\d+ is None, and was \[7\]"),
-        ("weight_0", None, r"weight_0 is \[3, 3, 1, 4\], and was \[4\]"),
-        ("optimizer_2", np.zeros(7), r"optimizer_2 is .*, and was \[7\]"),
-        ("best_3", np.zeros(7), r"best_3 is .*, and was \[7\]"),
+        ("weight_1", np.zeros(7), r"weight_1 is \[4\] but was \[7\]"),
+        ("weight_1", np.array(list("abcd")), r"weight_1 is \[4\] but was 'no number'"),
+        ("weight_99", np.zeros(7), r"weight_\d+ is None but was \[7\]"),
+        ("weight_0", None, r"weight_0 is \[3, 3, 1, 4\] but was \[4\]"),
+        ("optimizer_2", np.zeros(7), r"optimizer_2 is .* but was \[7\]"),
+        ("best_3", np.zeros(7), r"best_3 is .* but was \[7\]"),
     ],
 )
 def test_checkpoint_with_arrays_of_another_network(name, array, words, tmp_path):
@@ -258,16 +258,14 @@ def test_checkpoint_of_other_versions_or_another_fit(checkpoint, tmp_path, monke
     shutil.copy(checkpoint, path)
     with monkeypatch.context() as patch:
         patch.setattr("octsk.training._checkpoint.__version__", "99.0")
-        with pytest.raises(
-            ValueError, match=r"octsk is '99.0', and was '\d.*Continue with"
-        ):
+        with pytest.raises(ValueError, match=r"octsk is '99.0' but was '\d.*Continue with"):
             net(tmp_path, **RECIPE, epochs=1).fit(X, y)
     # As if by a file that somebody has renamed.
     monkeypatch.setattr(
-        "octsk.training._training.describe_settings", lambda net: {"epochs": 5}
+        "octsk.training._fit_estimator.describe_settings", lambda net: {"epochs": 5}
     )
     monkeypatch.setattr("octsk.training._checkpoint._file_name", lambda *_: checkpoint.name)
-    with pytest.raises(ValueError, match=r"settings\.epochs is 5, and was 1"):
+    with pytest.raises(ValueError, match=r"settings\.epochs is 5 but was 1"):
         net(tmp_path, **RECIPE).fit(X, y)
 
 

@@ -134,7 +134,7 @@ def _external(**facts):
 def test_mapped_classes_sum_their_probabilities(tmp_path):
     data = _external(groups=np.arange(25), filenames=[f"{i}.png" for i in range(25)])
     net = _oracle(noise=2.0)
-    with pytest.warns(UserWarning, match=r"LEFT OUT of all figures.*hole \(3 images\)"):
+    with pytest.warns(UserWarning, match=r"LEFT OUT of all results.*hole \(3 images\)"):
         report = evaluate(net, data.data, TARGET, dataset=data, class_map=CLASS_MAP)
     assert report.class_names == ["AMD", "DME", "NO"]
     score = net.predict_proba(data.data)[:22]
@@ -247,7 +247,7 @@ def test_a_report_whose_names_do_not_fit_is_damaged(tmp_path):
     report.to_json(tmp_path / "report.json")
     values = json.loads((tmp_path / "report.json").read_text())
     (tmp_path / "report.json").write_text(json.dumps({**values, "groups": [1, 2]}))
-    with pytest.raises(ValueError, match="its groups are not one for each image"):
+    with pytest.raises(ValueError, match="its groups do not have one entry for each image"):
         BenchmarkReport.from_json(tmp_path / "report.json")
 
 

@@ -31,7 +31,7 @@ from octsk.cli import _app as cli
 from octsk.cli import _inputs, _options, _output, _run_folder, info
 from octsk.cli._progress import TrainingDisplay
 from octsk.datasets import DownloadError
-from octsk.datasets._registry import REGISTRY
+from octsk.datasets._medmnist_sets import REGISTRY
 from octsk.utils.tensorflow import start_tensorflow
 
 COMMANDS = [
@@ -288,7 +288,7 @@ def test_benchmark_writes_a_run_folder(clinic):
     assert "clinic, 28 px: 48 for training, 48 for validation, 48 for testing" in out
     assert (run / "report.txt").read_text() in out + "\n"
     assert " ± " in out
-    assert "Published results: none stand beside these" in out
+    assert "Published results: none are comparable" in out
     assert str(run) in out
     assert "\x1b" not in result.output
 
@@ -296,7 +296,7 @@ def test_benchmark_writes_a_run_folder(clinic):
 def test_benchmark_says_what_more_would_show_and_how_far_it_is(clinic):
     result = octsk_command("benchmark", "--data", clinic, "--net", "small", "--epochs", 2)
     before_results = result.stdout.split("Measured on")[0]
-    assert "--seeds 5 shows the mean and the spread" in before_results
+    assert "--seeds 5 shows mean and standard deviation" in before_results
     assert "--net medium" in before_results
     first, second, end = result.stderr.splitlines()
     assert re.fullmatch(
@@ -357,7 +357,7 @@ def test_phantoms_are_plainly_synthetic():
     result = octsk_command("benchmark", "--phantoms", "--size", 32, "--epochs", 1)
     assert result.stdout.startswith("*** SYNTHETIC DATA")
     assert "oct-phantoms (SYNTHETIC), 32 px: 96 for training" in result.stdout
-    assert "Published results: none stand beside these" in result.stdout
+    assert "Published results: none are comparable" in result.stdout
     assert "ResNet" not in result.stdout
 
 
@@ -418,7 +418,7 @@ def test_folder_with_files_is_not_written_to(clinic):
     Path("run").mkdir()
     Path("run", "mine.txt").touch()
     result = octsk_command("benchmark", "--data", clinic, "-o", "run", code=1)
-    assert "run holds files already" in result.stderr
+    assert "run already contains files" in result.stderr
     assert os.listdir("run") == ["mine.txt"]
 
 
@@ -540,7 +540,7 @@ def test_tune_errors_are_told_before_the_search(clinic, space, monkeypatch):
     Path("mine").mkdir()
     Path("mine", "own.txt").touch()
     result = octsk_command(*words, "--output", "mine", code=1)
-    assert "mine holds files already" in result.stderr
+    assert "mine already contains files" in result.stderr
 
 
 def test_tune_passes_corruptions_on(clinic, space, monkeypatch):
@@ -946,7 +946,7 @@ def test_no_output_replaces_an_input(folder, clinic, scans, words, given, overwr
         result = octsk_command(*words.split(), *asked, code=1)
     last = result.stderr.splitlines()[-1]
     if given is None:
-        assert ". holds files already" in last
+        assert ". already contains files" in last
     else:
         assert f"is the input {given}, which is never replaced" in last
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -970,7 +970,7 @@ def test_what_is_there_is_replaced_only_when_asked(clinic, words):
     Path("old").mkdir()
     Path("old", "report.json").write_text("mine")
     line = error_line(*words.format(data=clinic).split())
-    assert line.endswith(" exists; name another file, or replace it with --overwrite")
+    assert line.endswith(" exists; choose another file, or replace it with --overwrite")
     assert Path("there").read_text() == Path("old", "report.json").read_text() == "mine"
 
 
@@ -1045,7 +1045,7 @@ def test_folder_of_an_evaluation_holds_one_evaluation(clinic, model, monkeypatch
     assert "_val_" in scores.name
     assert len(list(Path("e").iterdir())) == len(first) == 6
     Path("e", "notes.txt").touch()
-    assert "e holds files already (notes.txt)" in error_line(*again)
+    assert "e already contains files (notes.txt)" in error_line(*again)
 
 
 def test_evaluation_that_fails_leaves_nothing(clinic, model, monkeypatch):
@@ -1148,7 +1148,7 @@ def test_settings_are_said_as_they_are(clinic):
         "--json",
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
+        patch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 10)
         result = octsk_command("train", "--data", clinic, *words)
     assert "sgd, 2 epochs (auto), batches of 32, learning rate 0.01" in result.stderr
     printed = json.loads(result.stdout)
@@ -1463,7 +1463,7 @@ def test_evaluate_refuses_or_maps_other_class_names(model, clinic, folder):
         *("--map", "dry AMD=drusen", "-o", "external", "--quiet"),
     )
     result = octsk_command("evaluate", model, "--data", data, *words)
-    assert "warning: LEFT OUT of all figures" in result.stderr
+    assert "warning: LEFT OUT of all results" in result.stderr
     report = json.loads(Path("external/report.json").read_text())
     assert report["class_names"] == ["wet AMD", "dry AMD", "normal"]
     assert report["left_out"] == {"hole": 12}

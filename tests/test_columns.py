@@ -10,7 +10,7 @@ from helpers import TINY, toy_images
 from sklearn.exceptions import DataConversionWarning
 
 import octsk
-from octsk.datasets._splits import shared_groups
+from octsk.datasets._shared_groups import shared_groups
 from octsk.metrics import bootstrap_interval, medmnist_accuracy
 from octsk.utils.columns import check_column, check_groups
 
@@ -34,8 +34,11 @@ def test_columns_of_labels():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.eye(3), r"^t has shape \(3, 3\); .*One-hot rows .* by t\.argmax\(axis=1\)"),
-        (np.eye(2), "One-hot"),
+        (
+            np.eye(3),
+            r"^t has shape \(3, 3\); .*Convert one-hot rows .* by t\.argmax\(axis=1\)",
+        ),
+        (np.eye(2), "Convert one-hot rows"),
         (np.array([1j, 2]), "^t holds complex numbers"),
         ([1, 2j], "^t holds complex numbers"),
         ([1, "a"], "^t mixes labels of several kinds"),

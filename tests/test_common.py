@@ -40,10 +40,11 @@ class VectorLargeOCTNet(LargeOCTNet):
 
 class VectorResidualOCTNet(ResidualOCTNet):
     def _check_images(self, X, *, reset):
-        # Beside black and white, since the net standardizes each image by itself.
+        # Beside black and light grey, since the net standardizes each image by itself. It
+        # would fill a white row at the border.
         images = vectors_to_images(self, X, reset=reset)
         black = np.zeros_like(images[:, :1])
-        images = np.concatenate([images, black, black + 1], axis=1)
+        images = np.concatenate([images, black, black + 0.9], axis=1)
         self.image_shape_ = images.shape[1:]
         return images
 

@@ -563,7 +563,9 @@ def test_run_of_one_net_has_nothing_to_compare():
     assert "Difference in" not in run.to_text()
     assert run.to_dict()["comparisons"] == []
     assert "Comparison of the nets" not in html_report(run)
-    with pytest.raises(ValueError, match=r"two classifiers, and this run has \['linear'\]"):
+    with pytest.raises(
+        ValueError, match=r"two classifiers, but this run only has \['linear'\]"
+    ):
         run.compare()
 
 

@@ -176,7 +176,7 @@ def test_page_and_table_show_them(run, monkeypatch):
     assert "Lines of flat, guess over severities 0 to 5 of jpeg compression" in html
     lines = str(run).partition("Balanced error on corrupted images")[2].splitlines()
     assert lines[1].split() == ["images", "flat", "guess"]
-    assert lines[2].startswith("  as they are")
+    assert lines[2].startswith("  original ")
     noise = [r for r in run.corruptions() if r["corruption"] == "shot_noise"]
     mean = np.mean([r["balanced_error"] for r in noise if r["net"] == "flat"])
     [line] = [line for line in lines if "shot noise" in line]
@@ -198,7 +198,7 @@ def test_record_outlasts_an_interruption_and_is_compared(run, toys, tmp_path):
     how = dict(seeds=[0, 1], output_dir=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(NETS, toys, corruptions=True, on_event=stop_at_last, **how)
-    with pytest.raises(ValueError, match="another run: corruptions is False, and was True"):
+    with pytest.raises(ValueError, match="another run: corruptions is False but was True"):
         run_benchmark(NETS, toys, resume=True, **how)
     again = run_benchmark(NETS, toys, corruptions=True, resume=True, **how)
     assert again.corruptions() == run.corruptions()
@@ -236,7 +236,7 @@ SPOILT = [
 
 @pytest.mark.parametrize("rows", SPOILT, ids=str)
 def test_spoilt_rows_of_a_file_are_refused(rows, run, tmp_path):
-    words = "its corruptions are no rows of errors"
+    words = "its corruptions are not rows of errors"
     record = run.to_dict()
     record["reports"][1]["corruptions"] = rows
     (tmp_path / "run.json").write_text(json.dumps(record))

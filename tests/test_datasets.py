@@ -32,8 +32,8 @@ from octsk.datasets import (
     load_medmnist,
     make_oct_phantoms,
 )
-from octsk.datasets._registry import REGISTRY
-from octsk.datasets._splits import SPLITS
+from octsk.datasets._medmnist_sets import REGISTRY
+from octsk.datasets._shared_groups import SPLITS
 
 
 def arrays(splits=("train", "val", "test"), size=28, n=6, channels=None, n_classes=4):
@@ -963,7 +963,7 @@ def test_another_set_placed_by_hand_is_refused(home, contents, reason):
 def test_broken_file_placed_by_hand_is_said_and_kept(home):
     home.mkdir()
     (home / "octmnist.npz").write_bytes(b"half")
-    words = r"octmnist\.npz is not a whole npz file: .* Remove or rename the file to have"
+    words = r"octmnist\.npz is not a whole npz file: .* Remove or rename the file to"
     with pytest.raises(ValueError, match=words):
         fetch_octmnist()
     assert files_under(home) == ["octmnist.npz"]

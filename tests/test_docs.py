@@ -95,7 +95,7 @@ def test_python_of_page_runs(page, small_octmnist, tmp_path, monkeypatch):
     if page.name == "README.md":
         write_folder_of_scans(tmp_path / "scans")
         # On so few images, it would be hundreds of epochs.
-        monkeypatch.setattr("octsk.training._training.auto_epochs", lambda n: 2)
+        monkeypatch.setattr("octsk.training._fit_estimator.auto_epochs", lambda n: 2)
     run(page)
 
 

@@ -33,7 +33,7 @@ from octsk import (
     SmallOCTNet,
 )
 from octsk.classifiers import BaseOCTNet
-from octsk.training import OPTIMIZERS, _batches, _fitting, _model_pool
+from octsk.training import OPTIMIZERS, _batches, _fit_model, _model_pool
 
 X, y = toy_images()
 X_VAL, Y_VAL = toy_images(n=24, seed=1)
@@ -72,9 +72,9 @@ def fit_calls(monkeypatch):
 
     def spy(model, train, validation, **others):
         calls.append(dict(train=train, validation=validation, **others))
-        return _fitting.fit_model(model, train, validation, **others)
+        return _fit_model.fit_model(model, train, validation, **others)
 
-    monkeypatch.setattr("octsk.training._training.fit_model", spy)
+    monkeypatch.setattr("octsk.training._fit_estimator.fit_model", spy)
     return calls
 
 
@@ -991,7 +991,7 @@ def test_callback_may_stop_the_training():
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_what_a_callback_does_to_its_network_stays_there(monkeypatch):
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2, callbacks=[Counter()]).fit(X, y))
     net(epochs=2, callbacks=[Freeze()]).fit(X, y)
     again = net(epochs=2, callbacks=[Counter()]).fit(X, y)
@@ -1032,12 +1032,12 @@ def test_refused_arguments_leave_it_not_fitted(wrong):
 
 def test_networks_that_train_in_turn_do_not_meet(monkeypatch):
     # Fits of one kind share a compiled network.
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     expected = weights(net(epochs=2).fit(X, y))
     warm = net(warm_start=True).fit(X, y)
     before = weights(warm)
     # Its optimizer is Adam's for good; the parameter must not make it pass for another.
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     warm.set_params(optimizer="adamw", learning_rate=0.5).fit(X, y)
     assert type(warm.model_.optimizer) is keras.optimizers.Adam
     assert (weights(warm) != before).any()
@@ -1224,11 +1224,11 @@ def test_memory_of_a_fit_to_a_large_set(tmp_path):
     ("name", "value", "message"),
     [
         ("filters", 8, "'filters' parameter of SmallOCTNet"),
-        ("filters", (0,), "filters must be whole numbers of 1 or more"),
-        ("filters", (2.5,), "filters must be whole numbers of 1 or more"),
+        ("filters", (0,), "filters must be positive integers"),
+        ("filters", (2.5,), "filters must be positive integers"),
         ("filters", (4, 4, 4), "images of 12 x 12 pixels are too small for 3"),
         ("dense_units", None, "'dense_units' parameter of SmallOCTNet"),
-        ("dense_units", ("8",), "dense_units must be whole numbers of 1 or more"),
+        ("dense_units", ("8",), "dense_units must be positive integers"),
         ("dropout", 1, "'dropout' parameter of SmallOCTNet"),
         ("optimizer", "adan", r"optimizer must be one of \['adadelta'.*got 'adan'"),
         ("optimizer", keras.optimizers.Adam, "'optimizer' parameter of SmallOCTNet"),
@@ -1476,15 +1476,15 @@ def test_a_network_does_not_go_on_with_other_sizes():
 
 
 def test_an_augmenter_that_resamples_is_refused():
-    with pytest.raises(ValueError, match="n_copies must be None"):
+    with pytest.raises(ValueError, match="leave n_copies and sampling_strategy at None"):
         net(augmentation=OCTAugmenter(n_copies=2)).fit(X, y)
-    with pytest.raises(ValueError, match="and sampling_strategy too"):
+    with pytest.raises(ValueError, match="leave n_copies and sampling_strategy at None"):
         net(augmentation=OCTAugmenter(sampling_strategy="all")).fit(X, y)
 
 
 @pytest.mark.parametrize("one", [X[0], X[0][..., np.newaxis]], ids=["(h, w)", "(h, w, 1)"])
 def test_one_image_alone_is_told_how(reference, one):
-    with pytest.raises(ValueError, match=r"one image; pass a set of one, X\[np.newaxis\]"):
+    with pytest.raises(ValueError, match=r"a single image; pass X\[np.newaxis\]"):
         reference.predict(one)
 
 

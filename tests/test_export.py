@@ -85,7 +85,7 @@ def test_bad_arguments(net, tmp_path):
         SmallOCTNet().export(tmp_path / "net")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(FileExistsError, match="holds files"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         net.export(tmp_path / "full", format="saved_model")
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 

@@ -61,9 +61,9 @@ def npz(**arrays):
 PICKLED = pickle.dumps([0.5] * 99)
 TABLE = "a table of text (CSV); pandas.read_csv reads it"
 KERAS = "a Keras model; keras.saving.load_model reads it"
-JOBLIB = "a pickle file; joblib.load reads it, but only from people you trust"
+JOBLIB = "a pickle file; joblib.load reads it, but only load files from people you trust"
 IMAGE = "image; octsk.load_image_files and octsk predict read it"
-HDF5 = "an HDF5 file; from_h5 of a net of the same layers"
+HDF5 = "an HDF5 file; from_h5 of a net with the same layers"
 
 KINDS = {
     "empty": (b"", "empty; copy or write it again"),
@@ -105,8 +105,14 @@ KINDS = {
     "parquet": (b"PAR1\x15\x04", "a Parquet table; pandas.read_parquet reads it"),
     "arrow": (b"ARROW1\0\0", "an Arrow table; pandas.read_feather reads it"),
     "sqlite": (b"SQLite format 3\0", "an SQLite database; sqlite3 reads it"),
-    "tflite": (b"\x1c\0\0\0TFL3", "a TensorFlow Lite network; octsk reads no exported"),
-    "onnx": (b"\x08\x08\x12\x07tf2onnx", "an ONNX network; octsk reads no exported"),
+    "tflite": (
+        b"\x1c\0\0\0TFL3",
+        "a TensorFlow Lite network; octsk cannot read exported networks",
+    ),
+    "onnx": (
+        b"\x08\x08\x12\x07tf2onnx",
+        "an ONNX network; octsk cannot read exported networks",
+    ),
     "web page": (b"\n<!DOCTYPE html><p>Sign in", "a web page; a server may have sent"),
     "json": (b' {"a": 1}', "a JSON file"),
     "csv": (b"file,label\na.png,0\n", TABLE),

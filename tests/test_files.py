@@ -368,7 +368,7 @@ def test_folder_that_exists_stays_the_same_and_changes_at_the_end_alone(tmp_path
             (new / "new").touch()
             raise RuntimeError
 
-    with pytest.raises(FileExistsError, match=r"holds files already \(old\)"):
+    with pytest.raises(FileExistsError, match=r"already contains files \(old\)"):
         fail([])
     with pytest.raises(RuntimeError):
         fail([tmp_path / "old"])
@@ -387,7 +387,7 @@ def test_folder_that_another_process_has_filled_meanwhile(tmp_path):
             (new / "ours").touch()
             (tmp_path / "theirs").touch()
 
-    with pytest.raises(FileExistsError, match=r"holds files already \(theirs\)"):
+    with pytest.raises(FileExistsError, match=r"already contains files \(theirs\)"):
         write()
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
 

@@ -95,7 +95,7 @@ def test_groups_are_found_in_the_path(folder, groups):
     ("groups", "message"),
     [
         (r"-(\d+)-", "a group named patient"),
-        ("(?P<patient>", "no regular expression"),
+        ("(?P<patient>", "not a valid regular expression"),
         (r"DME-(?P<patient>\d+)", r"no patient for 1 of 4 images: NORMAL/NORMAL-9-1\.png"),
         (lambda path: None, "no patient for 4 of 4 images"),
     ],
@@ -248,7 +248,7 @@ def test_a_cache_that_cannot_be_written_is_told(folder, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="home"):
         load_image_folder(folder, cache=True, data_home=tmp_path / "home")
     monkeypatch.setattr(_labelled_rows, "CACHED_ABOVE", 3)
-    with pytest.warns(UserWarning, match="cannot be kept"):
+    with pytest.warns(UserWarning, match="cannot be cached"):
         scans = load_image_folder(folder, data_home=tmp_path / "home")
     assert len(scans.data) == 4
 
@@ -298,7 +298,7 @@ def test_a_class_that_only_a_later_split_has_is_refused(splits):
     [
         ("loose.png", r"1 image files \(loose.png\) outside the class folders"),
         ("DME/train/x.png", "contains folders for splits"),
-        ("train/DME/x.png", r"beside others \(DME, NORMAL\)"),
+        ("train/DME/x.png", r"and others \(DME, NORMAL\)"),
     ],
 )
 def test_images_in_a_wrong_place_are_refused(folder, extra, message):
@@ -420,7 +420,7 @@ def test_missing_cells_are_refused_by_row(folder, column, argument, missing):
             {"split": "part"},
             "has dev in column",
         ),
-        ({"label": ["a"] * 4}, {}, "one class only, a,"),
+        ({"label": ["a"] * 4}, {}, "only one class, a,"),
         ({"label": [1.0, 2.5, 1.0, 1.0]}, {}, "has 1.0, 2.5, .*; a class is text or a"),
         ({"label": [1, "1", 1, 1]}, {}, "both numbers and text in column 'label'"),
         ({"label": ["a"] * 3}, {}, "unequal lengths: 3 cells in 'label', and 4 in 'file'"),

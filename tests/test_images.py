@@ -144,11 +144,11 @@ WRONG = {
     ),
     "bytes with a sign": (
         np.full((1, 5, 5), -1, np.int8),
-        r"If bytes were read with a sign, X\.view\('uint8'\) mends it",
+        r"If bytes were read as signed, X\.view\('uint8'\) corrects them",
     ),
     "a data set": ({"data": grey()}, "got a dict; pass its 'data'"),
     "a path": ("scans.npz", "the path 'scans.npz'; octsk.load_image_files reads"),
-    "bool": (grey() > 9, "dtype bool; images are uint8 .0 to 255. or float .0 to 1."),
+    "bool": (grey() > 9, "dtype bool; images must be uint8 .0 to 255. or float .0 to 1."),
     "complex": (grey() * 1j, "[Cc]omplex"),
     "text": (grey().astype(str), "X has dtype <U3"),
     "NaN": (np.where(grey() == 9, np.nan, 0.5), "X holds NaN"),
@@ -170,7 +170,7 @@ WRONG = {
     ),
     "not square": (
         np.zeros((2, 28 * 27), np.uint8),
-        "756 features, which is no flattened square image.*not square as",
+        "756 features, which are not those of a flattened square image.*not square as",
     ),
     "no image": (np.zeros((0, 28, 28), np.uint8), "0 sample"),
     "no row": (np.zeros((2, 0, 28), np.uint8), "shape 0 x 28 x 1: no pixels"),
@@ -221,7 +221,7 @@ class Anything(BaseEstimator):
 def test_one_image_is_no_set(image_shape, one):
     estimator = Anything()
     validate_images(estimator, np.zeros((2, *image_shape), np.uint8), reset=True)
-    with pytest.raises(ValueError, match=r"that of one image; .* X\[np.newaxis\]"):
+    with pytest.raises(ValueError, match=r"that of a single image; pass X\[np.newaxis\]"):
         validate_images(estimator, np.zeros(one, np.uint8), reset=False)
 
 
@@ -443,7 +443,7 @@ def test_data_sets_of_pytorch_are_refused():
             check_images(given)
     with pytest.raises(ValueError, match=r"Make arrays of its batches"):
         check_images(torch.utils.data.DataLoader(Own()))
-    with pytest.raises(ValueError, match=r"X cannot be made an array: .*detach"):
+    with pytest.raises(ValueError, match=r"X cannot be converted to an array: .*detach"):
         check_images(torch.zeros(2, 3, 3, requires_grad=True))
 
 

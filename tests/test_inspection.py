@@ -17,7 +17,7 @@ from octsk.inspection._grad_cam import (
     _places,
     has_convolutions,
 )
-from octsk.training._settings import seeded_layers
+from octsk.training._process_checks import seeded_layers
 
 METHODS = [grad_cam, occlusion_sensitivity]
 NETS = {

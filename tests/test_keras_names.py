@@ -20,7 +20,7 @@ X, y = toy_images(12)
         ("validation_data", "Pass X_val and y_val to fit"),
         ("eval_set", "Pass X_val and y_val to fit"),
         ("validation_split", "early_stopping=True and validation_fraction"),
-        ("epochs", "Set the parameter 'epochs', in the constructor or by set_params"),
+        ("epochs", "Set the parameter 'epochs' in the constructor or by set_params"),
         ("callbacks", "Set the parameter 'callbacks'"),
         ("batch_size", "Set the parameter 'batch_size'"),
         ("fit__epochs", "Set the parameter 'epochs'"),
@@ -53,8 +53,8 @@ NAMES = [
     ("optimizer__learning_rate", "Set the parameter 'learning_rate'"),
     ("model__filters", "Set the parameter 'filters'"),
     ("fit__verbose", "Set the parameter 'verbose'"),
-    ("optimizer__momentum", "Keras object made with momentum="),
-    ("callbacks__patience", "Keras object made with patience="),
+    ("optimizer__momentum", "Keras object that was created with momentum="),
+    ("callbacks__patience", "Keras object that was created with patience="),
     ("patience", "n_iter_no_change"),
     ("lr", "called learning_rate"),
     ("loss", "cross-entropy"),
@@ -92,7 +92,7 @@ def test_inherited_names_can_be_read():
     "name", ["target_encoder", "feature_encoder", "scorer", "_keras_build_fn"]
 )
 def test_hooks_of_scikeras_are_not_silently_ignored(name):
-    with pytest.raises(TypeError, match=f"Own defines {name}, which octsk"):
+    with pytest.raises(TypeError, match=f"Own defines {name}, which scikeras uses"):
         type(BaseOCTNet)("Own", (SmallOCTNet,), {name: None})
 
 

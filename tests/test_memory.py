@@ -12,7 +12,7 @@ import pytest
 from helpers import TINY, toy_images
 
 from octsk import ResidualOCTNet, SmallOCTNet
-from octsk.training import _fitting, _memory, _model_pool
+from octsk.training import _fit_model, _memory, _model_pool
 
 X, y = toy_images(24)
 
@@ -23,7 +23,7 @@ def n_graphs():
 
 
 def test_no_graph_of_a_training_outlives_its_network(monkeypatch):
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(size=0))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(size=0))
     SmallOCTNet(**TINY).fit(X, y)
     before = n_graphs()
     for params in (

@@ -537,7 +537,7 @@ def test_caveat_names_what_is_few():
     assert interval_caveat(y_true) is None
     assert interval_caveat(y_true, np.arange(100) // 10) == (
         "Few patients: 4 with DME. Intervals from fewer than 10 patients, or fewer than 5 "
-        "of a class, are rough."
+        "of a class, are imprecise."
     )
     # One patient has images of both classes, and then counts for both.
     groups = np.arange(100) // 10
@@ -689,12 +689,12 @@ def test_interval_with_labels_and_large_samples():
         ({"confidence_level": 95}, "confidence_level"),
         ({"groups": [0, 1]}, "groups must have shape"),
         ({"groups": np.zeros(400)}, "two different groups"),
-        ({"bounds": (0, 1)}, "a named metric has its own"),
+        ({"bounds": (0, 1)}, "those of named metrics are known"),
         (
             {"metric": lambda y, s: 0.5, "bounds": (1, 0)},
-            r"two numbers in rising order.*got \(1, 0\)",
+            r"two numbers in ascending order.*got \(1, 0\)",
         ),
-        ({"metric": lambda y, s: 0.5, "bounds": (-np.inf, 0)}, "in rising order"),
+        ({"metric": lambda y, s: 0.5, "bounds": (-np.inf, 0)}, "in ascending order"),
         ({"metric": lambda y, s: 0.5, "bounds": 1}, "bounds must be two numbers"),
         (
             {"metric": lambda y, s: 0.5, "bounds": (0, 0.1)},

@@ -194,7 +194,7 @@ def test_search_space_of_sizes():
 
 
 def test_search_space_of_nothing():
-    with pytest.raises(ValueError, match="no octsk net or augmenter"):
+    with pytest.raises(ValueError, match="must contain an octsk net or augmenter"):
         search_space(TREE)
 
 
@@ -439,7 +439,7 @@ def test_no_trial_got_a_score():
     search = OCTSearchCV(Fragile(), {"fails": [True]}, n_trials=2, cv=2)
     with (
         pytest.warns(FitFailedWarning),
-        pytest.raises(ValueError, match=r"no trial .* got a score.*out of memory"),
+        pytest.raises(ValueError, match=r"no trial .* has a score.*out of memory"),
     ):
         search.fit(FLAT, Y)
 
@@ -664,9 +664,9 @@ class Share(float):
         ({"param_distributions": {"ccp_alpha": 3}}, r"\['ccp_alpha'\] must.*got 3"),
         ({"param_distributions": {"ccp_alpha": []}}, r"\['ccp_alpha'\] must.*got \[\]"),
         ({"param_distributions": {"depth": [1]}}, "Invalid parameter 'depth'"),
-        ({"param_distributions": None}, "no octsk net or augmenter"),
-        ({"pruner": "median"}, "pruner needs an octsk net"),
-        ({"cost": "n_parameters"}, "n_parameters' needs an octsk net"),
+        ({"param_distributions": None}, "must contain an octsk net or augmenter"),
+        ({"pruner": "median"}, "pruner requires an octsk net"),
+        ({"cost": "n_parameters"}, "n_parameters' requires an octsk net"),
     ],
 )
 def test_wrong_parameters(params, message):
@@ -676,7 +676,7 @@ def test_wrong_parameters(params, message):
 
 def test_pruner_and_cost_exclude_each_other():
     search = OCTSearchCV(net(), {"epochs": [1]}, pruner="median", cost="fit_time")
-    with pytest.raises(ValueError, match="Give one of them"):
+    with pytest.raises(ValueError, match="Set only one of them"):
         search.fit(X, Y)
 
 
@@ -823,7 +823,7 @@ def test_pruners_by_name(monkeypatch):
     assert hyperband._max_resource == 2
     assert pruner("hyperband", epochs=[1, 3])._max_resource == 3
     # It waits for the first trial to know them.
-    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 1)
+    monkeypatch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 1)
     assert pruner("hyperband", epochs=["auto", 1])._max_resource == "auto"
 
 
@@ -969,9 +969,9 @@ def test_studies_in_a_database_and_in_an_optuna_storage(tmp_path):
         ({"X": np.vstack([FLAT[:-1], FLAT[:1]])}, "images, labels and folds was"),
         ({"y": Y[::-1]}, "images, labels and folds was"),
         ({"cv": 4}, "images, labels and folds was"),
-        ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy', is 'accuracy'"),
-        ({"estimator__max_depth": 6}, "estimator__max_depth was 5, is 6"),
-        ({"error_score": 0}, r"error_score was nan, is 0\.0"),
+        ({"scoring": "accuracy"}, "scoring was 'balanced_accuracy' and is now 'accuracy'"),
+        ({"estimator__max_depth": 6}, "estimator__max_depth was 5 and is now 6"),
+        ({"error_score": 0}, r"error_score was nan and is now 0\.0"),
         ({"sample_weight": Y + 1.0}, "parameters of fit and scorers was"),
         (
             {"estimator": Fragile(), "param_distributions": {"share": [0.5]}},
@@ -997,7 +997,7 @@ def test_choices_of_a_study_stay_the_same(tmp_path):
     params = dict(storage=tmp_path / "search.journal", cv=3)
     OCTSearchCV(TREE, {"criterion": ["gini"]}, n_trials=1, **params).fit(FLAT, Y)
     search = OCTSearchCV(TREE, {"criterion": ["gini", "entropy"]}, n_trials=2, **params)
-    with pytest.raises(ValueError, match=r"begun with 'criterion' from.*Give another"):
+    with pytest.raises(ValueError, match=r"begun with 'criterion' from.*Pass another"):
         search.fit(FLAT, Y)
 
 

@@ -224,12 +224,12 @@ def test_reports_say_where_the_threshold_comes_from(tmp_path):
     text = " ".join(str(report).split())
     assert "Operating point" in text
     assert "chosen on 120 validation images for a specificity of at least 0.9" in text
-    assert "share of positives of 0.1 (the stated prevalence)" in text
+    assert "prevalence of 0.1 (as stated)" in text
     assert "THRESHOLD" not in text
     given = " ".join(str(_evaluate(dataset, positive="CNV", threshold=0.4)).split())
     assert "THRESHOLD GIVEN: if it was chosen on these images" in given
     default = " ".join(str(_evaluate(dataset, positive=[0])).split())
-    assert "more probable than not (no goal was given)" in default
+    assert "by default (no goal was given)" in default
     report.to_json(tmp_path / "report.json")
     again = BenchmarkReport.from_json(tmp_path / "report.json")
     assert str(again) == str(report)

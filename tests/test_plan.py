@@ -126,11 +126,11 @@ def test_a_run_goes_on_from_the_last_epoch_of_the_training_under_way(dataset, tm
     rest = Watch()
     how = dict(output_dir=tmp_path, resume=True, on_event=rest.on_event)
     with pytest.raises(
-        ValueError, match=r"another run: seeds is \[0, 2\], and was \[0, 1\]"
+        ValueError, match=r"another run: seeds is \[0, 2\] but was \[0, 1\]"
     ):
         run_benchmark(nets, dataset, seeds=[0, 2], **how)
     other = {"tiny": SmallOCTNet(**{**TINY, "epochs": 2, "learning_rate": 0.1})}
-    with pytest.raises(ValueError, match=r"params.learning_rate is 0.1, and was None"):
+    with pytest.raises(ValueError, match=r"params.learning_rate is 0.1 but was None"):
         run_benchmark(other, dataset, seeds=[0, 1], **how)
     other_val = Bunch(data=dataset.val.data ^ 1, target=dataset.val.target)
     swapped = Bunch(**{**dataset, "val": other_val})
@@ -160,7 +160,7 @@ def test_a_run_that_came_to_nothing_leaves_nothing(dataset, tmp_path):
 
 def test_a_folder_of_other_files_is_not_gone_on_with(dataset, tmp_path):
     (tmp_path / "letter.txt").touch()
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         run_benchmark({"a": DummyClassifier()}, dataset, output_dir=tmp_path, resume=True)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ValueError, match=r"run\.json is not the run\.json of a run"):
@@ -192,7 +192,7 @@ def test_a_run_is_not_gone_on_with_by_another_version(dataset, tmp_path, monkeyp
     monkeypatch.setattr(
         _record, "environment", lambda: now | {"keras": "9.9", "cpu_count": 0}
     )
-    message = f"another run: keras is '9.9', and was '{now['keras']}'"
+    message = f"another run: keras is '9.9' but was '{now['keras']}'"
     with pytest.raises(ValueError, match=message):
         run_benchmark(nets, dataset, output_dir=tmp_path, resume=True)
 
@@ -214,7 +214,7 @@ def test_nets_in_pipelines_and_callbacks_of_users(dataset, tmp_path):
 
     run = run_benchmark(nets, dataset, output_dir=tmp_path, on_event=on_event)
     assert checkpoints == [("piped", 1), ("watched", 0)]
-    with pytest.raises(ValueError, match="'piped' cannot be made again"):
+    with pytest.raises(ValueError, match="'piped' cannot be created"):
         make_estimators({"plan": run.plan})
 
 
@@ -266,11 +266,11 @@ def test_a_run_repeated_from_its_json_gives_the_same_figures(clinic, folder):
     assert "used clinic.npz (SHA-256" in result.stderr
     other = write_npz(folder / "other.npz", seed=9)
     result = octsk_command("benchmark", "--from", "run/run.json", "--data", other, code=1)
-    assert "its figures cannot be the same" in result.stderr
+    assert "the results cannot be the same" in result.stderr
 
     words = ("benchmark", "--from", "run/run.json", "--data", clinic)
     result = octsk_command(*words, "--output", "again")
-    assert "All figures are equal to those of run/run.json" in result.stdout
+    assert "All results are identical to those of run/run.json" in result.stdout
     again = json.loads(Path("again/run.json").read_text())
     assert again["plan"] == record["plan"]
     assert again["reports"][0]["metrics"] == record["reports"][0]["metrics"]
@@ -360,7 +360,7 @@ def test_parameters_that_no_net_has(net):
 
 @pytest.mark.parametrize("net", [{}, {"net": []}, {"net": "OneOfTheirs", "params": {}}])
 def test_nets_that_are_not_ours(net):
-    with pytest.raises(ValueError, match="'a' cannot be made again from its JSON: it is"):
+    with pytest.raises(ValueError, match="'a' cannot be created from its JSON: it is"):
         make_estimators({"plan": {"nets": {"a": net}}})
 
 
@@ -432,7 +432,7 @@ def test_killed_training_goes_on(clinic, folder):
     result = octsk_command(*again, code=1)
     assert "killed.octsk.checkpoint contains an interrupted training" in result.stderr
     result = octsk_command(*again, "--resume", "--batch-size", 8, code=1)
-    assert "batch_size is 8, and was 32" in result.stderr
+    assert "batch_size is 8 but was 32" in result.stderr
     result = octsk_command(*again, "--resume")
     assert "epoch 20/20" in result.stderr
     assert "epoch 2/20" not in result.stderr

@@ -17,7 +17,7 @@ from octsk.training import _precision
 from octsk.training._batches import Batches
 from octsk.training._image_sets import hold_out
 from octsk.training._precision import has_fast_bfloat16
-from octsk.training._settings import seeded_layers
+from octsk.training._process_checks import seeded_layers
 
 X, y = toy_images()
 NET = {**TINY, "augmentation": None}
@@ -292,7 +292,7 @@ def pretend_to_fit(monkeypatch, see):
         epochs.set_model(model)
         epochs.on_epoch_end(0, {"loss": 0.0})
 
-    monkeypatch.setattr("octsk.training._training.fit_model", fit_model)
+    monkeypatch.setattr("octsk.training._fit_estimator.fit_model", fit_model)
 
 
 @pytest.mark.parametrize(("n", "expected"), [(60, 388), (59, 391)])
@@ -393,7 +393,7 @@ def test_residual_net_takes_images_of_any_size(shape):
 
 
 def test_residual_net_needs_filters():
-    with pytest.raises(ValueError, match="filters must hold one number or more"):
+    with pytest.raises(ValueError, match="filters must contain at least one number"):
         ResidualOCTNet(filters=()).fit(X, y)
 
 
@@ -592,7 +592,7 @@ def fit_is_an_error(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("octsk.training._training.fit_model", fail)
+    monkeypatch.setattr("octsk.training._fit_estimator.fit_model", fail)
 
 
 def test_seeds_of_layers_are_a_thread_s_own():

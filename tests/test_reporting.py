@@ -141,7 +141,7 @@ def test_page_is_whole_and_shows_names_as_text(hostile):
     for fact in facts:
         assert fact in text
     assert "SYNTHETIC" not in text
-    assert "licence and makers are not known" in text
+    assert "licence and authors of the data are not known" in text
 
 
 def test_published_rows_stand_apart():
@@ -155,11 +155,11 @@ def test_published_rows_stand_apart():
     assert sources["Results"] == {"measured by this run"}
     assert sources["flat in detail"] == {
         "measured by this run",
-        "a measured figure among published ones",
+        "measured, ranked among published results",
     }
     before, _, rank = html.partition("Rank in MedMNIST")
-    assert 'class="source">a measured figure' in rank.partition("<table")[0]
-    assert before.rpartition("<h3>")[2].startswith("Place among published rows</h3>")
+    assert 'class="source">measured, ranked' in rank.partition("<table")[0]
+    assert before.rpartition("<h3>")[2].startswith("Rank among published results</h3>")
     assert "Licence CC BY 4.0; Cite: Yang et al., 2023" in html
 
 
@@ -207,7 +207,10 @@ def test_evaluation_has_a_page_of_what_is_known(hostile, whole):
         assert f"{figure:.3f}" in text
     assert "validation images" in text
     assert "Seed of the training: not known." in text
-    assert "is not known here. If it was, the figures flatter it." in text
+    assert (
+        "or chosen by its results on them. If it was, the results are too optimistic."
+        in text
+    )
     assert "training images" not in text
     other = Bunch(**{**data.test, "split": "test"})
     with pytest.raises(ValueError, match=r"must hold the val split, .* got the test split"):
@@ -223,9 +226,9 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
     [result] = yaml.safe_load(header)["model-index"][0]["results"]
     assert result["dataset"]["split"] == "val"
     assert 'octsk.load("my_net-#1.octsk")' in body
-    assert "Not known to octsk: name the data that the classifier was trained on." in body
-    assert "or chosen by them, is not known" in body
-    assert "It was measured on one data set." in body
+    assert "octsk does not know on which data the classifier was trained: add this" in body
+    assert "or chosen by its\nresults on them." in body
+    assert "It was evaluated on one data set." in body
     assert "first seed" not in body
     assert "| not known |" in body
     with pytest.raises(ValueError, match="needs the estimator that is in it"):
@@ -241,9 +244,9 @@ def test_evaluation_has_a_card_of_what_is_known(hostile):
 
 def test_only_a_report_takes_a_classifier_and_data(hostile):
     report, net, data = evaluated(hostile)
-    with pytest.raises(ValueError, match="estimator goes with the report of"):
+    with pytest.raises(ValueError, match="estimator is only allowed with the report of"):
         html_report(hostile, estimator=net)
-    with pytest.raises(ValueError, match="file goes with the report of"):
+    with pytest.raises(ValueError, match="file is only allowed with the report of"):
         model_card(hostile, file="x.octsk")
     with pytest.raises(ValueError, match="net must be None for a report"):
         model_card(report, "tiny")
@@ -260,7 +263,7 @@ def test_card_of_another_librarys_classifier_does_not_call_it_octsks():
     assert "Flat, a classifier with scikit-learn's interface" in card
     for untrue in ("Keras network", "octsk.load", ".octsk"):
         assert untrue not in card
-    assert "It was trained and measured on one data set." in card
+    assert "It was trained and evaluated on one data set." in card
 
 
 def test_resumed_run_has_page_and_card_without_its_classifiers():
@@ -281,7 +284,7 @@ def test_features_that_are_no_images_and_nothing_mistaken():
     assert captions == 6  # no training, no images
     perfect = run_benchmark({"flat": Flat()}, dataset())
     assert perfect.first.metrics["acc"] == 1
-    assert "None of the 48 images was mistaken." in html_report(perfect)
+    assert "All 48 images were predicted correctly." in html_report(perfect)
 
 
 def test_model_card_is_yaml_and_markdown(hostile):
@@ -322,7 +325,7 @@ def test_lines_of_the_card_do_not_run_together(seeds):
     file = "- File: my-net-seed3.octsk" + (", of the first seed" if seeds[1:] else "")
     lines = body_of(model_card(run)).splitlines()
     assert lines.count(file) == 1
-    assert lines[lines.index(file) + 1].startswith("- Licence: octsk is under")
+    assert lines[lines.index(file) + 1].startswith("- Licence: octsk is licensed under")
     titles = [i for i, line in enumerate(lines) if line.startswith("#")]
     assert all(lines[i - 1] == lines[i + 1] == "" for i in titles[1:])
 
@@ -356,7 +359,7 @@ def test_settings_are_those_that_the_training_had():
     data = dataset()
     few = Bunch(**{**data, "train": Bunch(data=data.train.data[:3], target=np.arange(3))})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octsk.training._training._AUTO_EPOCHS", 3)
+        patch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 3)
         run = run_benchmark(nets, few)
     page = html_report(run)
     rates = [
@@ -387,14 +390,14 @@ def test_images_that_do_not_train_are_not_counted_as_trained_on():
     }
     run = run_benchmark(nets, data)
     assert [sum(run.reports[net][0].trained_on.values()) for net in nets] == [48, 32]
-    assert "Trained on 48 images (two on 32, the others without weight" in str(run)
+    assert "Trained on 48 images (two on 32; the others had no weight" in str(run)
     page = html_report(run)
     assert rows_of(page, "1") == ["16", "16", "16", "0"]
     assert "trained two" in page
     assert "trained all" not in page
     card = model_card(run, "two")
-    assert "32 of these images trained the classifier." in card
-    assert "of these images trained" not in model_card(run, "all")
+    assert "The classifier was trained on 32 of these images." in card
+    assert "was trained on 32 of these" not in model_card(run, "all")
     held_out = run_benchmark(
         {"stops": SmallOCTNet(**TINY, early_stopping=True)}, Bunch(**{**data, "val": None})
     )
@@ -471,7 +474,7 @@ def test_tuning_without_test_split():
     assert "Seed of the training: 0; of the search: None." in html
     assert "SYNTHETIC DATA." in html
     card = model_card(run)
-    assert "Not measured" in card
+    assert "The classifier was not evaluated" in card
     assert "model-index" not in card
 
 

@@ -15,7 +15,7 @@ from helpers import TINY, toy_images
 
 import octsk
 from octsk.classifiers import BaseOCTNet
-from octsk.training import _fitting, _model_pool
+from octsk.training import _fit_model, _model_pool
 from octsk.utils import tensorflow as _tensorflow
 
 CARD = "E0000 00:00:1795516398.68 8085 cuda_platform.cc:52] failed call to cuInit: 303\n"
@@ -152,7 +152,7 @@ def test_networks_are_the_same_under_all_settings(net, settings, monkeypatch, tm
     proba = plain.predict_proba(X)
     plain.save(tmp_path / "net.octsk")
     # A twin of the fit before would be the old network.
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool())
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool())
     settings.set_image_data_format("channels_first")
     settings.set_dtype_policy("mixed_float16")
     settings.set_epsilon(1e-2)
@@ -255,7 +255,7 @@ def test_graphs_are_refused(tmp_path):
 def test_functions_that_run_eagerly_train_the_same(monkeypatch):
     plain = fit("SmallOCTNet")
     varied = octsk.OCTAugmenter(random_state=0).fit_transform(X)
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool())
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool())
     tf.config.run_functions_eagerly(True)
     try:
         other = fit("SmallOCTNet")

@@ -162,7 +162,7 @@ def test_other_values_of_init_from(given, error, words):
 def test_network_cannot_start_from_itself():
     clf = net().fit(X, y)
     clf.set_params(init_from=clf)
-    with pytest.raises(ValueError, match="init_from is the network itself"):
+    with pytest.raises(ValueError, match="init_from is this network itself"):
         clf.fit(X, y)
 
 

@@ -104,7 +104,7 @@ def test_text(run):
     results = run.search.cv_results_
     score, spread = results["mean_test_score"][best], results["std_test_score"][best]
     assert f"best       {score:.3f} ± {spread:.3f} (trial {best})" in text
-    assert "Published results: none stand beside these" in text
+    assert "Published results: none are comparable" in text
     assert run._repr_html_().count("<table>") >= 4
     assert repr(run) == (
         "<TuningRun of DecisionTreeClassifier on toys (SYNTHETIC), train split, 12 px: "
@@ -165,7 +165,7 @@ def test_report_folder(run, tmp_path):
     assert again["ccp_alpha"] == SPACE["ccp_alpha"]
     assert again["criterion"] == SPACE["criterion"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report"]
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         run.save(folder)
 
 
@@ -364,7 +364,7 @@ def test_real_images(data_folder, tmp_path, name):
     patients = " patients kept together" in run.to_text()
     assert patients == (images.train.groups is not None)
     assert run.benchmark.first.resampled == ("groups" if patients else "images")
-    assert "Published results: none stand beside these" in run.to_text()
+    assert "Published results: none are comparable" in run.to_text()
     names = octsk.load(tmp_path / "report" / "model.octsk").class_names_
     assert names is None or names == list(images.target_names)
 
@@ -395,5 +395,5 @@ def test_wrong_arguments(search, data, error, message):
 def test_folder_with_files_is_told_before_the_search(tmp_path):
     (tmp_path / "mine.txt").touch()
     search = tree_search(callbacks=[lambda study, trial: pytest.fail("was begun")])
-    with pytest.raises(FileExistsError, match="holds files already"):
+    with pytest.raises(FileExistsError, match="already contains files"):
         tune(search, dataset(), output_dir=tmp_path)

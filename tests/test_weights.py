@@ -6,7 +6,7 @@ from helpers import TINY, toy_images
 from sklearn.utils.class_weight import compute_class_weight
 
 from octsk import SmallOCTNet
-from octsk.training._weights import balance, class_shares, without_ones
+from octsk.training._loss_weights import balance, class_shares, without_ones
 
 # Twenty images of class 0, ten of class 1 and ten of class 2; of class 0 few have weight.
 X, y = toy_images(60)
@@ -40,7 +40,7 @@ SETTINGS = {
 @pytest.mark.parametrize("weights", ["ones", "unequal"])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_images_of_weight_0_are_not_there(name, weights, monkeypatch):
-    monkeypatch.setattr("octsk.training._training._AUTO_EPOCHS", 10)
+    monkeypatch.setattr("octsk.training._fit_estimator._AUTO_EPOCHS", 10)
     weight = np.ones(len(y)) if weights == "ones" else np.linspace(0.5, 2, len(y))
     fitted = net(**SETTINGS[name]).fit(X, y, sample_weight=weight * WEIGHTED)
     given = {} if weights == "ones" else {"sample_weight": weight[WEIGHTED]}

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 import octsk
 from octsk import SmallOCTNet
-from octsk.training import _fitting, _model_pool
+from octsk.training import _fit_model, _model_pool
 from octsk.training._callbacks import Onlooker
 
 X, y = toy_images(40)
@@ -187,10 +187,10 @@ def test_the_same_fit_goes_on_from_its_checkpoint(tmp_path):
 
 
 def test_interrupted_network_is_not_lent_again(monkeypatch):
-    monkeypatch.setattr(_fitting, "_pool", _model_pool.ModelPool(4))
+    monkeypatch.setattr(_fit_model, "_pool", _model_pool.ModelPool(4))
     expected = state(net().fit(X, y))
     interrupt(net(callbacks=watched(1, "on_train_batch_end"), random_state=1), X, y)
-    assert not _fitting._pool._idle
+    assert not _fit_model._pool._idle
     assert state(net().fit(X, y)) == expected
 
 

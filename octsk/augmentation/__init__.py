@@ -1,4 +1,4 @@
-"""Augmentation: random changes of training images, on the fly or as a transformer."""
+"""Augmentation of training images, on the fly or as a transformer or resampler."""
 
 from octsk.augmentation._augmenter import OCTAugmenter
 from octsk.augmentation._presets import PRESETS as PRESETS

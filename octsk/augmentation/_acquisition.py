@@ -1,4 +1,4 @@
-"""Changes that imitate another acquisition: spectra, blur, erased boxes and noise."""
+"""Changes that imitate another scanner: amplitude spectra, blur, erased boxes and noise."""
 
 import functools
 
@@ -6,27 +6,28 @@ import numpy as np
 
 from octsk.augmentation import _warp
 
-# Height and width of an erased box relative to those of the image. Random Erasing (Zhong et
-# al. 2020) draws boxes of 2 to 40 % of the area, which can hide the whole retina.
+# Range of the height and width of an erased box, as fractions of those of the image. Random
+# Erasing (Zhong et al. 2020) erases up to 40 % of the area, which can hide the whole
+# retina.
 _ERASED_SIDE = 0.1, 0.3
 
 
 def mix_amplitude(images, share, partners):
-    """Mix the amplitude spectra of images with those of others, and keep the phases.
+    """Mix the amplitude spectra of images with those of other images, and keep the phases.
 
     Parameters
     ----------
     images : tensorflow.Tensor of shape (n, h, w, c), float32
         Images with pixels in [0, 1].
     share : tensorflow.Tensor of shape (n,), float32
-        Share of the other image's amplitudes.
+        Weight of the other image's amplitudes, in [0, 1].
     partners : tensorflow.Tensor of shape (n, h, w, c), float32
-        The other images.
+        For each image, the other image.
 
     Returns
     -------
     tensorflow.Tensor of shape (n, h, w, c), float32
-        The mixed images, pixels in [0, 1].
+        The mixed images, with pixels in [0, 1].
     """
     return _spectral_mix()(images, share, partners)
 
@@ -52,7 +53,7 @@ def _spectral_mix():
 
 
 def boxes(image_shape, u, erased):
-    """Return the edges and grey values of erased boxes.
+    """Compute the edges and grey values of the boxes to erase.
 
     Parameters
     ----------
@@ -61,12 +62,13 @@ def boxes(image_shape, u, erased):
     u : ndarray of shape (n, 5)
         Random numbers in [0, 1).
     erased : ndarray of shape (n,), bool
-        Which images have a box; the boxes of the others are empty.
+        Whether a box of each image is erased. If not, its box is empty.
 
     Returns
     -------
-    ndarray of shape (n, 5)
-        First row, last row, first column and last column, and the grey value in [0, 1].
+    ndarray of shape (n, 5), float64
+        For each image, the first row, last row, first column and last column of its box,
+        and the grey value in [0, 1] that fills the box.
     """
     low, high = _ERASED_SIDE
     size = np.array(image_shape[:2])
@@ -78,39 +80,41 @@ def boxes(image_shape, u, erased):
 
 
 def blur_and_erase(images, changes):
-    """Blur images and replace a box by a grey value.
+    """Blur images and fill a box in each of them with a grey value.
 
     Parameters
     ----------
     images : tensorflow.Tensor of shape (n, h, w, c), float32
         Images with pixels in [0, 1].
     changes : tensorflow.Tensor of shape (n, 6), float32
-        For each image, the standard deviation of the blur in pixels, and the box of
-        :func:`boxes`. An empty box erases nothing.
+        For each image, the standard deviation of the blur in pixels, followed by the five
+        values of its box from :func:`boxes`. An empty box erases nothing.
 
     Returns
     -------
     tensorflow.Tensor of shape (n, h, w, c), float32
-        The changed images, pixels in [0, 1].
+        The changed images, with pixels in [0, 1].
     """
     return _warp.run_padded(_compiled_blur_and_erase(), images, changes)
 
 
 def add_noise(images, changes):
-    """Add multiplicative and additive Gaussian noise to those images that have any.
+    """Add multiplicative and additive Gaussian noise to images.
+
+    Images for which both standard deviations are 0 are skipped, which saves time.
 
     Parameters
     ----------
     images : tensorflow.Tensor of shape (n, h, w, c), float32
         Images with pixels in [0, 1].
     changes : tensorflow.Tensor of shape (n, 3), float32
-        For each image, the standard deviations of the multiplicative and of the additive
-        noise, and a number in [0, 1) as the seed.
+        For each image, the standard deviation of the multiplicative noise, that of the
+        additive noise, and a number in [0, 1) that seeds the noise.
 
     Returns
     -------
     tensorflow.Tensor of shape (n, h, w, c), float32
-        The changed images, pixels in [0, 1].
+        The changed images, with pixels in [0, 1].
     """
     from octsk.utils.tensorflow import tf
 
@@ -126,7 +130,7 @@ def _compiled_blur_and_erase():
     from octsk.utils.tensorflow import tf
 
     def weights(size, deviation):
-        """Return matrices that blur rows or columns; pixels outside have no weight."""
+        """Return matrices that blur along one axis, normalized within the image."""
         place = np.arange(size, dtype=np.float32)
         distance = (place[:, None] - place) / tf.maximum(deviation, 1e-3)[:, None, None]
         weight = tf.exp(-0.5 * distance**2)
@@ -153,26 +157,29 @@ def _compiled_noise():
     from octsk.utils.tensorflow import tf
 
     def scramble(x):
-        """Scramble 32-bit integers (the hash "lowbias32" by C. Wellons)."""
+        """Scramble 32-bit integers by the hash function "lowbias32" of C. Wellons.
+
+        See https://nullprogram.com/blog/2018/07/31/.
+        """
         for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
             x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, np.uint32(shift)))
             x *= np.uint32(factor)
         return x
 
     def uniform(x):
-        """Return numbers in (0, 1) with 24 bits, for which float32 has room."""
+        """Convert the upper 24 of 32 bits to a float32 number in (0, 1)."""
         high = tf.bitwise.right_shift(x, np.uint32(8))
         return (tf.cast(high, tf.float32) + 0.5) * 2.0**-24
 
     @tf.function(jit_compile=_warp._has_xla(), autograph=False)
     def noise(images, changes):
-        # The noise of an image depends on its own seed alone, unlike that of TensorFlow's
-        # generators, which depends on the images beside it too.
+        # The noise of an image must depend only on its own seed. With TensorFlow's random
+        # generators, it would also depend on the other images in the batch.
         place = np.arange(np.prod(images.shape[1:]), dtype=np.uint32)
         seed = scramble(tf.bitcast(changes[:, 2], tf.uint32))
         first = scramble(seed[:, None] + place)
         second = scramble(first + np.uint32(0x9E3779B9))
-        # The method of Box and Muller turns two uniform numbers into two normal ones.
+        # The Box-Muller transform converts two uniform numbers to two normal ones.
         radius = tf.sqrt(-2 * tf.math.log(uniform(first)))
         angle = 2 * np.pi * uniform(second)
         speckle = changes[:, :1] * radius * tf.cos(angle)

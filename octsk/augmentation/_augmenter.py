@@ -1,4 +1,4 @@
-"""The augmenter: random changes of images as a transformer, resampler or on the fly."""
+"""OCTAugmenter: random changes of images, on the fly or as a transformer or resampler."""
 
 from numbers import Integral, Real
 
@@ -33,8 +33,8 @@ def _transforms(self):
     if _is_resampler(self):
         raise AttributeError(
             "OCTAugmenter with n_copies or sampling_strategy is a resampler: it has "
-            "fit_resample and no transform. Leave n_copies at None, and sampling_strategy "
-            "too, for a transformer."
+            "fit_resample instead of transform. For a transformer, leave n_copies and "
+            "sampling_strategy at None."
         )
     return True
 
@@ -42,14 +42,14 @@ def _transforms(self):
 def _resamples(self):
     if not _is_resampler(self):
         raise AttributeError(
-            "OCTAugmenter() is a transformer. Set n_copies=1 or more, or "
-            "sampling_strategy, for a resampler with fit_resample."
+            "OCTAugmenter without n_copies and sampling_strategy is a transformer and has "
+            "no fit_resample. For a resampler, set n_copies or sampling_strategy."
         )
     return True
 
 
-# scikit-learn's automatic wrapping of data frame output would hide available_if and fail
-# for images, so the methods below wrap their output themselves.
+# scikit-learn's automatic wrapping of output in data frames fails for images and hides
+# available_if, so it is disabled, and the methods below wrap their output themselves.
 class OCTAugmenter(  # type: ignore[call-arg]
     ChangesMixin,
     OneToOneFeatureMixin,
@@ -104,29 +104,31 @@ class OCTAugmenter(  # type: ignore[call-arg]
         How to fill pixels from outside the image: with the nearest edge pixel, with the
         mirror image, or with black.
     amplitude_mix : float in [0, 1], default=0.0
-        Largest share of another image's amplitude spectrum in that of an image, whose
-        phases are kept [2]_. The share is drawn for each image, and so is the other image:
-        by an estimator from those that are varied together, a few batches, and otherwise
-        from all images passed. It changes the texture and illumination of an image, as
-        another device does, and keeps its shapes.
+        The amplitude spectrum of each image is mixed with that of another, randomly chosen
+        image, whose weight is drawn from 0 to this; the phases are kept [2]_. This changes
+        the texture and illumination of an image, as another device would, but keeps its
+        shapes. `fit_transform` and `fit_resample` choose the other image from all images
+        to vary. An estimator chooses it from the images that it loads together, which are
+        a few batches.
     gamma_range : float in [0, 3], default=0.0
         Intensities are raised to a power whose natural logarithm is drawn from plus or
         minus this.
     gaussian_blur : float in [0, 10], default=0.0
         Standard deviations of a Gaussian blur in pixels are drawn from 0 to this.
     random_erasing : float in [0, 1], default=0.0
-        Probability that a box is replaced by a random grey value [3]_. Its height and width
-        are drawn from 10 to 30 % of those of the image.
+        Probability that a box in an image is filled with a random grey value [3]_. The
+        height and width of the box are drawn from 10 to 30 % of those of the image.
     speckle_noise, gaussian_noise : float in [0, 1], default=0.0
         Standard deviations of multiplicative and additive Gaussian noise are drawn from 0
-        to this for each image, relative to the pixel and to the full intensity range [4]_.
+        to this for each image [4]_. They are relative to the value of each pixel and to the
+        full intensity range, respectively.
     noise_fraction : float in [0, 1], default=1.0
-        Share of the images to which noise is added. The others help the network to be as
+        Fraction of the images to which noise is added. The others help the network to stay
         accurate on images without noise.
     n_copies : int, dict or None, default=None
         Number of variants of each image that a resampler adds. A dict gives the number
         for each class, as in ``{2: 3, 3: 3}``; no variants of other classes are added.
-        None for a transformer, or with `sampling_strategy`.
+        Must be None for a transformer, or if `sampling_strategy` is set.
     sampling_strategy : str, float, dict, callable or None, default=None
         Classes to which a resampler adds variants, as in the over-samplers of
         imbalanced-learn:
@@ -134,13 +136,13 @@ class OCTAugmenter(  # type: ignore[call-arg]
         - ``"not majority"``, ``"all"`` or ``"auto"``: all classes become as large as the
           largest one; ``"minority"``: only the smallest class does; ``"not minority"``:
           all classes except the smallest do;
-        - a float, for two classes only: the number of images of the smaller class divided
-          by that of the larger one;
+        - a float, for two classes only: the final number of images of the smaller class
+          divided by that of the larger one;
         - a dict: the final number of images of each class in it;
         - a callable that takes `y` and returns such a dict.
 
-        The numbers of variants of two images of a class differ by at most one. None for a
-        transformer, or with `n_copies`.
+        Within a class, the numbers of variants per image differ by at most one. Must be
+        None for a transformer, or if `n_copies` is set.
     random_state : int, RandomState instance or None, default=None
         Seed of the random changes. An estimator uses its own `random_state` instead.
 
@@ -152,9 +154,9 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Number of pixel values in an image, ``h * w * c``.
     feature_names_in_ : ndarray of shape (h * w * c,)
         Names of the columns if `X` in `fit` was a data frame of flattened images.
-    sample_indices_ : ndarray of shape (n_resampled,)
-        For each image returned by `fit_resample`, the index in `X` of its original.
-        ``groups[augmenter.sample_indices_]`` are the patients.
+    sample_indices_ : ndarray of shape (n_resampled,), int
+        For each image returned by `fit_resample`, the index in `X` of its original. Thus
+        ``groups[augmenter.sample_indices_]`` are the groups (patients) of these images.
 
     See Also
     --------
@@ -257,13 +259,14 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
     @classmethod
     def from_preset(cls, name, **params):
-        """Make an augmenter with a named set of parameters.
+        """Create an augmenter with a named set of parameters.
 
         Parameters
         ----------
         name : {"training", "demonstration", "residual"}
-            The settings with which the report trained (the defaults), the stronger ones
-            that it shows in a figure, or those of :class:`~octsk.ResidualOCTNet`.
+            "training" are the settings with which the report trained its networks, which
+            are the defaults; "demonstration" are the stronger settings of a figure in the
+            report; "residual" are those of :class:`~octsk.ResidualOCTNet`.
         **params
             Parameters that differ from the preset.
 
@@ -295,7 +298,7 @@ class OCTAugmenter(  # type: ignore[call-arg]
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images, integers 0 to 255 or floats 0 to 1.
         y : None
-            Ignored; there for pipelines.
+            Ignored. Present for use in pipelines.
 
         Returns
         -------
@@ -333,13 +336,15 @@ class OCTAugmenter(  # type: ignore[call-arg]
 
         Returns
         -------
-        ndarray, or data frame as `set_output` says
+        ndarray, or a data frame if `set_output` requests one
             `X`, unchanged.
 
         Raises
         ------
+        sklearn.exceptions.NotFittedError
+            If the augmenter is not fitted.
         ValueError
-            If the images have another shape than in `fit`.
+            If the images have a different shape than in `fit`.
 
         Examples
         --------
@@ -361,11 +366,11 @@ class OCTAugmenter(  # type: ignore[call-arg]
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images, integers 0 to 255 or floats 0 to 1.
         y : None
-            Ignored; there for pipelines.
+            Ignored. Present for use in pipelines.
 
         Returns
         -------
-        ndarray, or data frame as `set_output` says
+        ndarray, or a data frame if `set_output` requests one
             The variants, with the shape and dtype of `X`.
 
         Raises
@@ -404,10 +409,10 @@ class OCTAugmenter(  # type: ignore[call-arg]
         Returns
         -------
         X_resampled : ndarray of n_resampled images
-            The images, followed by their first variants, their second ones and so on. A
-            data frame if `X` is a data frame of pandas or polars.
+            The images, followed by their first variants, their second ones and so on. If
+            `X` is a pandas or polars data frame, so is the result.
         y_resampled : ndarray of shape (n_resampled,)
-            Their labels.
+            Labels of these images.
 
         Raises
         ------
@@ -453,12 +458,12 @@ class OCTAugmenter(  # type: ignore[call-arg]
             part = slice(start, start + size)
             unit = to_unit(to_batch(images[sources[part]]))
             if self.amplitude_mix:
-                # A number just below 1 may have been rounded to 1.
+                # float32 may have rounded a number just below 1 to 1, hence the minimum.
                 chosen = (draws[part, 8] * len(sources)).astype(int)
                 others = images[sources[np.minimum(chosen, len(sources) - 1)]]
                 others = to_unit(to_batch(others))
             unit = self.warp(unit, draws[part], others).numpy()
-            # Integers are rounded, not truncated, so that the identity changes nothing.
+            # Round, do not truncate, so that changes of size 0 leave the images unchanged.
             varied[part] = unit if images.dtype.kind == "f" else np.rint(unit * 255)
         return varied
 
@@ -470,5 +475,5 @@ class OCTAugmenter(  # type: ignore[call-arg]
         return tags
 
 
-# Make set_output available, which the class statement above has disabled.
+# The class statement above has disabled set_output too, which this line makes available.
 OCTAugmenter._sklearn_auto_wrap_output_keys = {"transform"}

@@ -34,9 +34,9 @@ class ChangesMixin:
         Returns
         -------
         ndarray of shape (n, 8) or (n, 20), float32
-            For each image, the six numbers of its affine transform, its contrast factor
-            and its brightness offset, and twelve numbers of the other changes unless all
-            of them are off. They are the input of :meth:`warp`.
+            One row for each image, as :meth:`warp` takes it: the six numbers of the affine
+            transform, the contrast factor and the brightness offset, and, if any other
+            change is on, twelve numbers for those.
 
         Examples
         --------
@@ -47,7 +47,7 @@ class ChangesMixin:
         (3, 8)
         """
         u = rng.random((n, 23 if self._imitates_acquisition() else 9))
-        # Columns 0 to 7 are scaled from [-1, 1] to their ranges.
+        # Scale columns 0 to 7 from [-1, 1] to the ranges of the parameters.
         spread = (2 * u[:, :8] - 1) * [
             self.rotation_range,
             self.width_shift_range * image_shape[1],
@@ -80,7 +80,7 @@ class ChangesMixin:
         )
 
     def _acquisition(self: Any, u, image_shape):
-        """Return the columns of `draw` after the eighth from 14 random numbers each."""
+        """Return the last 12 columns of `draw`, from an array of 14 columns in [0, 1)."""
         partner, share, gamma, blur, noisy, speckle, gaussian, seed, erased = u[:, :9].T
         noisy = noisy < self.noise_fraction
         columns = [
@@ -105,13 +105,13 @@ class ChangesMixin:
         draws : array-like of shape (n, 8) or (n, 20), float32
             Random changes of these images from :meth:`draw`.
         partners : tensorflow.Tensor of shape (n, h, w, c), float32, default=None
-            For each image, another one with which its amplitude spectrum is mixed. By
-            default, these are chosen from `images`.
+            For each image, another one with which its amplitude spectrum is mixed. None
+            chooses them from `images`.
 
         Returns
         -------
         tensorflow.Tensor of shape (n, h, w, c), float32
-            The changed images, pixels in [0, 1].
+            The changed images, with pixels in [0, 1].
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""How many variants of each image a resampler makes."""
+"""Number of variants of each image that a resampler adds."""
 
 from numbers import Integral, Real
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 def count_variants(n_copies, sampling_strategy, y, rng):
-    """Return how many variants of each image a resampler makes.
+    """Return how many variants of each image a resampler adds.
 
     Parameters
     ----------
     n_copies, sampling_strategy
-        Parameters of :class:`OCTAugmenter`, one of which is None.
+        Parameters of :class:`OCTAugmenter`, one of which must be None.
     y : ndarray of shape (n,)
         Labels.
     rng : numpy.random.RandomState
-        Chooses the images that are varied once more than others of their class.
+        Generator that chooses which images of a class get one more variant than others.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def count_variants(n_copies, sampling_strategy, y, rng):
     Raises
     ------
     ValueError
-        If both parameters are set, or one does not fit the classes.
+        If both parameters are set, or if the one that is set does not fit the classes.
     """
     if n_copies is not None and sampling_strategy is not None:
         raise ValueError(
@@ -48,7 +48,7 @@ def count_variants(n_copies, sampling_strategy, y, rng):
 
 
 def _target_sizes(strategy, y, size):
-    """Return the number of images that classes are to have; others stay as they are."""
+    """Return the final number of images of each class to which variants are added."""
     smallest, largest = min(size, key=size.get), max(size, key=size.get)
     if isinstance(strategy, str):
         chosen = {"minority": {smallest}, "not minority": size.keys() - {smallest}}
@@ -57,14 +57,14 @@ def _target_sizes(strategy, y, size):
         if len(size) != 2:
             raise ValueError(
                 f"sampling_strategy={strategy!r} is a ratio of two classes, but y has "
-                f"{len(size)}: {list(size)}. Give a dict of numbers of images."
+                f"{len(size)}: {list(size)}. Pass a dict of class sizes."
             )
         smallest = next(label for label in size if label != largest)
         target = int(strategy * size[largest])
         if target < size[smallest]:
             raise ValueError(
                 f"sampling_strategy={strategy!r} asks for {target} images of the class "
-                f"{smallest!r}, which has {size[smallest]} already; the ratio must be at "
+                f"{smallest!r}, which already has {size[smallest]}; the ratio must be at "
                 f"least {size[smallest] / size[largest]:.3g}."
             )
         return {smallest: target}
@@ -74,9 +74,9 @@ def _target_sizes(strategy, y, size):
 
 
 def _check_by_class(name, numbers, least):
-    """Check that a parameter gives classes of `y` an int of at least their `least`."""
+    """Check that `numbers` maps classes of `y` to integers of at least ``least[class]``."""
     if not isinstance(numbers, dict):
-        raise ValueError(f"{name} must return a dict of numbers by class, got {numbers!r}.")
+        raise ValueError(f"{name} must return a dict of class sizes, got {numbers!r}.")
     for label, number in numbers.items():
         if label not in least:
             raise ValueError(

@@ -6,20 +6,20 @@ import numpy as np
 
 from octsk.utils.tensorflow import silent_about_retracing
 
-# The transformer warps this many pixels at a time (those of 1,024 images of 28 x 28). This
-# bounds its working memory in float32 and keeps indices of pixels within 32 bits.
+# Number of pixels that are warped at a time, which 1,024 images of 28 x 28 pixels have. The
+# limit bounds the memory for float32 copies and keeps pixel indices within 32 bits.
 _CHUNK_PIXELS = 1024 * 28 * 28
 
 
 def images_at_a_time(image_shape):
-    """Return how many images of a shape the transformer warps at a time."""
+    """Return how many images of a shape are warped at a time."""
     return max(1, _CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
 
 
 def affine_transforms(
     image_shape, rotation, right, down, shear, width_zoom, height_zoom, flip
 ):
-    """Return the affine maps from output to input pixels for random parameters.
+    """Compute the affine maps from output pixels to input positions.
 
     The order is that of Keras's ``ImageDataGenerator``: rotation, shift, shear and zoom
     about the centre of the image, then the flip.
@@ -33,7 +33,8 @@ def affine_transforms(
     right, down : array-like of shape (n,)
         Shifts of the input position in pixels, to the right and down.
     width_zoom, height_zoom : array-like of shape (n,)
-        Factors of the distance from the centre.
+        Factors by which distances from the centre are multiplied. Those above 1 shrink the
+        image.
     flip : array-like of shape (n,), bool
         Whether to mirror the result left to right.
 
@@ -61,16 +62,31 @@ def affine_transforms(
 
 
 def warp_affine(images, affine, fill_mode):
-    """Return images warped by the affine maps of `affine_transforms`."""
+    """Warp images by affine maps with bilinear interpolation.
+
+    Parameters
+    ----------
+    images : tensorflow.Tensor of shape (n, h, w, c), float32
+        Images.
+    affine : array-like of shape (n, 6), float32
+        Affine map of each image from `affine_transforms`.
+    fill_mode : {"nearest", "reflect", "constant"}
+        How to fill pixels from outside the image.
+
+    Returns
+    -------
+    tensorflow.Tensor of shape (n, h, w, c), float32
+        The warped images.
+    """
     return run_padded(_compiled_warp(), images, affine, fill_mode)
 
 
 def run_padded(compiled, images, rows, *settings):
-    """Call a compiled function with images and one row of numbers for each.
+    """Call a compiled function with images and one row of numbers for each of them.
 
-    The function is compiled for each shape. To keep the shapes few, the number of images is
-    rounded up to a power of two, at least 32 or the number of large images that are warped
-    at a time.
+    The function is compiled anew for each number of images. Therefore a batch is padded to
+    one of a few sizes: to the next power of two, but at least to 32 images, or to
+    `images_at_a_time` if that is less.
     """
     from octsk.utils.tensorflow import tf
 
@@ -80,11 +96,11 @@ def run_padded(compiled, images, rows, *settings):
     )
     least = min(32, images_at_a_time(images.shape[1:]))
     size = tf.maximum(tf.cast(2**power, tf.int32), least)
-    size = tf.where(size < n, 2 * size, size)  # if float32 has rounded down
+    size = tf.where(size < n, 2 * size, size)  # float32 may have rounded down
     padded = tf.pad(images, [[0, size - n], [0, 0], [0, 0], [0, 0]])
     rows = tf.pad(rows, [[0, size - n], [0, 0]])
-    # Fits augment on the CPU, and _has_xla has only tried the CPU. TensorFlow would warn of
-    # retracing, but one graph for each shape is intended.
+    # Run on the CPU, as all data pipelines do, and since _has_xla has only tested the CPU.
+    # TensorFlow would warn about retracing, but one graph for each shape is intended.
     with tf.device("CPU:0"), silent_about_retracing("_compiled_"):
         changed = compiled(padded, rows, *settings)[:n]
     return tf.ensure_shape(changed, images.shape)
@@ -95,7 +111,7 @@ def _has_xla():
     """Return whether this build of TensorFlow can compile with XLA."""
     from octsk.utils.tensorflow import tf
 
-    # Run it now, not as part of a graph that is being traced.
+    # Run the test now instead of adding it to a graph that is being traced.
     with tf.init_scope(), tf.device("CPU:0"):
         try:
             tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
@@ -108,10 +124,10 @@ def _has_xla():
 def _compiled_warp():
     """Return the function that warps images, compiled with XLA if it is available.
 
-    With XLA it is faster than TensorFlow's own ImageProjectiveTransformV3, which computes
-    the position of each pixel separately. Without XLA it is slower than that op, but its
-    results agree up to rounding with those with XLA. Those of the op would not, since it
-    blends the edges of an image with what is outside.
+    With XLA, it is faster than TensorFlow's ImageProjectiveTransformV3, which computes the
+    position of each pixel separately. Without XLA, it is slower than that op, but returns
+    the same results as with XLA up to rounding. The op would return other values near the
+    edges of an image, which it blends with what lies outside.
     """
     from octsk.utils.tensorflow import tf
 

@@ -1,8 +1,8 @@
-"""Train classifiers over several seeds and compare them with published results.
+"""Training of classifiers with several seeds, and comparison with published results.
 
-Everything here uses estimators through scikit-learn's interface alone, so it works
-with any classifier that has ``predict_proba``. Models are never chosen by test
-score: every training run is reported.
+This package only uses scikit-learn's interface of estimators, so that it accepts any
+classifier with ``predict_proba``. No model is chosen by its test score: all training runs
+are reported.
 """
 
 from octsk.benchmark._run import BenchmarkRun

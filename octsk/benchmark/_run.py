@@ -1,4 +1,4 @@
-"""Results of a benchmark as tables, files and a page."""
+"""Results of a benchmark, with their tables, files and page."""
 
 import inspect
 import os
@@ -39,25 +39,25 @@ from octsk.utils.untrusted import printable
 class BenchmarkRun(Tabular):
     """Results of several classifiers on one test set, each trained with several seeds.
 
-    It is returned by `run_benchmark`. `print` and notebooks show it as tables.
+    `run_benchmark` returns it. It prints as tables, which a notebook shows formatted.
 
     Attributes
     ----------
     reports : dict of list of BenchmarkReport
-        The reports of each classifier, one for each seed.
+        The reports of each classifier, one for each seed, by its name.
     estimators : dict of estimator
-        Each classifier, fitted with the first seed.
+        The classifiers that were fitted with the first seed, by name.
     seeds : tuple of int
         The seeds.
     training : dict
-        Number of images (``n_train`` and ``n_val``) and patients (``n_train_groups`` and
-        ``n_val_groups``, None if unknown), and the ``sha256`` of the training arrays if the
-        data do not come from a file.
+        Numbers of images ``n_train`` and ``n_val``, numbers of patients ``n_train_groups``
+        and ``n_val_groups`` (None if they are not known), ``sha256`` of the training arrays
+        (None if the data were loaded from a file), and ``findings``, the problems that
+        `octsk.datasets.check_splits` found.
     dataset : Bunch or None
         The data set, whose images are shown on the page.
     plan : dict
-        Networks, seeds and data, with which ``octsk benchmark --from run.json`` repeats the
-        run.
+        Nets, seeds and data, by which ``octsk benchmark --from run.json`` repeats the run.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class BenchmarkRun(Tabular):
 
     @property
     def first(self) -> BenchmarkReport:
-        """Report of the first classifier's first seed."""
+        """Report of the first classifier and the first seed."""
         return next(iter(self.reports.values()))[0]
 
     def __repr__(self):
@@ -93,14 +93,15 @@ class BenchmarkRun(Tabular):
         )
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the mean and the spread over the seeds.
+        """Return means and standard deviations over the seeds.
 
         Returns
         -------
         list of dict
-            For each classifier, ``net``, ``n_seeds``, and the mean (``<metric>_mean``) and
-            standard deviation (``<metric>_std``, with n - 1; None for one seed) of each
-            metric, of ``fit_seconds`` and of ``predict_seconds``.
+            One dict for each classifier, with ``net``, ``n_seeds``, and ``<metric>_mean``
+            and ``<metric>_std`` for each metric, ``fit_seconds`` and ``predict_seconds``.
+            The standard deviation has the divisor n - 1, and is None if there is only one
+            seed.
         """
         rows = []
         for net, reports in self.reports.items():
@@ -119,8 +120,8 @@ class BenchmarkRun(Tabular):
         -------
         list of dict
             Rows with ``net``, ``corruption``, ``severity``, ``balanced_error`` and
-            ``seed``, which `octsk.CorruptionDisplay` plots. Severity 0 means the original
-            images. The list is empty without ``run_benchmark(corruptions=True)``.
+            ``seed``, which `octsk.CorruptionDisplay` draws. Severity 0 means the original
+            images. The list is empty unless ``run_benchmark(corruptions=True)`` was called.
         """
         return [
             row
@@ -135,10 +136,10 @@ class BenchmarkRun(Tabular):
         Parameters
         ----------
         metric : str or callable, default='accuracy'
-            What to compare, as for `octsk.compare`.
+            Metric to compare, as for `octsk.compare`.
         **settings : object
             Other arguments of `octsk.compare`: ``groups``, ``confidence_level``,
-            ``n_resamples``, ``random_state``.
+            ``n_resamples`` and ``random_state``.
 
         Returns
         -------
@@ -148,17 +149,18 @@ class BenchmarkRun(Tabular):
         Raises
         ------
         ValueError
-            If there is only one classifier, or `octsk.compare` raises it.
+            If there is only one classifier, or if an argument is invalid.
         """
         if len(self.reports) < 2:
             raise ValueError(
-                f"a comparison needs two classifiers, and this run has {[*self.reports]}."
+                f"a comparison needs two classifiers, but this run only has "
+                f"{[*self.reports]}."
             )
         names = [*self.reports]
         return compare(*self.reports.values(), metric=metric, names=names, **settings)
 
     def _comparisons(self) -> list[Comparison]:
-        """Return the comparisons that are defined, of accuracy and AUC."""
+        """Return the comparisons of accuracy and AUC, as far as these are defined."""
         if len(self.reports) < 2:
             return []
         found = [self.compare(metric) for metric in ("accuracy", "auc")]
@@ -188,7 +190,7 @@ class BenchmarkRun(Tabular):
         return [*self._tables(), settings_table(first)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that is needed to repeat the run, and its results without scores."""
+        """Return the plan and environment of the run, and its results without scores."""
         comparable = self.first.not_comparable is None
         rows = published_results(self.first.data["name"], size=28) if comparable else []
         return {
@@ -217,18 +219,18 @@ class BenchmarkRun(Tabular):
         ``report.html``
             A page with all results and plots; see `octsk.reporting.html_report`.
         ``report.txt``, ``benchmark.png``
-            The tables and the figure.
+            The tables, and a figure of the results.
         ``reports/``, ``scores/``
-            The report of each training as JSON, and its scores as CSV and as MedMNIST's
+            The report of each training run as JSON, its scores as CSV, and MedMNIST's
             evaluation file, unless the data set has no label for a class.
         ``models/``
-            The fitted networks of octsk, for `octsk.load`, and a model card of each. With
-            ``run_benchmark(output_dir=...)``, the networks of every seed.
+            The octsk networks among `estimators`, which `octsk.load` can load, with a model
+            card each. With ``run_benchmark(output_dir=...)``, the models of all seeds.
 
         Parameters
         ----------
         folder : path-like
-            The folder, which must be empty or not exist yet.
+            The folder, which must not exist or must be empty.
 
         Returns
         -------
@@ -238,7 +240,7 @@ class BenchmarkRun(Tabular):
         Raises
         ------
         FileExistsError
-            If `folder` already contains files, or is a file.
+            If `folder` contains files, or is a file.
         """
         with atomic_folder(folder) as new:
             self._save_results(new)
@@ -308,7 +310,7 @@ class BenchmarkRun(Tabular):
         ]
         if single:
             notes += [
-                f"One seed ({seeds}): how much another training would differ is not known.",
+                f"One seed ({seeds}): the variation between trainings is not known.",
                 f"In brackets: {first.confidence_level:.0%} intervals. "
                 + format_interval_note(first),
             ]
@@ -326,7 +328,7 @@ class BenchmarkRun(Tabular):
                 yield f"{net}, by patient", by_group, True
 
     def _points_table(self) -> list[Table]:
-        """Return the table of the figures at the operating points, if there are any."""
+        """Return the table of the operating points, if there are any."""
         shown = ("sensitivity", "specificity", "ppv", "npv")
         rows, origins, notes, point = [], [], [], None
         for name, reports, by_patient in self._by_level():
@@ -344,7 +346,7 @@ class BenchmarkRun(Tabular):
             origins.append(f"{name}: threshold {point.threshold_from}.")
             notes += [
                 *point.remarks,
-                f"Predictive values {level} are for a share of positives of "
+                f"Predictive values {level} are for a prevalence of "
                 f"{point.prevalence:.3g}.",
             ]
         if point is None:
@@ -354,7 +356,7 @@ class BenchmarkRun(Tabular):
         return [Table(title, header, rows, [*origins, *dict.fromkeys(notes)])]
 
     def _abstention_table(self) -> list[Table]:
-        """Return the table of doubtful predictions, if there are such figures."""
+        """Return the table of abstention, if it was measured."""
         found = {
             net: [one.abstention for one in reports if one.abstention is not None]
             for net, reports in self.reports.items()
@@ -376,8 +378,8 @@ class BenchmarkRun(Tabular):
         first = next(iter(found.values()))[0]
         notes = [
             *first.remarks,
-            f"Each net has the lowest threshold at which no more than {first.asked:.0%} of "
-            "the predictions that it keeps are wrong on validation images.",
+            f"The threshold of each net is the lowest one at which at most "
+            f"{first.asked:.0%} of its kept predictions for validation images are wrong.",
         ]
         header = ("net", "abstained", "error of the rest", "error without abstention")
         title = f"Abstention, for an error of {first.asked:g}"
@@ -394,7 +396,7 @@ class BenchmarkRun(Tabular):
         ]
         if not fewer:
             return words
-        return f"{words} ({', '.join(fewer)}, the others without weight or held out)"
+        return f"{words} ({', '.join(fewer)}; the others had no weight or were held out)"
 
     def _trained_on(self) -> dict[str, dict[str, int]]:
         """Return the number of training images of each class by net, where known."""
@@ -417,14 +419,14 @@ class BenchmarkRun(Tabular):
             of_net["mean of corrupted"] = np.mean(corrupted, axis=0).tolist()
         shown = [
             (
-                "as they are" if name == CLEAN else name.replace("_", " "),
+                "original" if name == CLEAN else name.replace("_", " "),
                 *(_error_words(of_net[name]) for of_net in errors.values()),
             )
             for name in [*names, "mean of corrupted"]
         ]
         notes = [
-            "1 - balanced accuracy on the test images as they are and under each kind of "
-            "octsk.corrupt, the mean of its five severities. Nothing was chosen by it."
+            "1 - balanced accuracy on the original test images and on those corrupted by "
+            "octsk.corrupt, averaged over its five severities. Nothing was chosen by it."
         ]
         if len(self.seeds) > 1:
             notes.append(f"Mean ± standard deviation over {len(self.seeds)} seeds.")
@@ -433,7 +435,7 @@ class BenchmarkRun(Tabular):
 
 
 def _mean_words(figures) -> str:
-    """Format a figure of one training with its interval, or the mean of several."""
+    """Format the value of one training with its interval, or the mean of several."""
     values, intervals = zip(*figures, strict=True)
     if np.isnan(values).any():
         return "-"
@@ -476,7 +478,7 @@ def _new_folder(folder) -> Path:
 
 
 def _is_saved(estimator) -> bool:
-    # Other libraries' classifiers may have a save of another kind.
+    # Classifiers of other libraries may have a different `save` method.
     return hasattr(estimator, "save") and _takes(estimator.save, "class_names")
 
 

@@ -1,9 +1,4 @@
-"""Train classifiers with several seeds and evaluate them on a test set.
-
-Everything here uses estimators through scikit-learn's interface alone, so it works
-with any classifier that has ``predict_proba``. Models are never chosen by test
-score: every training run is reported.
-"""
+"""Training of classifiers with several seeds, and their evaluation on a test set."""
 
 import dataclasses
 import os
@@ -45,7 +40,7 @@ from octsk.utils.formatting import as_word
 from octsk.utils.hashing import arrays_sha256
 from octsk.utils.json import jsonable
 
-# Error for which the share of abstentions is stated.
+# Requested error, for which the rate of abstention is reported.
 _MAX_ERROR = 0.05
 
 # --------------------------------------------------------------------------------------
@@ -69,58 +64,62 @@ def run_benchmark(
 ) -> BenchmarkRun:
     """Train each classifier with each seed, and evaluate it on the test split.
 
-    Each training starts from a clone whose ``random_state`` parameters, including nested
-    ones, are set to the seed. The validation split is passed to ``fit`` as ``X_val`` and
-    ``y_val`` if it accepts them. The test split is only predicted.
+    For each training, the classifier is cloned, and all its ``random_state`` parameters,
+    including nested ones, are set to the seed. If ``fit`` accepts ``X_val`` and ``y_val``,
+    it receives the validation split. The test split is used neither for training nor for
+    choosing a classifier.
 
     Parameters
     ----------
     estimators : dict of classifier
-        Classifiers by name. They are cloned and remain unfitted.
+        Classifiers by name. They are cloned and not fitted themselves.
     dataset : Bunch
-        Data set with ``train``, ``test`` and optionally ``val``, each a Bunch with ``data``
-        and ``target``, such as `octsk.datasets.load_medmnist` returns. A warning lists what
-        `octsk.datasets.check_splits` finds, such as patients (``groups``) or images that
-        are in more than one split.
+        Data set with the splits ``train``, ``test`` and, optionally, ``val``, such as from
+        `octsk.datasets.load_medmnist`. Each split is a Bunch with ``data`` and ``target``.
+        A warning lists the problems that `octsk.datasets.check_splits` finds, such as
+        patients (``groups``) or images in more than one split.
     seeds : sequence of int, default=(0,)
         Seeds. Each classifier is trained once with each seed. Several seeds show the
-        variation between trainings, which is large for small networks.
+        variation between trainings, which is large for small nets.
     corruptions : bool, default=False
         Whether to also measure the balanced error under each corruption and severity of
-        `octsk.corrupt`, which takes 50 more predictions of the test split after each
-        training. Nothing is selected by these errors. Requires scikit-image
+        `octsk.corrupt`. This takes 50 more predictions of the test split after each
+        training. Nothing is chosen by it. It requires scikit-image
         (``octsk[corruptions]``) and uint8 images.
     positive : str or sequence, default=None
-        Classes that count as positive. If given, each classifier is also measured at an
-        operating point, by patient if patients have several images, and, if there is a
-        validation split, with abstention for an error of at most 5 %. This is what
-        `octsk.evaluate` does with ``positive``, ``level="group"`` and ``max_error=0.05``.
+        Positive classes. If given, each classifier is also measured at an operating point,
+        by patient if there are patients with several images, and, if there is a validation
+        split, with abstention for an error of at most 5 %. This corresponds to
+        `octsk.evaluate` with ``positive``, ``level="group"`` and ``max_error=0.05``.
     specificity, sensitivity : float, default=None
-        Rate that the threshold must reach on the validation split. At most one of them
-        may be given. If both are None, the threshold is 0.5.
+        The rate that the threshold must reach on the validation split. At most one of them
+        can be given. If both are None, the threshold is 0.5.
     output_dir : path-like, default=None
-        New or empty folder. The report, the scores and the model of each training are
-        written as soon as it ends, so that they survive an interruption.
-        `BenchmarkRun.save` describes the other files. For octsk's networks without
-        callbacks, the folder also contains a checkpoint of the current training.
+        New or empty folder. The report, scores and model of each training are written when
+        the training ends, so that they survive an interruption. `BenchmarkRun.save`
+        describes all files. For octsk's nets without callbacks, a checkpoint of the current
+        training is also kept.
     resume : bool, default=False
-        Whether to continue an unfinished run in `output_dir`. Finished trainings are not
-        repeated, and the interrupted one continues after its last complete epoch.
+        Whether to continue the same run if `output_dir` contains an unfinished one.
+        Completed trainings are not repeated, and the interrupted training continues from
+        its last epoch.
     strict : bool, default=False
         Whether to raise an error instead of the warning about `dataset`.
     on_event : callable, default=None
-        Function for a progress display. It is called as
-        ``on_event(kind, net=..., seed=..., index=..., total=..., ...)``, where ``index``
-        counts trainings from 0 to ``total`` - 1. The kinds are ``"fit_start"`` and
-        ``"fit_end"`` (with ``estimator``, to which the function may add a callback at the
-        start if it removes it at the end) and ``"evaluated"`` (with ``report``). For
-        trainings that were finished earlier, only the last one occurs.
+        Function that is called as
+        ``on_event(kind, net=..., seed=..., index=..., total=..., ...)``, for example to
+        display progress. ``index`` counts the trainings from 0 to ``total - 1``. ``kind``
+        is ``"fit_start"`` or ``"fit_end"`` (with ``estimator``), or ``"evaluated"`` (with
+        ``report``). A callback that is added to the estimator at ``"fit_start"`` must be
+        removed at ``"fit_end"``, because it would be saved otherwise. For trainings that
+        were completed before the run was resumed, the only kind is ``"evaluated"``.
 
     Returns
     -------
     BenchmarkRun
-        The reports, and the classifiers fitted with the first seed. After `resume`,
-        finished classifiers of other libraries are missing.
+        The reports, and the classifiers that were fitted with the first seed. Of the
+        classifiers that were trained before the run was resumed, it only contains octsk's
+        nets.
 
     Raises
     ------
@@ -129,14 +128,14 @@ def run_benchmark(
     TypeError
         If `dataset` is not a Bunch.
     ValueError
-        If there is no classifier or seed, one occurs twice, two names result in the same
-        file name, `dataset` has no training or test split, a group of the test split is
-        missing, its images cannot be corrupted, the checks find something (with `strict`),
-        `positive` or the rates are invalid or require a validation split that does not
-        exist, or `output_dir` contains a run of other classifiers, seeds or data.
+        If there are no classifiers or seeds, a seed occurs twice, two names result in the
+        same file name, `dataset` has no training or test split, a group of the test split
+        is missing, its images cannot be corrupted, `strict` is True and the checks find
+        problems, `positive`, `specificity` or `sensitivity` is invalid or requires a
+        validation split that does not exist, or `output_dir` contains a run with other
+        classifiers, seeds or data.
     FileExistsError
-        If `output_dir` already contains files or, with `resume`, files that do not belong
-        to a run.
+        If `output_dir` contains files, except those of a run that is resumed.
 
     Examples
     --------
@@ -180,7 +179,7 @@ def run_benchmark(
             operating_point=_plan_of_point(point),
         ),
     )
-    # For the remarks beside the figures.
+    # The reports contain remarks about shared images.
     checked = {**dataset, "shared_images": found.shared_images}
     if output_dir is None:
         _train_all(run, estimators, checked, study, None, on_event)
@@ -194,13 +193,13 @@ def run_benchmark(
         run._save_overview(folder)
         run._save_page(folder)
         for file in [path for path in folder.rglob("*") if path.is_file()]:
-            # Of processes that were killed while they wrote it.
+            # Processes that were killed while writing the file may have left these.
             remove_temporaries(file)
     return run
 
 
 def _train_all(run, estimators, dataset, study, folder, on_event) -> None:
-    """Add the report of each training to the run, and to the folder if there is one."""
+    """Add the report of each training to the run, and save it if there is a folder."""
     trainings = [(net, seed) for net in estimators for seed in run.seeds]
     corruptions = run.plan.get("corruptions", False)
     for index, (net, seed) in enumerate(trainings):
@@ -246,14 +245,14 @@ def _train(estimator, net, seed, dataset, study, folder, tell, corruptions):
     )
     if folder is not None:
         _save_model(folder, report, estimator)
-        # Last, since it says that this training is done.
+        # The report is saved last, because it marks the training as completed.
         _save_report(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return report, estimator
 
 
 def _checked_study(dataset, point: PointRequest) -> Study:
-    """Check and return what each classifier is measured by, before any is trained."""
+    """Check the arguments about operating points before any classifier is trained."""
     if point.positive is None:
         point.check()
         return Study()
@@ -274,7 +273,7 @@ def _checked_study(dataset, point: PointRequest) -> Study:
 
 
 def _plan_of_point(point: PointRequest) -> dict[str, Any] | None:
-    """Return the arguments of `run_benchmark` that ask for an operating point."""
+    """Return the arguments of `run_benchmark` that define an operating point."""
     if point.positive is None:
         return None
     return {k: jsonable(v) for k, v in point._asdict().items() if v is not None}
@@ -313,13 +312,13 @@ def _check_whole(rows, net, seed, path) -> None:
     found = [(r["net"], r["seed"], r["corruption"], r["severity"]) for r in rows]
     if found != [(net, seed, *kind) for kind in kinds]:
         raise ValueError(
-            f"{path} lacks errors on corrupted images, or has others than octsk writes: "
-            "remove it, and that training is done again."
+            f"{path} lacks errors on corrupted images, or contains others than octsk "
+            "writes: remove it to repeat this training."
         )
 
 
 def _ignore(kind, **info) -> None:
-    """Do nothing, in place of an absent `on_event`."""
+    """Do nothing, if there is no `on_event`."""
 
 
 def _check_run(estimators, dataset, seeds) -> None:
@@ -340,7 +339,7 @@ def _check_run(estimators, dataset, seeds) -> None:
             )
     test = dataset["test"]
     if test.get("groups") is not None:
-        # Now, not when the first training has ended.
+        # Check the groups now rather than after the first training.
         check_groups(test["groups"], len(test["target"]), "groups of the test split")
 
 
@@ -364,9 +363,9 @@ def clone_with_seed(estimator, seed):
 
 
 def fit_timed(estimator, dataset) -> float:
-    """Fit on the training split and return the seconds that it took.
+    """Fit on the training split and return the time in seconds.
 
-    The networks of octsk get a gate for unfamiliar images, which is not counted.
+    Networks of octsk then get a gate for unfamiliar images. Its time is not included.
     """
     train, val = dataset["train"], dataset.get("val")
     validation = {}
@@ -389,7 +388,7 @@ def _training_info(dataset) -> dict[str, Any]:
         "n_val": 0 if val is None else len(val["target"]),
         "n_train_groups": _count_groups(train),
         "n_val_groups": _count_groups(val),
-        # A file's hash covers all its splits.
+        # If there is a file, its hash covers all splits.
         "sha256": None
         if dataset.get("sha256")
         else arrays_sha256(train["data"], train["target"]),

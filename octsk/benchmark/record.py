@@ -1,4 +1,4 @@
-"""Record of a run, with which it is resumed or repeated."""
+"""Record of a run, from which the run can be resumed or repeated."""
 
 import shutil
 import sys
@@ -12,14 +12,14 @@ from octsk.evaluation import MAX_BYTES, REPORT_FORMAT, checked_rows
 from octsk.utils.environment import environment
 from octsk.utils.files import acquire_lock
 from octsk.utils.formatting import shorten
+from octsk.utils.free_params import FREE_IN_BENCHMARKS
 from octsk.utils.hashing import arrays_sha256
-from octsk.utils.idle_params import IDLE_IN_BENCHMARKS
 from octsk.utils.json import differences, jsonable, read_json, write_json
 
-# What of a report is the same where a run is repeated to the last bit.
+# Attributes of a report that are identical if a run is repeated bit by bit.
 _FIGURES = ("n_samples", "metrics", "intervals", "recall", "confusion_matrix", "history")
 
-# What is read of a run.json; each key must be there, and ... stands for all others.
+# The required keys of a run.json and the types of their values. `...` stands for any key.
 _RECORD = {
     "octsk_run": int,
     "plan": {
@@ -37,7 +37,7 @@ _RECORD = {
 }
 _REPORTS = [{"name": str, "seed": int, **dict.fromkeys(_FIGURES, object)}]
 
-# What must not change between two parts of a run.
+# Packages whose versions must not change when a run is resumed.
 _COMPUTES = ("octsk", "numpy", "scikit-learn", "keras", "tensorflow")
 
 
@@ -49,7 +49,7 @@ def make_plan(
     corruptions: bool = False,
     operating_point: Mapping | None = None,
 ) -> dict:
-    """Return the plan of a run: classifiers with parameters, data with its hash, seeds."""
+    """Return the plan of a run: classifiers with parameters, seeds, data with hashes."""
     file = dataset.get("filename")
     plan: dict[str, Any] = {
         "nets": {name: _describe_estimator(one) for name, one in estimators.items()},
@@ -57,12 +57,12 @@ def make_plan(
         "data": {
             **{name: jsonable(dataset.get(name)) for name in ("name", "size")},
             "synthetic": bool(dataset.get("synthetic")),
-            # Where a file lies is its user's business.
+            # Only the name of the file is recorded, because its folder may be private.
             "file": file and Path(file).name,
             "sha256": dataset.get("sha256") or _hash_splits(dataset),
         },
     }
-    # Left out where they are not, as of runs of older versions.
+    # These keys are left out by default, as in runs of older versions.
     if corruptions:
         plan["corruptions"] = True
     if operating_point:
@@ -72,26 +72,27 @@ def make_plan(
 
 @contextmanager
 def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterator[None]:
-    """Keep the plan of a run in a JSON file, and check it when the run is resumed.
+    """Context in which a run takes place: write its plan, or check it if it is resumed.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The JSON file of the run.
     plan : dict
-        The plan now.
+        The plan.
     checkpoints : Path
-        Folder of the checkpoints of the training under way; it is gone after a block
-        that ends without error.
+        Folder for checkpoints of the current training. It is removed if the block ends
+        without an error.
     resume : bool
-        Whether the run that `path` tells of is to go on.
+        Whether to continue the run in `path`, if it exists.
 
     Raises
     ------
     ValueError
-        If it was begun by another plan, or by other versions of what computes it.
+        If the run in `path` has another plan, or was started with other versions of the
+        packages.
     BlockingIOError
-        If another process is at the same run.
+        If another process is working on the same run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with acquire_lock(path):
@@ -103,7 +104,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
         try:
             yield
         except BaseException:
-            # One that has come to nothing leaves nothing behind.
+            # Remove the files of a run that has produced neither checkpoints nor reports.
             if not any(checkpoints.glob("*.npz")):
                 shutil.rmtree(checkpoints, ignore_errors=True)
                 if not (path.parent / "reports").exists():
@@ -114,7 +115,7 @@ def begun(path: Path, plan: dict, checkpoints: Path, *, resume: bool) -> Iterato
 
 def _check_can_continue(path, now) -> None:
     before = read_record(path)
-    # Runs without say nothing of corruptions.
+    # The plan of a run without corruptions does not contain the key.
     plans = [{"corruptions": False, **one["plan"]} for one in (now, before)]
     lines = differences(*plans) or differences(
         _versions(now["environment"]), _versions(before["environment"])
@@ -127,7 +128,7 @@ def _check_can_continue(path, now) -> None:
 
 
 def _versions(environment) -> dict[str, str]:
-    """Return what else the figures of a run depend on."""
+    """Return the versions of the packages on which the results of a run depend."""
     return {name: environment.get(name) for name in _COMPUTES}
 
 
@@ -139,12 +140,17 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
     path : Path
         The file.
     ended : bool
-        Whether the run must have ended, so that there are figures.
+        Whether the run must have ended, so that there are results.
+
+    Returns
+    -------
+    dict
+        The content of the file.
 
     Raises
     ------
     ValueError
-        If it is none, or of a run that has not ended.
+        If the file is not a ``run.json``, or if `ended` is True and the run has not ended.
     """
     try:
         record = read_json(path, MAX_BYTES)
@@ -161,18 +167,18 @@ def read_record(path: Path, *, ended: bool = False) -> dict[str, Any]:
         raise ValueError(f"{path} is not the run.json of a run: {error}.") from None
     if ended and "reports" not in record:
         raise ValueError(
-            f"the run of {path} has not ended: there are no figures to compare with"
+            f"the run of {path} has not ended: there are no results to compare with"
         )
     return record
 
 
 def _check_shape(value: Any, shape: Any, where: str) -> None:
-    """Check that a record has all entries that are read later, with the right types.
+    """Check that a record contains all required keys, with values of the right types.
 
     Raises
     ------
     ValueError
-        If it has not.
+        If a key is missing or a value has another type.
     """
     kind = type(shape) if isinstance(shape, dict | list) else shape
     if not isinstance(value, kind):
@@ -198,7 +204,8 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If one of them is not octsk's, or cannot be said in JSON.
+        If one of them is not a net of octsk, or if its parameters are invalid or cannot be
+        restored from JSON.
     """
     from octsk.classifiers import NETS
     from octsk.persistence import decode_params
@@ -208,32 +215,32 @@ def make_estimators(record: Mapping) -> dict[str, Any]:
     for name, entry in record["plan"]["nets"].items():
         if str(entry.get("net")) not in classes:
             raise ValueError(
-                f"the run's {name!r} cannot be made again from its JSON: it is "
-                f"{entry.get('estimator', entry.get('net'))}; known are {sorted(classes)}, "
-                "without callbacks."
+                f"the run's {name!r} cannot be created from its JSON: it is "
+                f"{entry.get('estimator', entry.get('net'))}, and must be one of "
+                f"{sorted(classes)} without callbacks."
             )
         try:
-            # A stranger's file is not to say where checkpoints are written.
+            # A file from elsewhere must not determine where checkpoints are written.
             params = {
-                k: v for k, v in entry["params"].items() if k not in IDLE_IN_BENCHMARKS
+                k: v for k, v in entry["params"].items() if k not in FREE_IN_BENCHMARKS
             }
             made[name] = classes[entry["net"]](**decode_params(params))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"the run's {name!r} cannot be made again from its JSON: its parameters "
-                f"are none of {entry['net']}'s ({type(error).__name__}: {error})."
+                f"the run's {name!r} cannot be created from its JSON: its parameters are "
+                f"not valid for {entry['net']} ({type(error).__name__}: {error})."
             ) from None
     return made
 
 
 def point_of(record: Mapping) -> dict[str, Any]:
-    """Return the arguments of `run_benchmark` that ask for the operating point of a run."""
+    """Return the arguments of `run_benchmark` for the operating point of a record."""
     point = record["plan"].get("operating_point", {})
     return {name: point.get(name) for name in ("positive", "specificity", "sensitivity")}
 
 
 def check_data(record: Mapping, dataset: Mapping) -> None:
-    """Raise an error if a data set is not the one of the record.
+    """Check that a data set is the one of the record.
 
     Raises
     ------
@@ -246,14 +253,15 @@ def check_data(record: Mapping, dataset: Mapping) -> None:
         raise ValueError(
             f"the run was on {wanted['file'] or wanted['name']} with SHA-256 "
             f"{wanted['sha256']}, and {dataset.get('filename') or dataset['name']} has "
-            f"{found}: its figures cannot be the same. Give the same data."
+            f"{found}: the results cannot be the same. Use the same data."
         )
 
 
 def compare(record: Mapping, run) -> list[str]:
-    """Return the differences between the figures of a run and a record, one per line.
+    """Return the differences between the results of a run and of a record, one per line.
 
-    Where some do, versions and machine too. [] says that all are equal.
+    If there are any, the differences between versions and machines are included. An empty
+    list means that all results are equal.
     """
     now = {
         (report.name, report.seed): _figures(jsonable(report.to_dict(scores=False)))
@@ -297,11 +305,11 @@ def _describe_estimator(estimator) -> dict[str, Any]:
                 return started | {
                     "net": type(estimator).__name__,
                     "params": encode_params(
-                        {k: v for k, v in params.items() if k not in IDLE_IN_BENCHMARKS}
+                        {k: v for k, v in params.items() if k not in FREE_IN_BENCHMARKS}
                     ),
                 }
             except (UserWarning, ValueError):
-                # Callbacks and the like, which JSON cannot say so that they can be made.
+                # Callbacks and other objects cannot be restored from JSON.
                 pass
     return {
         "estimator": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
@@ -310,7 +318,7 @@ def _describe_estimator(estimator) -> dict[str, Any]:
             if base is None or name.split("__")[-1] != "init_from"
             else base.describe_source(value)
             for name, value in estimator.get_params().items()
-            if name.split("__")[-1] not in IDLE_IN_BENCHMARKS
+            if name.split("__")[-1] not in FREE_IN_BENCHMARKS
         },
     }
 
@@ -324,9 +332,9 @@ def _hash_splits(dataset) -> dict[str, str]:
 
 
 def set_checkpoint_dir(estimator, folder: Path) -> list:
-    """Let the nets in an estimator keep checkpoints, and return those nets.
+    """Make the nets in an estimator write checkpoints, and return these nets.
 
-    All but those that have callbacks, which do not go with checkpoints.
+    Nets with callbacks are left out, because they cannot be resumed from a checkpoint.
     """
     from octsk.training import only_onlookers
 

@@ -1,4 +1,4 @@
-"""Estimators: one class for each network with its defaults."""
+"""Estimators: one classifier for each network, with default parameters of its own."""
 
 from octsk.classifiers._base import BaseOCTNet
 from octsk.classifiers._nets import NETS as NETS
@@ -9,8 +9,8 @@ from octsk.classifiers._nets import (
     SmallOCTNet,
     load,
 )
-from octsk.classifiers._novelty import NoveltyGate
-from octsk.classifiers._novelty import add_gate as add_gate
+from octsk.classifiers._novelty_gate import NoveltyGate
+from octsk.classifiers._novelty_gate import add_gate as add_gate
 from octsk.classifiers._transfer import describe_source as describe_source
 from octsk.classifiers._validation import check_known_labels as check_known_labels
 

@@ -35,16 +35,16 @@ from octsk.utils.validation import validate_images
 class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasClassifier):
     """Base class of the estimators, without an architecture.
 
-    A subclass passes two arguments in its class statement: `architecture`, a function that
-    takes the input shape and the number of classes and returns a Keras model with logits
-    as outputs, and `defaults`, the default values that differ from those of this class.
-    ``{parameters}`` in its docstring is replaced by the shared documentation.
+    A subclass passes two arguments in its class statement: `architecture` is a function
+    that takes the input shape and the number of classes and returns a Keras model whose
+    outputs are logits, and `defaults` contains the default values that differ from those of
+    this class. ``{parameters}`` in its docstring is replaced by the shared documentation.
     """
 
-    # The preset of the augmenter that augmentation=True stands for.
+    # Preset of the augmenter that augmentation=True selects.
     _preset = "training"
 
-    # The parameters that are arguments of the architecture.
+    # Parameters that are passed to the architecture.
     _architecture_params = ("filters", "dense_units", "dropout")
 
     _parameter_constraints: dict = {
@@ -72,7 +72,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         "precision": [StrOptions({"float32", "bfloat16"})],
         "checkpoint_dir": [None, str, os.PathLike],
         "warm_start": ["boolean"],
-        # check_init_from and check_freeze have more to say.
+        # Checked by check_init_from and check_freeze, whose messages are more specific.
         "init_from": "no_validation",
         "freeze": "no_validation",
         "random_state": ["random_state"],
@@ -169,10 +169,10 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
             Weights in the loss. Images of weight 0 are left out.
         X_val : array-like with images of the same shape, default=None
             Images for validation after each epoch. They are never augmented.
-        y_val : array-like, default=None
+        y_val : array-like of shape (n_val,), default=None
             Class labels of `X_val`.
         groups : array-like of shape (n,), default=None
-            The group of each image, such as its patient, without missing values. With
+            Group of each image, such as its patient. No group may be missing. With
             `early_stopping`, whole groups are held out.
 
         Returns
@@ -185,7 +185,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         ValueError
             If a parameter, the images or the labels are not as described.
         TypeError
-            If there is no such argument, such as Keras's `validation_data`.
+            If an argument is unknown, such as Keras's `validation_data`.
 
         Notes
         -----
@@ -219,7 +219,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         return self
 
     def partial_fit(self, X, y=None, classes=None, sample_weight=None, **unknown):
-        """Train for one more epoch from the current state of network and optimizer.
+        """Train for one more epoch from the current state of the network and optimizer.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         y : array-like of shape (n,)
             Class labels.
         classes : array-like, default=None
-            All class labels, needed in the first call if `y` does not contain all of
+            All class labels, which the first call needs if `y` does not contain all of
             them. None means those of `y`.
         sample_weight : array-like of shape (n,), default=None
             Weights in the loss.
@@ -267,7 +267,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         return self
 
     def initialize(self, X, y):
-        """Build the network without training, for inspection or to load weights into it.
+        """Build the network without training it, to inspect it or to load weights.
 
         Parameters
         ----------
@@ -338,8 +338,8 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         self.history_: dict[str, list[float]] = {"loss": []}
 
     def _train(self, X, y, sample_weight, X_val, y_val, groups, *, further, is_fit):
-        """Check the other arguments and train the network that is set up."""
-        self.gate_ = None  # it belongs to the weights before
+        """Check the remaining arguments of `fit`, and train the network in `model_`."""
+        self.gate_ = None  # it was fitted to the previous weights
         sample_weight = validation.check_sample_weight(sample_weight, X)
         X_val, y_val = validation.check_validation_set(self, X_val, y_val)
         if self.class_prior is not None:
@@ -428,8 +428,8 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         Returns
         -------
         ndarray of shape (n, n_classes) or (n,), float64
-            The logits. For two classes, as everywhere in scikit-learn, the second logit
-            minus the first.
+            The logits. For two classes, the difference of the second logit and the first,
+            as scikit-learn's classifiers return it.
 
         Raises
         ------
@@ -467,13 +467,13 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         """Return the shift of the logits from `class_prior_` to `class_prior`."""
         if self.class_prior_ is None:
             raise ValueError(
-                "class_prior needs the proportions of the classes in training, which are "
-                "not known for a network that octsk has not trained; set class_prior=None."
+                "class_prior requires the class proportions in training, which are unknown "
+                "for a network that octsk has not trained; set class_prior=None."
             )
         if isinstance(self.class_prior, str):
             self._validate_params()
         prior = validation.check_class_prior(self.class_prior, self.classes_)
-        # The logits of a class without weight in training are not shifted.
+        # The logit of a class that had no weight in training is not shifted.
         seen = self.class_prior_ > 0
         ratio = np.ones(len(self.classes_))
         ratio[seen] = prior[seen] / prior[seen].sum() / self.class_prior_[seen]
@@ -488,12 +488,12 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         return tags
 
     def __sklearn_is_fitted__(self):
-        # The attribute is set at the end of fit. A fit that failed leaves model_ behind.
+        # fit sets n_iter_ at its end, whereas a fit that fails may have set model_.
         return hasattr(self, "n_iter_")
 
     def __getstate__(self):
-        # Compiled functions cannot be pickled, nor can some architectures. What is left out
-        # stays in the estimator, of which the state may be the very dictionary.
+        # Compiled functions and some architectures cannot be pickled. They are left out of
+        # a new dictionary, since the state may be the estimator's own __dict__.
         left_out = ("_forward", "_model_kind")
         state = super().__getstate__().items()
         return {name: value for name, value in state if name not in left_out}

@@ -1,4 +1,4 @@
-"""Estimators with the documentation, architecture and defaults of each network."""
+"""The estimators, and loading of saved ones."""
 
 from octsk import architectures, persistence
 from octsk.classifiers._base import BaseOCTNet
@@ -50,7 +50,7 @@ class MediumOCTNet(
 
     The network has three convolutions and two hidden dense layers, and 7,704,196 parameters
     for 28 x 28 grey images of four classes. The defaults are those of the report's best
-    run: Nadam, 5 epochs, batches of 32, and the training augmentation. The report gives a
+    run: Nadam, 5 epochs, batches of 32, and the training augmentation. The report states a
     test accuracy of 0.766 on OCTMNIST.
 
     Parameters
@@ -88,7 +88,7 @@ class LargeOCTNet(
     The text of the report describes Large as a larger network that overfits earlier than
     Medium, but its printed code and summary are those of Medium, layer for layer. This
     estimator follows the printed code, so that the result in the report can be reproduced.
-    It differs from :class:`MediumOCTNet` only in the optimizer (Adam, 5 epochs). For a
+    It differs from :class:`MediumOCTNet` only in the optimizer, which is Adam. For a
     network that is larger than Medium, pass more `filters` or `dense_units`.
 
     Parameters
@@ -134,11 +134,12 @@ class ResidualOCTNet(
 ):
     """Residual network with a modern training recipe as a scikit-learn classifier.
 
-    The network consists of residual blocks with batch normalization and a global average
-    pooling. For 28 x 28 grey images of four classes, it has 604,580 parameters and takes 52
-    million multiply-adds, less than half of Medium's. It adds layers for images of 56
-    pixels or more, see :func:`octsk.architectures.residual`. By default, it is trained by
-    AdamW with warm-up, a cosine schedule, balanced classes and augmentation.
+    The network consists of residual blocks with batch normalization, and a global average
+    pooling. For 28 x 28 grey images of four classes, it has 604,580 parameters and needs 52
+    million multiply-adds, less than half as many as Medium. For images of 56 pixels or
+    more, layers are added; see :func:`octsk.architectures.residual`. By default, the
+    network is trained by AdamW with a warm-up and a cosine schedule, with balanced class
+    weights and augmentation.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ class ResidualOCTNet(
     """
 
 
-# The networks by their short names, which are those of the report where it has them.
+# The networks by short names. The first three are the names in the report.
 NETS = {
     "small": SmallOCTNet,
     "medium": MediumOCTNet,
@@ -178,7 +179,8 @@ NETS = {
 def load(path):
     """Load an estimator from a file written by its ``save``.
 
-    Nothing is unpickled, and the safe mode of Keras is on.
+    The file is checked before it is read. Nothing in it is unpickled, and Keras loads the
+    network in its safe mode.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def load(path):
     Returns
     -------
     estimator instance
-        The fitted estimator. Its predictions are those of the saved one, and it can be
+        The fitted estimator. It returns the same predictions as the saved one, and can be
         trained further by ``partial_fit``.
 
     Raises
@@ -196,11 +198,11 @@ def load(path):
     FileNotFoundError
         If there is no such file.
     IsADirectoryError
-        If it is a folder.
+        If `path` is a folder.
     ValueError
-        If the file is not a complete octsk model, or if the class of the estimator is not
-        imported. For other kinds of files, such as pickles and files of Keras, the message
-        says what can read them.
+        If the file is not a complete octsk model, or if the class of the estimator has not
+        been imported. For other kinds of files, such as pickles and Keras files, the
+        message says what can read them.
 
     Examples
     --------
@@ -218,7 +220,7 @@ def load(path):
 
 
 def _subclasses(cls):
-    """Return all estimator classes, including those defined by users."""
+    """Yield all subclasses of a class, including those defined by users."""
     for child in cls.__subclasses__():
         yield child
         yield from _subclasses(child)

@@ -1,4 +1,4 @@
-"""Parameters that all estimators share: documentation, defaults, getting and setting."""
+"""Parameters that all estimators share: their documentation, defaults and accessors."""
 
 import copy
 import functools
@@ -12,7 +12,7 @@ from octsk.augmentation import OCTAugmenter
 from octsk.classifiers._keras_names import instead_of
 from octsk.training import fresh
 
-# The docstring sections of all estimators; the defaults of each are filled in.
+# Sections in the docstrings of all estimators. `document` inserts the defaults of each.
 _SECTIONS = """filters : sequence of int, default={filters}
         Number of filters of each 3 x 3 convolution, with a 2 x 2 max-pooling between
         consecutive ones. For ResidualOCTNet, number of filters of each residual block.
@@ -36,15 +36,14 @@ _SECTIONS = """filters : sequence of int, default={filters}
         schedule.
     weight_decay : float, default={weight_decay}
         Decoupled weight decay: each step reduces each weight by this factor times the
-        learning rate. None means the optimizer's default, which is not 0 for AdamW only.
+        learning rate. None means the optimizer's default, which is 0 except for AdamW.
     epochs : int or "auto", default={epochs!r}
-        Number of passes over the training images, or the maximum number with
-        `early_stopping`. "auto" means ``3000 / sqrt(n)`` rounded up for `n` training
-        images, such as 10 for the 97,477 images of OCTMNIST, 44 for 4,708 images and 99
-        for 924.
+        Number of passes over the training images, or with `early_stopping` their maximum
+        number. "auto" means ``3000 / sqrt(n)``, rounded up, for `n` training images. This
+        is 10 for the 97,477 images of OCTMNIST, 44 for 4,708 images and 99 for 924 images.
     batch_size : int, default={batch_size}
-        Number of images in a training step. Large images may need a smaller value: `fit`
-        warns if it may need more than half of the available memory.
+        Number of images in a training step. Large images may require a smaller value:
+        `fit` warns if training may need more than half of the available memory.
     augmentation : None, bool or OCTAugmenter, default={augmentation}
         Random transformations of the training images, drawn anew in each epoch. True
         means ``OCTAugmenter.from_preset({preset!r})``. Images for validation and
@@ -61,10 +60,11 @@ _SECTIONS = """filters : sequence of int, default={filters}
         disables averaging. Further training starts from the average, so averaging is not
         suited to many calls of `partial_fit`.
     class_weight : None, "balanced" or dict, default={class_weight!r}
-        Weights of the classes in the loss, as in scikit-learn. "balanced" means inversely
-        proportional to the summed sample weights of each class among the training images,
-        excluding images of weight 0 and images held out for validation. The weights also
-        apply to the validation loss, where "balanced" refers to the validation images.
+        Weights of the classes in the loss, as in scikit-learn. "balanced" weights are
+        inversely proportional to the sum of the sample weights of each class. They are
+        computed from the training images, without those of weight 0 and those held out for
+        validation. The loss on the validation images is weighted as well; its "balanced"
+        weights are computed from the validation images.
     class_prior : None, "uniform" or array-like of shape (n_classes,), default=None
         Expected proportions of the classes among the images to predict, in the order of
         `classes_`. The logits are shifted by the logarithm of the ratio of these
@@ -79,45 +79,47 @@ _SECTIONS = """filters : sequence of int, default={filters}
         those passed to `fit`, or else a stratified `validation_fraction` of the training
         images.
     validation_fraction : float in (0, 1), default={validation_fraction}
-        Fraction of the training images that `early_stopping` holds out. If `fit` gets
-        groups, one of ``max(2, round(1 / validation_fraction))`` folds is held out.
+        Fraction of the training images that `early_stopping` holds out. If `groups` are
+        passed to `fit`, one of ``max(2, round(1 / validation_fraction))`` folds of whole
+        groups is held out.
     n_iter_no_change : int, default={n_iter_no_change}
         Number of epochs without improvement after which `early_stopping` stops.
     callbacks : keras.callbacks.Callback or list of them, default=None
         Callbacks for training. Each fit uses new copies, so that no callback starts with
-        the state of an earlier fit, and stores them in `callbacks_`. `clone` makes such
-        copies as well. A copy has its own lists, tuples, dicts, sets, NumPy arrays,
-        random generators and nested callbacks. It shares all other objects with the
-        original, such as a file, a lock, a logger, an Optuna trial or a model. A class
-        can define ``__deepcopy__`` to change how it is copied.
+        the state of an earlier fit, and stores them in `callbacks_`. `clone` creates such
+        copies as well. A copy has its own lists, tuples, dicts, sets, NumPy arrays, random
+        generators and nested callbacks. It shares all other objects with the original,
+        such as a file, a lock, a logger, an Optuna trial or a model. A callback class can
+        define ``__deepcopy__`` to change how its instances are copied.
     precision : {{"float32", "bfloat16"}}, default="float32"
-        Data type in which training computes products. bfloat16 is faster on x86
-        processors with AMX or AVX512-BF16, on ARM processors with the bf16 extension, and
-        on NVIDIA GPUs since Ampere. On other hardware, a warning is issued and float32 is
-        used. Weights, predictions and saved files are always float32.
+        Data type of the matrix products and convolutions in training. bfloat16 is faster
+        on x86 processors with AMX or AVX512-BF16, on ARM processors with the bf16
+        extension, and on NVIDIA GPUs since Ampere. On other hardware, a warning is issued
+        and float32 is used. Weights, predictions and saved files are always float32.
     checkpoint_dir : str or path-like, default=None
         Directory in which `fit` saves its state after each epoch. If the process is
         killed, the same call with the same data continues after the last complete epoch
-        and yields the same weights. The file is kept after a fit with a fixed
-        `random_state`, and the same call then returns at once. Cannot be combined with
-        callbacks that have a state.
+        and yields the same weights. With an int as `random_state`, the file is kept after
+        the fit, so that the same call returns at once. This parameter cannot be combined
+        with callbacks, whose state is not saved.
     warm_start : bool, default=False
         Whether `fit` continues from the weights and the optimizer state of the previous
         fit. Changes of the parameters that define the optimizer (`optimizer`,
         `learning_rate`, `weight_decay`, `ema_momentum`) only take effect in a fit without
         warm start.
     init_from : str, path-like or fitted network, default=None
-        A file written by `save`, or a fitted network, whose weights replace the initial
-        weights of all layers that have the same name and shapes in both networks. The
-        classes, the image size and the number of channels may differ. A fit with
-        `warm_start` and later calls of `partial_fit` do not read it again. `clone` does
-        not copy a fitted network; in the values of a search, pass a path or
+        Network from which training starts: a file written by `save`, or a fitted network.
+        Its weights replace the initial weights of all layers that have the same name and
+        the same weight shapes in both networks. The classes, the image size and the number
+        of channels may differ. A fit with `warm_start` and later calls of `partial_fit` do
+        not read the weights again. `clone` shares a fitted network with the original. To
+        vary this parameter in a search, pass paths or
         ``sklearn.frozen.FrozenEstimator(network)``.
     freeze : None, "features" or list of str, default=None
-        Layers whose weights training does not change. "features" means all layers but
-        the last one, the head. The number at the end of a name counts the layers of one
-        type from the input on: "conv2d", "conv2d_1", "conv2d_2" and so on. Frozen batch
-        normalization uses its stored mean and variance.
+        Layers whose weights are not changed by training. "features" means all layers
+        except the last one, the head. The number at the end of a layer's name counts the
+        layers of its type from the input on: "conv2d", "conv2d_1", "conv2d_2" and so on.
+        Frozen batch normalization uses its stored mean and variance.
     random_state : int, RandomState instance or None, default=None
         Seed for the initial weights, the order of the images, the augmentation, the
         dropout and the validation split. With an int, repeated fits on the same machine
@@ -139,7 +141,7 @@ _SECTIONS = """filters : sequence of int, default={filters}
         Number of epochs since the weights were initialized.
     class_prior_ : ndarray of shape (n_classes,) or None
         Proportions of the classes in training after applying class weights and sample
-        weights, averaged over the epochs of all trainings of the network by octsk. None
+        weights, averaged over all epochs for which octsk has trained the network. None
         before the first training.
     class_names_ : list of str or None
         Human-readable class names in the order of `classes_`, if the estimator was loaded
@@ -148,7 +150,7 @@ _SECTIONS = """filters : sequence of int, default={filters}
         Gate for unfamiliar images, if the estimator was loaded from a file that contains
         one. Further training removes it.
     n_weights_transferred_ : int
-        Number of weights that were copied from `init_from`, 0 without it.
+        Number of weights that were copied from `init_from`. 0 if it is None.
     image_shape_ : tuple of (h, w, c)
         Shape of an image.
     n_features_in_ : int
@@ -159,7 +161,7 @@ _SECTIONS = """filters : sequence of int, default={filters}
         The callbacks of the last fit.
     interrupted_ : bool
         Whether an exception ended the last training early, such as the KeyboardInterrupt
-        of Ctrl-C or an exception raised by a callback. The estimator then has the state
+        of Ctrl-C or an exception raised by a callback. If so, the estimator has the state
         after the last complete epoch."""
 
 
@@ -259,11 +261,12 @@ class ParametersMixin(BaseEstimator):
             owner, _, inner = name.partition("__")
             if not inner or owner not in values:
                 continue
-            # The set_params of Keras's callbacks has another purpose.
+            # Keras's callbacks have a method set_params for another purpose, but no
+            # get_params.
             if owner == "init_from" or not hasattr(values[owner], "get_params"):
                 raise ValueError(
                     f"Invalid parameter {name!r}: {owner} is {values[owner]!r}, which has "
-                    f"no parameters of its own. {instead_of(name, known)}".rstrip()
+                    f"no parameters that can be set. {instead_of(name, known)}".rstrip()
                 )
         try:
             return super().set_params(**params)
@@ -274,8 +277,8 @@ class ParametersMixin(BaseEstimator):
             raise
 
     def __sklearn_clone__(self: Any):
-        # scikit-learn would deep-copy the callbacks with everything that they hold, and
-        # replace a fitted network in init_from by an unfitted one.
+        # scikit-learn would copy the callbacks with all objects in them, and would replace
+        # a fitted network in init_from by an unfitted one.
         bare = copy.copy(self)
         bare.callbacks = bare.init_from = None
         cloned = super(ParametersMixin, bare).__sklearn_clone__()
@@ -284,8 +287,8 @@ class ParametersMixin(BaseEstimator):
         return cloned
 
     def __deepcopy__(self: Any, memo):
-        # Callbacks may hold what cannot be copied, such as a lock. They come last, since
-        # they may hold the network.
+        # `fresh` copies the callbacks, which may contain objects that cannot be copied,
+        # such as a lock. They come last, since they may refer to the network.
         copied = memo[id(self)] = object.__new__(type(self))
         state = self.__getstate__()
         names = [name for name in ("callbacks", "callbacks_") if name in state]

@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.classifiers._novelty import GateMixin
+from octsk.classifiers._novelty_gate import GateMixin
 from octsk.training import (
     Forward,
     copy_fitting_weights,
@@ -70,19 +70,19 @@ class TransferMixin(GateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 
 def start_from(net, source):
-    """Copy the weights that fit from another network, and set the attributes about it.
+    """Copy matching weights from another network, and record their number and origin.
 
     Parameters
     ----------
     net : BaseOCTNet
         The estimator with its new network in `model_`.
     source : tuple of (str, keras.Model) or None
-        Name and network to copy from; None copies nothing.
+        Name and network to copy from. None copies nothing.
 
     Raises
     ------
     ValueError
-        If no layer fits.
+        If no layer has the same name and weight shapes in both networks.
     """
     net.n_weights_transferred_, net._init_sha256 = 0, None
     if source is None:
@@ -112,7 +112,8 @@ def describe_source(source):
     Returns
     -------
     str or None
-        A hash of the file or of the weights, if the file exists and the network is fitted.
+        A text with a hash of the file or of the weights. If the file does not exist or the
+        network is not fitted, the parameter converted to a string. None for None.
     """
     if source is None:
         return None
@@ -123,5 +124,5 @@ def describe_source(source):
     try:
         with open(source, "rb") as file:
             return f"file with SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
-    except (OSError, TypeError, ValueError):  # what fit refuses
+    except (OSError, TypeError, ValueError):  # fit rejects such a value
         return str(source)

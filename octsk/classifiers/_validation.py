@@ -1,4 +1,4 @@
-"""Validation of labels, weights and other input of the estimators.
+"""Validation of labels, weights and parameters of the estimators.
 
 Images are validated by :mod:`octsk.utils.validation`.
 """
@@ -34,7 +34,7 @@ def check_labels(X, y, X_name="X", name="y"):
 
 
 def check_classes(encoder, y):
-    """Return the encoder fitted to the labels y, which must be of two classes or more."""
+    """Fit the encoder to labels of at least two classes, and return it."""
     check_known(y, "classes", "Each class needs a label.")
     classes = encoder.fit(y).classes_
     if len(classes) < 2:
@@ -59,7 +59,7 @@ def check_sample_weight(sample_weight, X):
     """Return one weight of 0 or more per image as float32, or None."""
     if sample_weight is None:
         return None
-    hint = "Give these images a weight; a weight of 0 leaves an image out."
+    hint = "Give these images a weight; images with weight 0 are left out."
     check_known(sample_weight, "sample_weight", hint)
     try:
         return _check_sample_weight(
@@ -95,7 +95,7 @@ def check_can_continue(net):
     if (type(compiled), compiled.get_config()) != (type(wanted), wanted.get_config()):
         raise ValueError(
             f"label_smoothing={net.label_smoothing} and mixup={net.mixup} require another "
-            "loss than that of the network; fit without warm_start."
+            "loss than the one that the network was compiled with; fit without warm_start."
         )
 
 
@@ -116,24 +116,24 @@ def check_init_from(net):
     if not isinstance(source, AdaptedKerasClassifier):
         raise ValueError(
             "init_from must be None, the path of a saved network (.octsk) or a fitted "
-            f"network of octsk; got {source!r:.80}."
+            f"octsk network; got {source!r:.80}."
         )
     if source is net:
         raise ValueError(
-            "init_from is the network itself, whose weights a fit replaces. Pass a copy "
-            "made by copy.deepcopy, or set warm_start=True to train it further."
+            "init_from is this network itself, whose weights are replaced by fit. Pass a "
+            "copy made by copy.deepcopy, or set warm_start=True to train it further."
         )
     if not source.__sklearn_is_fitted__():
         raise NotFittedError(
             f"init_from: this {type(source).__name__} instance is not fitted yet. Call fit "
-            "before you pass it. In the values of a search, which scikit-learn clones, use "
+            "before you pass it. A search clones its values without their weights: pass "
             "sklearn.frozen.FrozenEstimator(network) or the path of a saved network."
         )
     return f"the given {type(source).__name__}", source.model_
 
 
 def check_freeze(freeze):
-    """Check that the parameter `freeze` is None, "features" or a list of texts."""
+    """Check that the parameter `freeze` is None, "features" or a list of names."""
     if freeze is None or (isinstance(freeze, str) and freeze == "features"):
         return
     if (
@@ -142,21 +142,21 @@ def check_freeze(freeze):
         or not all(isinstance(name, str) for name in freeze)
     ):
         raise ValueError(
-            "freeze must be None, 'features' (all layers but the last one) or a list of "
-            f"names of layers; got {freeze!r}."
+            "freeze must be None, 'features' (all layers except the last one) or a list of "
+            f"layer names; got {freeze!r}."
         )
 
 
 def check_augmentation(augmentation, preset):
-    """Return the augmenter that the parameter `augmentation` stands for, or None."""
+    """Return the augmenter that the parameter `augmentation` requests, or None."""
     if not isinstance(augmentation, OCTAugmenter):
-        # NumPy's booleans, such as those of a grid, are not identical with True.
+        # A grid may contain NumPy's booleans, for which "is True" would fail.
         return OCTAugmenter.from_preset(preset) if augmentation else None
     augmentation._validate_params()
     if hasattr(augmentation, "fit_resample"):
         raise ValueError(
-            f"augmentation={augmentation} is a resampler; n_copies must be None, and "
-            "sampling_strategy too, for random transformations in each epoch."
+            f"augmentation={augmentation} is a resampler, which cannot augment batches; "
+            "leave n_copies and sampling_strategy at None."
         )
     return augmentation
 

@@ -28,7 +28,7 @@ from octsk.utils.processes import standard_streams
 
 
 class Terminated(BaseException):
-    """Raised on SIGTERM, so that no half-written file is left.
+    """Raised on SIGTERM, so that no half-written file remains.
 
     It is not a KeyboardInterrupt, after which a search continues with its best result.
     """
@@ -72,7 +72,7 @@ app = typer.Typer(
     cls=_OneLineErrors,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
-    # The boxes of typer leave little room for text at 80 columns.
+    # The boxes that typer draws leave little room for text in 80 columns.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

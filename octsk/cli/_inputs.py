@@ -1,4 +1,4 @@
-"""Load the data sets, networks and saved models that the options of a command name."""
+"""Loading of the data sets, networks and models that the options of a command name."""
 
 import typer
 
@@ -11,7 +11,8 @@ from octsk.cli._own_data import (
 )
 from octsk.utils.tensorflow import start_tensorflow
 
-# Number of phantoms: a twelfth of OCTMNIST's images, since they only serve for trying out.
+# Numbers of phantoms in the splits. A twelfth of the size of OCTMNIST is enough for trying
+# out a command.
 PHANTOMS = {"train": 8000, "val": 1000, "test": 1000}
 
 
@@ -33,7 +34,7 @@ def load_data(
 ):
     """Load the data set that the data options name, or OCTMNIST by default.
 
-    `split` selects one split. The others are loaded by commands that check them all.
+    `split` selects one split. If it is None, all splits are loaded.
     """
     import octsk
 
@@ -64,9 +65,9 @@ def load_data(
 
 
 def _load_files(path, size, data_home, out, split, groups, fit):
-    """Load a folder or a CSV file of images, whole or one split of it."""
+    """Load all images of a folder or a CSV file, or one split of them."""
     images = load_own(path, out, size=size, groups=groups, fit=fit, data_home=data_home)
-    # Images without splits can be evaluated as a whole, and used for nothing else.
+    # Images without splits can only be evaluated, all together.
     if split != "test":
         images = split_by_patient(images, out)
     if split is None:
@@ -78,7 +79,7 @@ def _load_files(path, size, data_home, out, split, groups, fit):
 
 
 def _one_split(images, split):
-    """Return a split with what it shares with the others, for the report."""
+    """Return a split, including the groups and images that it shares with the others."""
     from octsk.datasets import shared_groups, shared_images, warn_of_shared_groups
 
     if images[split] is None:
@@ -116,7 +117,7 @@ def load_model(path):
 
 
 def choose_net(net, images, out):
-    """Return the net that is asked for, or the default one for the images, and say so."""
+    """Return the requested net, or print and return the default net for the images."""
     from octsk.datasets import REGISTRY
 
     if net is not None:
@@ -124,7 +125,7 @@ def choose_net(net, images, out):
     if images.synthetic or images.name in REGISTRY:
         return Net.SMALL
     out.note(
-        "The residual net is trained, the default for your own data; --net small, medium "
-        "or large trains one of the 2021 report."
+        "The residual net is trained, which is the default for your own data. Pass --net "
+        "small, medium or large to train a net of the 2021 report."
     )
     return Net.RESIDUAL

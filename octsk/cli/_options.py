@@ -1,4 +1,7 @@
-"""Options that several commands share."""
+"""Options that several commands share.
+
+All commands also take ``--json``, and all but ``info`` take ``--quiet``.
+"""
 
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +38,7 @@ class Pruner(StrEnum):
 
 
 class Cost(StrEnum):
-    """Costs that a search can minimize beside its score."""
+    """Costs that a search can minimize in addition to optimizing its score."""
 
     N_PARAMETERS = "n_parameters"
     FIT_TIME = "fit_time"
@@ -60,8 +63,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="An npz file in MedMNIST's layout; or image files, as a folder of classes or "
-        "a CSV file.",
+        help="An npz file in MedMNIST's layout, a folder with one folder of images for "
+        "each class, or a CSV file that lists images.",
     ),
 ]
 
@@ -79,7 +82,7 @@ GroupsOption = Annotated[
 
 
 class Fit(StrEnum):
-    """Ways in which an image becomes square."""
+    """Ways to make an image square."""
 
     CROP = "crop"
     PAD = "pad"
@@ -91,14 +94,14 @@ FitOption = Annotated[
     typer.Option(
         "--fit",
         metavar="crop|pad|squash",
-        help="How image files become square; use the same for training and prediction.",
+        help="How to make images square; use the same for training and prediction.",
         show_default="crop",
     ),
 ]
 
 
 class Aggregate(StrEnum):
-    """Ways to put the images of a patient together."""
+    """Ways to combine the predictions for the images of a patient."""
 
     MEAN = "mean"
     MAX = "max"
@@ -108,14 +111,15 @@ class Aggregate(StrEnum):
 AggregateOption = Annotated[
     Aggregate,
     typer.Option(
-        metavar="mean|max|noisy-or", help="How a patient's images are put together."
+        metavar="mean|max|noisy-or",
+        help="How to combine the predictions for a patient's images.",
     ),
 ]
 
 
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="End with an error if the checks find something."),
+    typer.Option("--strict", help="End with an error if the checks find problems."),
 ]
 
 
@@ -131,7 +135,7 @@ DatasetOption = Annotated[
 
 PhantomsOption = Annotated[
     bool,
-    typer.Option("--phantoms", help="Use synthetic scans, which are drawn on the fly."),
+    typer.Option("--phantoms", help="Use synthetic scans, which are drawn when needed."),
 ]
 
 
@@ -166,7 +170,7 @@ SeedOption = Annotated[
 def _check_epochs(epochs: str | None) -> str | None:
     if epochs in (None, "auto") or (epochs.isdecimal() and int(epochs) > 0):
         return epochs
-    raise typer.BadParameter(f"{epochs!r} is neither a number from 1 up nor 'auto'")
+    raise typer.BadParameter(f"{epochs!r} is neither a whole number from 1 on nor 'auto'")
 
 
 EpochsOption = Annotated[
@@ -228,7 +232,7 @@ CorruptionsOption = Annotated[
     bool,
     typer.Option(
         "--corruptions",
-        help="Also measure the nets on test images with noise, blur and the like.",
+        help="Also evaluate the nets on test images with noise, blur and other changes.",
     ),
 ]
 
@@ -262,7 +266,7 @@ PositiveOption = Annotated[
     typer.Option(
         "--positive",
         metavar="CLASS",
-        help="Class that counts as positive, such as one to refer; can be repeated.",
+        help="Positive class, for example one that requires a referral; can be repeated.",
     ),
 ]
 SpecificityOption = Annotated[

@@ -1,4 +1,4 @@
-"""Print reports, facts, messages, warnings and errors."""
+"""Printing of reports, facts, messages, warnings and errors."""
 
 import json
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 from octsk.utils.untrusted import printable
 from octsk.utils.urls import hide_secrets_in
 
-SYNTHETIC = "*** SYNTHETIC DATA: the figures below say nothing about real scans ***"
+SYNTHETIC = "*** SYNTHETIC DATA: the results below say nothing about real scans ***"
 
 
 def is_usage_error(error) -> bool:
-    # The class of these errors has moved between versions of typer.
+    # The class of these errors is in different modules in different versions of typer.
     return hasattr(error, "format_message")
 
 
 def format_usage_error(error) -> str:
-    """Return the error message of an argument, without the wording of pydantic."""
+    """Return the error message for an argument, in octsk's words instead of pydantic's."""
     for found in getattr(error.__cause__, "errors", list)()[:1]:
         kind, given = found["type"], found["input"]
         if kind == "value_error":
@@ -35,7 +35,7 @@ def format_usage_error(error) -> str:
 
 def format_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        # Without the number that str(error) has.
+        # str(error) would begin with the error number.
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ValueError | OSError | ImportError):
         return str(error)
@@ -70,7 +70,7 @@ def make_console(*, stderr=False, quiet=False):
     from rich.console import Console
 
     console = Console(stderr=stderr, highlight=False, quiet=quiet)
-    # Lines are wrapped for a terminal only.
+    # Lines are only wrapped in a terminal.
     console.soft_wrap = not console.is_terminal
     return console
 
@@ -78,9 +78,8 @@ def make_console(*, stderr=False, quiet=False):
 class Output:
     """Output of a command, whose result goes to stdout as text or as JSON.
 
-    The console `notes` is for remarks beside the result, the console `progress` for
-    progress bars. If the command writes its output `file` to stdout, nothing else is
-    printed there.
+    The console `notes` is for remarks about the result, the console `progress` for progress
+    bars. If the command writes its output `file` to stdout, nothing else is printed there.
     """
 
     def __init__(self, as_json: bool, quiet: bool = False, file: Path | None = None):
@@ -154,7 +153,7 @@ def describe_data(dataset) -> dict[str, object]:
 
 
 def format_net(net, n_train: int | None = None) -> str:
-    """Describe how a net is trained, on `n_train` images if the number is known."""
+    """Describe the training of a net, with `n_train` images if the number is known."""
     from octsk.evaluation.params import resolved_params
     from octsk.training import auto_epochs
 
@@ -162,7 +161,7 @@ def format_net(net, n_train: int | None = None) -> str:
     if net.epochs == "auto" and n_train is not None:
         epochs = f"{auto_epochs(n_train)} epochs (auto)"
     words = f"{net.optimizer}, {epochs}, batches of {net.batch_size}"
-    # Nothing can be resolved for an unknown optimizer.
+    # The learning rate of an unknown optimizer cannot be resolved.
     rate = resolved_params(net).get("learning_rate", net.learning_rate)
     words += "" if rate is None else f", learning rate {rate}"
     words += ", augmentation" if net.augmentation else ", no augmentation"

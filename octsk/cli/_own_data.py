@@ -1,21 +1,21 @@
-"""Load a user's own images: a folder or a CSV file of image files, or an npz file."""
+"""Loading of the user's own images from a folder, a CSV file or an npz file."""
 
 import warnings
 from pathlib import Path
 
 import typer
 
-# Column that is taken for the split of a CSV file if none is named.
+# Column of a CSV file that contains the split by default.
 _SPLIT_COLUMN = "split"
 
-# Shares of the images where a folder or CSV file has no splits, and their seed.
+# Shares of the test and validation split if a folder or CSV file has no splits, and seed.
 TEST, VAL, SEED = 0.2, 0.1, 0
 
 FILES_ALONE = "--groups and --fit can only be used with a folder or a CSV file of images"
 
 
 def holds_image_files(path: Path) -> bool:
-    """Return whether a path is a folder or a CSV file, by its content."""
+    """Return whether a path is a folder, or a CSV file according to its content."""
     from octsk.utils.file_kinds import CSV, recognise
 
     return path.is_dir() or (path.is_file() and recognise(path) == CSV)
@@ -31,14 +31,14 @@ def load_labelled(
     split: str | None = None,
     **reading,
 ):
-    """Load the labelled images of a folder or a CSV file, without remarks on its splits."""
+    """Load the labelled images of a folder or CSV file, without warnings about splits."""
     import octsk
     from octsk.datasets import SplitWarning, patient_column, read_csv
 
     reading = {key: value for key, value in reading.items() if value is not None}
     reading["verbose"] = int(out.progress.is_terminal)
     with warnings.catch_warnings():
-        # The checks of the splits say the same, and more.
+        # The commands check the splits later, and then warn about more problems.
         warnings.simplefilter("ignore", SplitWarning)
         if path.is_dir():
             images = octsk.load_image_folder(path, groups=groups, **reading)
@@ -53,8 +53,8 @@ def load_labelled(
             )
     if images.cache is not None:
         out.note(
-            f"Decoded images are kept in {images.cache}; octsk info --clear-cache removes "
-            "them"
+            f"Decoded images are cached in {images.cache}; octsk info --clear-cache "
+            "removes them"
         )
     return images
 
@@ -68,27 +68,27 @@ def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
         return images
     if images.groups is None:
         raise ValueError(
-            f"{images.filename} has no splits, and the patients of its images, which must "
-            "not be in two splits, are not known. Put the images into folders train, val "
-            "and test, or pass --groups: kermany, octdl, a regular expression such as "
-            r"'(?P<patient>\d+)-\d+\.png$', or the column of a CSV file. With "
-            "--groups '(?P<patient>.+)' each image counts as a patient"
+            f"{images.filename} has no splits, and the patients of its images are not "
+            "known, so that it cannot be split by patient. Put the images into folders "
+            "train, val and test, or pass --groups: kermany, octdl, a regular expression "
+            r"such as '(?P<patient>\d+)-\d+\.png$', or the column of a CSV file. With "
+            "--groups '(?P<patient>.+)', each image counts as a patient"
         )
     out.note(
         f"{images.name} has no splits: it is split by patient, {test:.0%} for testing and "
         f"{val:.0%} for validation (seed {seed})"
     )
     with warnings.catch_warnings():
-        # The checks of the splits say the same.
+        # The commands check the splits later, and then warn about the same problems.
         warnings.simplefilter("ignore", SplitWarning)
         return octsk.split_by_group(images, test=test, val=val, random_state=seed)
 
 
 def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=None):
-    """Load the data of ``--data``, with splits or, if their patients are unknown, without.
+    """Load the data of ``--data``, and split them by patient if necessary and possible.
 
-    A folder and a CSV file are split in the same way by all commands, so that what one
-    command trains on is not what another evaluates on.
+    All commands split a folder or a CSV file in the same way, so that no command evaluates
+    images on which another one has trained.
     """
     import octsk
     from octsk.datasets import SplitWarning
@@ -97,7 +97,7 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
         images = load_labelled(
             path, out=out, groups=groups, size=size, fit=fit, data_home=data_home
         )
-        # A folder that has splits has the groups of each of them.
+        # If a folder has splits, the groups are in the splits.
         return images if images.get("groups") is None else split_by_patient(images, out)
     if groups is not None or fit is not None:
         raise typer.BadParameter(FILES_ALONE)
@@ -107,7 +107,7 @@ def load_own(path: Path, out, *, size=None, groups=None, fit=None, data_home=Non
 
 
 def files_of(images, groups: str | None = None) -> list:
-    """Return the files that a data set was read from, which no output may replace."""
+    """Return the files from which a data set was read, which no output may replace."""
     source = images.get("filename")
     files = [source]
     for part in (images, *map(images.get, ("train", "val", "test"))):

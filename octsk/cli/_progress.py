@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from octsk.utils.formatting import format_rough_time, format_score
 from octsk.utils.untrusted import printable
 
-# Names for the figures in Keras's logs.
+# Names for the metrics in Keras's logs.
 _FIGURES = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -21,14 +21,14 @@ _FIGURES = {
 class TrainingDisplay:
     """Shows the progress of one training after another, and the remaining time.
 
-    The display is a context manager. In a terminal it is a bar that disappears at the end.
-    In a file or a pipe, such as the log of continuous integration, it is a line after each
-    epoch. For a search, both show a line after each trial.
+    The display is a context manager. In a terminal, it shows a bar that disappears at the
+    end. In a file or a pipe, such as the log of continuous integration, it prints a line
+    after each epoch. For a search, it prints a line after each trial in both cases.
 
     Parameters
     ----------
     console : rich.console.Console
-        Where to show it.
+        The console on which progress is shown.
     """
 
     def __init__(self, console: Console):
@@ -62,7 +62,7 @@ class TrainingDisplay:
 
     def watch(self, net, title: str) -> None:
         """Show the next fits of `net` until `leave` is called."""
-        # Imported here since it loads TensorFlow.
+        # This import is local, because it loads TensorFlow.
         from octsk.training import ProgressCallback
 
         self._title, self._words = title, "left"
@@ -76,7 +76,7 @@ class TrainingDisplay:
         net.set_params(callbacks=None)
 
     def train(self, net, dataset, title: str) -> None:
-        """Fit `net` on the training split, with the validation split if there is one."""
+        """Fit `net` on the training split, using the validation split if there is one."""
         validation = {}
         if dataset.val is not None:
             validation = {"X_val": dataset.val.data, "y_val": dataset.val.target}
@@ -117,7 +117,7 @@ class TrainingDisplay:
         self._bar.update(self._task, completed=done, total=total, words=self._words)
 
     def epoch(self, done: int, total: int, logs: dict[str, float]) -> None:
-        """Show the figures of an epoch; called by the Keras callback."""
+        """Show the metrics of an epoch; called by the Keras callback."""
         if self._console.is_terminal:
             self._words = (
                 f"left; epoch {done}/{total}: accuracy {format_score(logs['accuracy'])}"
@@ -142,14 +142,14 @@ class TrainingDisplay:
 
 
 class _SearchProgress:
-    """Finds the trials of a study that have ended since the last look at it.
+    """Finds the trials of a study that have ended since the last call of `news`.
 
     Parameters
     ----------
     search : OCTSearchCV
         The running search.
     begun : datetime
-        Start of the search. Trials that ended earlier belong to a run before it.
+        Start of the search. Trials that ended earlier belong to an earlier run.
     """
 
     def __init__(self, search, begun: datetime):

@@ -1,4 +1,4 @@
-"""Create the folder of a run, and remove it if the run produces nothing."""
+"""Creation of the folder of a run, which is removed if the run produces nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

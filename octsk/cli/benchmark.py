@@ -1,4 +1,4 @@
-"""octsk benchmark."""
+"""The command ``octsk benchmark``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,7 +48,8 @@ from octsk.cli._output import (
 from octsk.cli._run_folder import make_run_folder
 from octsk.utils.tensorflow import start_tensorflow
 
-# Largest image size, in pixels, of the phantoms of a repeated run; MedMNIST's largest.
+# Largest image size, in pixels, of the phantoms of a repeated run. It is the largest size
+# of MedMNIST.
 MAX_REPEATED_SIZE = 224
 
 INTERRUPTED = "finished trainings are in {0}; continue with --resume --output {0}"
@@ -74,7 +75,7 @@ def benchmark(
         list[Net] | None,
         typer.Option(
             metavar="small|medium|large|residual",
-            help="Net to train; repeat it for several.",
+            help="Net to train; can be repeated.",
             show_default="residual for your own data, else small",
         ),
     ] = None,
@@ -119,17 +120,17 @@ def benchmark(
             "--from",
             metavar="RUN.JSON",
             dir_okay=False,
-            help="Repeat the nets and seeds of a run and compare the figures.",
+            help="Repeat a run with its nets and seeds, and compare the results.",
         ),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train nets, evaluate them and print the results beside published ones.
+    """Train nets, evaluate them and compare the results with published ones.
 
-    Without options, Small is trained once on OCTMNIST, which is downloaded (55 MB) if it is
-    missing. If the download fails, synthetic scans are used instead, and no published
-    result is shown.
+    Without options, the small net is trained once on OCTMNIST, which is downloaded (55 MB)
+    if it is missing. If the download fails, synthetic scans are used instead, and no
+    published results are shown.
     """
     from octsk.benchmark import run_benchmark
     from octsk.benchmark.record import point_of, read_record
@@ -242,7 +243,7 @@ def _print_run(run, record, from_run, folder, out):
 
 
 def _source_of(record, path):
-    """Return the options (phantoms, dataset, size) for the data of a run."""
+    """Return the options --phantoms, --dataset and --size for the data of a run."""
     from octsk.datasets import REGISTRY
 
     data = record["plan"]["data"]
@@ -272,11 +273,11 @@ def _nets_of(record, images):
 
 
 def print_whether_equal(differences, path, out) -> None:
-    """Print whether a repeated run reproduced the figures of the record at `path`."""
+    """Print whether a repeated run reproduced the results of the record at `path`."""
     if not differences:
-        out.note(f"All figures are equal to those of {path} to the last digit.")
+        out.note(f"All results are identical to those of {path}.")
         return
-    print_message("warning", f"{len(differences)} figures differ from those of {path}")
+    print_message("warning", f"{len(differences)} results differ from those of {path}")
     for line in differences:
         out.note(line)
     raise typer.Exit(1)
@@ -285,8 +286,8 @@ def print_whether_equal(differences, path, out) -> None:
 def _print_what_more_would_show(nets, console) -> None:
     words = (
         "The result of a single training depends on its seed, by up to several points. "
-        "--seeds 5 shows the mean and the spread, and takes five times as long."
+        "--seeds 5 shows mean and standard deviation, and takes five times as long."
     )
     if list(nets) == [Net.SMALL]:
-        words += " --net medium is the report's best net, and takes many times as long."
+        words += " --net medium is the report's best net, but takes many times as long."
     console.print(words)

@@ -1,4 +1,4 @@
-"""octsk check."""
+"""The command ``octsk check``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,11 +38,11 @@ def check(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Look for what makes figures measured on a data set misleading.
+    """Check a data set for problems that make results misleading.
 
-    Patients and images in two splits, equal images with different labels, classes that a
-    split lacks, and constant images are listed. With --strict, the exit code is 1 if there
-    are any.
+    The problems are patients and images in two splits, equal images with different labels,
+    classes that are missing in a split, and constant images. With --strict, the exit code
+    is 1 if there are any.
     """
     import octsk
 
@@ -59,7 +59,7 @@ def check(
         for words in findings:
             print(printable(words))
         if not findings:
-            out.note("Nothing was found.")
+            out.note("No problems were found.")
 
     out.result({"data": str(data), "findings": findings}, show)
     if findings and strict:

@@ -1,4 +1,4 @@
-"""octsk compare."""
+"""The command ``octsk compare``."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ class Metric(StrEnum):
     LOG_LOSS = "log_loss"
 
 
-# The method of a comparison that writes a file with this suffix.
+# The methods of a comparison that write files with these suffixes.
 FORMATS = {
     ".csv": "to_figures_csv",
     ".json": "to_json",
@@ -51,7 +51,7 @@ def compare(
     metric: Annotated[
         Metric,
         typer.Option(
-            metavar="accuracy|auc|balanced_accuracy|log_loss", help="What to compare."
+            metavar="accuracy|auc|balanced_accuracy|log_loss", help="Metric to compare."
         ),
     ] = Metric.ACCURACY,
     output: Annotated[
@@ -71,8 +71,8 @@ def compare(
 ) -> None:
     """Compare the first net with each of the others on the same images.
 
-    Prints differences with their intervals and p-values. Reports of the same net with
-    different seeds are compared by their mean.
+    The command prints differences with their intervals and p-values. If there are several
+    reports of a net, with different seeds, their mean is compared.
     """
     import octsk
     from octsk.evaluation import read_reports
@@ -84,7 +84,9 @@ def compare(
         check_output(output, [*reports, *inside], overwrite=overwrite)
     nets = read_reports(reports)
     if len(nets) < 2:
-        raise typer.BadParameter(f"only one net is given, {', '.join(nets)}: give two")
+        raise typer.BadParameter(
+            f"the reports are of only one net, {', '.join(nets)}; pass those of two or more"
+        )
     comparison = octsk.compare(*nets.values(), metric=str(metric), names=list(nets))
     out.result(comparison.to_dict(), lambda: print_report(comparison.to_text()))
     if output is not None:

@@ -1,4 +1,4 @@
-"""octsk evaluate."""
+"""The command ``octsk evaluate``."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -37,7 +37,7 @@ from octsk.cli._output import (
 
 
 class Level(StrEnum):
-    """Levels at which figures are computed."""
+    """Levels at which results are computed."""
 
     IMAGE = "image"
     GROUP = "group"
@@ -59,7 +59,7 @@ def evaluate(
     fit: FitOption = None,
     data_home: DataHomeOption = None,
     split: Annotated[
-        Split, typer.Option(metavar="train|val|test", help="Split to evaluate on.")
+        Split, typer.Option(metavar="train|val|test", help="Split to evaluate.")
     ] = Split.TEST,
     output: Annotated[
         Path | None,
@@ -77,7 +77,7 @@ def evaluate(
         typer.Option(
             "--map",
             metavar="THEIRS=OURS+OURS",
-            help="Class of the data and the classes of the net that stand for it.",
+            help="Class of the data, and the corresponding classes of the net.",
         ),
     ] = None,
     positive: PositiveOption = None,
@@ -87,7 +87,7 @@ def evaluate(
         float | None,
         typer.Option(
             metavar="P",
-            help="Call an image positive from this probability on.",
+            help="Lowest probability at which an image is called positive.",
             show_default="0.5",
         ),
     ] = None,
@@ -95,28 +95,28 @@ def evaluate(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Share of positives for which predictive values are computed.",
-            show_default="the share in the data",
+            help="Proportion of positives for which predictive values are computed.",
+            show_default="that of the data",
         ),
     ] = None,
     level: Annotated[
-        Level, typer.Option(metavar="image|group", help="group adds figures by patient.")
+        Level, typer.Option(metavar="image|group", help="group adds results by patient.")
     ] = Level.IMAGE,
     aggregate: AggregateOption = Aggregate.MEAN,
     max_error: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Abstain from doubtful predictions, so that at most this share of the "
-            "others is wrong on validation images.",
+            help="Abstain from doubtful predictions, so that at most this proportion of "
+            "the others is wrong on validation images.",
         ),
     ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="Figures of subgroups: of each value of an array such as test_device in "
-            "the file; can be repeated.",
+            help="Add results of subgroups, one for each value of a column: device stands "
+            "for the array test_device of the file; can be repeated.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -124,9 +124,9 @@ def evaluate(
 ) -> None:
     """Evaluate a saved net on a data set.
 
-    Without data options, the data set is OCTMNIST. Published results are shown only beside
-    figures to which they are comparable. Thresholds are chosen on the validation split and
-    never on the images that are evaluated.
+    Without data options, the data set is OCTMNIST. Published results are only shown if they
+    are comparable. Thresholds are chosen on the validation split and never on the images
+    that are evaluated.
     """
     import octsk
 
@@ -188,7 +188,7 @@ def _class_map(mapped, classifier) -> dict[str, list[str]] | None:
             raise typer.BadParameter(
                 f"--map must be THEIRS=OURS, such as AMD=CNV+drusen; got {words!r}"
             )
-        # A name may contain the sign itself.
+        # A class name may itself contain a plus sign.
         names = [ours] if ours in known else ours.split("+")
         class_map.setdefault(theirs, []).extend(names)
     return class_map or None
@@ -200,7 +200,7 @@ def _old_evaluation(folder, inputs, overwrite) -> list[Path]:
     Raises
     ------
     FileExistsError
-        If there are some and `overwrite` is False, or the folder holds other files.
+        If there are any and `overwrite` is False, or if the folder contains other files.
     """
     from octsk.evaluation import EVALUATION_FILE
     from octsk.utils.files import check_new_folder, check_output

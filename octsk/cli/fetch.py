@@ -1,4 +1,4 @@
-"""octsk fetch."""
+"""The command ``octsk fetch``."""
 
 from typing import Annotated
 
@@ -25,17 +25,17 @@ def fetch(
         str, typer.Argument(metavar="NAME", help="A MedMNIST set.")
     ] = "octmnist",
     size: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Side of the images: 28, 64, 128 or 224.")
+        int, typer.Option(metavar="PIXELS", help="Size of the images: 28, 64, 128 or 224.")
     ] = 28,
     data_home: DataHomeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Download a data set, unless it is there, and check it."""
+    """Download a data set if it is missing, and check it."""
     import octsk
 
     out = Output(as_json, quiet)
-    # One split, since all of a large set would be unpacked on the disk.
+    # Only load one split, because all splits of a large set would be unpacked to disk.
     dataset = octsk.fetch_medmnist(
         name, size=size, split="test", data_home=data_home, n_retries=DOWNLOAD_RETRIES
     )

@@ -1,4 +1,4 @@
-"""octsk import."""
+"""The command ``octsk import``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +37,8 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER|CSV", help="A folder of classes, or a table of image files."
+            metavar="FOLDER|CSV",
+            help="A folder with one folder of images for each class, or a table of images.",
         ),
     ],
     output: Annotated[
@@ -47,7 +48,7 @@ def import_(
         ),
     ],
     size: Annotated[
-        int, typer.Option(min=1, metavar="PIXELS", help="Side of the written images.")
+        int, typer.Option(min=1, metavar="PIXELS", help="Size of the written images.")
     ] = 28,
     color: Annotated[bool, typer.Option("--color", help="Write RGB images.")] = False,
     fit: FitOption = Fit.CROP,
@@ -77,10 +78,11 @@ def import_(
         ),
     ] = None,
     test: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the images to test on.")
+        float, typer.Option(min=0, max=1, help="Share of the images in the test split.")
     ] = TEST,
     val: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the images to validate on.")
+        float,
+        typer.Option(min=0, max=1, help="Share of the images in the validation split."),
     ] = VAL,
     seed: Annotated[
         int, typer.Option(min=0, metavar="S", help="Seed of the splits.")
@@ -88,7 +90,8 @@ def import_(
     on_error: Annotated[
         str,
         typer.Option(
-            metavar="raise|skip", help="Whether files that cannot be read are left out."
+            metavar="raise|skip",
+            help="Whether to end with an error if files cannot be read, or to skip them.",
         ),
     ] = "raise",
     data_home: DataHomeOption = None,
@@ -98,9 +101,9 @@ def import_(
 ) -> None:
     """Write image files with their labels and patients to one npz file.
 
-    Images that are not in folders train, val and test, or a column of splits, are split by
-    patient. The file, in MedMNIST's layout, also holds the patients, the file names and the
-    class names; --data of the other commands takes it.
+    The images are split by patient, unless there are folders train, val and test or a
+    column of splits. The file has MedMNIST's layout, and also contains the patients, the
+    file names and the class names. Pass it to the other commands as --data.
     """
     import numpy as np
 
@@ -110,7 +113,7 @@ def import_(
     out = Output(as_json, quiet, output)
     check_output(output, [source], overwrite=overwrite)
     if not holds_image_files(source):
-        # It says what the file is.
+        # This raises an error if the file does not exist.
         source.stat()
         raise ValueError(
             f"{source} is neither a folder nor a CSV file{_what_it_is(source)}"
@@ -192,5 +195,5 @@ def _tables(document) -> str:
         )
     tables = [Table("Images of each class", ("class", *splits), rows)]
     if document["findings"]:
-        tables.append(Table("Findings in the splits", notes=document["findings"]))
+        tables.append(Table("Problems in the splits", notes=document["findings"]))
     return tables_to_text(tables)

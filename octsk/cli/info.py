@@ -1,4 +1,4 @@
-"""octsk info."""
+"""The command ``octsk info``."""
 
 import os
 from errno import ENOTDIR
@@ -31,7 +31,7 @@ def info(
         bool,
         typer.Option(
             "--clear-cache",
-            help="Remove the decoded images that are kept of large folders and tables.",
+            help="Remove the cached images of large folders and tables.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -104,7 +104,7 @@ def _list_devices():
 
 
 def _print_nets(nets, sizes):
-    print("\nNets, with their parameters at 28 x 28 x 1 and 4 classes, and their defaults")
+    print("\nNets: number of parameters (28 x 28 x 1 pixels, 4 classes) and defaults")
     print_facts(
         {name: f"{sizes[name]:>9,}  {format_net(net)}" for name, net in nets.items()}
     )

@@ -1,4 +1,4 @@
-"""octsk predict."""
+"""The command ``octsk predict``."""
 
 import csv
 import sys
@@ -100,14 +100,14 @@ def predict(
 ) -> None:
     """Classify images with a saved net.
 
-    The output is CSV with one row per image: its file or index, the label, the class and
-    the probability of every class. The B-scans of a volume, such as a DICOM file, have the
-    number of the volume in the file, the eye and the number of the B-scan, too. Patients
-    and true classes are columns where they are known. The column unfamiliar marks images
-    unlike those on which the net was trained, if the net was saved with such a gate. Image
-    files are resized to the input size of the net in the way that is closest to
-    MedMNIST's. Files that cannot be read are named on stderr and skipped, and the exit
-    code is then 1.
+    The output is CSV with one row for each image: its file or index, the predicted label
+    and class, and the probability of each class. Rows of B-scans of a volume, such as a
+    DICOM file, also contain the number of the volume in the file, the eye and the number of
+    the B-scan. There are columns for patients and true classes if these are known. If the
+    net was saved with a gate, the column unfamiliar marks images unlike those on which the
+    net was trained. Image files are resized to the input size of the net in the way that is
+    closest to MedMNIST's. Files that cannot be read are skipped and listed on stderr, and
+    the exit code is then 1.
     """
     from octsk.utils.files import atomic_write, check_output
 
@@ -133,7 +133,7 @@ def predict(
         for about, row in _rows(found, probabilities, unfamiliar, level, aggregate)
     ]
     if output is not None:
-        # Another program may have created it since.
+        # Another program may have created the file in the meantime.
         check_output(output, overwrite=overwrite)
         output.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -161,7 +161,7 @@ def predict(
 
 
 def _load(inputs, classifier, split, groups, level, bit_depth, fit):
-    """Read the images in the size of the net, with what is known of them."""
+    """Read the images in the size of the net, with their patients and true classes."""
     from octsk.datasets import read_to_classify
 
     size, _, channels = classifier.image_shape_
@@ -191,9 +191,9 @@ def _yes_or_no(word):
 
 
 def _rows(found, probabilities, unfamiliar, level, aggregate):
-    """Yield the origin of each prediction, as columns of the output, and probabilities.
+    """Yield the columns that describe each prediction, and its probabilities.
 
-    B-scans of volumes have other columns than images.
+    If any image is a B-scan of a volume, there are columns for volume, eye and B-scan.
     """
     import numpy as np
 
@@ -206,7 +206,7 @@ def _rows(found, probabilities, unfamiliar, level, aggregate):
         place = _place(name, has_volumes)
         if found.groups is not None:
             place["patient"] = found.groups[i]
-        # Images that are no B-scans of a volume stand alone, even if one is given twice.
+        # An image that is not a B-scan has its own row, even if it is given twice.
         key: Any = i
         if level is Level.PATIENT:
             place = {"patient": place["patient"]}
@@ -246,12 +246,12 @@ def _place(name, has_volumes) -> dict[str, Any]:
 
 
 def _warn_of_other_classes(file, theirs, ours) -> None:
-    """Say that the classes of the data have other names than those of the net."""
+    """Warn if the data have classes that the net does not have."""
     if theirs and ours and not {*theirs} <= {*ours}:
         print_message(
             "warning",
-            f"the data of {file} have the classes {', '.join(theirs)}, and the net has "
-            f"{', '.join(ours)}: the column class holds those of the net",
+            f"the data of {file} have the classes {', '.join(theirs)}, but the net has "
+            f"{', '.join(ours)}: the column class contains the classes of the net",
         )
 
 

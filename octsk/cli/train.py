@@ -1,4 +1,4 @@
-"""octsk train."""
+"""The command ``octsk train``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +79,8 @@ def train(
         bool,
         typer.Option(
             "--gate/--no-gate",
-            help="Whether to save a gate that recognises images unlike those of the "
-            "training, such as X-rays.",
+            help="Whether to save a gate that recognises images unlike the training "
+            "images, such as X-rays.",
         ),
     ] = True,
     resume: Annotated[
@@ -94,10 +94,10 @@ def train(
 ) -> None:
     """Train one net and save it.
 
-    The net is trained on the train split (of OCTMNIST without data options) and monitored
-    on the val split; the test split is not used, but checked for patients and images that
-    are also in the train split. Until the training is complete,
-    MODEL.checkpoint contains the state from which --resume continues.
+    The net is trained on the train split and monitored on the val split. Without data
+    options, the data set is OCTMNIST. The test split is not used, except that it is checked
+    for patients and images that are also in the train split. Until the training is
+    complete, MODEL.checkpoint contains the state from which --resume continues.
     """
     from octsk.benchmark.record import begun, make_plan
     from octsk.classifiers import add_gate
@@ -125,7 +125,7 @@ def train(
         augmentation=augmentation,
         class_weight=class_weight,
     )
-    # Create the folder before the training, so that a failure costs no training.
+    # Create the folder first, so that no training is lost if it cannot be created.
     output.parent.mkdir(parents=True, exist_ok=True)
     print_facts(
         {
@@ -195,7 +195,7 @@ def _checkpoints_of(output: Path, resume: bool) -> Iterator[Path]:
     from octsk.utils.files import is_stream
 
     if is_stream(output):
-        # No folder can be created beside a pipe or a device.
+        # A pipe or a device has no folder in which checkpoints could be kept.
         with TemporaryDirectory() as folder:
             yield Path(folder)
         return

@@ -1,4 +1,4 @@
-"""octsk tune."""
+"""The command ``octsk tune``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -136,11 +136,11 @@ def tune(
 ) -> None:
     """Search for the settings of a net, and evaluate the best ones.
 
-    Trials are cross-validated on the train split; the images of a patient stay in one fold
-    if the file names the patients. The best settings are trained on the whole split and,
-    if there is a test split, evaluated on it beside the defaults of the net. If the command
-    is killed, the same command continues the study. Ctrl-C ends the search and keeps the
-    best settings found so far.
+    Trials are cross-validated on the train split. If the patients are known, all images of
+    a patient are in the same fold. A net with the best settings is then trained on the
+    whole split. If there is a test split, this net and one with default settings are
+    evaluated on it. If the command is killed, the same command continues the study. Ctrl-C
+    ends the search and keeps the best settings found so far.
     """
     import octsk
     from octsk.cli._progress import TrainingDisplay
@@ -204,8 +204,8 @@ def _default_study_name(net, images, cost) -> str:
 
 
 def _print_plan(search, images, net, folder, console):
-    """Print what a search is going to do before it starts."""
-    # Imported here since it loads Optuna.
+    """Print the data, net and trials of a search before it starts."""
+    # This import is local, because it loads Optuna.
     from octsk.model_selection.storage import dashboard_command
 
     print_facts(

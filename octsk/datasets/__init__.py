@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 
-# Names that other packages of octsk use, but that are not part of the public interface.
+# Names that other packages of octsk use but that are not part of the public interface.
 _INTERNAL = {
     "REGISTRY",
     "SplitWarning",

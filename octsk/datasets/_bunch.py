@@ -8,14 +8,15 @@ from sklearn.utils import Bunch
 
 from octsk.utils.tables import Table, tables_to_html
 
-# Images shown of a split in a notebook.
+# Number of images of a split that a notebook shows.
 _N_SHOWN = 8
 
 
 class DataBunch(Bunch):
     """Bunch whose ``repr`` describes each entry in one line, without pixels.
 
-    In a notebook it is a table, with the first images of a split and its classes.
+    A notebook shows it as a table. For a split, it also shows the number of images of each
+    class and the first images.
     """
 
     def __repr__(self):

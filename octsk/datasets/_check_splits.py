@@ -1,4 +1,4 @@
-"""What is suspicious in the splits of a data set."""
+"""Checks of the splits of a data set for leaks and other problems."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from octsk.datasets._splits import (
+from octsk.datasets._shared_groups import (
     SPLITS,
     SplitWarning,
     shared_groups,
@@ -18,41 +18,45 @@ from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 from octsk.utils.validation import check_lengths
 
-# Images or groups that a sentence names.
+# Maximum number of images or groups that a sentence names.
 _N_NAMED = 5
 
-# Of the 64 bits of a perceptual hash, how many may differ in images that are almost equal.
+# Images are almost equal if at most this many of the 64 bits of their hashes differ.
 _MAX_BITS = 2
 
 
 def check_splits(dataset, *, near_duplicates: bool = False) -> list[str]:
-    """Look for what makes figures measured on a data set misleading.
+    """Check the splits of a data set for problems that make results misleading.
 
     Parameters
     ----------
     dataset : :class:`~sklearn.utils.Bunch`
-        A data set with ``train``, ``val`` and ``test``, of which some may be None, such as
-        from :func:`~octsk.load_medmnist` or :func:`~octsk.load_image_folder`.
+        A data set with the splits ``train``, ``val`` and ``test``, for example from
+        :func:`~octsk.load_medmnist` or :func:`~octsk.load_image_folder`. Some of the
+        splits may be None.
     near_duplicates : bool, default=False
-        Whether to also look for almost equal images in two splits: those whose perceptual
-        hashes (64 bits of the cosine transform, by ImageHash) differ in at most 2 bits.
-        This takes longer, and images of few details may be found wrongly. Needs ImageHash
-        (``octsk[duplicates]``).
+        Whether to also look for images of different splits that are almost equal: their
+        perceptual hashes (64 bits of the cosine transform, computed by ImageHash) differ
+        in at most 2 bits. This takes longer and may report different images that have few
+        details. It requires ImageHash (``octsk[duplicates]``).
 
     Returns
     -------
     list of str
-        A sentence for each kind of finding in each split or pair of splits, with the number
-        and the first few: groups (patients) in two splits, images that are identical in two
-        splits, identical images with different labels, classes that a split lacks, and
-        images of which all pixels are equal. Empty if nothing is found.
+        One sentence for each kind of problem in each split or pair of splits, with the
+        number of cases and the first few of them. The problems are groups (patients) in
+        two splits, identical images in two splits, identical images with different labels,
+        classes that are missing in a split, and images whose pixels all have the same
+        value. The list is empty if there are no problems.
 
     Raises
     ------
+    TypeError
+        If `dataset` is not a Bunch or another mapping.
     ValueError
         If the data set has no splits.
     ImportError
-        If ImageHash is not installed, with `near_duplicates`.
+        If `near_duplicates` is True and ImageHash is not installed.
 
     See Also
     --------
@@ -75,14 +79,15 @@ def check_splits(dataset, *, near_duplicates: bool = False) -> list[str]:
 
 
 class Findings(NamedTuple):
-    """What is suspicious in the splits of a data set.
+    """Problems found in the splits of a data set.
 
     Attributes
     ----------
     sentences : list of str
-        As from `check_splits`.
+        The sentences that `check_splits` returns.
     shared_images : dict of int
-        For each pair of splits that share images, how many of the second split.
+        For each pair of splits that share images, the number of images of the second split
+        that are also in the first.
     """
 
     sentences: list[str]
@@ -90,31 +95,36 @@ class Findings(NamedTuple):
 
 
 def warn_of_findings(dataset, *, strict: bool = False) -> Findings:
-    """Warn of what makes figures measured on a data set misleading.
+    """Warn about problems of the splits that make results misleading.
 
     Parameters
     ----------
     dataset : Bunch
-        As for `check_splits`.
+        The data set, as for `check_splits`.
     strict : bool, default=False
-        Whether to raise a ValueError instead.
+        Whether to raise a ValueError instead of a warning.
+
+    Returns
+    -------
+    Findings
+        The problems.
     """
     found = examine_splits(dataset)
     name = printable(dataset.get("name") or "the data set")
     if found.sentences and strict:
         raise ValueError(
-            f"the checks of {name} found something, which strict=True (--strict) does not "
+            f"the checks of {name} found problems, which strict=True (--strict) does not "
             f"accept: {' '.join(found.sentences)}"
         )
     warn_of_shared_groups(dataset)
-    # Groups come first, and have been told.
+    # The first sentences are about shared groups, about which the line above has warned.
     if others := found.sentences[len(shared_groups(dataset)) :]:
         warn_user(f"the checks of {name} found: {' '.join(others)}", SplitWarning)
     return found
 
 
 def examine_splits(dataset, *, near_duplicates: bool = False) -> Findings:
-    """Look for what makes figures misleading; see `check_splits`."""
+    """Check the splits of a data set; see `check_splits`."""
     parts = splits_of(dataset)
     targets = {name: _targets(part, name) for name, part in parts.items()}
     digests = {name: _digests(part["data"]) for name, part in parts.items()}
@@ -178,7 +188,7 @@ def _targets(part, name) -> np.ndarray:
 
 def _lacking_classes(name, target, classes, names) -> list[str]:
     known: dict[int, str] = {}
-    # Labels may also be text, or numbers beyond the names.
+    # Labels may also be strings, or integers that have no name.
     if names is not None and target.dtype.kind in "iu":
         known = dict(enumerate(names))
     unseen = {*classes, *known} - set(target.tolist())
@@ -188,7 +198,7 @@ def _lacking_classes(name, target, classes, names) -> list[str]:
 
 
 def _digests(images) -> list[bytes]:
-    # One image at a time, since they may be mapped from disk.
+    # Hash one image at a time, because the images may be memory-mapped.
     return [
         hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
         for image in np.asarray(images)
@@ -204,7 +214,7 @@ def _constant(images) -> list[int]:
 
 
 def _near_duplicates(parts, digests) -> list[str]:
-    """Find images that are almost equal to one of another split, but not equal."""
+    """Find images that are almost equal, but not equal, to an image of another split."""
     hashes = {name: _perceptual_hashes(part["data"]) for name, part in parts.items()}
     found = []
     for a, b in combinations(parts, 2):

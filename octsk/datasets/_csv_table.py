@@ -11,15 +11,14 @@ from octsk.utils.untrusted import first_few, printable
 
 
 def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
-    """Check by its content that a file may be a table of text.
+    """Check from the content of a file that it may be a CSV file.
 
     Raises
     ------
     OSError
-        If it does not exist or is a folder.
+        If the file does not exist or is a folder.
     ValueError
-        If it is of another type, such as an image, which the message names, or not in
-        UTF-8.
+        If the file is of another type, which the message names, or is encoded in UTF-16.
     """
     check_is_file(path, wanted)
     kind = recognise(path)
@@ -34,9 +33,18 @@ def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
 
 
 def read_csv(path: Path) -> dict[str, list]:
-    """Return the columns of a CSV file by name, without blanks around the cells."""
+    """Return the columns of a CSV file by name, and remove blanks around the cells.
+
+    Raises
+    ------
+    OSError
+        If the file does not exist or is a folder.
+    ValueError
+        If the file is not a CSV file, is empty, repeats the name of a column, or has a row
+        of another length than the header.
+    """
     check_is_csv(path)
-    # Surrogates stand for bytes that are not UTF-8, as in paths.
+    # Bytes that are not UTF-8 become surrogates, as in paths.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         head = file.readline()
         file.seek(0)
@@ -65,7 +73,7 @@ def column_names(table) -> list:
     """Return the names of the columns of a data frame or mapping."""
     if isinstance(table, Mapping):
         return list(table.keys())
-    is_lazy = hasattr(table, "collect")  # such as that of polars
+    is_lazy = hasattr(table, "collect")  # such as a LazyFrame of polars
     if is_lazy or not hasattr(table, "columns"):
         raise TypeError(
             "table must be the path of a CSV file, a data frame or a dict of columns; got "
@@ -76,7 +84,7 @@ def column_names(table) -> list:
 
 
 def read_column(table, column: str, argument: str, where: str) -> list:
-    """Return the cells of a column; refuse missing ones."""
+    """Return the cells of a column, or raise a ValueError if any of them is missing."""
     names = column_names(table)
     if column not in names:
         raise ValueError(

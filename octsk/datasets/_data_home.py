@@ -5,13 +5,13 @@ from pathlib import Path
 
 
 def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
-    """Folder in which data sets are kept.
+    """Return the folder in which data sets are kept.
 
     Parameters
     ----------
     data_home : path, default=None
-        The folder to use. If None, the environment variable ``OCTSK_DATA`` names it,
-        or else it is the platform's cache folder for octsk.
+        The folder to use. If None, it is the folder that the environment variable
+        ``OCTSK_DATA`` names or, if this is not set, the platform's cache folder for octsk.
 
     Returns
     -------
@@ -43,6 +43,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
 
 
 def make_unpack_folder(folder: Path) -> Path:
+    """Create a folder in `data_home`, or raise an OSError that names the argument."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

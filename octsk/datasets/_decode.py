@@ -1,4 +1,4 @@
-"""Conversion of one image, of any size and mode, to a small square array."""
+"""Conversion of one image of any size and mode to a small square array."""
 
 import io
 import math
@@ -18,28 +18,29 @@ if TYPE_CHECKING:
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
-# 8192 x 8192, about fifty times a scan. Pillow's own limit is larger, and may have been
-# removed for the whole process.
+# 8192 x 8192, more than 80 times the size of a scan of 1536 x 496 pixels. Pillow's own
+# limit is larger, and other code in the process may have disabled it.
 _MAX_PIXELS = 2**26
 
 # Tags of TIFF files.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _MAX_SAMPLE_VALUE = 258, 262, 281
 
-# The upper 8 of 16 bits, of pixels that use 14 bits at most.
+# Highest value of the upper 8 of 16 bits if a pixel uses at most 14 bits.
 _DARK = 63
 
 
 class Deep(NamedTuple):
-    """Grey image of more than 8 bits, whose range may depend on other images.
+    """Grey image of more than 8 bits, whose scaling may depend on other images.
 
     Attributes
     ----------
     pixels : ndarray of shape (size, size), dtype uint16
-        The small square.
+        The image, resized to a small square.
     highest : int
-        Highest value in the whole image.
+        Highest value in the original image.
     bits : int or None
-        Bit depth stated by the caller or the file; None if there is none that fits.
+        Bit depth that the caller or the file states. None if neither states a depth, or
+        if a pixel exceeds it.
     """
 
     pixels: np.ndarray
@@ -55,35 +56,39 @@ def read_square(
     bit_depth: int | None,
     fit: str = "crop",
 ) -> np.ndarray | Deep:
-    """Return an image as a small square.
+    """Read an image and resize it to a small square.
 
     Parameters
     ----------
     source : Path, bytes-like, file-like, PIL.Image.Image or ndarray
         The image.
     name : str
-        What to call it in errors.
+        Name of the image in error messages.
     size : int
         Height and width of the square.
     channels : {1, 3}
         1 for grey, 3 for RGB.
     bit_depth : int or None
-        Depth of 16-bit images, if the caller knows it.
+        Bit depth of 16-bit images, if the caller knows it.
     fit : {"crop", "pad", "squash"}, default="crop"
-        How an image that is not square becomes so, as in
-        :func:`~octsk.load_image_files`.
+        How to make an image square, as in :func:`~octsk.load_image_files`.
+
+    Returns
+    -------
+    image : ndarray of shape (size, size) or (size, size, 3), or Deep
+        The image with dtype uint8, or a `Deep` if it is grey and has more than 8 bits.
 
     Raises
     ------
     FileNotFoundError, PermissionError, OSError
         If the system cannot read the file.
     ValueError
-        If it is not an image, is damaged, or cannot be converted to 8 bits.
+        If the source is not an image, is damaged, or cannot be converted to 8 bits.
     """
     from PIL import Image
 
     if isinstance(source, Path) and source.is_dir():
-        raise ValueError(f"{name} is a folder; give it alone, or name its files")
+        raise ValueError(f"{name} is a folder; pass it alone, or pass its files")
     try:
         with _opened(source) as image:
             _check_size(image)
@@ -148,7 +153,7 @@ def _check_size(image: "Image") -> None:
             f"{_MAX_PIXELS:,}; make it smaller first"
         )
     pages = getattr(image, "n_frames", 1)
-    # An MPO file is a JPEG of a camera that is followed by previews.
+    # An MPO file is a JPEG image from a camera, followed by previews.
     if pages > 1 and image.format != "MPO":
         raise ValueError(f"it has {pages} pages; save each as a file of its own")
 
@@ -157,14 +162,15 @@ def _small(image: "Image", size: int, mode: str, bit_depth: int | None, fit: str
     from PIL import ImageOps
 
     is_deep = image.mode.startswith("I;16")
-    # This comes before the pixels are decoded, which discards the information.
+    # Read the stated depth now, because decoding the pixels discards it.
     bits = bit_depth or (_declared_bits(image) if is_deep else None)
-    # Pillow's name for the layout of 16-bit colours, of which it keeps the upper 8 bits.
+    # The raw mode of 16-bit colours contains ";16". Pillow keeps only their upper 8 bits.
     had_16_bits = ";16" in str(getattr(image, "tile", "")) and not is_deep
     upright = ImageOps.exif_transpose(image)
     if is_deep:
         highest = int(np.asarray(upright).max())
-        # PNG files should be scaled to 16 bits; they state their original depth.
+        # A PNG file states its original depth, but its pixels should be scaled to 16 bits.
+        # So the stated depth only counts if no pixel exceeds it.
         fits = bits is not None and 1 <= bits <= 16 and highest < 2**bits
         pixels = np.asarray(_to_square(upright.convert("I"), size, fit)).astype(np.uint16)
         return Deep(pixels, highest, bits if fits else None)
@@ -189,7 +195,12 @@ def _declared_bits(image: "Image") -> int | None:
 
 
 def _significant_bits(png) -> int | None:
-    """Read the chunk sBIT of an open PNG file (PNG specification, 11.3.2.7)."""
+    """Return the depth in the chunk sBIT of an open PNG file, or None if there is none.
+
+    References
+    ----------
+    Portable Network Graphics (PNG) Specification, third edition, section 11.3.2.7.
+    """
     place = png.tell()
     try:
         png.seek(8)
@@ -205,7 +216,7 @@ def _significant_bits(png) -> int | None:
 
 
 def _check_upper_bits(image: "Image") -> None:
-    """Check that the upper 8 of 16 bits, which are kept, contain the image."""
+    """Raise a ValueError if an image hardly uses the upper 8 of 16 bits, which are kept."""
     bands = image.getbands()
     highest = max(
         high
@@ -235,7 +246,7 @@ def _to_mode(image: "Image", mode: str) -> "Image":
 
 
 def _to_square(image: "Image", size: int, fit: str) -> "Image":
-    """Resize an image to a square: its middle, on black, or squashed."""
+    """Make an image square by cropping, padding with black or squashing, and resize it."""
     from PIL import Image
 
     width, height = image.size
@@ -245,7 +256,7 @@ def _to_square(image: "Image", size: int, fit: str) -> "Image":
         image = image.crop((left, top, left + side, top + side))
     if fit != "pad":
         return image.resize((size, size), Image.Resampling.BILINEAR)
-    # Resized first, since the square around a long and narrow image may be huge.
+    # Resize before padding, because the square around a narrow image may be huge.
     scale = size / max(width, height)
     width, height = (max(1, round(side * scale)) for side in image.size)
     small = image.resize((width, height), Image.Resampling.BILINEAR)
@@ -260,5 +271,5 @@ def _what_instead(source) -> str:
     kind = recognise(source)
     if kind is None:
         return ""
-    # The file begins like an image in a format that Pillow reads.
+    # A file that begins like a PNG, JPEG, TIFF or BMP file must be damaged.
     return ": it is damaged" if kind.advice == IMAGE_ADVICE else f": {kind}"

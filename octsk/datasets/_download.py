@@ -38,15 +38,15 @@ def download(
 ) -> None:
     """Try the addresses up to ``1 + n_retries`` times until one provides the file.
 
-    The file appears at `path` only when it is complete and has the MD5. If another process
-    is downloading it, this function waits for it. An address that answers that it does not
-    have the file is not tried again. After a broken connection, the received part is kept
-    for the next attempt or call.
+    The file appears at `path` only when it is complete and has the given MD5. If another
+    process is downloading the file, this function waits for it. An address that answers
+    that it does not have the file is not tried again. After a broken connection, the
+    received part is kept for the next attempt or call.
 
     Raises
     ------
     DownloadError
-        If no address provides the file. The message lists their answers, and `advice`.
+        If no address provides the file. The message contains their answers and `advice`.
     """
     with lock_beside(path):
         if not path.is_file():
@@ -80,16 +80,16 @@ def _download(urls, path, md5, n_retries, delay, advice) -> None:
         if part.exists()
         else ""
     )
-    # The chain of causes is omitted: it is some hundred lines of urllib3.
+    # The chain of causes is omitted, since it consists of a hundred lines from urllib3.
     raise DownloadError(
         f"{path.name} could not be downloaded ({tried}). {kept}{advice}"
     ) from None
 
 
 def remove_partial(path: Path) -> None:
-    """Remove the remains of a broken download of a file that exists by now."""
+    """Remove what an interrupted download left of a file that has since been obtained."""
     part = partial_file(path)
-    # Unless the folder is read-only, or another process still downloads.
+    # This fails if the folder is read-only or another process is still downloading.
     with suppress(OSError):
         if part.exists():
             with acquire_lock(path):
@@ -97,7 +97,7 @@ def remove_partial(path: Path) -> None:
 
 
 def hide_secrets(url: str) -> str:
-    """Return a URL without user name, password and query, which may be secret."""
+    """Return a URL without its user name, password and query, which may be secret."""
     address = re.sub(r"^(\w+://)?.*@", r"\1***@", url)
     return printable(re.split(r"[?#]", address, maxsplit=1)[0])
 
@@ -111,12 +111,12 @@ def digests(path: Path) -> tuple[str, str]:
 def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -> None:
     """Receive the file, or the rest of a partly downloaded one.
 
-    `validators` contains for each address the validator by which its server recognizes
-    that its file has not changed.
+    `validators` maps each address to the validator with which its server can tell that its
+    file has not changed.
     """
     with resumable_write(path) as part:
         begin = part.stat().st_size
-        # If it cannot resume, perhaps nothing is missing.
+        # If the server cannot resume, the file may already be complete.
         with suppress(_CannotResumeError):
             begin = _receive(url, part, path.name, validators)
         received = _hash_file(part)[0]
@@ -130,22 +130,22 @@ def _download_once(url: str, path: Path, md5: str, validators: dict[str, str]) -
 
 
 def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int:
-    """Append the rest of a file from a server, or write the file anew.
+    """Append the rest of a file from a server, or write the whole file.
 
-    Returns the number of bytes from which the server went on.
+    Returns the number of bytes of the existing part that were kept.
 
     Raises
     ------
     _CannotResumeError
-        If the server does not send what is missing.
+        If the server does not send the missing part.
     _WrongFileError
-        If it sends a web page.
+        If the server sends a web page.
     """
     import requests
     from tqdm.auto import tqdm
 
     begin = part.stat().st_size
-    # In a compressed response, positions would refer to other bytes.
+    # In a compressed response, the positions would refer to the compressed bytes.
     headers = {"Accept-Encoding": "identity"}
     if begin:
         headers["Range"] = f"bytes={begin}-"
@@ -163,7 +163,7 @@ def _receive(url: str, part: Path, name: str, validators: dict[str, str]) -> int
                 raise _CannotResumeError
         else:
             begin = 0
-        # A piece that is not received completely is lost.
+        # The pieces are small, because a piece that is not received completely is lost.
         pieces = response.iter_content(2**13)
         first = next(pieces, b"")
         if begins_like_web_page(first) and not begin:
@@ -205,7 +205,7 @@ def _reason(error: Exception) -> str:
         return str(error)
     response = getattr(error, "response", None)
     if response is not None:
-        # http.client allows 64 KiB of reason.
+        # http.client accepts reasons of up to 64 KiB.
         return f"HTTP error {response.status_code} {printable(response.reason):.80}"
     if isinstance(error, Timeout):
         return "no answer in time"

@@ -1,4 +1,4 @@
-"""Decoded images of many files, kept on the disk beside the data sets."""
+"""Cache of decoded images in the folder of the data sets."""
 
 import errno
 import hashlib
@@ -15,13 +15,13 @@ import numpy as np
 from octsk.datasets._data_home import get_data_home, make_unpack_folder
 from octsk.utils.files import atomic_folder, lock_beside
 
-# Sets of more files are kept: decoding them takes many seconds.
+# Images are only cached for more files than this, since decoding them takes many seconds.
 CACHED_ABOVE = 2000
 
-# Images that take more than this (bytes) are mapped from the disk, others read to memory.
+# Images that take more bytes than this are memory-mapped, others are read into memory.
 _MAPPED_ABOVE = 2**30
 
-# Increase this number if the same files and options yield other pixels than before.
+# Increase this number whenever the same files and options yield different pixels.
 _FORMAT = 1
 
 
@@ -48,9 +48,9 @@ def image_cache_folder(data_home: str | os.PathLike | None = None) -> Path:
 
 
 def clear_image_cache(data_home: str | os.PathLike | None = None) -> int:
-    """Remove the decoded images that are kept on the disk.
+    """Remove all decoded images from the cache.
 
-    The image files themselves stay, and are decoded again when they are loaded.
+    The image files themselves are kept. They are decoded again when they are next loaded.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def clear_image_cache(data_home: str | os.PathLike | None = None) -> int:
     Returns
     -------
     n_bytes : int
-        Size of the files that were removed.
+        Size of the removed files, in bytes.
 
     Examples
     --------
@@ -78,19 +78,19 @@ def clear_image_cache(data_home: str | os.PathLike | None = None) -> int:
 
 
 def cache_size(folder: Path) -> int:
-    """Return the size of all files in a folder, in bytes; 0 if there is none."""
+    """Return the size of all files in a folder in bytes, or 0 if there are none."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 class CachedImages:
-    """Place of the decoded images of some files.
+    """Cache entry with the decoded images of some files.
 
     Parameters
     ----------
     files : sequence of Path
-        The files.
+        The image files.
     options : dict
-        What their decoding depends on, as values for JSON.
+        The options of the decoding, which must be serializable as JSON.
     data_home : path or None
         As in :func:`~octsk.datasets.get_data_home`.
     """
@@ -101,7 +101,7 @@ class CachedImages:
         self.folder = image_cache_folder(data_home) / name
 
     def read(self) -> tuple[np.ndarray, dict[str, Any]] | None:
-        """Return the images and what was noted with them, or None if there are none."""
+        """Return the images and the dict that `decode` returned, or None if not cached."""
         if not (self.folder / "about.json").is_file():
             return None
         about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
@@ -110,17 +110,18 @@ class CachedImages:
         return (images if images.nbytes > _MAPPED_ABOVE else np.array(images)), about
 
     def write(self, decode: Callable[[Callable], dict[str, Any]]) -> None:
-        """Keep the images that `decode` writes, unless another process has done so.
+        """Cache the images that `decode` writes, unless another process has done so.
 
         Parameters
         ----------
         decode : callable
-            Gets a function that makes an array of a shape and dtype, fills that array and
-            returns what is to be noted: the number ``n`` of images that it wrote, and more.
-            If it fails, nothing is kept.
+            A function that is called with another function, which creates an array with a
+            given shape and dtype. It fills the array, and returns a dict that can be
+            written as JSON and contains at least ``n``, the number of images. If it
+            raises an error, nothing is cached.
         """
         make_unpack_folder(self.folder.parent)
-        # Not the lock of `atomic_folder`, which refuses instead of waiting.
+        # The lock of `atomic_folder` would raise an error instead of waiting.
         with lock_beside(self.folder.with_suffix(".decoding")):
             if (self.folder / "about.json").is_file():
                 return
@@ -130,7 +131,7 @@ class CachedImages:
 
 
 def _mapped(folder: Path, shape: tuple[int, ...], dtype) -> np.memmap:
-    """Create an array on disk after checking that there is enough space for it."""
+    """Create an array on disk if there is enough free space for it."""
     needed, free = math.prod(shape), shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(

@@ -1,4 +1,4 @@
-"""Loading of image files of any size as small images, prepared as those of MedMNIST."""
+"""Loading of image files of any size as small images like those of MedMNIST."""
 
 import errno
 import os
@@ -17,18 +17,18 @@ from octsk.utils.file_kinds import IMAGE_SUFFIXES, VOLUME_SUFFIXES, describe_sub
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 
-# Suffixes of the files of a folder that are read.
+# Suffixes of the files that are read from a folder.
 SUFFIXES = (*IMAGE_SUFFIXES, *VOLUME_SUFFIXES)
 
 FITS = ("crop", "pad", "squash")
 
-# What can be told from the highest value of 16-bit pixels.
+# Bit depths that may be inferred from the highest value of 16-bit pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
 
-# Files that a thread decodes before it is given others, which takes time, too.
+# Number of files that are passed to a thread at once, because passing them takes time.
 _AT_A_TIME = 32
 
-# Files that an error or a warning names.
+# Maximum number of files that an error or a warning names.
 _N_NAMED = 10
 
 Paths = str | os.PathLike | Iterable[str | os.PathLike]
@@ -67,9 +67,10 @@ def load_image_files(
     channels : {1, 3}, default=1
         1 for grey, as OCT scans are, 3 for RGB.
     fit : {"crop", "pad", "squash"}, default="crop"
-        How an image that is not square becomes a square: its middle is cut out, which
-        loses both sides of a wide scan; it is centred on black; or its height and width
-        are resized by different factors. Use the same for training and prediction.
+        How to make an image square. ``"crop"`` cuts out its middle, so that both sides of
+        a wide scan are lost. ``"pad"`` centres it on a black square. ``"squash"`` resizes
+        height and width by different factors. Use the same value for training and
+        prediction.
     bit_depth : int, default=None
         Number of bits that grey 16-bit images use, up to 16. If None, it is read from the
         file or estimated from all images together (see Notes).
@@ -92,8 +93,8 @@ def load_image_files(
     files : list
         The path of the file of each row as a :class:`pathlib.Path`, or the image in memory
         as it was given. For a B-scan of a volume, an object with the attributes ``file``,
-        ``volume`` (None if the file has one only) and ``frame``. Only with
-        ``return_files=True``.
+        ``volume`` (None if the file contains only one) and ``frame``. Only returned if
+        `return_files` is True.
 
     Warns
     -----
@@ -104,6 +105,8 @@ def load_image_files(
     ------
     FileNotFoundError
         If files do not exist, and all others can be read.
+    TypeError
+        If `paths` is neither a path nor an image nor a sequence of these.
     ValueError
         If there are no images or none can be read; if a file is not an image, is
         truncated, has several pages, has pixels without a defined range (32-bit integers,
@@ -149,20 +152,20 @@ def load_image_files(
 
 
 class Decoded(NamedTuple):
-    """Small images, with the errors and assumptions of their decoding.
+    """Decoded small images, with the errors and assumptions made on the way.
 
     Attributes
     ----------
     images : ndarray of shape (n, size, size) or (n, size, size, 3), dtype uint8
-        The readable images.
+        The images that can be read.
     kept : list of int
-        Their positions among all sources.
+        The positions of these images among all sources.
     sources : list
-        Their paths or images in memory.
+        The paths or images in memory from which these images were decoded.
     errors : list of tuple
         Source and exception of each image that cannot be read.
     remark : str or None
-        What was assumed about 16-bit pixels.
+        A sentence about the depth that was assumed for 16-bit pixels.
     """
 
     images: np.ndarray
@@ -184,7 +187,7 @@ class Reading(NamedTuple):
     verbose: int = 0
 
     def check(self) -> None:
-        """Refuse values that are not accepted."""
+        """Raise a ValueError if a parameter is invalid."""
         size = self.size
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(
@@ -207,7 +210,8 @@ class Reading(NamedTuple):
     def decode(self, sources: list, make_array=np.empty) -> Decoded:
         """Decode files and images in memory.
 
-        The array, from `make_array` with a shape and a dtype, may be on the disk.
+        `make_array` takes a shape and a dtype and returns the array in which the images
+        are stored. It may be memory-mapped.
         """
         size = int(self.size)
         shape = (size, size) if self.channels == 1 else (size, size, 3)
@@ -262,7 +266,7 @@ class Reading(NamedTuple):
             pool = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
             parts = iter(lambda: [*islice(tasks, _AT_A_TIME)], [])
             results = chain.from_iterable(pool(map(joblib.delayed(_read_all), parts)))
-        # The delay keeps the bar away where there is nothing to wait for.
+        # With the delay, no bar appears if there is nothing to wait for.
         yield from tqdm(
             results,
             total=len(sources),
@@ -293,13 +297,13 @@ def combined_error(errors: list[tuple[Any, Exception]], n: int) -> Exception:
     kinds = {type(error) for _, error in errors}
     kind = kinds.pop() if len(kinds) == 1 else ValueError
     return kind(
-        f"{len(errors)} of {n} image files cannot be read, which on_error='skip' leaves "
-        f"out: {_first_of(errors)}"
+        f"{len(errors)} of {n} image files cannot be read (on_error='skip' leaves them "
+        f"out): {_first_of(errors)}"
     )
 
 
 def error_words(error: Exception) -> str:
-    """Return the message of an error of one file, which begins with the file name."""
+    """Return the message of an error about one file, beginning with the file name."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{printable(error.filename)}: {error.strerror}"
     return str(error)
@@ -331,9 +335,9 @@ def _fill_in(
     if dark and assumed == 16:
         return (
             f"{len(dark)} of {n} images have 16-bit pixels, of which none is above "
-            f"{max(dark):,}, beside others with pixels up to {highest:,}: these come out "
-            "dark, since 0..65,535 is scaled to 0..255 in all. If their depth is lower, "
-            "load them apart from the others"
+            f"{max(dark):,}, while others have pixels up to {highest:,}: the former become "
+            "dark, because 0..65,535 is scaled to 0..255 in all images. If their depth is "
+            "lower, load them separately"
         )
     if not highest or assumed == 16:
         return None
@@ -350,19 +354,21 @@ def list_image_files(paths: Paths) -> list[Path]:
     Parameters
     ----------
     paths : path, sequence of paths, or folder
-        As in :func:`~octsk.load_image_files`. In a folder, files with the suffix of a PNG,
-        JPEG, TIFF or BMP image or of an OCT volume are taken; hidden files and subfolders
-        are not.
+        As in :func:`~octsk.load_image_files`. From a folder, all files with the suffix of
+        a PNG, JPEG, TIFF or BMP image or of an OCT volume are listed, except hidden files
+        and those in subfolders.
 
     Returns
     -------
     files : list of pathlib.Path
-        Sorted by name for a folder, else in the order given.
+        The files of a folder sorted by name, or the given files in their order.
 
     Raises
     ------
     FileNotFoundError
         If a path does not exist.
+    TypeError
+        If `paths` contains images in memory.
     ValueError
         If there is no image file.
 
@@ -388,7 +394,7 @@ def list_image_files(paths: Paths) -> list[Path]:
 def _why_no_file(path: Path) -> Exception | None:
     if path.is_dir():
         return ValueError(
-            f"{printable(path)} is a folder; give it alone, or name its files"
+            f"{printable(path)} is a folder; pass it alone, or pass its files"
         )
     if not path.exists():
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -396,7 +402,7 @@ def _why_no_file(path: Path) -> Exception | None:
 
 
 def _with_frames(paths, bit_depth: int | None) -> list:
-    """Return the sources with the B-scans of volumes in the place of their files."""
+    """Return the sources, in which each volume is replaced by its B-scans."""
     return [*chain.from_iterable(with_frames(_sources(paths), bit_depth))]
 
 
@@ -415,7 +421,7 @@ def _sources(paths) -> list:
             f"file, a Pillow image, an array), or a sequence of these; got {paths!r:.60}"
         ) from error
     if not sources:
-        raise ValueError("paths names no file at all")
+        raise ValueError("paths is empty; it must contain at least one image")
     return sources
 
 
@@ -425,7 +431,7 @@ def _is_image(source: Any) -> bool:
     if isinstance(source, Image.Image | bytes | bytearray | memoryview):
         return True
     if hasattr(source, "__array__"):
-        # More axes are those of several images.
+        # An array of another shape contains several images.
         shape = tuple(getattr(source, "shape", ()))
         return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     return hasattr(source, "read")
@@ -444,7 +450,7 @@ def _images_in(folder: Path) -> list[Path]:
     message = f"no image file in {printable(folder)}: looked for {', '.join(SUFFIXES)}"
     if subfolders := describe_subfolders(folder):
         message += (
-            f". There are images in its subfolders, {subfolders}: give one of these, or a "
-            "list of the files of all; octsk.load_image_folder reads classes and splits"
+            f". Its subfolders contain images: {subfolders}. Pass one of them or a list of "
+            "all files, or use octsk.load_image_folder, which reads classes and splits"
         )
     raise ValueError(message)

@@ -9,7 +9,7 @@ from typing import Literal
 from octsk.datasets._image_files import SUFFIXES, Reading
 from octsk.datasets._labelled_rows import Cache, Row, load_rows
 from octsk.datasets._patients import PatientFinder, check_groups_found, kermany_label
-from octsk.datasets._splits import SPLITS, warn_of_shared_groups
+from octsk.datasets._shared_groups import SPLITS, warn_of_shared_groups
 from octsk.utils.untrusted import first_few, printable
 
 
@@ -29,13 +29,13 @@ def load_image_folder(
 ):
     r"""Load labelled images from one folder for each class.
 
-    The folders of the classes lie in `root`, or in its folders ``train``, ``val`` and
-    ``test``, of which some may be missing. The images of a class may lie in subfolders,
-    such as one for each patient; links to folders are followed, and no folder is read
-    twice. PNG, JPEG, TIFF and BMP files are read and made square as by
-    :func:`~octsk.load_image_files`, and so is each B-scan of the files that
-    :func:`~octsk.load_volume` reads, such as DICOM; hidden files and folders, and files of
-    other kinds, are ignored.
+    The class folders are in `root` itself or in its subfolders ``train``, ``val`` and
+    ``test``, some of which may be missing. The images of a class may be in subfolders of
+    the class folder, such as one for each patient. Links to folders are followed, and no
+    folder is read twice. PNG, JPEG, TIFF and BMP files are read and made square as by
+    :func:`~octsk.load_image_files`. Each B-scan of a file that :func:`~octsk.load_volume`
+    reads, such as a DICOM file, is also an image. Hidden files and folders and files of
+    other kinds are ignored.
 
     Parameters
     ----------
@@ -47,16 +47,17 @@ def load_image_folder(
         How to find the group (patient) of an image from its path relative to `root`, such
         as ``train/CNV/CNV-81630-2.jpeg``:
 
-        - a regular expression, text or compiled, that is searched for in the path and has a
-          group named ``patient``, such as ``r"(?P<patient>\d+)-\d+\.jpeg$"``;
-        - a callable that gets the path as a :class:`pathlib.PurePosixPath` and returns the
-          patient, a number or text;
+        - a regular expression, as a string or compiled, that is searched for in the path
+          and has a group named ``patient``, such as ``r"(?P<patient>\d+)-\d+\.jpeg$"``;
+        - a callable that takes the path as a :class:`pathlib.PurePosixPath` and returns
+          the patient as a number or a string;
         - ``"kermany"`` for file names such as ``CNV-81630-2.jpeg`` (class, patient,
-          number), as in the data set OCT2017. The images may also lie together without
-          folders of classes. In names of two parts, such as ``CNV-47f6d0.jpeg``, the
-          patient is unknown: each of these images gets a group of its own, with a warning;
-        - ``"octdl"`` for the data set OCTDL, whose table ``OCTDL_labels.csv`` lies in
-          `root` or beside it.
+          number), as in the data set OCT2017. With these names, the images may also be in
+          one folder, without class folders. Names of two parts, such as
+          ``CNV-47f6d0.jpeg``, do not contain the patient. Each of these images becomes a
+          group of its own, and a warning is issued;
+        - ``"octdl"`` for the data set OCTDL, whose table ``OCTDL_labels.csv`` is in `root`
+          or in its parent folder.
 
         If None, the data set has no groups.
     color : bool, default=False
@@ -73,18 +74,18 @@ def load_image_folder(
     verbose : int, default=0
         Whether to show a progress bar on stderr.
     cache : bool, default=None
-        Whether to keep the decoded images on the disk, so that the next call with the same
-        files (names, sizes and times) and options is immediate. If None, sets of more than
-        2,000 files are kept. Kept images of more than 1 GiB are mapped from the disk
-        instead of read to memory. The entry ``cache`` says where they are, and
-        :func:`~octsk.datasets.clear_image_cache` removes them.
+        Whether to cache the decoded images on disk, so that the next call with the same
+        files (names, sizes and modification times) and options is immediate. If None, the
+        images are cached if there are more than 2,000 files. Cached images that take more
+        than 1 GiB are memory-mapped. The entry ``cache`` is the folder that contains them,
+        and :func:`~octsk.datasets.clear_image_cache` removes them.
     data_home : path, default=None
         Folder of the cache, as in :func:`~octsk.datasets.get_data_home`.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        Without folders for the splits:
+        If there are no folders for splits:
 
         - data : ndarray of shape (n, size, size) or (n, size, size, 3), dtype uint8
         - target : ndarray of shape (n,), dtype int64
@@ -95,7 +96,7 @@ def load_image_folder(
         - name : str, the name of the folder
         - size : int
         - fit : str
-        - cache : str, the folder in which the decoded images are kept, or None
+        - cache : str, the folder of the cached images, or None if they are not cached
         - split : None
         - filename : str, the path of the folder
         - sha256 : None
@@ -103,8 +104,9 @@ def load_image_folder(
         - synthetic : bool, always False
         - DESCR : str
 
-        With folders for the splits: ``train``, ``val`` and ``test``, each such a Bunch or
-        None where there is no folder, and the entries that they share.
+        If there are folders for splits: ``train``, ``val`` and ``test``, each of which is
+        such a Bunch, or None if its folder is missing, and the entries that are the same
+        in all splits.
 
     Warns
     -----
@@ -115,13 +117,13 @@ def load_image_folder(
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or no table of OCTDL.
+        If `root` does not exist, or if ``groups="octdl"`` and its table is missing.
     NotADirectoryError
         If `root` is a file.
     ValueError
-        If there are no images or fewer than two class folders, if images lie outside the
-        class folders, if another split has a class that the first one lacks, if a group
-        cannot be found, or if images cannot be read.
+        If there are no images or fewer than two class folders, if images are outside the
+        class folders, if a split has a class that the first split does not have, if the
+        group of an image cannot be found, or if images cannot be read.
 
     See Also
     --------
@@ -170,13 +172,13 @@ def load_image_folder(
 def _files_of_classes(
     root: Path, label_of: Callable[[Path], str] | None
 ) -> dict[str | None, dict[str, list[Path]]]:
-    """List the files of each class of each split; the split is None if there are none."""
+    """List the files by split and class. If there are no splits, the only key is None."""
     folders = _subfolders(root)
     splits = [split for split in SPLITS if split in folders]
     if splits and (odd := sorted(folders.keys() - set(splits))):
         raise ValueError(
-            f"{printable(root)} has folders for splits ({', '.join(splits)}) beside others "
-            f"({first_few(odd)}); it must hold either splits or classes"
+            f"{printable(root)} has folders for splits ({', '.join(splits)}) and others "
+            f"({first_few(odd)}); it must contain either splits or classes"
         )
     found: dict[str | None, dict[str, list[Path]]] = {}
     wanted: list[str | None] = [*splits] or [None]
@@ -234,10 +236,10 @@ def _images_of_class(folder: Path) -> list[Path]:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """List the image files in a folder and in its subfolders, without hidden ones.
+    """List the image files in a folder and in its subfolders, except hidden files.
 
-    Links to folders are followed. A folder that is reached by several paths, such as a link
-    to a folder around it, is read once.
+    Links to folders are followed. A folder that can be reached by several paths, for
+    example through a link to one of its parents, is only read once.
     """
     files: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -250,14 +252,14 @@ def images_below(folder: Path) -> list[Path]:
         seen.add((found.st_dev, found.st_ino))
         entries = sorted(_visible(one))
         files += [entry for entry in entries if _is_image_file(entry)]
-        # Real folders come first, so that their paths are listed instead of links.
+        # Folders are read before links, so that the paths listed are those of folders.
         inner = [entry for entry in entries if entry.is_dir()]
         folders = sorted([*folders, *inner], key=lambda path: not path.is_symlink())
     return sorted(files)
 
 
 def _same_classes(root: Path, files: Mapping[str | None, Mapping]) -> list[str]:
-    """Return the classes of the first split; raise an error if others have more."""
+    """Return the classes of the first split, or raise an error if another has more."""
     (first, known), *others = files.items()
     for split, found in others:
         if odd := sorted(found.keys() - known.keys()):

@@ -1,4 +1,4 @@
-"""Image files with labels that a table lists, as data sets."""
+"""Loading of labelled image files that a table lists."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from octsk.datasets._patients import (
     PatientFinder,
     check_groups_found,
 )
-from octsk.datasets._splits import SPLITS, warn_of_shared_groups
+from octsk.datasets._shared_groups import SPLITS, warn_of_shared_groups
 from octsk.utils.untrusted import first_few, printable
 
 
@@ -50,25 +50,26 @@ def load_image_table(
     Parameters
     ----------
     table : path, data frame or mapping
-        A CSV file in UTF-8 whose first line names the columns, which are separated by
-        commas, semicolons or tabs; or the columns by name, such as a data frame of pandas
-        or polars, or a dict of lists.
+        A CSV file in UTF-8, a data frame (for example of pandas or polars) or a dict of
+        lists. The first line of a CSV file names the columns, which are separated by
+        commas, semicolons or tabs.
     image : str, default="file"
-        Name of the column of paths. Folders below `root` and the suffix may be omitted if
-        only one image has that name. A data frame or dict may contain images in memory
-        instead of paths, as in :func:`~octsk.load_image_files`.
+        Name of the column with the paths. The folders below `root` and the suffix may be
+        omitted if only one image has that name. A data frame or dict may contain images in
+        memory instead of paths, as in :func:`~octsk.load_image_files`.
     label : str, default="label"
-        Name of the column of classes, text or whole numbers.
+        Name of the column with the classes, which are strings or integers.
     group : str, regular expression or callable, default=None
-        Name of the column of groups (patients), or how to find the group in the path, as
-        `groups` in :func:`~octsk.load_image_folder`; ``"octdl"`` stands for the columns of
-        the data set OCTDL's own table. If None, the data set has no groups.
+        Name of the column with the groups (patients), or a way to find the group in the
+        path, like `groups` in :func:`~octsk.load_image_folder`. ``"octdl"`` selects the
+        image, label and group columns of the table that belongs to the data set OCTDL. If
+        None, the data set has no groups.
     split : str, default=None
-        Name of the column of splits, which holds ``"train"``, ``"val"`` and ``"test"``. If
-        None, the data set is one split.
+        Name of the column with the splits ``"train"``, ``"val"`` and ``"test"``. If None,
+        the data set is not split.
     root : path, default=None
-        The folder that relative paths start from. If None, it is the folder of the CSV
-        file, or the current one.
+        The folder that contains the relative paths. If None, it is the folder of the CSV
+        file or, for other tables, the current working directory.
     size : int, default=28
         Height and width of the loaded images, in pixels.
     color : bool, default=False
@@ -85,21 +86,21 @@ def load_image_table(
     verbose : int, default=0
         Whether to show a progress bar on stderr.
     cache : bool, default=None
-        Whether to keep the decoded images on the disk, so that the next call with the same
-        files (names, sizes and times) and options is immediate. If None, sets of more than
-        2,000 files are kept. Kept images of more than 1 GiB are mapped from the disk
-        instead of read to memory. The entry ``cache`` says where they are, and
-        :func:`~octsk.datasets.clear_image_cache` removes them.
+        Whether to cache the decoded images on disk, so that the next call with the same
+        files (names, sizes and modification times) and options is immediate. If None, the
+        images are cached if there are more than 2,000 files. Cached images that take more
+        than 1 GiB are memory-mapped. The entry ``cache`` is the folder that contains them,
+        and :func:`~octsk.datasets.clear_image_cache` removes them.
     data_home : path, default=None
         Folder of the cache, as in :func:`~octsk.datasets.get_data_home`.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        As from :func:`~octsk.load_image_folder`: the rows in their order if `split` is
-        None, else ``train``, ``val`` and ``test``. The name is that of the CSV file, or
-        ``"table"``; ``target_names`` are the classes as text, in the order of the numbers
-        if all are whole numbers.
+        A data set like that of :func:`~octsk.load_image_folder`. If `split` is None, it
+        contains the images in the order of the rows, otherwise the splits ``train``,
+        ``val`` and ``test``. ``name`` is that of the CSV file, or ``"table"``.
+        ``target_names`` are the sorted classes as strings; integers are sorted by value.
 
     Warns
     -----
@@ -111,10 +112,12 @@ def load_image_table(
     ------
     FileNotFoundError
         If the CSV file or images do not exist.
+    TypeError
+        If `table` is neither a path nor a data frame nor a dict.
     ValueError
         If there are no rows or fewer than two classes, if a column is missing, if a cell is
-        empty or stands for no value, if a split has another name, or if images cannot be
-        read. Rows are counted from 0, the first one below the names of the columns.
+        empty or marks a missing value, if a split has another name, or if images cannot be
+        read. Error messages count rows from 0, and do not count the header.
 
     See Also
     --------
@@ -164,7 +167,7 @@ def load_image_table(
 
 
 def find_groups(table, group, cells: list, start: Path, where: str) -> list:
-    """Return the group of each row from a column, or from the path of the image."""
+    """Return the group of each row, from a column or from the path of the image."""
     if group is None:
         return [None] * len(cells)
     is_text = isinstance(group, str)
@@ -181,7 +184,10 @@ def find_groups(table, group, cells: list, start: Path, where: str) -> list:
 
 
 def locate(cells: list, start: Path, search: bool) -> list:
-    """Return the paths of the images; images in memory stay as they are."""
+    """Return the images, with paths that begin with `start`.
+
+    If `search` is true, paths that do not exist are searched for by name below `start`.
+    """
     images: list[Any] = [
         start / Path(cell).expanduser() if isinstance(cell, str | os.PathLike) else cell
         for cell in cells
@@ -200,14 +206,14 @@ def locate(cells: list, start: Path, search: bool) -> list:
         if len(found) > 1:
             raise ValueError(
                 f"{len(found)} images below {printable(start)} have the name "
-                f"{printable(cells[i])} ({first_few(found)}); name the path of one"
+                f"{printable(cells[i])} ({first_few(found)}); give the path of one of them"
             )
         images[i] = found[0] if found else images[i]
     return images
 
 
 def _read_classes(cells: list, where: str, column: str) -> tuple[list[str], list[str]]:
-    """Return the classes of the rows as text, and their names in the order of labels."""
+    """Return the class of each row as a string, and the class names by label."""
     odd = [cell for cell in cells if not isinstance(cell, str | Integral | np.bool)]
     if odd:
         raise ValueError(
@@ -216,7 +222,7 @@ def _read_classes(cells: list, where: str, column: str) -> tuple[list[str], list
         )
     if len({isinstance(cell, str) for cell in cells}) > 1:
         raise ValueError(
-            f"{where} has both numbers and text in column {column!r}; make them of one kind"
+            f"{where} has both numbers and text in column {column!r}; use one of them"
         )
     labels = [str(cell) for cell in cells]
     names = sorted(set(labels))
@@ -224,7 +230,7 @@ def _read_classes(cells: list, where: str, column: str) -> tuple[list[str], list
         names.sort(key=int)
     if len(names) < 2:
         raise ValueError(
-            f"{where} has one class only, {printable(names[0])}, in column {column!r}; "
+            f"{where} has only one class, {printable(names[0])}, in column {column!r}; "
             "there must be at least two"
         )
     return labels, names

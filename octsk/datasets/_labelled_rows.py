@@ -9,7 +9,7 @@ import numpy as np
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._image_cache import CACHED_ABOVE, CachedImages
 from octsk.datasets._image_files import Decoded, Reading
-from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.datasets._shared_groups import SPLITS, SplitWarning
 from octsk.datasets._volume_frames import VolumeFrame, with_frames
 from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import first_few, printable
@@ -17,7 +17,7 @@ from octsk.utils.user_warnings import warn_user
 
 
 class Row(NamedTuple):
-    """An image, a path or in memory, with what is known of it."""
+    """An image (a path or an image in memory) with its class, group and split."""
 
     image: Any
     label: str
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """Whether and where decoded images are kept; the arguments of the loaders."""
+    """The arguments `cache` and `data_home` of the loaders."""
 
     wanted: bool | None = None
     data_home: Any = None
@@ -35,7 +35,7 @@ class Cache(NamedTuple):
 def load_rows(
     rows: Sequence[Row], names: Sequence[str], about: dict, reading: Reading, cache: Cache
 ) -> DataBunch:
-    """Read the images of the rows, and return their splits, or all as one.
+    """Read the images of the rows and return a data set.
 
     Parameters
     ----------
@@ -46,9 +46,15 @@ def load_rows(
     about : dict
         ``name`` and ``filename`` of the data set.
     reading, cache : Reading, Cache
-        How the images are read and kept.
+        How the images are read and cached.
+
+    Returns
+    -------
+    dataset : DataBunch
+        A data set with splits if the rows have splits, as from
+        :func:`~octsk.load_image_folder`.
     """
-    # Each split is a slice of the images then, which may be mapped from the disk.
+    # After sorting, each split is a slice of the images, which may be memory-mapped.
     order = {split: i for i, split in enumerate(SPLITS)}
     rows = sorted(rows, key=lambda row: order.get(str(row.split), 0))
     frames = with_frames([row.image for row in rows], reading.bit_depth)
@@ -57,7 +63,7 @@ def load_rows(
         for row, found in zip(rows, frames, strict=True)
         for one in found
     ]
-    # All at once, since the depth of 16-bit images is told by all.
+    # Decode all splits at once, since the depth of 16-bit images is inferred from all.
     decoded, folder = _decode([row.image for row in rows], reading, cache)
     reading.report(decoded)
     rows = [rows[i] for i in decoded.kept]
@@ -114,7 +120,7 @@ def _file_name(image, i: int) -> str:
 
 
 def _decode(sources: list, reading: Reading, cache: Cache) -> tuple[Decoded, Path | None]:
-    """Decode the images, or take them from the disk; return the folder they are kept in."""
+    """Decode the images or read them from the cache, and return the folder of the cache."""
     in_files = all(isinstance(source, Path) for source in sources)
     if cache.wanted not in (None, True, False):
         raise ValueError(f"cache must be None, True or False; got {cache.wanted!r}")
@@ -132,20 +138,20 @@ def _decode(sources: list, reading: Reading, cache: Cache) -> tuple[Decoded, Pat
         if cache.wanted:
             raise
         warn_user(
-            f"the decoded images cannot be kept in {printable(kept.folder)} ({error}); "
-            "they are held in memory, and decoded again the next time"
+            f"the decoded images cannot be cached in {printable(kept.folder)} ({error}); "
+            "they are kept in memory and will be decoded again the next time"
         )
         return reading.decode(sources), None
 
 
-class _NotKept(Exception):  # noqa: N818 - it is no error
-    """Stops the writing of images that are not to be kept, with what was decoded."""
+class _NotKept(Exception):  # noqa: N818 - it does not signal an error
+    """Raised with the decoded images to stop the cache from being written."""
 
 
 def _from_cache(kept: CachedImages, sources: list, reading: Reading) -> Decoded:
     def decode(make_array) -> dict[str, Any]:
         decoded = reading.decode(sources, make_array)
-        # What the system refuses once, it may allow the next time.
+        # After an OSError, reading may succeed the next time, so nothing is cached.
         refused = any(isinstance(error, OSError) for _, error in decoded.errors)
         if decoded.errors and (refused or reading.on_error == "raise"):
             raise _NotKept(decoded._replace(images=np.array(decoded.images)))

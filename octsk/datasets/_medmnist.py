@@ -11,7 +11,9 @@ from octsk.datasets import _npz
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._data_home import get_data_home, make_unpack_folder
 from octsk.datasets._download import digests, remove_partial
-from octsk.datasets._layout import (
+from octsk.datasets._medmnist_sets import REGISTRY, SIZES, file_name, set_of_file
+from octsk.datasets._mirrors import _how_to_get, _md5, download_set
+from octsk.datasets._npz_layout import (
     _range_of,
     read_class_names,
     read_filenames,
@@ -19,14 +21,12 @@ from octsk.datasets._layout import (
     read_labels,
     read_layout,
 )
-from octsk.datasets._mirrors import _how_to_get, _md5, download_set
-from octsk.datasets._registry import REGISTRY, SIZES, file_name, set_of_file
+from octsk.datasets._shared_groups import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.datasets._source_map import add_sources
-from octsk.datasets._splits import SPLITS, shared_groups, warn_of_shared_groups
 from octsk.utils.untrusted import printable
 
-# Images of a split that take more than this (bytes) are memory-mapped unless told
-# otherwise: OCTMNIST is read to memory up to 64 pixels and mapped from 128 on.
+# By default, images of a split that take more bytes than this are memory-mapped. OCTMNIST
+# is read into memory up to a size of 64 pixels and mapped from 128 pixels on.
 _MMAP_ABOVE = 2**30
 
 _CITATIONS = (
@@ -46,14 +46,15 @@ def load_medmnist(
 ):
     """Load an npz file in MedMNIST's layout, which may contain your own data.
 
-    The file holds, for one or more of the splits ``train``, ``val`` and ``test``:
+    The file contains these arrays for one or more of the splits ``train``, ``val`` and
+    ``test``:
 
     - ``{split}_images``, uint8 of shape (n, h, w) or (n, h, w, 3);
     - ``{split}_labels``, integers of shape (n,) or (n, 1);
     - optionally ``{split}_groups``, numbers or text of shape (n,): the group of each
-      image, such as its patient, for group-wise cross-validation; none may be missing;
+      image, such as its patient, for group-wise cross-validation. No group may be missing;
     - optionally ``{split}_filenames``, text of shape (n,): the file of each image;
-    - optionally ``class_names``, text of shape (k,): what the labels 0 to k-1 mean.
+    - optionally ``class_names``, text of shape (k,): the names of the classes 0 to k-1.
 
     Nothing in the file is unpickled, and headers that contradict the size of the file are
     rejected before memory is allocated. A warning names groups that have images in more
@@ -66,39 +67,43 @@ def load_medmnist(
     split : {"train", "val", "test"}, default=None
         Split to load. If None, load all splits in the file.
     return_X_y : bool, default=False
-        Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
+        Whether to return ``(data, target)`` of the split instead of a Bunch. Requires
+        `split`.
     mmap : bool, default=None
-        Map the images from disk (True) or read them to memory (False). If None, map a
-        split whose images take more than 1 GiB. Images that are compressed in the
-        file, as MedMNIST's are, are unpacked once to the folder ``unpacked`` in
-        :func:`~octsk.datasets.get_data_home` for that. A mapped array is read-only.
+        Whether to memory-map the images instead of reading them into memory. If None, a
+        split is mapped if its images take more than 1 GiB. A mapped array is read-only.
+        Images that are compressed in the file, as those of MedMNIST, are first unpacked to
+        the folder ``unpacked`` in :func:`~octsk.datasets.get_data_home`. Later calls map
+        the unpacked file.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        With `split`:
+        If `split` is given:
 
         - data : ndarray of shape (n, h, w) or (n, h, w, 3), dtype uint8
         - target : ndarray of shape (n,), dtype int64
         - target_names : list of str, by label; None if the file is not one of
           MedMNIST's and has no ``class_names``
-        - groups : ndarray of shape (n,), or None where the file has none
-        - filenames : ndarray of str of shape (n,), or None where the file has none
-        - name : str, such as ``"octmnist"``; for a file of your own, its stem, in which
-          characters that cannot be printed are escaped
+        - groups : ndarray of shape (n,), or None if the file has none
+        - filenames : ndarray of str of shape (n,), or None if the file has none
+        - name : str, such as ``"octmnist"``; for a file of your own, the file name
+          without suffix, in which characters that cannot be printed are escaped
         - size : int, the height and width in pixels, or (height, width)
         - split : str
         - filename : str
-        - sha256 : str, of the file
+        - sha256 : str, hash of the file
         - official : bool, whether the file is byte for byte the published one, so that
           results can be compared with published ones
         - synthetic : bool, always False
-        - shared_groups : dict, only if splits of the file share groups (patients):
-          the groups in both, by pairs of splits such as ``("train", "test")``
+        - shared_groups : dict, only if splits of the file share groups (patients). It maps
+          a pair of splits, such as ``("train", "test")``, to a list of the groups that
+          both contain
         - DESCR : str
 
-        Without `split`: ``train``, ``val`` and ``test``, each such a Bunch or None
-        if the file does not contain it, and the entries that they share.
+        If `split` is None: ``train``, ``val`` and ``test``, each of which is such a Bunch,
+        or None if the file does not contain the split, and the entries that are the same
+        in all splits.
 
     (data, target) : tuple
         If `return_X_y` is True.
@@ -106,9 +111,9 @@ def load_medmnist(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     IsADirectoryError
-        If it is a folder.
+        If `path` is a folder.
     ValueError
         If the file is damaged or has another layout, contains several labels per image
         (ChestMNIST) or volumes (MedMNIST's 3-D sets), or if a group or `split` is missing.
@@ -158,13 +163,13 @@ def fetch_medmnist(
     """Load a MedMNIST data set, and download its file if it is missing.
 
     All two-dimensional sets with one label per image are available, in each published size.
-    The file is searched for in `data_home` under its name on Zenodo (``octmnist.npz``,
-    ``octmnist_64.npz``) and downloaded to that place if it is missing. It only appears
-    under that name when it is complete and has the published MD5.
+    In `data_home`, the file has its name on Zenodo, such as ``octmnist.npz`` or
+    ``octmnist_64.npz``. If it is missing, it is downloaded, and only appears under that
+    name when it is complete and has the published MD5.
 
-    A file that you placed there yourself is used as it is: its layout, size and classes are
-    checked. If its MD5 is not the published one, a warning is issued and
-    ``dataset.official`` is False.
+    You can also put a file there yourself. Its layout, image size and classes are checked.
+    If its MD5 is not the published one, a warning is issued and ``dataset.official`` is
+    False.
 
     An interrupted download, of this call or an earlier one, is continued if the server can
     send a part of a file.
@@ -181,29 +186,31 @@ def fetch_medmnist(
     split : {"train", "val", "test"}, default=None
         Split to load. If None, load all three.
     return_X_y : bool, default=False
-        Return ``(data, target)`` of the split instead of a Bunch. Needs `split`.
+        Whether to return ``(data, target)`` of the split instead of a Bunch. Requires
+        `split`.
     mmap : bool, default=None
-        As in :func:`~octsk.load_medmnist`; what must be unpacked goes to ``unpacked`` in
-        `data_home`.
+        As in :func:`~octsk.load_medmnist`. Images are unpacked to the folder ``unpacked``
+        in `data_home`.
     data_home : path, default=None
-        Folder of the files. If None, that of :func:`~octsk.datasets.get_data_home`.
+        Folder of the files, as in :func:`~octsk.datasets.get_data_home`.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     mirror : str or sequence of str, default=None
-        Addresses of folders that contain the same files, tried in this order before
-        Zenodo. If None, those in the environment variable ``OCTSK_MIRROR``, separated
-        by spaces. The MD5 of each download is checked. An address may contain a user
-        name, a password and a query, which messages omit.
+        Addresses of folders that contain the same files. They are tried in this order
+        before Zenodo. If None, the addresses in the environment variable ``OCTSK_MIRROR``
+        are used, which are separated by spaces. The MD5 of each download is checked. An
+        address may contain a user name, a password and a query, which messages omit.
     n_retries : int, default=3
-        How many more times to try the addresses after a failure. An address that answers
-        that the file does not exist is not tried again.
+        Maximum number of times that all addresses are tried again after a failure. An
+        address that answers that the file does not exist is not tried again.
     delay : float, default=1.0
-        Seconds between two such rounds.
+        Seconds to wait before the addresses are tried again.
     source_map : path, default=None
-        CSV file that names the source file of each image: a table of MedMNIST's
-        maintainers [3]_ with the columns ``split``, ``index`` and ``image_id``, or one
-        with other usual names for them. The result then has `filenames` and, if these are
-        of the form CLASS-patient-number, as those of OCTMNIST, the patients as `groups`.
+        CSV file that names the source file of each image. It is one of the tables that
+        MedMNIST's maintainers provide [3]_, with the columns ``split``, ``index`` and
+        ``image_id``, or another table with common names for these columns. The data set
+        then has `filenames`. If these have the form CLASS-patient-number, as those of
+        OCTMNIST, it also has the patients as `groups`.
 
     Returns
     -------
@@ -216,21 +223,22 @@ def fetch_medmnist(
     Raises
     ------
     DownloadError
-        If no address provides the right file; a subclass of :class:`OSError`. The part
-        that was received is kept in `data_home` as a hidden file, and the next call
+        If no address provides the right file. This is a subclass of :class:`OSError`. The
+        part that was received is kept in `data_home` as a hidden file, and the next call
         continues from there.
     FileNotFoundError
         If the file is missing and `download_if_missing` is False.
     OSError
-        If there is no folder for data sets, and none can be created.
+        If the folder for data sets does not exist and cannot be created.
     ValueError
         If an argument is invalid, or if the file is damaged or that of another data set.
 
     Notes
     -----
-    The data are licensed CC BY 4.0, except DermaMNIST's (CC BY-NC 4.0), and not
-    intended for clinical use. OCTMNIST's ``val`` is drawn from the same patients as
-    ``train`` and has its class shares; ``test`` is the source's own, and balanced.
+    The data are licensed under CC BY 4.0, except those of DermaMNIST (CC BY-NC 4.0), and
+    not intended for clinical use. The images in ``val`` of OCTMNIST are from the same
+    patients as those in ``train``, with the same class frequencies. ``test`` is the test
+    set of the source, in which all classes are equally frequent.
 
     References
     ----------
@@ -266,13 +274,13 @@ def fetch_medmnist(
             dataset = _load(path, split, mmap, data_home, known)
         except ValueError as error:
             raise ValueError(
-                f"{error}. Remove or rename the file to have the published one downloaded"
+                f"{error}. Remove or rename the file to download the published one"
             ) from error
         if not dataset.official:
             warnings.warn(
                 f"{path} is used as it is, but it is not the published file: it has MD5 "
-                f"{digests(path)[0]}, the published one {_md5(known)}. To have that one "
-                "downloaded, remove yours",
+                f"{digests(path)[0]}, the published one {_md5(known)}. To download the "
+                "published file, remove yours",
                 stacklevel=2,
             )
     if source_map is not None:
@@ -296,15 +304,16 @@ def fetch_octmnist(
 ):
     """Load OCTMNIST, and download its file if it is missing.
 
-    Retinal OCT scans in four classes: choroidal neovascularization, diabetic macular
-    edema, drusen, normal; 97,477 to train on, 10,832 to validate, 1,000 to test.
-    Short for ``fetch_medmnist("octmnist", ...)``.
+    OCTMNIST contains retinal OCT scans in four classes: choroidal neovascularization,
+    diabetic macular edema, drusen and normal. There are 97,477 images for training, 10,832
+    for validation and 1,000 for testing. This function is short for
+    ``fetch_medmnist("octmnist", ...)``.
 
     Parameters
     ----------
     size : {28, 64, 128, 224}, default=28
-        Height and width of the images, in pixels. The file of 28 pixels has 55 MB,
-        that of 224 has 4 GB.
+        Height and width of the images, in pixels. The file with images of 28 pixels takes
+        55 MB, the one with images of 224 pixels 4 GB.
     split, return_X_y, mmap, data_home, download_if_missing, mirror, n_retries, delay, \
             source_map
         As in :func:`~octsk.fetch_medmnist`.
@@ -320,12 +329,13 @@ def fetch_octmnist(
     Raises
     ------
     DownloadError
-        If no address gives the file.
+        If no address provides the right file.
     FileNotFoundError
         If the file is missing and `download_if_missing` is False.
+    OSError
+        If the folder for data sets does not exist and cannot be created.
     ValueError
-        If an argument is not one of those accepted, or the file is broken or is
-        another set's.
+        If an argument is invalid, or if the file is damaged or that of another data set.
 
     References
     ----------
@@ -394,7 +404,7 @@ def _load(
     data_home: str | os.PathLike | None = None,
     known: tuple[str, int] | None = None,
 ) -> DataBunch:
-    """Load a file; `known` is the data set it must be, or None to detect it."""
+    """Load a file. `known` is the data set that it must contain, or None to detect it."""
     _npz.check_is_npz(path)
     layout = read_layout(path)
     if split is not None and split not in layout:
@@ -405,7 +415,7 @@ def _load(
     if about["target_names"] is None:
         about["target_names"] = read_class_names(path, labels)
     about |= {"filename": str(path), "sha256": sha256, "synthetic": False}
-    # Those of all splits, since the other ones matter to one that is loaded alone, too.
+    # Also read the groups of splits that are not loaded, to find those that are shared.
     groups = {
         part: {"groups": _npz.read_array(path, members["groups"])}
         for part, members in layout.items()
@@ -445,7 +455,11 @@ def _describe(
     md5: str,
     known: tuple[str, int] | None,
 ) -> dict:
-    """Describe a file as the given data set, as one that it matches, or by its own data."""
+    """Return the entries that describe a data set.
+
+    The file is described as the data set `known` or, if this is None, as the data set that
+    it matches. A file that matches none is described by its own data.
+    """
     shape = next(iter(layout.values()))["images"].shape[1:]
     identity = known or set_of_file(path.name, md5)
     if identity and (mismatch := _mismatch(identity, shape, labels)):

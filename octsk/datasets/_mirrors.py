@@ -1,4 +1,4 @@
-"""Where the files of MedMNIST are downloaded from: Zenodo or a mirror."""
+"""Addresses from which the files of MedMNIST are downloaded: Zenodo and mirrors."""
 
 import os
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from octsk.datasets._data_home import make_unpack_folder
 from octsk.datasets._download import download, hide_secrets
-from octsk.datasets._registry import REGISTRY, ZENODO
+from octsk.datasets._medmnist_sets import REGISTRY, ZENODO
 
 
 def _mirrors(mirror: str | Iterable[str] | None) -> list[str]:

@@ -50,14 +50,14 @@ class Member:
 
 
 def check_is_npz(path: Path) -> None:
-    """Check by its beginning and its list of members that a file is an npz file.
+    """Check from the first bytes and the list of members that a file is an npz file.
 
     Raises
     ------
     OSError
-        If it does not exist, or is a folder.
+        If the file does not exist or is a folder.
     ValueError
-        If it is something else that is known, of which the message says what reads it.
+        If the file is of another known kind. The message says which function reads it.
     """
     check_is_file(path, "an npz file")
     kind = recognise(path)
@@ -68,20 +68,21 @@ def check_is_npz(path: Path) -> None:
 def read_headers(path: Path, keys: set[str]) -> dict[str, Member]:
     """Describe those arrays of the file that are among `keys`.
 
-    Every claim that would make reading allocate memory is held against the sizes in
-    the zip directory first.
+    The sizes that the headers state are compared with those in the zip directory before
+    any memory is allocated for them.
 
     Raises
     ------
     ValueError
-        If the file is no whole npz file or an array is not plain numbers or text.
+        If the file is not a complete npz file, or if an array contains anything other than
+        numbers or text.
     """
     members = {}
     with _opened(path) as archive:
         for info in archive.infolist():
             key = info.filename.removesuffix(".npy")
             if key in members:
-                raise ValueError(f"{path}: {key} is there twice; write the file anew")
+                raise ValueError(f"{path}: {key} occurs twice; save the file again")
             if key in keys:
                 members[key] = _read_header(archive, info, key, path)
     return members
@@ -94,7 +95,7 @@ def list_keys(path: Path) -> list[str]:
 
 
 def read_array(path: Path, member: Member) -> np.ndarray:
-    """Read one array to memory, C-contiguous."""
+    """Read one array into memory and return it in C order."""
     with _opened(path) as archive, archive.open(member.info) as stream:
         try:
             array = np.lib.format.read_array(stream, allow_pickle=False)
@@ -104,11 +105,11 @@ def read_array(path: Path, member: Member) -> np.ndarray:
 
 
 def map_array(path: Path, member: Member, make_folder: Callable[[], Path]) -> np.memmap:
-    """Map one array read-only without reading it into memory.
+    """Memory-map one array as a read-only array.
 
-    An array that the file holds uncompressed is mapped where it lies. A compressed
-    one is first unpacked, piece by piece, to ``<key>.npy`` in the folder that
-    `make_folder` returns, unless an earlier call did so.
+    An uncompressed array is mapped directly from the npz file. A compressed array is first
+    unpacked, piece by piece, to ``<key>.npy`` in the folder that `make_folder` returns,
+    unless an earlier call has done so.
     """
     if member.fortran_order:
         raise ValueError(
@@ -121,7 +122,7 @@ def map_array(path: Path, member: Member, make_folder: Callable[[], Path]) -> np
     unpacked = make_folder() / f"{member.key}.npy"
     if not _is_unpacked(member, unpacked):
         with lock_beside(unpacked):
-            # Another process may have unpacked it meanwhile.
+            # Another process may have unpacked the array in the meantime.
             if not _is_unpacked(member, unpacked):
                 remove_temporaries(unpacked)
                 _unpack(path, member, unpacked)
@@ -133,8 +134,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    # A broken directory has zipfile seek to impossible places (EINVAL), or believe in
-    # features of zip that it does not implement.
+    # With a damaged directory, zipfile may seek to invalid positions (EINVAL) or find
+    # features of the zip format that it does not implement.
     except (*_SIGNS_OF_BREAKAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
@@ -158,7 +159,7 @@ def _read_header(
             header_size = stream.tell()
     except (*_SIGNS_OF_BREAKAGE, OSError):
         raise
-    # NumPy parses the header as Python's text, which can go wrong in many ways.
+    # NumPy parses the header as Python code, which can raise errors of many kinds.
     except Exception as error:
         raise ValueError(f"{path}: {key} is not a NumPy array ({error})") from error
     if dtype.hasobject:
@@ -176,8 +177,9 @@ def _read_header(
 
 
 def _data_offset(path: Path, member: Member) -> int:
-    # The local header repeats name and extra field, and their lengths may differ from
-    # those in the zip directory: they stand at bytes 26 to 30 of it (APPNOTE 4.3.7).
+    # The local header repeats the name and the extra field, possibly with other lengths
+    # than in the zip directory. The lengths are its bytes 26 to 29 (PKWARE's APPNOTE.TXT,
+    # section 4.3.7).
     with open(path, "rb") as stream:
         stream.seek(member.info.header_offset + 26)
         name_length, extra_length = struct.unpack("<HH", stream.read(4))

@@ -1,4 +1,4 @@
-"""Images from an npz file, with labels or without."""
+"""Loading of images from an npz file that need not contain labels."""
 
 import os
 from pathlib import Path
@@ -9,28 +9,29 @@ from octsk.datasets import _npz
 
 
 def load_npz_images(path: str | os.PathLike, *, split: str = "test") -> np.ndarray:
-    """Load the images of an npz file to classify them.
+    """Load the images of an npz file without checking their shape and dtype.
 
     Parameters
     ----------
     path : path
-        A file with an array ``images``, or in MedMNIST's layout (labels may be absent).
+        A file with an array ``images``, or in MedMNIST's layout, possibly without labels.
     split : {"train", "val", "test"}, default="test"
-        Which images of a file in MedMNIST's layout; a file with ``images`` has no splits.
+        Split to load from a file in MedMNIST's layout. It is ignored if the file contains
+        ``images``.
 
     Returns
     -------
     images : ndarray of shape (n, h, w) or (n, h, w, c)
-        As they are in the file.
+        The array in the file.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     IsADirectoryError
-        If it is a folder.
+        If `path` is a folder.
     ValueError
-        If the file is broken or foreign or has neither array.
+        If the file is damaged, is not an npz file, or contains neither array.
     """
     path = Path(path).expanduser()
     _npz.check_is_npz(path)

@@ -29,7 +29,7 @@ class PatientFinder:
     groups : str, re.Pattern, callable or None
         As in :func:`~octsk.load_image_folder`.
     root : Path
-        The folder that the paths are relative to.
+        The folder to which the paths are relative.
     """
 
     def __init__(self, groups: str | re.Pattern | Callable | None, root: Path):
@@ -75,7 +75,7 @@ class PatientFinder:
 
 
 def kermany_label(path: Path) -> str:
-    """Return the class that a file name of OCT2017 begins with."""
+    """Return the class with which a file name of OCT2017 begins."""
     found = _KERMANY.fullmatch(path.stem)
     if found is None:
         raise ValueError(
@@ -109,7 +109,7 @@ def _pattern_finder(groups) -> Callable[[str], Any]:
         pattern = re.compile(groups)
     except re.error as error:
         raise ValueError(
-            f"groups is no regular expression: {error}; got {groups!r}"
+            f"groups is not a valid regular expression: {error}; got {groups!r}"
         ) from error
     if "patient" not in pattern.groupindex:
         raise ValueError(
@@ -131,7 +131,7 @@ def _octdl_finder(root: Path) -> Callable[[str], Any]:
     if table is None:
         raise FileNotFoundError(
             f"groups='octdl' needs the table {OCTDL_TABLE} of OCTDL in {printable(root)} "
-            "or beside it"
+            "or in its parent folder"
         )
     columns, where = read_csv(table), printable(table)
     files, patients = (

@@ -2,7 +2,8 @@
 
 All arrays are float32. Curves have shape (n, x) with a row for each image. Scenes have
 shape (y, n, x), so that curves broadcast against scenes and averaging takes one matrix
-product for each axis.
+product for each axis. The cover of a shape is a scene that contains the fraction of each
+pixel, between 0 and 1, that the shape covers.
 """
 
 from math import ceil
@@ -10,8 +11,9 @@ from math import ceil
 import numpy as np
 from sklearn.utils import Bunch
 
-# Width and depth of an image in micrometres: 496 of the 512 columns of a scan of 6 mm by
-# 1.9 mm. All lengths below are in micrometres, with x from the left and y from the top.
+# Width and depth of an image in micrometres. It shows 496 of the 512 columns of a scan of
+# 6 mm by 1.9 mm. All lengths below are in micrometres, with x from the left and y from the
+# top.
 _WIDTH, _DEPTH = 5800.0, 1900.0
 
 # Layers from the vitreous down to Bruch's membrane with their grey levels above the
@@ -34,7 +36,7 @@ _GREY = {
 
 _PHOTORECEPTORS_AND_EPITHELIUM = ("ellipsoid", "interdigitation", "pigment epithelium")
 _LESION_LAYERS = ("subretinal fluid", "hyperreflective material", "below the epithelium")
-# A lesion begins at the upper edge of the first layers and ends at that of the second.
+# A lesion extends from the upper edges of the first layers to those of the second.
 _LESION_BEGINS = ("subretinal fluid", "below the epithelium")
 _LESION_ENDS = ("pigment epithelium", "choroid")
 
@@ -61,7 +63,7 @@ class _Dice:
         return self.rng.uniform(size=(self.n, k)) < share
 
     def waves(self, x, length, amplitude):
-        """Return the sum of three cosines along x of about this length and random phase."""
+        """Return a sum of three cosines along x, whose lengths vary around `length`."""
         length = self.lognormal(length, 0.35, 3)[..., None]
         phase = self.uniform(0, 2 * np.pi, 3)[..., None]
         share = self.uniform(0.2, 0.8, 3)[..., None]
@@ -101,7 +103,7 @@ def draw_group(target, size, seed):
 
 
 def _draw_lesion(dice, x, target):
-    """Draw the parameters of the lesion of each eye; curves are 0 without a lesion."""
+    """Draw the parameters of the lesion of each eye; curves are 0 if there is no lesion."""
     cnv, dme, drusen = (target == k for k in range(3))
     severity = dice.rng.beta(2.4, 1.1, target.shape).astype(np.float32)
     centre = _WIDTH * np.clip(dice.normal(0.5, 0.14), 0.1, 0.9)
@@ -145,7 +147,7 @@ def _draw_lesion(dice, x, target):
 
 
 def _draw_drusen(dice, x, centre, severity):
-    """Draw the height of 3 to 12 drusen around a centre; the tallest counts in overlaps."""
+    """Draw the heights of 3 to 12 drusen around a centre; overlaps take the tallest."""
     at = centre + dice.normal(0, 1100, 12)
     half_width = dice.uniform(30, 320, 12)
     height = half_width * dice.uniform(0.5, 1, 12) * (0.2 + 0.45 * severity)
@@ -160,7 +162,7 @@ def _draw_retina(dice, x, lesion):
     base = slope * place + dice.normal(-0.22, 0.32) * _DEPTH * place**2
     base += dice.waves(x, 3500, dice.lognormal(10, 0.9))
     base += dice.waves(x, 850, dice.lognormal(1.2, 0.5))
-    # The lesion lies within the image, however steep the retina is.
+    # Shift the retina so that the lesion is within the image, however steep the retina is.
     level = np.clip(dice.normal(0.49, 0.075), 0.3, 0.8) * _DEPTH
     base += level - _at(base, x, lesion.centre)
 
@@ -202,7 +204,7 @@ def _draw_retina(dice, x, lesion):
 
 
 def _draw_fill(dice, x, y, edges):
-    """Return the cover of the white fill of a rotated scan: above, below or both."""
+    """Return the cover of the white fill above and below some scans, as after rotation."""
     place = x / _WIDTH - 0.5
     room = edges["nerve fibre"].min(axis=1, keepdims=True) - 60
     above = np.minimum(dice.gamma(0.8, 125), room) + dice.normal(0, 130) * place
@@ -214,7 +216,7 @@ def _draw_fill(dice, x, y, edges):
 
 
 def _paint_layers(y, edges, grey):
-    """Paint the layers, and return also the covers of the lesions and of the choroid."""
+    """Return a scene of the layers, and the covers of the lesions and of the choroid."""
     softness = max(_DEPTH / len(y), 8)
     scene = np.zeros((len(y), *edges["choroid"].shape), dtype=np.float32)
     drawn, cover, ink = np.zeros_like(scene), np.empty_like(scene), np.empty_like(scene)
@@ -264,7 +266,7 @@ def _paint_spots(dice, x, y, scene, drawn, edges, lesion):
 
 
 def _places(dice, x, edges, centre, k, spread):
-    """Draw k positions (x, y) in the retina of each eye, and return its thickness there."""
+    """Draw k positions in the retina of each eye; return x, y and the thickness there."""
     at = np.clip(centre + dice.normal(0, spread, k), 200, _WIDTH - 200)
     top, bottom = (_at(edges[name], x, at) for name in ("nerve fibre", "ellipsoid"))
     return at, top + (bottom - top) * dice.uniform(0.25, 0.8, k), bottom - top
@@ -281,7 +283,7 @@ def _ellipses(x, y, at, depth, half_width, half_height, count):
 
 
 def _shine(dice, x, y, scene, behind):
-    """Apply gain, shadows of vessels, background and a dark rim at one side."""
+    """Apply gain, shadows of vessels, background and, to some scans, a dark rim."""
     shade = dice.chance(0.25, 4) * dice.uniform(0.1, 0.6, 4)
     at, half = dice.uniform(0, _WIDTH, 4), dice.uniform(25, 110, 4)
     shade = shade[..., None] * _bump(x, at[..., None], half[..., None])
@@ -298,7 +300,7 @@ def _shine(dice, x, y, scene, behind):
 
 
 def _speckle(dice, image, size):
-    """Draw the noise of a pixel as the mean of its independent grains of speckle."""
+    """Draw the noise of each pixel, the mean of several independent grains of speckle."""
     grains = max((496 / size) ** 2 / 2, 1)
     noise = (dice.rng.standard_gamma(grains, image.shape) - grains) / np.sqrt(grains)
     noise[:, 1:] += 0.25 * noise[:, :-1]
@@ -308,7 +310,7 @@ def _speckle(dice, image, size):
 
 
 def _below(y, edge, softness, out=None):
-    """Return the cover of the area below an edge, with a soft edge."""
+    """Return the cover of the area below an edge, which rises from 0 to 1 at the edge."""
     cover = np.subtract(y / softness, edge / softness - 0.5, out=out)
     return np.clip(cover, 0, 1, out=cover)
 

@@ -7,8 +7,8 @@ from sklearn.utils import check_random_state, check_scalar
 from threadpoolctl import threadpool_limits
 
 from octsk.datasets._bunch import DataBunch
+from octsk.datasets._medmnist_sets import REGISTRY
 from octsk.datasets._phantom_drawing import draw_group
-from octsk.datasets._registry import REGISTRY
 
 _TARGET_NAMES = REGISTRY["octmnist"].classes
 
@@ -25,8 +25,8 @@ phantoms says nothing about real scans and must not be compared with published r
 `lesion_mask` marks where each lesion was drawn. It is False everywhere in normal eyes.
 """
 
-# Images are drawn in groups of this size, each with its own random stream. Changing the
-# size would change the images that a seed gives.
+# Images are drawn in groups of this size, each with its own random stream. A different
+# size would produce different images from the same seed.
 _GROUP = 16
 
 
@@ -89,7 +89,7 @@ def make_oct_phantoms(
     TypeError
         If `n_samples` or `size` is not an integer.
     ValueError
-        If `n_samples` or `size` is too small, or if `weights` does not hold 4 shares.
+        If `n_samples` or `size` is too small, or if `weights` does not contain 4 shares.
 
     Notes
     -----
@@ -169,7 +169,7 @@ def make_oct_phantoms(
 
 
 def draw_splits(n_samples, *, size=28, weights=None):
-    """Draw a data set in disjoint splits, each of which does not depend on the others.
+    """Draw a data set with splits, each of which has its own seed.
 
     Parameters
     ----------

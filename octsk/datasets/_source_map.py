@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from octsk.datasets._csv_table import check_is_csv
-from octsk.datasets._splits import SPLITS, shared_groups
+from octsk.datasets._shared_groups import SPLITS, shared_groups
 from octsk.utils.untrusted import printable
 
-# Names of the columns; the first of each is that of MedMNIST's maintainers.
+# Accepted names of the columns. MedMNIST's maintainers use the first name of each.
 _COLUMNS = {
     "split": ("split", "subset", "partition"),
     "index": ("index", "idx", "image_index"),
@@ -31,8 +31,9 @@ def add_sources(dataset: Bunch, path: str | os.PathLike) -> None:
     Parameters
     ----------
     dataset : Bunch
-        One split, or a Bunch of splits. The splits get ``filenames`` and ``groups``, and
-        all get ``shared_groups`` if the table has patients in several splits.
+        One split, or a Bunch of splits. ``filenames`` and ``groups`` are added to the
+        splits. ``shared_groups`` is added to the splits and to the data set if patients
+        have images in several splits of the table.
     path : path
         CSV file with one row for each image, and columns for the split, the index in the
         split and the file name.
@@ -40,12 +41,13 @@ def add_sources(dataset: Bunch, path: str | os.PathLike) -> None:
     Warns
     -----
     UserWarning
-        If names do not tell the patient; ``groups`` is None then.
+        If a file name does not contain the patient. ``groups`` is then None.
 
     Raises
     ------
     ValueError
-        If it is not such a table, or does not name each image of a split exactly once.
+        If the file is not such a table, or does not name each image of a split exactly
+        once.
     """
     path = Path(path).expanduser()
     names = _read_map(path)
@@ -64,9 +66,9 @@ def add_sources(dataset: Bunch, path: str | os.PathLike) -> None:
     ]
     if unknown:
         warnings.warn(
-            f"{len(unknown):,} names in {printable(path)} are not CLASS-patient-number, "
-            f"such as {printable(unknown[0])}: the patients are unknown, and groups is "
-            "None",
+            f"{len(unknown):,} names in {printable(path)} do not have the form "
+            f"CLASS-patient-number, such as {printable(unknown[0])}: the patients are "
+            "unknown, and groups is None",
             stacklevel=3,
         )
         return
@@ -82,7 +84,7 @@ def add_sources(dataset: Bunch, path: str | os.PathLike) -> None:
 
 
 def _read_map(path: Path) -> dict[str, dict[int, str]]:
-    """Return the file names of each split by their index."""
+    """Return the file names of each split by image index."""
     check_is_csv(path, "a table of source files")
     names: dict[str, dict[int, str]] = {}
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:

@@ -7,43 +7,43 @@ import numpy as np
 from sklearn.utils import check_random_state, check_scalar
 
 from octsk.datasets._bunch import DataBunch
-from octsk.datasets._splits import SPLITS, SplitWarning
+from octsk.datasets._shared_groups import SPLITS, SplitWarning
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.untrusted import printable
 from octsk.utils.user_warnings import warn_user
 
-# Entries that have a row for each image, in a list or an array.
+# Entries with one row for each image.
 _OF_IMAGES = ("data", "target", "groups", "filenames")
 
 
 def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
     """Split a data set so that all images of a group (patient) are in one split.
 
-    The groups are dealt out so that each split has about its share of the images of each
-    class. The larger the groups are, the more the shares differ from those asked for. No
-    split is left empty if there are enough groups.
+    The groups are distributed so that each split contains about its share of the images of
+    each class. The larger the groups are, the more the actual shares may differ from the
+    requested ones. No split is left empty if there are enough groups.
 
     Parameters
     ----------
     dataset : :class:`~sklearn.utils.Bunch`
-        A data set with ``data``, ``target`` and ``groups``, such as from
-        :func:`~octsk.load_image_folder`; or one with ``train``, ``val`` and ``test``, whose
-        images are put together first.
+        A data set with ``data``, ``target`` and ``groups``, for example from
+        :func:`~octsk.load_image_folder`, or one with the splits ``train``, ``val`` and
+        ``test``, whose images are pooled first.
     test : float, default=0.2
-        Share of the images to test on, at least 0.
+        Share of the images in the test split, at least 0.
     val : float, default=0.1
-        Share of the images to validate on, at least 0. `test` and `val` together must be
-        below 1, and the other images are those to train on.
+        Share of the images in the validation split, at least 0. The sum of `test` and
+        `val` must be below 1; the other images are in the training split.
     random_state : int, RandomState instance or None, default=None
-        Seed for the order of groups of one size. Pass an int for the same splits in each
-        call.
+        Controls the order of groups of the same size. Pass an int to get the same splits
+        in each call.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        ``train``, ``val`` and ``test``, each with those entries of `dataset` that have a
-        row for each image, cut to the images of the split in their order, and None where
-        the share is 0; and the other entries of `dataset`.
+        The splits ``train``, ``val`` and ``test``, and those entries of `dataset` that do
+        not have a row for each image. Each split contains its rows of the other entries,
+        in their original order. A split with a share of 0 is None.
 
     Warns
     -----
@@ -53,8 +53,10 @@ def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
     Raises
     ------
     ValueError
-        If the data set has no groups, a group is missing, a share is not accepted, or there
-        are too few groups for the splits.
+        If the data set has no groups, a group is missing, a share is invalid, or there are
+        too few groups for the splits.
+    TypeError
+        If `dataset` is not a Bunch or another mapping, or if a share is not a number.
 
     See Also
     --------
@@ -84,7 +86,7 @@ def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
     target = check_column(pooled["target"], "dataset.target")
     if pooled.get("groups") is None:
         raise ValueError(
-            "dataset has no groups, so that its images cannot be split by patient. Load it "
+            "dataset has no groups, so its images cannot be split by patient. Load it "
             "with groups, or set dataset.groups to the patient of each image"
         )
     groups = check_groups(pooled["groups"], len(target), "dataset.groups")
@@ -99,7 +101,7 @@ def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
         if not len(rows):
             raise ValueError(
                 f"dataset has too few groups to have {split} images: "
-                f"{groups.max() + 1} for {len(wanted)} splits of the shares "
+                f"{groups.max() + 1} for {len(wanted)} splits with the shares "
                 f"{', '.join(f'{part} {shares[part]:.3g}' for part in wanted)}"
             )
         _warn_of_missing_classes(target, rows, about.get("target_names"), split)
@@ -109,7 +111,7 @@ def split_by_group(dataset, *, test=0.2, val=0.1, random_state=None):
 
 
 def _pool(dataset) -> tuple[dict, list[str]]:
-    """Return a data set as one split, and the entries that have a row for each image."""
+    """Pool the splits of a data set; also return the entries with a row for each image."""
     if not isinstance(dataset, Mapping):
         raise TypeError(
             "dataset must be a Bunch with data, target and groups; got "
@@ -131,7 +133,7 @@ def _rowwise(part) -> list[str]:
     """Return the entries of a split that have a row for each image."""
     n = len(part["target"])
     known = [key for key in _OF_IMAGES if part.get(key) is not None]
-    for key in {*known} - {"groups"}:  # check_groups tells more of them
+    for key in {*known} - {"groups"}:  # the errors of check_groups say more
         if len(part[key]) != n:
             raise ValueError(
                 f"dataset.{key} must have one entry for each of the {n} images in "
@@ -148,10 +150,11 @@ def _rowwise(part) -> list[str]:
 
 
 def _deal(groups, target, shares, random_state) -> np.ndarray:
-    """Return the number of the split that each image goes to.
+    """Return the index of the split of each image.
 
-    The largest groups go first, each to the split that Sainte-Lague's rule of seats would
-    give it to, for the shares of all classes together.
+    Groups are assigned from the largest to the smallest. Each goes to the split to which
+    the Sainte-Lague method, which apportions seats in parliaments, would give it, summed
+    over the classes.
     """
     classes, labels = np.unique(target, return_inverse=True)
     counts = np.zeros((groups.max() + 1, len(classes)))
@@ -166,7 +169,7 @@ def _deal(groups, target, shares, random_state) -> np.ndarray:
         portion = portions[group]
         place[group] = np.argmin((2 * held + portion) @ portion / goals)
         held[place[group]] += portion
-    # A small share of few groups comes to less than one of them.
+    # If there are few groups, a small share may amount to less than one group.
     for split in range(len(goals)):
         numbers = np.bincount(place, minlength=len(goals))
         if not numbers[split] and numbers.max() > 1:

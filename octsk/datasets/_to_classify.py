@@ -1,4 +1,4 @@
-"""Images that are to be classified, with what their files say of them."""
+"""Loading of images to classify, with their patients and true classes if known."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -12,8 +12,8 @@ from octsk.datasets._csv_table import read_column, read_csv
 from octsk.datasets._image_files import Reading, _sources, combined_error, error_words
 from octsk.datasets._image_folders import images_below
 from octsk.datasets._image_tables import find_groups, locate
-from octsk.datasets._layout import read_class_names, read_filenames, read_groups
 from octsk.datasets._npz_images import load_npz_images
+from octsk.datasets._npz_layout import read_class_names, read_filenames, read_groups
 from octsk.datasets._patients import PatientFinder, check_groups_found
 from octsk.datasets._volume_frames import with_frames
 from octsk.utils.file_kinds import CSV, recognise
@@ -26,17 +26,17 @@ class ToClassify(NamedTuple):
     Attributes
     ----------
     names : sequence
-        The path, the B-scan of a volume, or the index of each image.
+        The path of each image, its B-scan in a volume, or its index.
     images : ndarray of shape (n, h, w) or (n, h, w, c)
         The images.
     errors : list of dict
         ``image`` and ``error`` of each file that cannot be read.
     groups : list or None
-        Patient of each image.
+        Patient of each image, if known.
     true : list of str or None
-        Name of the true class of each image.
+        Name of the true class of each image, if known.
     class_names : list of str or None
-        Names of all classes of the data.
+        Names of all classes of the data, if known.
     """
 
     names: Sequence
@@ -55,13 +55,13 @@ def read_to_classify(
     Parameters
     ----------
     inputs : sequence of Path
-        The files, or one folder. If it has no images itself, those in its subfolders are
-        taken.
+        The files, or one folder. If a folder contains no images itself, the images in its
+        subfolders are read.
     split : str, default="test"
         Split of an npz file in MedMNIST's layout.
     groups : str, default=None
-        How to find the patient of an image file, as in `load_image_folder`, or a column of
-        a CSV file.
+        How to find the patient of an image file, as in `load_image_folder`, or the name of
+        a column of the CSV file.
     **reading : object
         ``size``, ``channels``, ``fit`` and ``bit_depth`` of `load_image_files`. Files that
         cannot be read are left out.
@@ -69,14 +69,14 @@ def read_to_classify(
     Raises
     ------
     FileNotFoundError, IsADirectoryError, ValueError
-        If there are no images, none can be read, or a file is not as it should be.
+        If there are no images, none of them can be read, or a file is invalid.
     """
     path = inputs[0]
     if len(inputs) == 1 and path.suffix == ".npz":
         if groups is not None:
             raise ValueError(
                 "--groups is for image files and CSV files; the patients of an npz file "
-                f"are its array {split}_groups"
+                f"are in its array {split}_groups"
             )
         return _from_npz(path, split)
     if len(inputs) == 1 and path.is_file() and recognise(path) == CSV:
@@ -95,7 +95,7 @@ def read_to_classify(
 
 
 def _images_of_subfolders(folder: Path) -> list[Path]:
-    """Return the images of the subfolders of a folder that has none itself."""
+    """Return the images in the subfolders of a folder, unless it contains images itself."""
     files = images_below(folder)
     return [] if any(file.parent == folder for file in files) else files
 
@@ -134,7 +134,7 @@ def _from_table(path: Path, reading: Reading, group) -> ToClassify:
 
 
 def patient_column(names) -> str | None:
-    """Return the column that is taken for the patient if none is named."""
+    """Return the column that contains the patient by default, or None."""
     return next((one for one in ("patient", "patient_id", "group") if one in names), None)
 
 

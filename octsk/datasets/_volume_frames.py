@@ -1,4 +1,4 @@
-"""B-scans of volumes, which are used like images in memory."""
+"""B-scans of volumes, which can be used like images in memory."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,7 +11,7 @@ from octsk.datasets._volumes import is_volume, read_volumes
 
 
 class VolumeFrame:
-    """A B-scan of a volume in a file, which is read when its pixels are needed.
+    """A B-scan of a volume. Its file is read when the pixels are needed.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class VolumeFrame:
 
 
 class UnreadableVolume(NamedTuple):
-    """A file of volumes that cannot be read, with the reason."""
+    """A file with volumes that cannot be read, and the error."""
 
     file: Path
     error: Exception
@@ -55,7 +55,7 @@ class UnreadableVolume(NamedTuple):
 
 
 def with_frames(sources: list, bit_depth: int | None = None) -> list[list]:
-    """Return a list for each path or image: its B-scans if it is a volume, or itself.
+    """Return a list for each source: the B-scans of a volume, or the source itself.
 
     A volume that cannot be read becomes an `UnreadableVolume`.
     """
@@ -71,11 +71,11 @@ def with_frames(sources: list, bit_depth: int | None = None) -> list[list]:
 
 
 def frame_finder(bit_depth: int | None = None) -> Callable[[Path], list]:
-    """Return a function from the path of a volume to its B-scans.
+    """Return a function that takes a path and returns the B-scans of the volume.
 
-    For any other path, it returns a list of this path. The file that was read last is
-    kept in memory as long as one of its B-scans. If there are several, each is read once
-    to count its B-scans, and once more to decode them.
+    For the path of any other file, it returns a list that contains the path. The B-scans
+    of the last file are kept in memory as long as one of them is in use. If there are
+    several files, each is read once to count its B-scans and again to decode them.
 
     Parameters
     ----------

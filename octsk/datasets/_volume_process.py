@@ -1,7 +1,7 @@
 """Reading of device files by oct-converter, in a separate process with limits.
 
-The readers trust the contents of files: a damaged file can make them loop forever or
-allocate any amount of memory. All of them print to the standard output.
+The readers of oct-converter trust the contents of a file, so that a damaged file can make
+them loop forever or allocate any amount of memory. They also print to standard output.
 """
 
 import contextlib
@@ -21,35 +21,40 @@ from octsk.datasets._volume_readers import EYES, Scan, as_spacing, as_text
 from octsk.datasets._volume_readers import missing_extra as _missing_extra
 from octsk.utils.processes import outside_working_folder
 
-# Memory for the modules, and for each byte of the file: the greatest need is that of .e2e
-# files, whose pixels of 2 bytes become floats of 8 bytes.
+# Limit of memory: a part for the modules, and a part for each byte of the file. Files in
+# .e2e format need the most, because their pixels of 2 bytes become floats of 8 bytes.
 _BASE_BYTES = 2**30
 _BYTES_PER_BYTE = 24
 
-# Time for any file, and for each MiB.
+# Limit of time: a part for any file, and a part for each MiB.
 _SECONDS = 60
 _SECONDS_PER_MIB = 1
 
-# Words that make an error from oct-converter long.
+# Maximum number of characters of an error message from oct-converter.
 _MAX_WORDS = 200
 
 
 def read_in_process(path: Path, kind: str) -> list[Scan]:
-    """Read a device file by oct-converter.
+    """Read a device file with oct-converter, in a separate process.
 
     Parameters
     ----------
     path : Path
         The file.
     kind : {"e2e", "topcon", "bioptigen", "zeiss"}
-        Its format.
+        The format of the file.
+
+    Returns
+    -------
+    scans : list of Scan
+        The volumes in the file.
 
     Raises
     ------
     ImportError
         If oct-converter is not installed.
     ValueError
-        If the file cannot be read, or if reading it exceeds the limits of memory and time.
+        If the file cannot be read, or if reading it exceeds the limit of memory or time.
     """
     with tempfile.TemporaryDirectory() as folder:
         # With -P, nothing is imported from this file's folder or the working folder.
@@ -86,18 +91,18 @@ def read_in_process(path: Path, kind: str) -> list[Scan]:
 
 
 def main(path: Path, kind: str, folder: Path) -> None:
-    """Write the volumes of a file and what is known of them, or an error, to a folder."""
+    """Write the volumes of a file and their metadata, or an error, to a folder."""
     error, scans = None, []
     chatter = io.StringIO()
     try:
         with contextlib.redirect_stdout(chatter), np.errstate(all="ignore"):
-            # oct-converter leaves such B-scans out.
+            # oct-converter only warns about B-scans that it leaves out.
             warnings.filterwarnings("error", message="Could not reshape")
             import oct_converter.readers  # noqa: F401
 
             _limit_memory(_BASE_BYTES + _BYTES_PER_BYTE * path.stat().st_size)
             scans = _READERS[kind](path)
-        # It goes on with whatever the memory held before.
+        # After this message, oct-converter goes on with uninitialized pixels.
         if "Stopping load" in chatter.getvalue():
             raise ValueError("its B-scans are incomplete")
         if not scans:
@@ -105,7 +110,7 @@ def main(path: Path, kind: str, folder: Path) -> None:
     except ImportError:
         error = "ImportError"
     except MemoryError:
-        error = "it needs more memory than such files do"
+        error = "reading it needs more memory than a file of this size should"
     except Exception as caught:
         words = " ".join(str(caught).split())
         error = words[:_MAX_WORDS] or type(caught).__name__
@@ -135,7 +140,7 @@ def _read_e2e(path: Path) -> list[Scan]:
             8,
             laterality=EYES.get(str(found.laterality)),
             patient_id=as_text(found.patient_id),
-            # The other two distances are constants of oct-converter's.
+            # The other two distances are constants in oct-converter, not measurements.
             spacing=as_spacing(None, (found.pixel_spacing or [None, None])[1], None),
             device="Heidelberg Spectralis",
         )
@@ -146,7 +151,7 @@ def _read_e2e(path: Path) -> list[Scan]:
 def _read_topcon(path: Path) -> list[Scan]:
     from oct_converter.readers import FDA, FDS, fda, fds
 
-    # NumPy 2.3 removed what oct-converter 0.7 calls.
+    # oct-converter 0.7 calls np.fromstring for bytes, which NumPy 2.3 has removed.
     for module in (fda, fds):
         module.np = _NumPy(module.np)
     reader = FDA(path)
@@ -173,7 +178,10 @@ def _read_topcon(path: Path) -> list[Scan]:
 
 
 def _without_dates(metadata: dict) -> dict:
-    """Remove what oct-converter refuses, as in anonymous files, and octsk does not use."""
+    """Replace entries that octsk does not use, so that oct-converter accepts them.
+
+    It raises an error if they are invalid, as they may be in anonymized files.
+    """
     for name in ("patient_info_02", "patient_info"):
         metadata.get(name, {}).update(sex=None, birth_date=None)
     capture = metadata.get("capture_info_02") or metadata.setdefault("capture_info", {})
@@ -198,7 +206,7 @@ def _read_bioptigen(path: Path) -> list[Scan]:
     from oct_converter.readers import BOCT
 
     found = BOCT(path).read_oct_volume()
-    # A series of volumes, or of B-scans. Their rows are A-scans.
+    # The file contains a series of volumes or of B-scans, in which each row is an A-scan.
     pixels = np.concatenate([one.volume for one in found]).swapaxes(1, 2)
     eye = EYES.get(str(found[0].laterality))
     return [Scan(_unsigned(pixels), laterality=eye, device="Bioptigen")]
@@ -207,15 +215,15 @@ def _read_bioptigen(path: Path) -> list[Scan]:
 def _read_zeiss(path: Path) -> list[Scan]:
     from oct_converter.readers import IMG
 
-    # The file holds pixels alone, of A-scans of 1024 pixels.
+    # The file contains nothing but pixels. Each A-scan has 1024 of them.
     rows, size = 1024, path.stat().st_size
     named = re.search(r"(\d{1,4})x(\d{1,4})", path.name)
     columns, n = map(int, named.groups()) if named else (512, size // (rows * 512))
     if size != n * rows * columns or not size:
         raise ValueError(
             f"it has {size:,} bytes, which are not {n} B-scans of {columns} A-scans of "
-            f"{rows} pixels; add other numbers of A-scans and B-scans to the name of a "
-            ".img file, such as 200x200"
+            f"{rows} pixels; if the file contains other numbers of A-scans and B-scans, "
+            "add them to its name, such as 200x200"
         )
     found = IMG(path).read_oct_volume(rows, columns)
     return [

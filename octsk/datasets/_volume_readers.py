@@ -7,20 +7,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# 2048 B-scans of 1024 x 1024 pixels.
+# Maximum number of pixels of a volume: 2048 B-scans of 1024 x 1024 pixels.
 _MAX_PIXELS = 2**31
 
-# Lossy compression of a B-scan hardly reaches a ratio of 50. Small volumes may be constant.
+# Maximum number of pixels for each byte of the file. Lossy compression of a B-scan hardly
+# reaches a ratio of 50. Small volumes are exempt, because all their pixels may be equal.
 _MAX_RATIO = 100
 _SMALL_BYTES = 64 * 2**20
 
-# Longest file that is read into memory.
+# Size of the largest file that is read into memory.
 _MAX_FILE_BYTES = 2**32
 
-# Transfer syntax of data sets that are packed as a whole, to any size.
+# DICOM transfer syntax of data sets that are compressed as a whole. They may unpack to any
+# size.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
-# Header of a .vol file ("Special Function: Exporting Raw Data", Heidelberg Engineering).
+# Header of a .vol file. Reference: Heidelberg Engineering, "Spectralis Viewing Module:
+# Special Function: Exporting Raw Data".
 _VOL_HEADER = np.dtype(
     {
         "names": [
@@ -40,16 +43,16 @@ EYES = {"OD": "R", "OS": "L", "R": "R", "L": "L"}
 
 
 class Scan(NamedTuple):
-    """A volume as it is in a file.
+    """A volume with the original pixels of its file.
 
     Attributes
     ----------
     pixels : ndarray of shape (n, h, w), dtype uint8 or uint16
         The B-scans.
     bits : int or None
-        Number of bits of a pixel that the file states.
+        Number of bits of a pixel according to the file.
     laterality, patient_id, device : str or None
-        Eye ("R" or "L"), patient and device.
+        Eye ("R" or "L"), identifier of the patient, and name of the device.
     spacing : tuple of (float or None)
         Distance in mm between B-scans, between rows and between columns.
     """
@@ -63,7 +66,7 @@ class Scan(NamedTuple):
 
 
 def check_shape(n: int, height: int, width: int, file_bytes: int) -> None:
-    """Refuse a volume that its file can hardly contain, before memory is taken for it."""
+    """Raise a ValueError if a volume is too large for its file. It allocates no memory."""
     if min(n, height, width) < 1:
         raise ValueError(f"it claims {n} B-scans of {height} x {width} pixels")
     pixels = n * height * width
@@ -83,9 +86,9 @@ def read_dicom(path: Path) -> list[Scan]:
     content = _read_bytes(path)
     if _DEFLATED in content:
         raise ValueError(
-            "its data set is deflated, and may unpack to any size; save it uncompressed"
+            "its data set is deflated and may unpack to any size; save it uncompressed"
         )
-    # pydicom warns of many small deviations from the standard.
+    # pydicom warns about many small deviations from the standard.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = pydicom.dcmread(io.BytesIO(content))
@@ -102,7 +105,7 @@ def read_dicom(path: Path) -> list[Scan]:
 
 
 def _grey(pixels: np.ndarray, bits: int, dataset) -> tuple[np.ndarray, int]:
-    """Return pixels of a DICOM file as unsigned integers, 0 black, and their depth."""
+    """Return pixels of a DICOM file as unsigned integers (0 is black), and their depth."""
     if pixels.dtype.kind not in "iu" or bits > 16:
         raise ValueError("its pixels are not integers of 16 bits at most")
     if pixels.dtype.kind == "i":
@@ -122,7 +125,7 @@ def _grey(pixels: np.ndarray, bits: int, dataset) -> tuple[np.ndarray, int]:
 
 
 def check_depth(pixels: np.ndarray, bits: int) -> None:
-    """Refuse pixels that do not fit a number of bits."""
+    """Raise a ValueError if a pixel does not fit into the number of bits."""
     if (highest := int(pixels.max())) >= 2**bits:
         raise ValueError(f"it has pixels up to {highest:,}, more than {bits} bits hold")
 
@@ -151,7 +154,7 @@ def _describe_dicom(dataset, pixels: np.ndarray, bits: int) -> Scan:
 
 
 def _first(dataset, sequence: str):
-    """Return the first item of a sequence, or nothing."""
+    """Return the first item of a DICOM sequence, or an empty dict."""
     return next(iter(dataset.get(sequence) or ()), {})
 
 
@@ -172,13 +175,13 @@ def read_vol(path: Path) -> list[Scan]:
     start, one = _VOL_HEADER.itemsize + slo[0] * slo[1], skipped + 4 * height * width
     if min(skipped, *slo) < 0 or start + n * one > len(content):
         raise ValueError(
-            f"it claims {n} B-scans of {height} x {width} pixels, but ends before them"
+            f"it claims {n} B-scans of {height} x {width} pixels, but ends before the last"
         )
     pixels = np.empty((n, height, width), np.uint8)
     for i in range(n):
         raw = np.frombuffer(content, "<f4", height * width, start + i * one + skipped)
-        # Places outside the scan hold the greatest float. The fourth root is how the
-        # device's own program displays the reflectivity.
+        # Pixels outside the scan have the largest float value. Heidelberg's own program
+        # displays the fourth root of the reflectivity.
         inside = (raw >= 0) & (raw <= 1)
         grey = np.rint(255 * np.where(inside, raw, 0) ** 0.25)
         pixels[i] = grey.reshape(height, width)
@@ -219,14 +222,14 @@ def read_tiff(path: Path) -> list[Scan]:
 
 
 def missing_extra(package: str, what: str) -> ImportError:
-    """Return the error of a package that is not installed."""
+    """Return the error to raise if a package is not installed."""
     return ImportError(
         f'{package} is needed to read {what}; install it with: pip install "octsk[devices]"'
     )
 
 
 def as_text(value: Any) -> str | None:
-    """Return a text of a file without padding, or None if it is empty."""
+    """Return a text from a file without its padding, or None if it is empty."""
     if isinstance(value, bytes):
         value = value.split(b"\0")[0].decode("latin-1")
     text = "" if value is None else str(value).strip("\0 ")

@@ -44,10 +44,10 @@ _READERS = {
     ZEISS: partial(read_in_process, kind="zeiss"),
 }
 
-# What can be told from the highest value of pixels whose depth is not stated.
+# Bit depths that may be inferred from the highest value of the pixels.
 _DEPTHS = (8, 10, 12, 14, 16)
 
-# Digits of a hashed patient ID, of 4 bits each.
+# Number of hexadecimal digits of a hashed patient ID.
 _HASH_DIGITS = 16
 
 
@@ -60,8 +60,8 @@ def load_volume(
 ):
     """Load an OCT volume from the file of a device.
 
-    These formats are read, and recognised by their content where they have a signature,
-    otherwise by the suffix:
+    The following formats can be read. They are recognised by their content if they have a
+    signature, otherwise by the suffix:
 
     ==================  =================  ===============================================
     device              file               read by
@@ -76,10 +76,10 @@ def load_volume(
     any                 TIFF               Pillow; each page is a B-scan
     ==================  =================  ===============================================
 
-    No file from a device was available for testing. DICOM files are tested with files that
-    pydicom writes, TIFF files with Pillow's, and all other formats only with small
-    imitations (mocks) that the tests write after published descriptions of the layouts.
-    Compare the first volumes that you load with what the program of the device shows.
+    No files from real devices were available for testing. DICOM and TIFF are tested with
+    files written by pydicom and Pillow. All other formats are only tested with small mock
+    files, which follow published descriptions of the formats. Compare the first volumes
+    that you load with what the device's own program shows.
 
     Parameters
     ----------
@@ -94,9 +94,10 @@ def load_volume(
         ID and the same salt always give the same hash. If None, the ID is returned as it
         is in the file.
     bit_depth : int, default=None
-        Number of bits that pixels of more than 8 bits use, 16 at most. If None, it is what
-        the file states (BitsStored in DICOM), or else the lowest of 8, 10, 12, 14 and 16
-        bits that holds the highest pixel, with a warning if that is below 16.
+        Number of bits that pixels of more than 8 bits use, at most 16. If None, it is the
+        number that the file states (BitsStored in DICOM) or, if it states none, the lowest
+        of 8, 10, 12, 14 and 16 bits that can represent the highest pixel. A warning is
+        issued if an inferred depth is below 16 bits.
 
     Returns
     -------
@@ -123,15 +124,17 @@ def load_volume(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ImportError
-        If pydicom or oct-converter is needed and not installed:
+        If pydicom or oct-converter is needed and not installed. Install both with
         ``pip install "octsk[devices]"``.
+    TypeError
+        If `salt` is neither str nor bytes.
     ValueError
-        If the file is not one of these formats or is damaged, if it claims more pixels
-        than it can contain or takes more memory or time than such files do, if pixels do
-        not fit the depth, or if it has several volumes and `volume` is None. The message
-        names the file.
+        If the file is damaged or in another format, if it claims more pixels than it can
+        contain, if reading it needs more memory or time than a file of its size should, if
+        pixels exceed the bit depth, or if the file contains several volumes and `volume`
+        is None. The message names the file.
 
     See Also
     --------
@@ -139,11 +142,12 @@ def load_volume(
 
     Notes
     -----
-    Of ``.e2e`` files, only the distance between rows is known; oct-converter assumes the
-    others. All B-scans of a Bioptigen file, which may be a series of volumes, are one
-    volume. A ``.img`` file consists of pixels alone: B-scans have 1024 rows, and the
-    numbers of columns and of B-scans are read from the name, such as ``512x128``, or are
-    512 and what the file's size gives.
+    For ``.e2e`` files, only the distance between rows is known, because oct-converter
+    assumes the others. A Bioptigen file may be a series of volumes; all its B-scans are
+    returned as one volume. A ``.img`` file contains nothing but pixels. Its B-scans have
+    1024 rows. The numbers of columns and of B-scans are read from the file name, such as
+    ``512x128``. If the name does not contain them, there are 512 columns, and the number of
+    B-scans follows from the file size.
 
     Examples
     --------
@@ -181,7 +185,7 @@ def load_volume(
         ]
         raise ValueError(
             f"{printable(path)} contains {len(volumes)} volumes ({'; '.join(found[:10])}); "
-            "choose one by volume=0 or another number, or all by volume='all'"
+            "choose one with volume=0 or another number, or all with volume='all'"
         )
     return volumes[int(number)]
 
@@ -212,7 +216,7 @@ def read_volumes(path: Path, bit_depth: int | None = None) -> list[DataBunch]:
 
 
 def is_volume(path: Path) -> bool:
-    """Return whether a file contains B-scans of a volume, and not one image."""
+    """Return whether a file contains a volume rather than a single image."""
     if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") or not path.is_file():
         return False
     kind = _kind_of(path)
@@ -223,13 +227,13 @@ def is_volume(path: Path) -> bool:
     try:
         with Image.open(path, formats=["TIFF"]) as image:
             return getattr(image, "n_frames", 1) > 1
-    # The reader of images says what is wrong with it.
+    # The function that reads images reports what is wrong with the file.
     except Exception:
         return False
 
 
 def _kind_of(path: Path) -> FileKind | None:
-    """Return the format of a volume by its content, or else by its suffix."""
+    """Return the format of a file according to its content, or else to its suffix."""
     kind = recognise(path)
     if kind in _READERS:
         return kind
@@ -258,8 +262,8 @@ def _to_uint8(scan: Scan, bit_depth: int | None, name: str) -> np.ndarray:
         if highest and bits < 16:
             warn_user(
                 f"{name} does not state the depth of its pixels, of which none is above "
-                f"{highest:,}: they are taken for {bits}-bit pixels, and "
-                f"0..{2**bits - 1:,} is scaled to 0..255. Give bit_depth=16 if they use "
+                f"{highest:,}: they are read as {bits}-bit pixels, and "
+                f"0..{2**bits - 1:,} is scaled to 0..255. Pass bit_depth=16 if they use "
                 "the whole range"
             )
     check_depth(pixels, bits)

@@ -1,12 +1,12 @@
 """Evaluation of a fitted classifier on a set of images, and comparison of classifiers.
 
-`__all__` lists the public names. The others are for the packages above this one.
+`__all__` lists the public names. The other names are used by higher packages of octsk.
 """
 
 from octsk.evaluation._by_group import scores_of_groups as scores_of_groups
 from octsk.evaluation._class_names import display_names as display_names
 from octsk.evaluation._compare import compare
-from octsk.evaluation._comparison import Comparison
+from octsk.evaluation._comparison_result import Comparison
 from octsk.evaluation._doubt import ConformalClassifier, SelectiveClassifier
 from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
 from octsk.evaluation._evaluate import check_dataset as check_dataset

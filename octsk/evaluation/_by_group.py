@@ -1,4 +1,4 @@
-"""Scores and classes of groups (patients) from those of their images."""
+"""Aggregation of the scores and classes of images to those of groups (patients)."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ AGGREGATES = ("mean", "max", "noisy-or")
 
 
 def check_level(level, aggregate, groups) -> None:
-    """Check the level at which figures are computed.
+    """Check the level at which metrics are computed, and how scores are aggregated.
 
     Raises
     ------
     ValueError
-        If `level` or `aggregate` is not one of those accepted, or groups are missing.
+        If `level` or `aggregate` is invalid, or if groups are required and missing.
     """
     if level not in ("image", "group"):
         raise ValueError(f"level must be 'image' or 'group', got {level!r}.")
@@ -41,13 +41,23 @@ def scores_of_groups(score, groups, aggregate: str | Callable) -> np.ndarray:
     Parameters
     ----------
     score : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        Probabilities. Rows of several classes sum to 1 in the result, too.
+        Probability of the positive class, or probabilities of all classes.
     groups : ndarray of shape (n_samples,), int
-        Groups, 0 to n_groups - 1.
+        Group of each image, from 0 to n_groups - 1.
     aggregate : {"mean", "max", "noisy-or"} or callable
-        ``"noisy-or"`` is the probability that at least one image shows the class, if the
-        images were independent. A callable takes the scores of one group, of shape (n,
+        ``"noisy-or"`` is the probability that at least one image shows the class if the
+        images are independent. A callable takes the scores of one group, of shape (n,
         n_classes) or (n, 1), and returns one score for each column.
+
+    Returns
+    -------
+    ndarray of shape (n_groups,) or (n_groups, n_classes)
+        The scores of the groups. If there is a column for each class, rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If a callable returns an array of another shape, or invalid scores.
     """
     columns = score[:, None] if score.ndim == 1 else score
     functions: dict[str, Callable] = {
@@ -65,7 +75,7 @@ def scores_of_groups(score, groups, aggregate: str | Callable) -> np.ndarray:
     if score.ndim == 1:
         return result[:, 0]
     totals = result.sum(axis=1, keepdims=True)
-    # A group without any probability tells nothing about its class.
+    # If all scores of a group are 0, each class is equally probable.
     return np.divide(
         result, totals, out=np.full_like(result, 1 / result.shape[1]), where=totals > 0
     )
@@ -82,7 +92,7 @@ def _check_aggregated(found, n_columns) -> None:
 
 
 def classes_of_groups(codes, groups) -> np.ndarray:
-    """Return the class of each group, or -1 where its images have several classes."""
+    """Return the class of each group, or -1 if its images have several classes."""
     n_groups = groups.max() + 1
     lowest, highest = np.full(n_groups, codes.max() + 1), np.full(n_groups, -1)
     np.minimum.at(lowest, groups, codes)

@@ -1,4 +1,4 @@
-"""Match the classes of a data set to those of a classifier by their names."""
+"""Matching of the classes of a data set to those of a classifier by name."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from octsk.utils.untrusted import printable
 
 
 class ClassMatch(NamedTuple):
-    """The evaluated classes, and the place of images and scores among them.
+    """The evaluated classes, and how images and scores are assigned to them.
 
     Attributes
     ----------
@@ -24,12 +24,12 @@ class ClassMatch(NamedTuple):
     members : list of list of int
         For each evaluated class, the score columns of the classifier that are summed.
     labels : list
-        Labels or names by which the data set knows the evaluated classes, in the order of
-        `names`; empty after a `class_map`.
+        Labels or names of the evaluated classes in the data set, in the order of `names`.
+        The list is empty if a `class_map` was used.
     left_out : dict of int
         Number of images of each class that has no counterpart.
     remarks : list of str
-        What a reader of the figures has to know.
+        Remarks for readers of the results.
     """
 
     names: list[str]
@@ -40,7 +40,7 @@ class ClassMatch(NamedTuple):
     remarks: list[str]
 
     def scores(self, score: np.ndarray) -> np.ndarray:
-        """Return the scores of the evaluated classes from those of the classifier."""
+        """Convert the scores of the classifier to those of the evaluated classes."""
         if self.members == [[k] for k in range(score.shape[1])]:
             return score
         score = np.asarray(score, dtype=np.float64)
@@ -53,7 +53,7 @@ def last_step(estimator):
 
 
 def names_of_classifier(estimator, classes) -> list[str] | None:
-    """Return the class names that a classifier was saved or trained with, or None."""
+    """Return the class names with which a classifier was saved or trained, or None."""
     names = getattr(last_step(estimator), "class_names_", None)
     if names is None and all(isinstance(label, str) for label in classes.tolist()):
         names = classes.tolist()
@@ -61,7 +61,7 @@ def names_of_classifier(estimator, classes) -> list[str] | None:
 
 
 def names_of_labels(labels: Sequence, target_names) -> list[str] | None:
-    """Return the name that a data set has for each label, or None if one has none."""
+    """Return the name of each label in a data set, or None if any label has no name."""
     if all(isinstance(label, str) for label in labels):
         return [printable(label) for label in labels]
     if target_names is None:
@@ -71,7 +71,7 @@ def names_of_labels(labels: Sequence, target_names) -> list[str] | None:
 
 
 def display_names(estimator, classes, target_names) -> list[str]:
-    """Return the names of a classifier's classes where no labels are to be compared."""
+    """Return names for the classes of a classifier without comparing them with labels."""
     known = names_of_labels(classes.tolist(), target_names)
     known = known or names_of_classifier(estimator, classes)
     return known or [str(label) for label in classes.tolist()]
@@ -85,15 +85,20 @@ def match_classes(
     Parameters
     ----------
     estimator : classifier
-        Fitted.
+        The fitted classifier.
     classes : ndarray of shape (n_classes,)
-        Its ``classes_``.
+        The ``classes_`` of the classifier.
     y : ndarray of shape (n_samples,)
         Classes of the images.
     target_names : sequence of str or None
         Names of the labels 0, 1, ... in `y`.
     class_map : mapping or None
-        For classes of the data set, the classes of the classifier that stand for each.
+        The corresponding classes of the classifier for each class of the data set.
+
+    Returns
+    -------
+    ClassMatch
+        The evaluated classes.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def match_classes(
         return _by_label(classes, y, ours, theirs, target_names)
     columns = _columns(theirs, ours)
     if None in columns:
-        # Lists with a name twice are the same lists if all their names agree.
+        # If a name occurs twice, the classes still match if both lists of names are equal.
         all_theirs = names_of_labels(classes.tolist(), target_names)
         if not are_columns or all_theirs != ours:
             raise _refusal(labels, theirs, target_names, ours)
@@ -131,7 +136,7 @@ def _columns(theirs, ours) -> list[int | None]:
 
 
 def _by_label(classes, y, ours, theirs, target_names) -> ClassMatch:
-    """Match labels as they are; nothing can be compared by name."""
+    """Match classes by label, because they cannot be matched by name."""
     unknown = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unknown:
         raise ValueError(
@@ -186,7 +191,7 @@ def _mapped(classes, index, labels, ours, theirs, target_names, class_map) -> Cl
             sets[name] = (ours.index(name),)
     parts = _disjoint(sets, ours)
     unused = sorted(set(range(len(ours))) - {k for part in parts for k in part})
-    # A class of the data set may have this name, and be mapped to another.
+    # A class of the data set with the same name may be mapped to other classes.
     taken = {*parts.values()}
     evaluated = dict(parts)
     for k in unused:
@@ -212,7 +217,7 @@ def _mapped(classes, index, labels, ours, theirs, target_names, class_map) -> Cl
     if left_out:
         which = ", ".join(f"{name} ({n:,} images)" for name, n in left_out.items())
         remarks.append(
-            f"LEFT OUT of all figures, since the classifier has no such class: {which}."
+            f"LEFT OUT of all results, because the classifier has no such class: {which}."
         )
         warnings.warn(remarks[-1], UserWarning, stacklevel=5)
     members = [list(part) for part in order]
@@ -220,7 +225,7 @@ def _mapped(classes, index, labels, ours, theirs, target_names, class_map) -> Cl
 
 
 def _column_sets(class_map, ours, known) -> dict[str, tuple[int, ...]]:
-    """Return the score columns that stand for each class in `class_map`."""
+    """Return the score columns that correspond to each class in `class_map`."""
     if not isinstance(class_map, Mapping) or not class_map:
         raise ValueError(
             "class_map must map classes of the data set to classes of the classifier, such "
@@ -247,7 +252,7 @@ def _column_sets(class_map, ours, known) -> dict[str, tuple[int, ...]]:
 
 
 def _disjoint(sets, ours) -> dict[tuple[int, ...], str]:
-    """Return the name of each different set of columns, of which no two may overlap."""
+    """Return the name of each distinct set of columns, and check that none overlap."""
     parts: dict[tuple[int, ...], list[str]] = {}
     for name, columns in sets.items():
         parts.setdefault(columns, []).append(name)
@@ -261,7 +266,7 @@ def _disjoint(sets, ours) -> dict[tuple[int, ...], str]:
                     f"{names[0]!r}, but not with the same other classes."
                 )
             taken[k] = names[0]
-    # Several classes of the data set that are one to the classifier have its name.
+    # Classes of the data set that are mapped to the same classes are named after these.
     return {
         columns: names[0] if len(names) == 1 else "+".join(ours[k] for k in columns)
         for columns, names in parts.items()

@@ -1,4 +1,4 @@
-"""Compare classifiers that were evaluated on the same images."""
+"""Comparison of classifiers that were evaluated on the same images."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
-from octsk.evaluation._comparison import Comparison
+from octsk.evaluation._comparison_result import Comparison
 from octsk.evaluation._paired_tests import delong_test, holm, mcnemar_test
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._same_images import check_same_images
@@ -16,7 +16,7 @@ from octsk.metrics import interval_caveat, paired_bootstrap
 from octsk.metrics.scores import predict_indices
 from octsk.utils.columns import check_groups
 
-# What metrics are called by scikit-learn's scorers, where octsk abbreviates them.
+# Names of scikit-learn's scorers for metrics whose names octsk abbreviates.
 _ALIASES = {"accuracy": "acc"}
 _METRICS = ("acc", "auc", "balanced_accuracy", "log_loss")
 
@@ -37,26 +37,27 @@ def compare(
     Parameters
     ----------
     report : BenchmarkReport or list of BenchmarkReport
-        Report of the first classifier, which is compared with each of the others; a list
-        holds one report for each training (seed).
+        Report of the first classifier, which is compared with each of the others. A list
+        contains one report for each training (seed) of the classifier.
     other, *more : BenchmarkReport or list of BenchmarkReport
-        Reports of the other classifiers, on the same images in the same order. Their
+        Reports of the other classifiers, for the same images in the same order. Their
         classes are matched by name.
     metric : {'accuracy', 'auc', 'balanced_accuracy', 'log_loss'} or callable, \
 default='accuracy'
-        What to compare, as for `octsk.metrics.paired_bootstrap`. A callable is given the
-        classes as numbers, in the order of the first report's ``class_names``.
+        Metric to compare, as for `octsk.metrics.paired_bootstrap`. A callable receives the
+        classes as indices into ``class_names`` of the first report.
     names : sequence of str, default=None
-        Names of the classifiers. None: those of the reports, numbered where two are
-        the same.
+        Names of the classifiers. If None, the names in the reports are used, and equal
+        names are numbered.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image. None: those of the reports, if they have any.
+        Patient of each image. If None, the groups of the reports are used, if they have
+        any.
     confidence_level : float, default=0.95
-        That of the intervals, between 0 and 1.
+        Confidence level of the intervals, between 0 and 1.
     n_resamples : int, default=2000
-        Resamples of the paired bootstrap.
+        Number of resamples of the paired bootstrap.
     random_state : int, RandomState instance or None, default=0
-        What to draw the resamples with.
+        Controls the random resamples.
 
     Returns
     -------
@@ -66,31 +67,32 @@ default='accuracy'
     Raises
     ------
     TypeError
-        If something else than reports is given.
+        If anything other than reports is given.
     ValueError
-        If the reports are not of the same images in the same order, their classes
-        differ, `metric` is unknown, or `names` does not hold one name for each
+        If the reports are not about the same images in the same order, their classes
+        differ, `metric` is unknown, or `names` does not contain one name for each
         classifier.
 
     See Also
     --------
-    evaluate : Make a report.
-    octsk.metrics.paired_bootstrap : The same for scores that are in no report.
+    evaluate : Evaluate a classifier, which returns a report.
+    octsk.metrics.paired_bootstrap : Compare scores without reports.
 
     Notes
     -----
-    The main result is a paired bootstrap over patients: both classifiers are measured on
-    the same resamples of patients (of images, where patients are not known), so that
-    what is hard for both cancels out. With several others, Holm's method corrects the
-    p-values for their number.
+    The main result is a paired bootstrap over patients. Both classifiers are measured on
+    the same resamples of patients, so that the difficulty of a resample affects both and
+    largely cancels out in the difference. If patients are not known, images are resampled.
+    If there are several other classifiers, Holm's method corrects the p-values for their
+    number.
 
-    The exact McNemar test of the accuracy and DeLong's test of the AUC of each class
-    are given beside it because readers ask for them. Both take all images as independent.
-    There is no DeLong test of the mean AUC over several classes.
+    The result also contains the exact McNemar test of the accuracy and DeLong's test of
+    the AUC of each class, because readers often ask for them. Both tests take all images as
+    independent. There is no DeLong test of the mean AUC over several classes.
 
-    With several trainings of both classifiers, the paired bootstrap compares the means
-    over the trainings, and Welch's t test compares the trainings as a sample of all seeds.
-    The former says whether the difference holds for other patients, the latter whether
+    If both classifiers were trained several times, the paired bootstrap compares the means
+    over the trainings, and Welch's t-test compares the trainings as a sample of all seeds.
+    The former shows whether the difference holds for other patients, the latter whether
     it holds for other seeds.
 
     Examples
@@ -168,7 +170,7 @@ default='accuracy'
 
 
 # --------------------------------------------------------------------------------------
-# The figures
+# Values and tests
 # --------------------------------------------------------------------------------------
 
 
@@ -179,7 +181,7 @@ def _value(metric, report, first) -> float:
 
 
 def _over_trainings(first, other, confidence_level) -> dict[str, float | None]:
-    """Return the error of the mean difference between trainings, by Welch."""
+    """Return the standard error, interval and p-value of Welch's t-test over trainings."""
     keys = ("training_error", "training_low", "training_high", "training_p")
     if min(len(first), len(other)) < 2:
         return dict.fromkeys(keys)
@@ -200,7 +202,7 @@ def _over_trainings(first, other, confidence_level) -> dict[str, float | None]:
 
 
 def _tests(metric, first, names, scores, confidence_level) -> list[dict[str, Any]]:
-    """Return the tests that take images as independent."""
+    """Return the results of the tests that take images as independent."""
     y_true, (a, *others) = first.y_true, [score[0] for score in scores]
     tests = []
     for name, b in zip(names[1:], others, strict=True):
@@ -210,7 +212,7 @@ def _tests(metric, first, names, scores, confidence_level) -> list[dict[str, Any
             found = mcnemar_test(*right)._asdict()
             tests.append({"method": "exact McNemar", **pair, **found})
         elif metric == "auc":
-            # Of two classes, both columns have the same area.
+            # With two classes, the AUC of both columns is the same.
             columns = range(a.shape[1]) if a.shape[1] > 2 else [1]
             tests += [
                 {
@@ -268,13 +270,13 @@ def _notes(metric, nets, rows, n_resamples, groups) -> list[str]:
     counts = {len(reports) for reports in nets}
     if counts == {1}:
         notes.append(
-            "One training of each net: another seed could change the difference, by an "
-            "amount that is not in the interval."
+            "One training of each net: another seed could change the difference by more "
+            "than the interval shows."
         )
     else:
         notes.append(
-            "Values are means over the trainings of a net. The interval is that of other "
-            "test sets, without the spread between trainings."
+            "Values are means over the trainings of a net. The interval covers the "
+            "variation between test sets, but not that between trainings."
         )
     caveat = interval_caveat(np.array(first.class_names)[first.y_true], groups)
     return [*notes, *([caveat] if caveat else []), *leak_notes(first)]
@@ -292,7 +294,7 @@ def _as_list(reports) -> list[BenchmarkReport]:
     ):
         raise TypeError(
             "compare takes reports of octsk.evaluate, or lists of them with one report for "
-            f"each training, got {reports!r}. BenchmarkReport.from_json reads one."
+            f"each training, got {reports!r}. BenchmarkReport.from_json reads a report."
         )
     if not listed:
         raise ValueError("a list of reports must hold at least one report, got none.")
@@ -316,14 +318,14 @@ def _names(nets, names) -> list[str]:
 
 
 def _aligned(report, first) -> np.ndarray:
-    """Return the scores in the order of the first report's classes."""
+    """Return the scores with columns in the order of the classes of the first report."""
     if report.class_names == first.class_names:
         return report.y_score
     return report.y_score[:, [report.class_names.index(name) for name in first.class_names]]
 
 
 def _groups(nets, groups) -> np.ndarray | None:
-    """Return the patients that the caller gives, or those of a report that has them."""
+    """Return the given patients, or those of the first report that has any."""
     known = [groups, *(one.groups for reports in nets for one in reports)]
     found = next((one for one in known if one is not None), None)
     return None if found is None else check_groups(found, nets[0][0].n_samples)

@@ -1,4 +1,4 @@
-"""Prediction sets and abstention: what a fitted classifier should leave open."""
+"""Prediction sets, and abstention from doubtful predictions, for a fitted classifier."""
 
 import math
 import warnings
@@ -17,7 +17,7 @@ from octsk.utils.validation import check_share
 
 
 class _Calibrated(BaseEstimator):
-    """Something that is calibrated on images that a fitted classifier has not seen."""
+    """Base class of wrappers that are calibrated on images not used for training."""
 
     def _probabilities(self, X) -> tuple[np.ndarray, np.ndarray]:
         classes = get_classes(self.estimator)
@@ -43,17 +43,17 @@ class _Calibrated(BaseEstimator):
 class ConformalClassifier(_Calibrated):
     """Predict sets of classes that contain the true class with a stated probability.
 
-    This is split conformal prediction [1]_ for each class separately (label-conditional,
-    or Mondrian [2]_). Each class has a threshold: the probability that all but a
-    proportion ``1 - confidence_level`` of its calibration images reach. A prediction set
-    contains the classes whose predicted probability reaches their threshold. The set of an
-    uncertain image contains several classes, and that of an image that is unlike those of
-    all classes is empty.
+    This is split conformal prediction [1]_, separately for each class (label-conditional
+    or Mondrian [2]_). The threshold of a class is chosen so that the predicted probability
+    of the class reaches it for a proportion `confidence_level` of the calibration images of
+    the class. A prediction set contains each class whose probability reaches its threshold.
+    The set of a doubtful image contains several classes. The set of an image that resembles
+    no class is empty.
 
     Parameters
     ----------
     estimator : object
-        Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
+        Fitted classifier with ``predict_proba`` and ``classes_``. It is not cloned.
     confidence_level : float, default=0.95
         Proportion of the images of each class whose sets should contain the true class,
         between 0 and 1.
@@ -63,8 +63,8 @@ class ConformalClassifier(_Calibrated):
     classes_ : ndarray of shape (n_classes,)
         The classes of the estimator.
     thresholds_ : ndarray of shape (n_classes,)
-        Minimum probability of each class that belongs to a set. It is 0, so that the class
-        belongs to every set, if there are too few calibration images of the class.
+        The lowest probability at which each class belongs to a set. If there are too few
+        calibration images of a class, its threshold is 0, and it belongs to every set.
     n_calibration_ : ndarray of shape (n_classes,)
         Number of calibration images of each class.
 
@@ -74,11 +74,12 @@ class ConformalClassifier(_Calibrated):
 
     Notes
     -----
-    The guarantee holds on average over calibration sets, for new images that are drawn in
-    the same way as the calibration images. It does not hold for images from another
-    device. Several images of a patient are not independent. The coverage is then still
-    about right on average but varies more between calibration sets, as if there were fewer
-    images. Calibrate on patients who were used neither for training nor for testing.
+    The stated coverage holds on average over calibration sets, for new images from the
+    same distribution as the calibration images. It does not hold for images from another
+    device. Several images of a patient are not independent. In this case, the coverage is
+    still about right on average, but varies more between calibration sets, as if there
+    were fewer images. Calibrate on patients who were used neither for training nor for
+    testing.
 
     References
     ----------
@@ -112,7 +113,7 @@ class ConformalClassifier(_Calibrated):
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
             Calibration images, on which the estimator was not trained.
         y : array-like of shape (n,)
-            True labels of the images.
+            True labels of the calibration images.
 
         Returns
         -------
@@ -127,7 +128,7 @@ class ConformalClassifier(_Calibrated):
         Warns
         -----
         UserWarning
-            If a class has too few images: its thresholds are 0.
+            If a class has too few images. Its threshold is then 0.
         """
         level = check_share("confidence_level", self.confidence_level)
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
@@ -136,7 +137,7 @@ class ConformalClassifier(_Calibrated):
         self.thresholds_ = np.zeros(len(classes))
         few = []
         for k, n in enumerate(self.n_calibration_):
-            # Of n images and a new one, any is as likely to be the one of rank k.
+            # A new image is equally likely to have any rank among the n + 1 images.
             n_below = math.floor((n + 1) * (1 - level) + 1e-9)
             if n_below:
                 of_class = np.sort(probabilities[codes == k, k])
@@ -146,9 +147,9 @@ class ConformalClassifier(_Calibrated):
         if few:
             least = math.ceil(level / (1 - level) - 1e-9)
             warnings.warn(
-                f"A confidence level of {level:g} needs {least} "
-                "calibration images of each class or more. There are fewer of "
-                f"{', '.join(few)}, which belongs to every prediction set.",
+                f"A confidence level of {level:g} needs at least {least} calibration "
+                f"images of each class. There are fewer images of {', '.join(few)}, so "
+                "that every prediction set contains each of these classes.",
                 stacklevel=2,
             )
         return self
@@ -164,7 +165,12 @@ class ConformalClassifier(_Calibrated):
         Returns
         -------
         ndarray of shape (n, n_classes), bool
-            One column for each of `classes_`.
+            Whether the set of each image contains each of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If `conformalize` has not been called.
         """
         self._check_calibrated()
         return self._probabilities(X)[1] >= self.thresholds_
@@ -177,16 +183,21 @@ class ConformalClassifier(_Calibrated):
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
             Test images that were used neither for training nor for calibration.
         y : array-like of shape (n,)
-            True labels of the images.
+            True labels of the test images.
         groups : array-like of shape (n,), default=None
             Patient of each image, for intervals over patients.
         random_state : int, RandomState instance or None, default=None
-            Seed of the bootstrap. Pass an int to get the same intervals in each call.
+            Controls the resamples of the intervals. Pass an int for reproducible intervals.
 
         Returns
         -------
         PredictionSetReport
-            Coverage with 95 % intervals, for all images and for each class.
+            Coverage with 95 % intervals, over all images and for each class.
+
+        Raises
+        ------
+        NotFittedError
+            If `conformalize` has not been called.
         """
         self._check_calibrated()
         _, probabilities, codes = self._probabilities_and_codes(X, y)
@@ -221,12 +232,12 @@ class SelectiveClassifier(_Calibrated):
 
     A prediction is kept if the probability of the predicted class reaches a threshold
     (Chow's rule [1]_). The threshold is the lowest one at which at most the proportion
-    `error` of the predictions that are kept is wrong among the calibration images.
+    `error` of the kept predictions for the calibration images is wrong.
 
     Parameters
     ----------
     estimator : object
-        Fitted classifier with ``predict_proba`` and ``classes_``. It is used as it is.
+        Fitted classifier with ``predict_proba`` and ``classes_``. It is not cloned.
     error : float, default=0.05
         Largest acceptable proportion of wrong predictions among those that are kept,
         between 0 and 1.
@@ -234,8 +245,8 @@ class SelectiveClassifier(_Calibrated):
     Attributes
     ----------
     threshold_ : float
-        Minimum probability of a prediction that is kept. If no threshold is good enough,
-        it is infinite and no prediction is kept.
+        Lowest probability at which a prediction is kept. If no threshold is good enough,
+        it is infinite, and no prediction is kept.
     n_calibration_ : int
         Number of calibration images.
 
@@ -245,8 +256,9 @@ class SelectiveClassifier(_Calibrated):
 
     Notes
     -----
-    The threshold is chosen on calibration images, so the error on a test set is close to
-    `error` but may exceed it. `evaluate` returns it with its interval.
+    Because the threshold is chosen on calibration images, the error on a test set is only
+    about `error` and may exceed it. `evaluate` returns the error on a test set with its
+    interval.
 
     References
     ----------
@@ -276,7 +288,7 @@ class SelectiveClassifier(_Calibrated):
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
             Calibration images, on which the estimator was not trained.
         y : array-like of shape (n,)
-            True labels of the images.
+            True labels of the calibration images.
 
         Returns
         -------
@@ -316,29 +328,39 @@ class SelectiveClassifier(_Calibrated):
         Returns
         -------
         ndarray of shape (n,), bool
-            False where the classifier should abstain.
+            False for images on which the classifier should abstain.
+
+        Raises
+        ------
+        NotFittedError
+            If `calibrate` has not been called.
         """
         self._check_calibrated()
         return self._probabilities(X)[1].max(axis=1) >= self.threshold_
 
     def evaluate(self, X, y, *, groups=None, random_state=None) -> "AbstentionReport":
-        """Measure on a test set how often it abstains, and the error of what it keeps.
+        """Measure the rate of abstention and the error of the kept predictions.
 
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
             Test images that were used neither for training nor for calibration.
         y : array-like of shape (n,)
-            True labels of the images.
+            True labels of the test images.
         groups : array-like of shape (n,), default=None
             Patient of each image, for intervals over patients.
         random_state : int, RandomState instance or None, default=None
-            Seed of the bootstrap. Pass an int to get the same intervals in each call.
+            Controls the resamples of the intervals. Pass an int for reproducible intervals.
 
         Returns
         -------
         AbstentionReport
-            Proportions with 95 % intervals, for all images and for each class.
+            Both rates with 95 % intervals, over all images and for each class.
+
+        Raises
+        ------
+        NotFittedError
+            If `calibrate` has not been called.
         """
         self._check_calibrated()
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
@@ -359,16 +381,16 @@ class SelectiveClassifier(_Calibrated):
 
 
 def abstention_threshold(probabilities, codes, error: float) -> float:
-    """Return the lowest probability from which on the error is at most `error`.
+    """Return the lowest threshold at which the error of kept predictions is acceptable.
 
-    It is infinite if there is none.
+    It is infinite if the error exceeds `error` at every threshold.
     """
     wrong = predict_indices(probabilities) != codes
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
     confidence = confidence[order]
-    # Images of equal probability are kept together.
+    # Images of equal probability are either all kept or all left out.
     last = np.append(confidence[1:] != confidence[:-1], True)
     good = np.flatnonzero(last & (share_wrong <= error))
     return float(confidence[good[-1]]) if good.size else math.inf
@@ -377,29 +399,29 @@ def abstention_threshold(probabilities, codes, error: float) -> float:
 def measure_abstention(
     probabilities, codes, names, *, error, threshold, groups, random_state, remarks=()
 ) -> AbstentionReport:
-    """Measure how often predictions below the threshold occur, and the error of the rest.
+    """Measure the rate of predictions below the threshold, and the error of the others.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     codes : ndarray of shape (n,), int
-        True classes, as indices of the columns.
+        True classes, as column indices of `probabilities`.
     names : sequence of length n_classes
         Names of the classes for the table.
     error, threshold : float
-        Error that was asked for, and least probability of a prediction that is kept.
+        Requested error, and lowest probability at which a prediction is kept.
     groups : array-like of shape (n,) or None
         Patient of each image, for the intervals.
     random_state : int, RandomState instance or None
-        Seed of the intervals.
+        Controls the resamples of the intervals.
     remarks : sequence of str, default=()
         Notes of the table.
 
     Returns
     -------
     AbstentionReport
-        Proportions with 95 % intervals, for all images and for each class.
+        Both rates with 95 % intervals, over all images and for each class.
     """
     kept = probabilities.max(axis=1) >= threshold
     wrong = predict_indices(probabilities) != codes
@@ -415,21 +437,22 @@ def measure_abstention(
 
 
 def _selections(classes, codes):
-    """Yield a name and the images: all of them, and those of each class."""
+    """Yield a name and a mask of images, first for all images and then for each class."""
     yield "all", np.ones(len(codes), bool)
     for k in np.unique(codes):
         yield str(classes[k]), codes == k
 
 
 def _rate(happened, chosen, groups, random_state) -> tuple[float, float, float]:
-    """Return the share of the chosen images with its 95 % interval."""
+    """Return the proportion of the chosen images, with its 95 % interval."""
     values = happened[chosen].astype(float)
     if not values.size:
         return math.nan, math.nan, math.nan
     those = None if groups is None else groups[chosen]
     if values.size < 2 or (those is not None and len(np.unique(those)) < 2):
         return float(values.mean()), math.nan, math.nan
-    # The share is the accuracy of predicting class 0, whose score is 0, where it happened.
+    # The proportion is an accuracy: all images are of class 0, and those for which it
+    # happened have a score of 0 for class 1, so that class 0 is predicted.
     low, high = bootstrap_interval(
         "acc",
         np.zeros(len(values), int),

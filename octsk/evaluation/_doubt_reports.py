@@ -17,13 +17,14 @@ class PredictionSetReport(Tabular):
     Attributes
     ----------
     confidence_level : float
-        The coverage that was asked for.
+        The requested coverage.
     by_patient : bool
         Whether the intervals are over patients.
     rows : list of dict
-        One for all images and one for each class: ``images``, ``n``, ``coverage``, ``low``
-        and ``high`` (its 95 % interval), ``mean_size`` (classes in a set), ``one_class``
-        and ``empty`` (shares of sets of one class and of none).
+        One row for all images and one for each class, with the keys ``images``, ``n``,
+        ``coverage``, ``low`` and ``high`` (95 % interval of the coverage), ``mean_size``
+        (number of classes in a set), ``one_class`` and ``empty`` (proportions of sets with
+        one class and without classes).
     """
 
     confidence_level: float
@@ -65,23 +66,23 @@ class PredictionSetReport(Tabular):
 
 @dataclass(eq=False)
 class AbstentionReport(Tabular):
-    """Share of predictions that are not kept, and the error of those that are.
+    """Rate of abstention, and error of the predictions that are kept.
 
     Attributes
     ----------
     asked : float
-        The error that was asked for.
+        The requested error.
     threshold : float
-        Least probability of a prediction that is kept.
+        Lowest probability at which a prediction is kept.
     by_patient : bool
         Whether the intervals are over patients.
     rows : list of dict
-        One for all images and one for each class: ``images``, ``n``, ``abstained`` with
-        ``abstained_low`` and ``abstained_high`` (its 95 % interval), ``error`` among the
-        predictions that are kept, with ``error_low`` and ``error_high``, and
-        ``error_of_all`` without abstention.
+        One row for all images and one for each class, with the keys ``images``, ``n``,
+        ``abstained`` with ``abstained_low`` and ``abstained_high`` (95 % interval),
+        ``error`` of the kept predictions with ``error_low`` and ``error_high``, and
+        ``error_of_all`` (error without abstention).
     remarks : list of str
-        Notes of the table, such as where the threshold comes from.
+        Notes of the table, such as how the threshold was chosen.
     """
 
     asked: float
@@ -92,7 +93,7 @@ class AbstentionReport(Tabular):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "AbstentionReport":
-        """Restore a report from the JSON form of `to_dict`."""
+        """Restore a report from the dict that `to_dict` returned or its JSON form."""
         rows = [
             {k: math.nan if v is None else v for k, v in row.items()}
             for row in values["rows"]

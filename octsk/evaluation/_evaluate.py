@@ -1,4 +1,4 @@
-"""Evaluate a fitted classifier on a set of images."""
+"""Evaluation of a fitted classifier on a set of images."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from octsk.utils.validation import check_lengths
 
 _DEFAULT = Resampling()
 _NO_STUDY = Study()
-# What is taken from the evaluated split, or from the whole data set.
+# Entries that are read from the evaluated split or, if missing there, from the data set.
 _DESCRIPTION = (
     *("name", "size", "synthetic", "sha256", "official"),
     *("target", "target_names", "groups", "filenames"),
@@ -64,99 +64,102 @@ def evaluate(
     Parameters
     ----------
     estimator : classifier
-        Fitted classifier with ``predict_proba`` and ``classes_``.
+        A fitted classifier with ``predict_proba`` and ``classes_``.
     X : array-like
         Images, in any layout that the classifier accepts.
     y : array-like of shape (n_samples,)
-        Classes of the images, either labels of `dataset` or class names. If the classifier
-        and the data set both have class names, classes are matched by name, in any order.
-        Otherwise labels are compared as they are, and the report says so. If a class has
-        no images, the AUC is undefined (nan).
+        Classes of the images: labels of `dataset`, or class names. If both the classifier
+        and the data set have class names, classes are matched by name, in any order.
+        Otherwise they are matched by label, and the report says so. If a class has no
+        images, the AUC is undefined (nan).
     dataset : Bunch, default=None
-        Data set of `octsk.datasets` that contains the images, or only its split. The
-        report takes its name, size, hash, class names and groups from it, and whether the
-        images are synthetic. Without a data set, the report shows no published results.
+        The data set to which the images belong, for example from `octsk.fetch_octmnist`,
+        or the split alone. The report includes its name, size, hash, class names, groups
+        and whether it is synthetic. Without a data set, the report is not compared with
+        published results.
     split : {'train', 'val', 'test'}, default='test'
-        Name of the split to which the images belong.
+        Split of `dataset` to which the images belong.
     groups : array-like of shape (n_samples,), default=None
-        Patient of each image, used for the intervals. No value may be missing. None uses
-        the groups of `dataset`, if it has any. A warning names patients that also have
-        images in other splits of `dataset`.
+        Patient of each image, for the intervals. No value may be missing. If None, the
+        groups of `dataset` are used, if it has any. A warning names patients that also
+        have images in other splits of `dataset`.
     seed : int, default=None
-        Seed with which the classifier was trained, which the report records.
+        Seed with which the classifier was trained, to be included in the report.
     confidence_level : float, default=0.95
         Confidence level of the intervals, between 0 and 1.
     n_resamples : int, default=2000
         Number of bootstrap resamples for the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seed of the bootstrap.
+        Controls the random resamples for the intervals.
     class_map : mapping, default=None
-        Maps each class of the data set to the corresponding class or classes of the
-        classifier, if they have different classes, such as
-        ``{"AMD": ["CNV", "drusen"]}``. The probabilities of these classes are added.
-        Classes that are not mentioned correspond if they have the same name. Images of
-        all other classes are left out with a warning, and the report gives their number.
+        For a data set with other classes than the classifier: maps the name of a class of
+        the data set to the name or names of the corresponding classes of the classifier,
+        such as ``{"AMD": ["CNV", "drusen"]}``. The probabilities of these are summed.
+        Classes that are not mentioned are matched by name. Images of all other classes are
+        left out with a warning, and counted in the report.
     positive : str or sequence, default=None
         Positive classes (names or labels), such as those for which a patient is referred.
-        Their probabilities are added, all other classes are negative, and the report has
-        an ``operating_point``. Without `specificity`, `sensitivity` and `threshold`, an
-        image is called positive if the sum is at least 0.5.
+        Their probabilities are summed, and all other classes are negative. The report then
+        has an ``operating_point``. If none of `specificity`, `sensitivity` and `threshold`
+        is given, the threshold is 0.5: an image with at least this sum is called positive.
     specificity, sensitivity : float, default=None
-        Minimum of one of these rates on the validation images. The threshold is chosen
-        such that the rate reaches it and the other rate is as great as possible. The
-        report contains the rates on `X` at this threshold.
+        Choose the threshold on validation images so that the given rate is at least this
+        value, and the other rate is as high as possible. The report contains the rates of
+        `X` at this threshold. At most one of the two can be given.
     threshold : float, default=None
-        Fixed threshold, which must not have been chosen on `X`.
+        The threshold itself. It must not have been chosen on `X`.
     prevalence : float, default=None
-        Proportion of positives for which the predictive values are computed. None uses
+        Proportion of positives for which the predictive values are computed. If None, it is
         the proportion among the evaluated images.
     X_val, y_val : array-like, default=None
-        Validation images and their classes (as in `y`). None uses the ``val`` split of
-        `dataset`.
+        Validation images and their classes, in the same form as `X` and `y`. If None, the
+        ``val`` split of `dataset` is used.
     groups_val : array-like, default=None
-        Patients of the validation images. None uses those of the ``val`` split, if its
-        images are used.
+        Patients of the validation images. If None and the ``val`` split is used, its groups
+        are used.
     level : {'image', 'group'}, default='image'
-        ``'group'`` adds results by group (patient, eye or volume) as ``by_group``, which
-        tables show beside those by image. Groups whose images have several classes are
-        left out, and the report gives their number. At the operating point, a group is
+        ``'group'`` adds ``by_group``, with the results by group (patient, eye or volume),
+        to the report. Tables show them next to the results by image. Groups whose images
+        have several classes are left out and counted. At an operating point, a group is
         positive if any of its images is.
     aggregate : {'mean', 'max', 'noisy-or'} or callable, default='mean'
-        How the probabilities of the images of a group are combined: their mean, their
-        maximum, or the probability that at least one image shows the class, as if images
-        were independent. A callable takes an array of shape (n_images, n_columns) and
-        returns one of shape (n_columns,). The result is scaled to sum to 1.
+        How to compute the probabilities of a group from those of its images: their mean,
+        their maximum, or the probability that at least one image shows the class if the
+        images are independent. A callable takes an array of shape (n_images, n_columns)
+        and returns one of shape (n_columns,). The result is scaled to sum to 1.
     by : str, sequence of str, mapping or array-like of shape (n_samples,), default=None
-        Subgroups, such as devices or sites: names of columns of `dataset`, a column, or a
-        mapping of names to columns. ``subgroups`` of the report contains the results of
-        each subgroup and the largest gaps between them.
+        Subgroups, such as devices or sites. ``subgroups`` of the report contains the
+        results of each subgroup and the largest gaps between them. Pass the name or names
+        of columns of `dataset`, a column, or a mapping of names to columns.
     max_error : float, default=None
-        Abstain from predictions whose probability is below a threshold. It is the lowest
-        threshold at which at most this proportion of the remaining predictions is wrong
-        among the validation images. ``abstention`` of the report contains the proportion
-        of the images of `X` on which the classifier abstains, and the error on the rest.
+        Largest acceptable proportion of wrong predictions. The classifier abstains if the
+        probability of its prediction is below a threshold, the lowest one at which the
+        other predictions for the validation images reach this goal. ``abstention`` of the
+        report contains the proportion of the images of `X` on which the classifier
+        abstains, and the error on the others.
     gate : NoveltyGate, default=None
-        Gate that counts the images that are unlike the training images. These images are
-        still included in all results. None uses the gate with which the classifier was
-        saved, if any.
+        Gate that counts the images that are unlike the training images. They are included
+        in all results. If None, the gate with which the classifier was saved is used, if
+        there is one.
 
     Returns
     -------
     BenchmarkReport
-        Metrics with their intervals, recall and confusion matrix of the classes, and a
-        record of the data, the parameters and the versions.
+        Metrics with their intervals, recall of each class, confusion matrix, and a
+        description of the data, the classifier and the environment.
 
     Raises
     ------
     NotFittedError
         If the classifier is not fitted.
     TypeError
-        If it has no ``predict_proba`` or no ``classes_``, or `dataset` is not a Bunch.
+        If the classifier has no ``predict_proba`` or no ``classes_``, or if `dataset` is
+        not a Bunch.
     ValueError
         If `X` and `y` differ in length, a label or group is missing, the classifier does
-        not know the class of an image, `split` is invalid or differs from that of
-        `dataset`, a threshold cannot be chosen because there are no validation images or
-        they are the evaluated ones, or another argument is invalid.
+        not have the class of an image, `split` is invalid or not that of `dataset`, a
+        threshold must be chosen and there are no validation images or they are the
+        evaluated images, or another argument is invalid.
 
     See Also
     --------
@@ -178,7 +181,8 @@ def evaluate(
     >>> report.rank() is None, report.not_comparable
     (True, 'the data set is not named')
 
-    The share of DME and drusen that is found, and of normal images that is not:
+    The proportion of DME and drusen that is detected, and of normal images that is called
+    negative:
 
     >>> report = evaluate(
     ...     GaussianNB().fit(X[::2], y[::2]),
@@ -203,7 +207,7 @@ def evaluate(
     warn_of_shared_groups(dataset)
     dataset = dataset or {}
     if isinstance(dataset.get(split), Mapping) and "shared_images" not in dataset:
-        # The report marks figures of images that are also in another split.
+        # The report contains a remark if images are also in another split.
         dataset = {**dataset, "shared_images": shared_images(dataset)}
     return evaluate_split(
         estimator,
@@ -245,8 +249,8 @@ def evaluate_split(
     match = match_classes(estimator, classes, y_true, info["target_names"], class_map)
     if len(set(match.names)) < len(match.names):
         raise ValueError(
-            f"the class names must differ from one another, since reports tell the classes "
-            f"apart by them; got {match.names}."
+            f"the class names must differ from one another, because reports identify the "
+            f"classes by them; got {match.names}."
         )
     score, predict_seconds = _timed_scores(estimator, X, len(classes))
     test = Evaluated(match, score, numbers)
@@ -297,7 +301,7 @@ def evaluate_split(
 
 
 def _unfamiliar(estimator, gate, X, kept) -> tuple[dict[str, Any], list[str]]:
-    """Return what a gate finds, as attributes of a report and as remarks."""
+    """Return the result of a gate as attributes of a report, and as remarks."""
     gate = getattr(estimator, "gate_", None) if gate is None else gate
     if gate is None:
         return {}, []
@@ -307,7 +311,7 @@ def _unfamiliar(estimator, gate, X, kept) -> tuple[dict[str, Any], list[str]]:
 
 
 def _of_kept(values, kept, name, n) -> list | None:
-    """Return what a data set knows of each evaluated image."""
+    """Return the entries of a column of the data set that belong to evaluated images."""
     if values is None:
         return None
     values = np.asarray(values).ravel()
@@ -319,7 +323,7 @@ def _of_kept(values, kept, name, n) -> list | None:
 
 
 def _shared_with(split, shared) -> dict[str, int]:
-    """Return how much of `split` another split has too, by that split."""
+    """Return how many groups or images `split` shares with each of the other splits."""
     return {
         other: n
         for pair, n in (shared or {}).items()
@@ -329,7 +333,7 @@ def _shared_with(split, shared) -> dict[str, int]:
 
 
 def describe_split(dataset, split) -> dict[str, Any]:
-    """Return the description of the evaluated split from it or the whole data set."""
+    """Return the entries of a data set that describe the evaluated split."""
     if split not in ("train", "val", "test"):
         raise ValueError(f"split must be 'train', 'val' or 'test', got {split!r}.")
     dataset = {} if dataset is None else dataset
@@ -346,8 +350,8 @@ def describe_split(dataset, split) -> dict[str, Any]:
 def check_dataset(dataset) -> None:
     if not isinstance(dataset, Mapping):
         raise TypeError(
-            "dataset must be a Bunch, as octsk.fetch_octmnist and octsk.load_medmnist "
-            f"return it, got {type(dataset).__name__}."
+            "dataset must be a Bunch, such as octsk.fetch_octmnist and octsk.load_medmnist "
+            f"return, got {type(dataset).__name__}."
         )
 
 
@@ -357,7 +361,7 @@ def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
     seconds = time.perf_counter() - start
     if score.ndim != 2 or score.shape[1] != n_classes:
         raise ValueError(
-            f"predict_proba of {type(estimator).__name__} must give {n_classes} columns, "
+            f"predict_proba of {type(estimator).__name__} must return {n_classes} columns, "
             f"one for each of its classes, got shape {score.shape}."
         )
     return score, seconds
@@ -380,7 +384,7 @@ def _label_columns(dataset, info, classes) -> list[int | None] | None:
 
 
 def trained_on(estimator, class_names) -> dict[str, int] | None:
-    """Return the number of training images of each class, if the estimator has it."""
+    """Return the number of training images of each class if the estimator stores it."""
     counts = getattr(last_step(estimator), "_trained_on", None)
     return None if counts is None else dict(zip(class_names, counts.tolist(), strict=True))
 

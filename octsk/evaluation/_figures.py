@@ -1,4 +1,4 @@
-"""Metrics of scores with their intervals, recall and confusion."""
+"""Metrics with their intervals, recall and confusion matrix."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from octsk.metrics import (
 )
 from octsk.metrics.scores import predict_indices
 
-# No interval suits the calibration error: see bootstrap_interval.
+# There is no suitable interval for the calibration error, see bootstrap_interval.
 WITH_INTERVAL = ("acc", "auc", "balanced_accuracy", "log_loss")
 
 
@@ -28,7 +28,7 @@ class Resampling(NamedTuple):
     random_state: Any = 0
 
     def interval(self, metric, y_true, y_score, groups, **more) -> tuple[float, float]:
-        """Return the interval of a metric; nan where there are fewer than two groups."""
+        """Return the interval of a metric, or nan if there are fewer than two groups."""
         if groups is not None and len(np.unique(groups)) < 2:
             return np.nan, np.nan
         with warnings.catch_warnings():
@@ -39,7 +39,7 @@ class Resampling(NamedTuple):
 
 
 def measure(codes, score, names, groups, resampling: Resampling) -> dict[str, Any]:
-    """Return the figures of a report that follow from classes and scores, by attribute."""
+    """Return the attributes of a report that are computed from classes and scores."""
     columns = np.arange(len(names))
     predicted = predict_indices(score)
     recall = recall_score(
@@ -67,7 +67,7 @@ def measure(codes, score, names, groups, resampling: Resampling) -> dict[str, An
 def _metrics(codes, score, recall) -> dict[str, float]:
     """Return the metrics of a report by name."""
     with warnings.catch_warnings():
-        # The report says in words that the AUC is not defined.
+        # A note of the report says that the AUC is not defined.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         auc = medmnist_auc(codes, score)
     return {

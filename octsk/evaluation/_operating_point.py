@@ -1,4 +1,4 @@
-"""Sensitivity and specificity at a threshold that other images have set."""
+"""Sensitivity and specificity at a threshold that was chosen on other images."""
 
 import dataclasses
 import hashlib
@@ -27,7 +27,7 @@ _OF_EACH = ("y_true", "y_score")
 
 
 class PointRequest(NamedTuple):
-    """What is asked of an operating point: the arguments of `evaluate`."""
+    """The arguments of `evaluate` that define an operating point."""
 
     positive: Any
     specificity: float | None = None
@@ -40,7 +40,7 @@ class PointRequest(NamedTuple):
         return self.specificity is not None or self.sensitivity is not None
 
     def check(self) -> None:
-        """Raise an error if the arguments are invalid or do not fit each other."""
+        """Raise a ValueError if the arguments are invalid or contradict each other."""
         goals = self._asdict()
         del goals["positive"], goals["prevalence"]
         given = [name for name, value in goals.items() if value is not None]
@@ -85,32 +85,32 @@ class PointRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Figures of positive against negative classes at one threshold.
+    """Sensitivity, specificity and predictive values at one threshold.
 
     Attributes
     ----------
     positive, negative : list of str
-        Names of the classes.
+        Names of the positive and of the negative classes.
     threshold : float
         An image is called positive if the summed probability of the positive classes is at
         least this.
     threshold_from : str
-        Where the threshold comes from, in words.
+        A description of how the threshold was chosen.
     figures : dict of float
-        ``auc``, ``sensitivity``, ``specificity``, ``ppv`` and ``npv`` (predictive values);
-        nan where not defined.
+        ``auc``, ``sensitivity``, ``specificity``, ``ppv`` and ``npv`` (positive and
+        negative predictive value). A value that is not defined is nan.
     intervals : dict of (float, float)
-        Intervals of the figures.
+        Confidence intervals of `figures`.
     prevalence : float
-        Share of positives for which the predictive values are stated.
+        Proportion of positives for which the predictive values are computed.
     prevalence_given : bool
-        Whether the prevalence was given; otherwise it is that of the evaluated images.
+        Whether the prevalence was given. Otherwise, it is that of the evaluated images.
     y_true : ndarray of shape (n,), bool
         Whether each image (or group) is positive.
     y_score : ndarray of shape (n,), float
-        Summed probability of the positive classes.
+        Summed probability of the positive classes for each image (or group).
     remarks : list of str
-        What a reader has to know.
+        Remarks for readers of the results.
     """
 
     positive: list[str]
@@ -146,7 +146,7 @@ class OperatingPoint:
 
     @classmethod
     def from_dict(cls, values) -> "OperatingPoint":
-        """Return what `to_dict` was made from."""
+        """Restore an operating point from the dict that `to_dict` returned."""
         values = {name: value for name, value in values.items() if name != "counts"}
         figures = {k: math.nan if v is None else v for k, v in values["figures"].items()}
         intervals = {
@@ -166,7 +166,7 @@ class OperatingPoint:
         )
 
     def table(self, confidence_level: float, by_group: "OperatingPoint | None") -> Table:
-        """Return a table of the figures, with those by group beside them if known."""
+        """Return a table of the figures, including those by group if given."""
         points = [self] if by_group is None else [self, by_group]
         titles = [""] if by_group is None else [", by image", ", by patient"]
         level = f"{confidence_level:.0%} interval"
@@ -204,10 +204,11 @@ class OperatingPoint:
 
     def _words(self) -> list[str]:
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
-        origin = "the stated prevalence" if self.prevalence_given else "the share here"
+        origin = "as stated" if self.prevalence_given else "that of these images"
         return [
-            f"positive from {self.threshold:.4g} on, {self.threshold_from}; {counts}. "
-            f"Predictive values are for a share of positives of {self.prevalence:.3g} "
+            f"positive if the probability is at least {self.threshold:.4g}, "
+            f"{self.threshold_from}; {counts}. "
+            f"Predictive values are for a prevalence of {self.prevalence:.3g} "
             f"({origin})."
         ]
 
@@ -231,24 +232,30 @@ def operating_point(
     unit: str = "images",
     remarks: list[str] | None = None,
 ) -> OperatingPoint:
-    """Set the threshold, and measure at it.
+    """Choose the threshold, and measure the rates at this threshold.
 
     Parameters
     ----------
     request : PointRequest
-        What is asked.
+        The requested operating point.
     names : list of str
-        Evaluated classes.
+        Names of the evaluated classes.
     columns : list of int
-        The positive ones.
+        Indices of the positive classes.
     test, validation : Scored
-        Where figures are measured, and where the threshold is chosen.
+        The images or groups on which the rates are measured, and those on which the
+        threshold is chosen.
     resampling : Resampling
         How intervals are computed.
     unit : str
-        What `test` and `validation` hold.
+        What `test` and `validation` contain: ``"images"`` or ``"patients"``.
     remarks : list of str
-        What a reader has to know of the data.
+        Remarks about the data.
+
+    Returns
+    -------
+    OperatingPoint
+        The rates with their intervals.
     """
     threshold, origin = _threshold(request, validation, unit)
     y_true, score, groups = test
@@ -258,7 +265,8 @@ def operating_point(
         right = (called == y_true)[of].astype(float)
         figures[name] = float(right.mean()) if len(right) else math.nan
         of_groups = None if groups is None else _renumbered(groups[of])
-        # The accuracy of images of one class, each of which is right (1) or wrong (0).
+        # The rate is the accuracy on images of one class, with scores of 1 if they are
+        # right and 0 if they are wrong.
         intervals[name] = (
             resampling.interval("acc", np.ones(len(right), int), right, of_groups)
             if len(right)
@@ -301,12 +309,12 @@ def _remarks(request, figures, remarks) -> list[str]:
     found = list(remarks or ())
     if request.needs_validation:
         found.append(
-            "The intervals are those of a fixed threshold; how much it would vary with "
-            "other validation images is not in them."
+            "The intervals are for a fixed threshold. They do not cover the variation of "
+            "the threshold between sets of validation images."
         )
     elif request.threshold is not None:
         found.append(
-            "THRESHOLD GIVEN: if it was chosen on these images, the figures are too "
+            "THRESHOLD GIVEN: if it was chosen on these images, the results are too "
             "optimistic."
         )
     if math.isnan(figures["sensitivity"]) or math.isnan(figures["specificity"]):
@@ -316,11 +324,11 @@ def _remarks(request, figures, remarks) -> list[str]:
 
 
 def _threshold(request, validation, unit) -> tuple[float, str]:
-    """Return the threshold, and where it comes from in words."""
+    """Return the threshold, and a description of how it was chosen."""
     if not request.needs_validation:
         if request.threshold is not None:
             return float(request.threshold), "as given"
-        return 0.5, "more probable than not (no goal was given)"
+        return 0.5, "by default (no goal was given)"
     y_true, score, _ = validation
     if not 0 < y_true.sum() < len(y_true):
         which = "positive" if y_true.sum() == 0 else "negative"
@@ -345,24 +353,29 @@ def _threshold(request, validation, unit) -> tuple[float, str]:
 
 
 def choose_threshold(y_true, score, *, specificity=None, sensitivity=None) -> float:
-    """Return the threshold that reaches a rate, with the greatest other rate.
+    """Return the threshold that reaches one rate and makes the other rate highest.
 
     Parameters
     ----------
     y_true : ndarray of shape (n,), bool
-        Which images are positive; both kinds must be there.
+        Whether each image is positive. There must be positive and negative images.
     score : ndarray of shape (n,), float
-        Their scores; those of at least the threshold are called positive.
+        Scores of the images. Those of at least the threshold are called positive.
     specificity, sensitivity : float or None
-        The rate that is reached or exceeded; one of them is given.
+        The rate to reach. Exactly one of the two is given.
+
+    Returns
+    -------
+    float
+        The threshold.
     """
     fpr, tpr, thresholds = roc_curve(y_true, score, drop_intermediate=False)
-    # Rates are quotients of counts, which rounding may put beside the goal.
+    # The tolerance allows for the rounding of rates, which are quotients of counts.
     if sensitivity is None:
         place = np.flatnonzero(fpr <= 1 - specificity + 1e-12)[-1]
     else:
         place = np.flatnonzero(tpr >= sensitivity - 1e-12)[0]
-    # The first threshold of a curve is infinite: it calls nothing positive.
+    # The first threshold of the curve is infinite, at which no image is called positive.
     return float(min(thresholds[place], np.nextafter(score.max(), np.inf)))
 
 
@@ -372,22 +385,33 @@ def predictive_value(share, rate, other) -> tuple[float, tuple[float, float]]:
     Parameters
     ----------
     share : float
-        Share of the images for which the value holds: the prevalence for the positive
-        predictive value, 1 minus it for the negative one.
+        The prevalence for the positive predictive value, 1 minus the prevalence for the
+        negative predictive value.
     rate : (float, (float, float))
-        How often these images are recognized, with its interval: the sensitivity for the
-        positive predictive value.
+        Sensitivity with its interval for the positive predictive value, specificity for
+        the negative predictive value.
     other : (float, (float, float))
-        How often the other images are recognized, with its interval.
+        The other one of the two rates, with its interval.
+
+    Returns
+    -------
+    value : float
+        The predictive value, or nan if it is not defined.
+    interval : (float, float)
+        Its confidence interval.
 
     Notes
     -----
-    By Bayes' theorem, the value is ``1 / (1 + odds * ratio)``, where the ratio is that of
-    the other images' error rate to `rate`. Its interval is that of a ratio of two
-    independent estimates (R. G. Newcombe, MOVER-R confidence intervals for ratios and
-    products of two independently estimated quantities, Statistical Methods in Medical
-    Research 25(5):1774-1778, 2016). It is made of the intervals of the two rates, so that
-    it has a width where a rate is 0 or 1, too.
+    By Bayes' theorem, the value is ``1 / (1 + odds * ratio)``, where `odds` is
+    ``(1 - share) / share`` and `ratio` is ``(1 - other) / rate``. The interval of this
+    ratio of two independent estimates is computed from the intervals of the two rates by
+    the MOVER-R method [1]_, so that it does not collapse if a rate is 0 or 1.
+
+    References
+    ----------
+    .. [1] R. G. Newcombe, MOVER-R confidence intervals for ratios and products of two
+       independently estimated quantities, Statistical Methods in Medical Research
+       25(5):1774-1778, 2016.
     """
     b, (l2, u2) = rate
     a, (u1, l1) = 1 - other[0], (1 - other[1][0], 1 - other[1][1])
@@ -413,12 +437,12 @@ def predictive_value(share, rate, other) -> tuple[float, tuple[float, float]]:
 
 
 def check_apart(X_val, X, groups_val, groups) -> list[str]:
-    """Check that the threshold is not chosen on the images that are evaluated.
+    """Check that the threshold is not chosen on the evaluated images.
 
     Returns
     -------
     list of str
-        Remarks on images and groups that are on both sides.
+        Remarks on images and groups that are in both sets.
 
     Raises
     ------
@@ -439,20 +463,20 @@ def check_apart(X_val, X, groups_val, groups) -> list[str]:
         if n_shared:
             remarks.append(
                 f"THRESHOLD CHOSEN ON TEST IMAGES: {n_shared:,} of the evaluated images "
-                "are among the validation images, too. The figures are too optimistic."
+                "are among the validation images, too. The results are too optimistic."
             )
     if groups is not None and groups_val is not None:
         both = {*np.ravel(groups).tolist()} & {*np.ravel(groups_val).tolist()}
         if both:
             remarks.append(
                 f"THRESHOLD CHOSEN ON TEST PATIENTS: {len(both):,} of the evaluated "
-                "patients have validation images, too. The figures are too optimistic."
+                "patients have validation images, too. The results are too optimistic."
             )
     return remarks
 
 
 def _digests(X) -> list[bytes] | None:
-    """Return a hash of each image, or None if `X` is no numeric array."""
+    """Return a hash of each image, or None if `X` is not a numeric array."""
     X = np.asarray(X)
     if X.ndim < 2 or X.dtype == object:
         return None

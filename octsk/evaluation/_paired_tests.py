@@ -12,7 +12,8 @@ class McNemar(NamedTuple):
     Attributes
     ----------
     only_first, only_other : int
-        Images that only the first, or only the other, classifier predicted right.
+        Number of images that only the first classifier predicted correctly, and number
+        that only the other one did.
     p_value : float
         Two-sided p-value of the hypothesis that both numbers have the same expectation.
     """
@@ -23,17 +24,18 @@ class McNemar(NamedTuple):
 
 
 def mcnemar_test(right_first, right_other) -> McNemar:
-    """Test whether two classifiers are right equally often, by the binomial distribution.
+    """Test whether two classifiers have the same accuracy by the exact McNemar test.
 
     Parameters
     ----------
     right_first, right_other : ndarray of shape (n_samples,), bool
-        Whether each classifier is right about each image.
+        Whether each classifier predicted each image correctly.
 
     Returns
     -------
     McNemar
-        Numbers of images that tell the classifiers apart, and the p-value.
+        Numbers of images on which only one classifier is right, and the p-value of the
+        binomial distribution.
 
     References
     ----------
@@ -73,12 +75,13 @@ def delong_test(positive, score_first, score_other) -> DeLong:
     positive : ndarray of shape (n_samples,), bool
         Whether each image is of the positive class.
     score_first, score_other : ndarray of shape (n_samples,)
-        Scores of the positive class; equal scores count one half.
+        Scores of the positive class. A pair of equal scores counts one half.
 
     Returns
     -------
     DeLong
-        Areas, error and p-value; nan without two images of either kind.
+        Areas, error and p-value. All are nan if there are fewer than two positive or fewer
+        than two negative images.
 
     References
     ----------
@@ -105,10 +108,11 @@ def delong_test(positive, score_first, score_other) -> DeLong:
 
 
 def _placements(score, positive) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the area, and for each positive and negative image its part in it.
+    """Return the area, and the placements of the positive and of the negative images.
 
-    That of a positive image is the share of negative images that have a lower score, and
-    that of a negative image the share of positive images that have a higher one.
+    The placement of a positive image is the proportion of negative images with a lower
+    score, and that of a negative image the proportion of positive images with a higher
+    score.
     """
     m, n = positive.sum(), (~positive).sum()
     ranks = rankdata(score)
@@ -118,12 +122,13 @@ def _placements(score, positive) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def holm(p_values) -> list[float]:
-    """Correct p-values for their number by Holm's method.
+    """Correct p-values for multiple comparisons by Holm's method.
 
     Parameters
     ----------
     p_values : sequence of float
-        The p-values of all comparisons; nan stays nan and does not count.
+        The p-values of all comparisons. A nan remains nan and does not count as a
+        comparison.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Read the reports of classifiers from files and the folders of runs."""
+"""Reading of reports from files and from the folders of runs."""
 
 import os
 from collections.abc import Sequence
@@ -8,27 +8,26 @@ from octsk.evaluation._report import BenchmarkReport
 
 
 def read_reports(paths: Sequence[str | os.PathLike]) -> dict[str, list[BenchmarkReport]]:
-    """Read reports as `octsk.compare` takes them.
+    """Read reports in the form that `octsk.compare` accepts.
 
     Parameters
     ----------
     paths : sequence of path-like
-        Each is a report file, a folder that ``octsk evaluate --output`` wrote, or the
-        folder or ``run.json`` of a benchmark, which may hold several classifiers.
+        Each path is a report file, a folder that ``octsk evaluate --output`` wrote, or the
+        folder or ``run.json`` of a benchmark, which may contain several classifiers.
 
     Returns
     -------
     dict of list of BenchmarkReport
-        The reports of each classifier, one for each training, by its name. Where two
-        places have a classifier of the same name, the name of the folder or file is
-        added.
+        The reports of each classifier, one for each training, by its name. If two paths
+        contain a classifier of the same name, the name of the folder or file is added.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or no report in a folder.
+        If a path does not exist, or if a folder contains no report.
     ValueError
-        If a file is damaged or no report, or the same place is given twice.
+        If a file is damaged or not a report, or if the same path is given twice.
 
     Examples
     --------
@@ -61,7 +60,7 @@ def read_reports(paths: Sequence[str | os.PathLike]) -> dict[str, list[Benchmark
 def _files(place: Path) -> list[Path]:
     """Return the report files at a place."""
     if place.name == "run.json":
-        # It has the figures of a run without the probabilities, which are beside it.
+        # run.json does not contain the probabilities, but the reports in its folder do.
         place = place.parent
     if not place.is_dir():
         return [place]

@@ -32,102 +32,101 @@ from octsk.utils.untrusted import printable
 class BenchmarkReport(ReportTables):
     """Results of a fitted classifier on a set of images.
 
-    It is returned by `evaluate`. `print` and notebooks show it as tables.
+    `evaluate` returns it. It prints as tables, which a notebook shows formatted.
 
     Attributes
     ----------
     name : str
         Name of the classifier in tables: its class, or its key in `run_benchmark`.
     metrics : dict of float
-        ``acc`` and ``auc`` as MedMNIST defines them, ``balanced_accuracy``,
-        ``log_loss`` (in nats) and ``ece`` (expected calibration error, 15 bins). Undefined
-        values are nan.
+        ``acc`` and ``auc`` as MedMNIST defines them, ``balanced_accuracy``, ``log_loss``
+        (in nats) and ``ece`` (expected calibration error with 15 bins). A metric that is
+        not defined is nan.
     intervals : dict of (float, float)
         Bootstrap intervals of all metrics except ``ece``.
     confidence_level : float
         Confidence level of the intervals.
     n_resamples : int
-        Number of bootstrap resamples.
+        Number of resamples for the intervals.
     resampled : {'images', 'groups'}
         Whether images (within their class) or whole patients were resampled.
     class_names : list of str
-        Class names in the order of the columns of `y_score`.
+        Names of the classes, in the order of the columns of `y_score`.
     recall : dict of float
-        Recall of each class, which is nan for a class without images.
+        Recall of each class, or nan for a class without images.
     confusion_matrix : ndarray of shape (n_classes, n_classes), int
-        Number of images of each true class (rows) that were predicted as each class
-        (columns).
+        Number of images of each true class (rows) predicted as each class (columns).
     n_samples : int
         Number of images.
     data : dict
-        ``name``, ``size`` (pixels), ``split``, ``synthetic``, ``sha256`` of the file
-        (None if there is no file), ``arrays_sha256`` of the evaluated images and classes,
-        and ``shared_groups``, the number of patients that each other split has in common.
+        Description of the data: ``name``, ``size`` (in pixels), ``split``, ``synthetic``,
+        ``sha256`` of the file (None if there is no file), ``arrays_sha256`` of the
+        evaluated images and classes, and ``shared_groups`` and ``shared_images``, the
+        numbers of patients and of images that each other split shares with this one.
     not_comparable : str or None
-        Reason why published results are not comparable, or None if they are.
+        Why this result must not be compared with published results, or None if it may be.
     estimator : str
-        Class of the classifier.
+        Name of the class of the classifier.
     params : dict
-        Its ``get_params()``, as far as JSON can represent them.
+        The ``get_params()`` of the classifier, converted to JSON types.
     resolved_params : dict
-        Values that were used for None and "auto" in `params`, if octsk knows them: the
+        The values that octsk used for None and "auto" in `params`, where known: the
         learning rate and weight decay of the optimizer, and the number of epochs.
     seed : int or None
-        Seed with which it was trained, if known.
+        Seed with which the classifier was trained, if known.
     history : dict of list, or None
-        Its training history, if it has one.
+        Training history of the classifier, if it has one.
     fit_seconds : float or None
-        Duration of the training, if `run_benchmark` measured it.
+        Training time in seconds, if `run_benchmark` trained the classifier.
     predict_seconds : float
-        Duration of the prediction.
+        Prediction time in seconds.
     environment : dict
-        Versions of Python and of the packages, platform, number of CPUs.
+        Versions of Python and of the packages, platform, and number of CPUs.
     y_true : ndarray of shape (n_samples,), int
         True class of each image, as an index into `class_names`.
     y_score : ndarray of shape (n_samples, n_classes), float
-        Predicted probabilities (``predict_proba``).
+        Predicted probabilities of each image.
     corruptions : list of dict or None
-        After ``run_benchmark(corruptions=True)``, the balanced errors on the original and
-        the corrupted images, as rows for `octsk.CorruptionDisplay`.
+        With ``run_benchmark(corruptions=True)``, the balanced errors on the original and
+        on the corrupted images, as rows for `octsk.CorruptionDisplay`.
     interval_caveat : str or None
-        Result of `octsk.metrics.interval_caveat` for the test set.
+        Caveat of `octsk.metrics.interval_caveat` for this test set.
     trained_on : dict of int or None
-        Number of training images of each class, without those that had no weight or were
-        held out. None if the classifier does not know it, such as after loading it.
+        Number of images of each class on which the classifier was trained, without those
+        that had no weight or were held out. None if it is not known, for example after
+        loading the classifier from a file.
     label_columns : list of (int or None), or None
-        Column in `y_score` of each label of the data set, 0 to n - 1, or None for a class
-        that the classifier does not know. The attribute is None if the classes are neither
-        labels of the data set nor in its ``target_names``.
+        Column in `y_score` of each label 0 to n - 1 of the data set, with None for a class
+        that the classifier does not have. None instead of a list if the classes are
+        neither labels of the data set nor named in its ``target_names``.
     filenames : list of str, or None
-        File of each image, if the data set contains file names.
+        File name of each image, if the data set contains them.
     groups : list, or None
         Group (patient) of each image, if known.
     image_index : list of int, or None
-        Index of each evaluated image in the data set; None if all were evaluated.
+        Index of each evaluated image in the data set, or None if all were evaluated.
     left_out : dict of int
-        Number of images of each class that has no counterpart in `class_map`.
+        Number of images of each class that has no counterpart under `class_map`.
     operating_point : OperatingPoint or None
         Sensitivity, specificity and predictive values of the ``positive`` classes at a
-        threshold, and their intervals, in its attributes ``threshold``, ``figures`` and
-        ``intervals``.
+        threshold. See its attributes ``threshold``, ``figures`` and ``intervals``.
     by_group : BenchmarkReport or None
-        With ``level="group"``, a report of the same results by group (patient).
+        With ``level="group"``, the same results by group (patient).
     subgroups : list of dict or None
-        For each column of `by`, its name (``by``), the results of each subgroup
-        (``rows``), and the largest gap in each metric (``gaps``).
+        One dict for each column of `by`, with its name in ``by``, the results of each
+        subgroup in ``rows`` and the largest gap of each metric in ``gaps``.
     abstention : AbstentionReport or None
-        With ``max_error``, the proportion of predictions on which the classifier abstains,
-        and the error of the rest.
+        With ``max_error``, the rate of abstention and the error of the other predictions.
     level : {'image', 'group'}
-        Whether `y_true` and `y_score` have one entry for each image or for each group.
+        Whether the entries of `y_true` and `y_score` are images or groups.
     aggregate : str or None
-        How the scores of the images of a group were combined.
+        How the scores of images were aggregated to those of groups.
     unfamiliar : list of bool or None
-        Whether each image is unlike the training images, if a gate was applied.
+        Whether each image is unlike the training images, if a gate was used.
     n_unfamiliar : int or None
-        Number of these images.
+        Number of images that are unlike the training images, if a gate was used.
     remarks : list of str
-        Remarks on how to read the results, for instance that class names could not be
+        Remarks for readers of the results, for example that class names could not be
         compared.
 
     Examples
@@ -200,7 +199,7 @@ class BenchmarkReport(ReportTables):
 
     @property
     def run_name(self) -> str:
-        """Name and seed as a part of file names."""
+        """Name and seed, in a form that is valid in file names."""
         return as_word(self.name) + ("" if self.seed is None else f"-seed{self.seed}")
 
     def __repr__(self):
@@ -214,20 +213,20 @@ class BenchmarkReport(ReportTables):
         Parameters
         ----------
         by : {'acc', 'auc'}, default='acc'
-            Metric to rank by, rounded to the three decimals that are published.
+            Metric by which to rank, rounded to three decimals like the published results.
         version : {'v1', 'v2'}, default='v2'
             Edition of the benchmark.
 
         Returns
         -------
         int or None
-            Rank, where 1 is the best and equal results share a rank. None if the results
-            are not comparable, for the reason in `not_comparable`.
+            The rank, where 1 is best and equal results have the same rank. None if the
+            results are not comparable; `not_comparable` states why.
 
         Raises
         ------
         ValueError
-            If `by` or `version` is invalid.
+            If `by` or `version` has another value.
         """
         if by not in ("acc", "auc"):
             raise ValueError(f"by must be 'acc' or 'auc', got {by!r}.")
@@ -245,8 +244,8 @@ class BenchmarkReport(ReportTables):
         Parameters
         ----------
         scores : bool, default=True
-            Whether to include the values of each image: `y_true`, `y_score`, `filenames`,
-            `groups`, `image_index` and `unfamiliar`.
+            Whether to include the attributes with an entry for each image: `y_true`,
+            `y_score`, `filenames`, `groups`, `image_index` and `unfamiliar`.
 
         Returns
         -------
@@ -291,14 +290,14 @@ class BenchmarkReport(ReportTables):
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If the file is damaged, or is not a report of this format.
+            If the file is damaged, is not a report, or has another format.
         """
         try:
             values = read_json(path, MAX_BYTES)
         except ValueError as error:
-            raise ValueError(f"{path} is damaged or no JSON file: {error}.") from None
+            raise ValueError(f"{path} is damaged or not a JSON file: {error}.") from None
         if (
             not isinstance(values, dict)
             or values.pop("octsk_report", None) != REPORT_FORMAT
@@ -323,41 +322,43 @@ class BenchmarkReport(ReportTables):
     def to_medmnist_csv(self, folder: str | os.PathLike, run: str | None = None) -> Path:
         """Write the scores as MedMNIST's evaluation file.
 
-        Its name is ``{flag}{_size}_{split}_[AUC]x.xxx_[ACC]x.xxx@{run}.csv`` (no size
-        at 28 pixels). It has no header. Column 0 is the image's index, and a column for
-        each class of the data set follows, in the order of its labels; classes that the
-        classifier does not know have scores of 0. MedMNIST's
-        ``Evaluator.parse_and_evaluate`` reads it and computes the two figures of the name
-        from it. (The AUC is nan where a class of the data set has no image.)
+        The name of the file is ``{flag}{_size}_{split}_[AUC]x.xxx_[ACC]x.xxx@{run}.csv``,
+        without the size if it is 28 pixels. The file has no header. Its first column is the
+        index of the image. The other columns are the scores of the classes of the data set,
+        in the order of the labels. The scores of classes that the classifier does not have
+        are 0. MedMNIST's ``Evaluator.parse_and_evaluate`` reads the file and computes from
+        it the two metrics in its name. The AUC is nan if a class of the data set has no
+        images.
 
         Parameters
         ----------
         folder : path-like
-            Where to write; made if it is not there. A file of the same name is replaced.
+            Folder of the file, which is created if it does not exist. A file of the same
+            name is replaced.
         run : str, default=None
-            Name of the run; None for `run_name`.
+            Name of the run. If None, it is `run_name`.
 
         Returns
         -------
         Path
-            The file written.
+            The file that was written.
 
         Raises
         ------
         ValueError
-            If the labels that the data set has for the classes are not known
-            (`label_columns` is None).
+            If the labels of the classes in the data set are not known (`label_columns` is
+            None).
         OSError
-            If `folder` cannot be made or written to.
+            If `folder` cannot be created or written to.
         """
         return write_medmnist_csv(self, folder, run or self.run_name)
 
     def to_csv(self, path: str | os.PathLike) -> None:
-        """Write the scores with a header, one row for each image.
+        """Write the scores to a CSV file with a header and one row for each image.
 
-        The columns are ``image`` (index in the data set), ``file`` and ``group`` (where
-        they are known), ``true`` and ``predicted`` (names of classes), and ``p_`` with the
-        name of each class. An existing file is replaced.
+        The columns are ``image`` (index in the data set), ``file`` and ``group`` (if
+        known), ``true`` and ``predicted`` (names of classes), ``unfamiliar`` (if a gate was
+        used), and ``p_`` followed by the name of each class. An existing file is replaced.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The JSON file of a report: its format, its size and what is checked in it."""
+"""Format of the JSON file of a report, and checks of its contents."""
 
 from typing import Any
 
@@ -8,16 +8,17 @@ from octsk.evaluation._doubt_reports import AbstentionReport
 from octsk.evaluation._operating_point import OperatingPoint
 
 REPORT_FORMAT = 1
-# The scores of 100,000 images of ten classes take a third of it.
+# Size of the largest file that is read. The scores of 100,000 images of ten classes take a
+# third of it.
 MAX_BYTES = 64 * 2**20
 OF_EACH_IMAGE = ("y_true", "y_score", "filenames", "groups", "image_index", "unfamiliar")
-# What is kept of a report by group beside that by image.
+# Attributes that differ between a report by group and the one by image that contains it.
 LEVEL_FIELDS = (
     *("metrics", "intervals", "recall", "confusion_matrix", "n_samples", "resampled"),
     *("interval_caveat", "y_true", "y_score", "groups", "filenames", "image_index"),
     *("operating_point", "subgroups", "level", "aggregate", "remarks"),
 )
-# What a balanced error on corrupted images is kept with.
+# Keys and types of a row with the balanced error on corrupted images.
 _ROW = {
     "net": str,
     "corruption": str,
@@ -32,7 +33,7 @@ def _checked_columns(columns, n_classes) -> list[int | None] | None:
     if columns is not None:
         known = [column for column in columns if column is not None]
         if sorted(known) != list(range(n_classes)):
-            raise ValueError("its label_columns do not hold each column once")
+            raise ValueError("its label_columns do not contain each column once")
     return columns
 
 
@@ -42,10 +43,10 @@ def checked_rows(rows) -> list[dict[str, Any]] | None:
     Raises
     ------
     ValueError
-        If they are no such rows.
+        If they are not such rows.
     """
     if rows is not None and not (isinstance(rows, list) and all(map(_is_row, rows))):
-        raise ValueError("its corruptions are no rows of errors on corrupted images")
+        raise ValueError("its corruptions are not rows of errors on corrupted images")
     return rows
 
 
@@ -84,7 +85,7 @@ def parsed(values) -> dict[str, Any]:
         "abstention": None
         if values.get("abstention") is None
         else AbstentionReport.from_dict(values["abstention"]),
-        # Reports of older versions have none.
+        # Reports of older versions do not contain these.
         "corruptions": checked_rows(values.get("corruptions")),
         "label_columns": _checked_columns(
             values.get("label_columns"), len(values["class_names"])
@@ -93,10 +94,10 @@ def parsed(values) -> dict[str, Any]:
 
 
 def _of_each_image(values) -> dict[str, list | None]:
-    """Check and return what is known of each image, which older versions did not write."""
+    """Check and return the entries for each image, which older versions do not contain."""
     found = {}
     for name in ("filenames", "groups", "image_index", "unfamiliar"):
         found[name] = values.get(name)
         if found[name] is not None and len(found[name]) != len(values["y_true"]):
-            raise ValueError(f"its {name} are not one for each image")
+            raise ValueError(f"its {name} do not have one entry for each image")
     return found

@@ -37,7 +37,7 @@ class ReportTables(Tabular):
         known = {**self.intervals, **(point.intervals if point else {})}
         values: dict[str, float] = dict(self.metrics)
         if point is not None:
-            # The AUC of the positive classes is another than that of all classes.
+            # The AUC of the positive classes must not replace that of all classes.
             values |= {k: v for k, v in point.figures.items() if k != "auc"}
             known["auc"] = self.intervals["auc"]
         figures: list[tuple[str, str | None, float]]
@@ -114,7 +114,7 @@ class ReportTables(Tabular):
         return Table("Measured", header, rows, notes)
 
     def _study_tables(self: Any) -> list[Table]:
-        """Return the tables by patient, of the operating point, subgroups and doubt."""
+        """Return the tables by patient, of operating point, subgroups and abstention."""
         tables = []
         if self.by_group is not None:
             tables.append(self.by_group._classes_table())
@@ -140,7 +140,7 @@ class ReportTables(Tabular):
         ]
         what = "patients" if self.level == "group" else "images"
         header = ("true class", what, "recall", *(f"as {number}" for number in numbers))
-        return Table(f"Classes, and what their {what} were predicted as", header, rows)
+        return Table(f"Recall and confusion of the {what} of each class", header, rows)
 
     def _rank_table(self: Any) -> list[Table]:
         if self.not_comparable:
@@ -150,7 +150,7 @@ class ReportTables(Tabular):
             for version in ("v1", "v2")
         ]
         n_rows = len(published_results(self.data["name"], kind="benchmark", version="v2"))
-        note = f"Place among {n_rows + 1}: the {n_rows} published rows and this one."
+        note = f"Rank among {n_rows + 1} results: the {n_rows} published ones and this one."
         return [
             Table(
                 "Rank in MedMNIST's benchmark",

@@ -1,4 +1,4 @@
-"""Check that reports are of the same images, in the same order."""
+"""Check that reports are about the same images in the same order."""
 
 from pathlib import PurePath
 
@@ -8,7 +8,13 @@ from octsk.utils.columns import check_groups
 
 
 def check_same_images(nets, names) -> list[str]:
-    """Raise an error if reports are of other images; return notes of what is not known."""
+    """Raise a ValueError if reports are about different images.
+
+    Returns
+    -------
+    list of str
+        A note if neither file names nor hashes could be compared.
+    """
     (name, first), *others = (
         (name if len(reports) == 1 else f"{name}, training {i}", one)
         for name, reports in zip(names, nets, strict=True)
@@ -18,7 +24,7 @@ def check_same_images(nets, names) -> list[str]:
         found = _difference(first, other, name, other_name)
         if found:
             raise ValueError(
-                "The reports must be of the same images in the same order, and have the "
+                "The reports must be about the same images in the same order, and have the "
                 f"same classes: {found}."
             )
     if all(_known_to_be_same(first, other) for _, other in others):
@@ -30,9 +36,9 @@ def check_same_images(nets, names) -> list[str]:
 
 
 def _known_to_be_same(a, b) -> bool:
-    """Return whether file names or hashes show that two reports are of the same images."""
+    """Return whether file names or hashes show that the images of two reports are equal."""
     if a.filenames and b.filenames:
-        return True  # compared before
+        return True  # _difference has compared them
     of_file = a.data["sha256"] and a.data["sha256"] == b.data["sha256"]
     same_split = of_file and a.data["split"] == b.data["split"]
     return bool(same_split) or a.data["arrays_sha256"] == b.data["arrays_sha256"]
@@ -61,7 +67,7 @@ def _difference(a, b, name_a, name_b) -> str | None:
                 f"{differ.size} of {a.n_samples} {what} differ, the first at position {i}: "
                 f"{str(of_a[i])!r} in {name_a!r}, {str(of_b[i])!r} in {name_b!r}"
             )
-    # The hash covers the numbers of the classes too, and pixels of one size.
+    # The hashes depend on the labels and on the image size, which must therefore be equal.
     comparable = a.class_names == b.class_names and a.data["size"] == b.data["size"]
     if comparable and not _known_to_be_same(a, b):
         return f"the pixels of {name_a!r} and {name_b!r} have different hashes"
@@ -76,7 +82,7 @@ def _file_names(report) -> np.ndarray | None:
 
 
 def _patients(report) -> np.ndarray | None:
-    """Return the patients, numbered by the order in which they first appear."""
+    """Return the patients, numbered in the order in which they first appear."""
     if report.groups is None:
         return None
     codes = check_groups(report.groups, report.n_samples)

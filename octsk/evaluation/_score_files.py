@@ -16,7 +16,7 @@ from octsk.utils.formatting import as_word
 from octsk.utils.tables import write_csv
 from octsk.utils.untrusted import printable
 
-# The name of an evaluation file in MedMNIST's format, as write_medmnist_csv gives it.
+# The names of the evaluation files in MedMNIST's format that write_medmnist_csv writes.
 EVALUATION_FILE = re.compile(
     r"[^_]+(_\w+)?_(train|val|test)_\[AUC\](nan|[01]\.\d{3})_\[ACC\][01]\.\d{3}@[^_]+\.csv"
 )
@@ -56,7 +56,7 @@ def write_medmnist_csv(report, folder, run) -> Path:
     acc = medmnist_accuracy(y_true, y_score)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # The evaluator splits the name at underscores, and the run at a full stop.
+    # MedMNIST's evaluator splits the name at underscores, and ends the run at a full stop.
     flag = as_word(report.data["name"] or "unnamed")
     size = report.data["size"]
     if size not in (28, None):
@@ -74,9 +74,9 @@ def _by_label(report) -> tuple[np.ndarray, np.ndarray]:
     """Return the true labels, and the scores in the order of the data set's labels."""
     if report.label_columns is None:
         raise ValueError(
-            f"the classes {report.class_names} are not labels of the data set, 0 to n - "
-            "1, by which MedMNIST's evaluator tells them apart: give evaluate a "
-            "dataset whose target_names name them."
+            f"the classes {report.class_names} are not labels 0 to n - 1 of the data set, "
+            "by which MedMNIST's evaluator identifies them: pass evaluate a dataset whose "
+            "target_names contains them."
         )
     labels = np.empty(len(report.class_names), dtype=int)
     y_score = np.zeros((len(report.y_score), len(report.label_columns)))

@@ -1,4 +1,4 @@
-"""What a clinical study asks of an evaluation: threshold, patients and subgroups."""
+"""Results for clinical studies: operating point, patients, subgroups and abstention."""
 
 import dataclasses
 import warnings
@@ -36,7 +36,7 @@ from octsk.utils.validation import check_share
 
 
 class Study(NamedTuple):
-    """The arguments of `evaluate` that go beyond the figures by image."""
+    """The arguments of `evaluate` for clinical studies."""
 
     point: PointRequest = PointRequest(None)
     X_val: Any = None
@@ -52,7 +52,13 @@ class Study(NamedTuple):
         return self.point.needs_validation or self.max_error is not None
 
     def check(self, dataset, split, part, n) -> "Study":
-        """Check the arguments, and return them with validation images and columns."""
+        """Check the arguments, and add the validation images and columns of the data set.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid or missing.
+        """
         self.point.check()
         if self.max_error is not None:
             check_share("max_error", self.max_error)
@@ -87,7 +93,10 @@ class Study(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """Images with their matched classes and scores; `kept` are those with a class."""
+    """Images with their matched classes and scores.
+
+    `kept` contains the indices of the images whose classes have a counterpart.
+    """
 
     match: ClassMatch
     score: np.ndarray
@@ -113,7 +122,7 @@ class Evaluated(NamedTuple):
         return np.unique(self.groups[self.kept], return_inverse=True)[1]
 
     def collapsed(self, positive: list[str]) -> Scored:
-        """Return which images are positive, and the summed scores."""
+        """Return whether each image is positive, and the summed scores."""
         columns = [k for k, name in enumerate(self.match.names) if name in positive]
         score = np.asarray(self.scores[:, columns], dtype=np.float64).sum(axis=1)
         return Scored(np.isin(self.codes, columns), score, self.groups_of_kept)
@@ -122,7 +131,7 @@ class Evaluated(NamedTuple):
 def add_study(
     report, study: Study, test: Evaluated, estimator, info, X, class_map, resampling
 ):
-    """Return a report with what `study` asks for beyond the figures by image."""
+    """Return a copy of a report with the results that `study` requests."""
     points: list = [None, None]
     classes = np.asarray(estimator.classes_)
     val, remarks = None, []
@@ -130,7 +139,7 @@ def add_study(
         val = _validation(study, estimator, classes, info, class_map)
         remarks = check_apart(study.X_val, X, study.groups_val, info["groups"])
     if study.point.positive is not None:
-        # Labels say nothing of the classes that a map has put together.
+        # Labels do not identify classes that a class map has merged.
         labels = classes[:0] if class_map is not None else classes
         columns = study.point.columns(report.class_names, labels)
         points = _points(study, report, columns, test, val, remarks, resampling)
@@ -173,7 +182,7 @@ def _validation(study, estimator, classes, info, class_map) -> Evaluated:
     y = check_column(study.y_val, "y_val", warn=False)
     groups = study.groups_val
     with warnings.catch_warnings():
-        # The report of the evaluated images names the classes that are left out.
+        # match_classes has already warned about these classes for the evaluated images.
         warnings.simplefilter("ignore", UserWarning)
         match = match_classes(estimator, classes, y, info["target_names"], class_map)
     score = np.asarray(estimator.predict_proba(study.X_val))
@@ -182,7 +191,7 @@ def _validation(study, estimator, classes, info, class_map) -> Evaluated:
 
 
 def _points(study, report, columns, test, val, remarks, resampling) -> list:
-    """Return the operating point by image, and by group or None."""
+    """Return the operating point by image, and the one by group or None."""
     positive = [report.class_names[k] for k in columns]
     of_test = test.collapsed(positive)
     of_val = None if val is None else val.collapsed(positive)
@@ -216,7 +225,7 @@ def _points(study, report, columns, test, val, remarks, resampling) -> list:
 
 
 def _by_group(report, study, test, point, resampling):
-    """Return the report of the figures by group."""
+    """Return the report by group."""
     groups = test.groups_of_kept
     codes = classes_of_groups(test.codes, groups)
     one_class = codes >= 0
@@ -226,18 +235,18 @@ def _by_group(report, study, test, point, resampling):
     if n_mixed == len(codes):
         raise ValueError(
             "level='group' requires groups whose images have one class, but all groups "
-            "have images of several classes. Give each eye a group of its own, or leave "
-            "out level and pass positive."
+            "have images of several classes. Give each eye a group of its own, or pass "
+            "positive instead of level."
         )
     if n_mixed:
         remarks.append(
             f"{n_mixed} of {len(codes)} patients have images of several classes and are "
-            "LEFT OUT of the figures by patient (but not of an operating point)."
+            "LEFT OUT of the results by patient (but not of an operating point)."
         )
     score = scores_of_groups(test.scores, groups, study.aggregate)
     names = np.unique(np.asarray(report.groups))
-    # Each patient is a group, so that the shares of the classes vary between resamples as
-    # they do where images are resampled by patient.
+    # Each patient is a group of its own, so that the class frequencies vary between
+    # resamples as they do if images are resampled by patient.
     units = np.arange(one_class.sum())
     codes, score = codes[one_class], score[one_class]
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Figures of subgroups, such as devices or sites, and the largest gap between them."""
+"""Results of subgroups, such as devices or sites, and the largest gap between them."""
 
 import math
 import warnings
@@ -17,24 +17,29 @@ from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 from octsk.utils.untrusted import printable
 
-# Subgroups of fewer patients (or images) are flagged and have no part in a gap.
+# Subgroups with fewer patients (or images) are marked and not used for the gaps.
 _FEW = 10
-# More values are hardly a device, a site or an eye.
+# A column with more values than this hardly contains devices, sites or eyes.
 _MAX_VALUES = 30
 _UNKNOWN = "(unknown)"
 
 
 def check_by(by, split: Mapping, n: int) -> dict[str, np.ndarray]:
-    """Return the subgroup of each image as text, by the name of the column.
+    """Return columns with the subgroup of each image, as text.
 
     Parameters
     ----------
     by : str, sequence of str, mapping, array-like of shape (n,) or None
-        Names of columns of the data set, or columns.
+        Names of columns of the data set, or columns, as for `evaluate`.
     split : mapping
         The evaluated split.
     n : int
         Number of images.
+
+    Returns
+    -------
+    dict of ndarray of shape (n,)
+        The columns by name.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def measure_subgroups(
     point: OperatingPoint | None,
     resampling: Resampling,
 ) -> list[dict[str, Any]]:
-    """Return the figures of the subgroups of each column, and the largest gaps."""
+    """Return the results of the subgroups of each column, and the largest gaps."""
     found = []
     for name, values in columns.items():
         rows = []
@@ -145,7 +150,7 @@ def _rates(point, part, groups, resampling) -> dict[str, tuple]:
 
 
 def _gaps(rows) -> list[dict[str, Any]]:
-    """Return the largest gap of each metric between subgroups that are large enough."""
+    """Return the largest gap in each metric between subgroups that are large enough."""
     gaps = []
     for metric in rows[0]["metrics"]:
         known = [
@@ -175,10 +180,14 @@ def _gaps(rows) -> list[dict[str, Any]]:
 
 
 def difference_interval(a, of_a, b, of_b) -> tuple[float, float]:
-    """Return the interval of a difference of independent estimates from their intervals.
+    """Return the interval of the difference between two independent estimates.
 
-    This is Newcombe's method (R. G. Newcombe, Interval estimation for the difference
-    between independent proportions, Statistics in Medicine 17:873-890, 1998, method 10).
+    It is computed from the intervals of the estimates by Newcombe's method.
+
+    References
+    ----------
+    R. G. Newcombe, Interval estimation for the difference between independent proportions:
+    comparison of eleven methods, Statistics in Medicine 17:873-890, 1998, method 10.
     """
     (low_a, high_a), (low_b, high_b) = of_a, of_b
     return (
@@ -188,7 +197,7 @@ def difference_interval(a, of_a, b, of_b) -> tuple[float, float]:
 
 
 def subgroup_tables(subgroups, confidence_level) -> list[Table]:
-    """Return the tables of the figures of subgroups and of the gaps between them."""
+    """Return the tables of the results of subgroups and of the gaps between them."""
     titles = {**TITLES, "sensitivity": "sensitivity", "specificity": "specificity"}
     tables = []
     for found in subgroups:
@@ -242,14 +251,14 @@ def _notes(rows, gaps, in_groups, confidence_level) -> list[str]:
     notes = [f"In brackets: {confidence_level:.0%} intervals."]
     if any(row["small"] for row in rows):
         notes.append(
-            f"(few): fewer than {_FEW} {units}. These figures are rough and have no "
-            "part in the largest gap."
+            f"(few): fewer than {_FEW} {units}. These results are imprecise and not used "
+            "for the largest gap."
         )
     if not gaps:
         notes.append("No gap: fewer than two subgroups are large enough.")
     elif any(gap["n_subgroups"] > 2 for gap in gaps):
         notes.append(
             "The largest of several gaps is larger than the true one on average, and its "
-            "interval does not allow for the choice."
+            "interval does not allow for this selection."
         )
     return notes

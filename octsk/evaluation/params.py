@@ -1,4 +1,4 @@
-"""The values that the parameters of nets resolve to when they are None or "auto"."""
+"""The values that octsk uses for parameters of nets that are None or "auto"."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from octsk.utils.tables import Table
 
 
 def resolved_params(estimator) -> dict[str, Any]:
-    """Return the values of the net parameters in an estimator that are None or "auto".
+    """Return the values that are used for net parameters that are None or "auto".
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def resolved_params(estimator) -> dict[str, Any]:
     Returns
     -------
     dict
-        Resolved values, by the names of ``estimator.get_params()``.
+        The values, by the name of the parameter in ``estimator.get_params()``.
     """
     parts = {"": estimator}
     parts |= {f"{name}__": part for name, part in estimator.get_params().items()}
@@ -43,17 +43,17 @@ def resolve(params, resolved) -> dict[str, Any]:
 
 
 def parameter_rows(params) -> list[tuple[str, ...]]:
-    """Return a row for each parameter with its value in each of some classifiers.
+    """Return a table row for each parameter, with its values in several classifiers.
 
     Parameters
     ----------
     params : list of dict
-        The parameters of each, as `octsk.utils.json.jsonable` gives them.
+        The parameters of each classifier, converted by `octsk.utils.json.jsonable`.
 
     Returns
     -------
     list of tuple of str
-        The rows. The seed is not among them.
+        The name and the values of each parameter except ``random_state``.
     """
     names = dict.fromkeys(name for given in params for name in given)
     return [
@@ -67,13 +67,13 @@ def _value(params, name) -> str:
     if name not in params:
         return "-"
     value = str(params[name])
-    # Of an object whose own parameters have rows its class is enough.
+    # If the parameters of an object have their own rows, its class name is enough.
     nested = any(other.startswith(f"{name}__") for other in params)
     return value.partition("(")[0] if nested else value
 
 
 def settings_table(reports) -> Table:
-    """Return the settings of some classifiers, with None and "auto" resolved.
+    """Return a table of the settings of classifiers, with None and "auto" resolved.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables, banners and remarks that reports on a page, in a text and on a card share."""
+"""Tables, banners and remarks that are used in reports, pages and model cards."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from octsk.utils.untrusted import printable
 
 
 def published_tables(data, not_comparable) -> list[Table]:
-    """Return tables of published results, or the reason why none is comparable."""
+    """Return tables of published results, or the reason why none are comparable."""
     if not_comparable:
-        title = "Published results: none stand beside these"
+        title = "Published results: none are comparable"
         return [Table(title, notes=[f"Reason: {not_comparable}."])]
     tables = [_benchmark_table(data["name"])]
     printed = [
@@ -44,7 +44,7 @@ def _benchmark_table(name) -> Table:
         for one, two in zip(v1, v2, strict=True)
     ]
     notes = [
-        "pixels: size of the images. (28), (224): size of the net's input; for 224 the "
+        "pixels: size of the images. (28), (224): input size of the net; for 224, the "
         "28-pixel images were enlarged.",
         f"v1: {v1[0].source}.",
         f"v2: {v2[0].source}.",
@@ -57,7 +57,7 @@ def synthetic_banner(data) -> list[Table]:
     """Return a banner if the data are synthetic."""
     if not data["synthetic"]:
         return []
-    note = "Drawn by a program, not scanned: these figures say nothing about real images."
+    note = "The images are synthetic: these results say nothing about real images."
     return [Table("*** SYNTHETIC DATA ***", notes=[note])]
 
 
@@ -82,9 +82,8 @@ def format_interval_note(report) -> str:
     """Return a note on how the intervals of a report were computed."""
     drawn = "patients" if report.resampled == "groups" else "images within each class"
     note = (
-        f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test "
-        "set. Each interval is of ONE TRAINING; the spread between trainings is not in "
-        "them."
+        f"Bootstrap over {drawn}, {report.n_resamples} resamples of this test set. Each "
+        "interval is for ONE TRAINING and does not cover the variation between trainings."
     )
     if report.interval_caveat:
         note += f" {report.interval_caveat}"
@@ -102,12 +101,12 @@ def leak_notes(report) -> list[str]:
     # Reports of older versions lack this entry.
     return [
         f"NOT INDEPENDENT: {n} of the patients in the {split} split have images in the "
-        f"{other} split, too. The figures and their intervals are too optimistic for new "
+        f"{other} split, too. The results and their intervals are too optimistic for new "
         "patients."
         for other, n in (report.data.get("shared_groups") or {}).items()
     ] + [
         f"NOT INDEPENDENT: the {split} and the {other} split share images ({n}). The "
-        "figures and their intervals are too optimistic for new images."
+        "results and their intervals are too optimistic for new images."
         for other, n in (report.data.get("shared_images") or {}).items()
     ]
 

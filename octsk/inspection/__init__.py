@@ -1,7 +1,7 @@
-"""Which image regions drive a prediction, and which labels are doubtful.
+"""Maps of the image regions that drive a prediction, and detection of doubtful labels.
 
-The maps help to understand what a network has learned. They do not locate lesions: see
-the user guide.
+The maps help to understand what a network has learned. They do not locate lesions, as the
+user guide explains.
 """
 
 from octsk.inspection._display import ExplanationDisplay

@@ -25,6 +25,15 @@ def check_arguments(estimator, X, target):
         Checked images.
     columns : ndarray of shape (n,), int
         Index in ``classes_`` of the class to explain for each image.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If the estimator is not a network of octsk.
+    ValueError
+        If the images or the classes are invalid.
     """
     if not isinstance(estimator, BaseOCTNet):
         raise TypeError(

@@ -11,7 +11,7 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
-# Number of images whose feature maps are held in memory at a time.
+# Number of images whose feature maps are kept in memory at a time.
 _PART = 64
 
 
@@ -33,8 +33,8 @@ def grad_cam(estimator, X, *, target=None, layer=None):
         Class to explain, or one class for each image. None explains the predicted class.
     layer : str, default=None
         Name of the layer of ``estimator.model_`` whose output is weighted. None uses the
-        output of the last convolution, after the normalization, addition or activation
-        that follows it at the same size.
+        output of the last convolution, after any normalization, addition or activation of
+        the same size that follows it.
 
     Returns
     -------
@@ -91,10 +91,11 @@ def grad_cam(estimator, X, *, target=None, layer=None):
 
 
 def _graph(model):
-    """Return (tensor, layer, inputs) of all tensors that lead to the logits, in order.
+    """Return (tensor, layer, inputs) for each tensor that leads to the logits, in order.
 
-    The attribute ``output`` of a layer may belong to another graph, since Keras 3 builds a
-    graph at each ``add`` to a Sequential model.
+    The graph is followed backwards from the logits, because the attribute ``output`` of a
+    layer may belong to another graph: Keras 3 builds a new graph whenever a layer is added
+    to a Sequential model.
     """
     made = {}
 
@@ -140,7 +141,8 @@ def _last_features(maps):
     """Return the feature maps of the last spatial convolution, or None without one."""
     last = None
     for tensor, layer in maps:
-        # A convolution of a single cell, as in channel attention, is not spatial.
+        # A convolution whose output is a single cell, as in channel attention, is not
+        # spatial.
         places = tensor.shape[1:3]
         found = isinstance(layer, _CONVOLUTIONS) and places != (1, 1)
         if found or (last is not None and places == last.shape[1:3]):
@@ -160,11 +162,11 @@ def _cam(both, images, columns):
 
 
 def _places(graph, features):
-    """Return, for rows and columns, the pixel at the centre of cell 0 and the step.
+    """Return the pixel at the centre of cell 0 and the step, for rows and for columns.
 
-    The step is the number of pixels between adjacent cells. Convolutions without padding
-    lose the border of the image, so that stretching a map over the whole image, as is
-    usual, would shift its values outwards.
+    The step is the number of pixels between adjacent cells. Maps are usually stretched over
+    the whole image. After convolutions without padding, which cut off the border of the
+    image, this would shift their values outwards.
     """
     made = {id(tensor): (layer, inputs) for tensor, layer, inputs in graph}
     first, step = np.zeros(2), np.ones(2)
@@ -187,7 +189,7 @@ def _places(graph, features):
 
 
 def _interpolation(n_pixels, n_cells, first, step):
-    """Return the matrix that interpolates the values of cells linearly at each pixel."""
+    """Return the matrix of shape (n_pixels, n_cells) for linear interpolation of cells."""
     place = (np.arange(n_pixels) - first) / step
     cells = np.eye(n_cells, dtype=np.float32)
     weights = [np.interp(place, np.arange(n_cells), cell) for cell in cells]

@@ -1,4 +1,4 @@
-"""Find the images whose labels are most doubtful, by confident learning."""
+"""Detection of doubtful labels by confident learning."""
 
 from numbers import Integral
 
@@ -15,9 +15,9 @@ from octsk.utils.validation import check_images
 
 
 class LabelIssues(Tabular):
-    """Images in the order of how doubtful their labels are.
+    """Ranking of images by how doubtful their labels are.
 
-    Made by `find_label_issues`.
+    `find_label_issues` returns it. It prints as a table of the most doubtful images.
 
     Attributes
     ----------
@@ -25,11 +25,12 @@ class LabelIssues(Tabular):
         Indices of the images, the most doubtful first.
     quality : ndarray of shape (n,)
         Probability of the given label minus that of the most probable other class, from
-        -1 (doubtful) to 1, in the order of the images.
+        -1 (doubtful) to 1, in the original order of the images.
     is_issue : ndarray of shape (n,), bool
-        Whether the image confidently belongs to another class than its label says.
+        Whether the label of each image is likely to be wrong according to confident
+        learning.
     given, suggested : ndarray of shape (n,)
-        Given label, and most probable other class.
+        Given label and most probable other class of each image.
     probabilities : ndarray of shape (n, n_classes)
         Probabilities from networks that were not trained on the image.
     classes : ndarray of shape (n_classes,)
@@ -40,7 +41,7 @@ class LabelIssues(Tabular):
         Names of the images.
     """
 
-    # Rows of the table; `ranking` has them all.
+    # Maximum number of rows of the table.
     _N_SHOWN = 20
 
     def __init__(self, codes, probabilities, classes, class_names, filenames):
@@ -138,9 +139,9 @@ class LabelIssues(Tabular):
         ]
         header = ("", "given label", "suggested", "probability given", "suggested")
         notes = [
-            f"{int(self.is_issue.sum())} of {len(self.quality)} images are confidently of "
-            "another class than their label says. A network is not an expert: have the "
-            "images looked at before you change a label."
+            f"{int(self.is_issue.sum())} of {len(self.quality)} labels are likely to be "
+            "wrong (issue: yes). A network is not an expert: have the images checked by an "
+            "expert before you change a label."
         ]
         if len(records) > self._N_SHOWN:
             notes.append(f"The {self._N_SHOWN} most doubtful of {len(records)} images.")
@@ -159,11 +160,11 @@ def find_label_issues(
 ) -> LabelIssues:
     """Rank images by how doubtful their labels are.
 
-    The probabilities of each image come from a network that was trained without it and,
-    with `groups`, without the other images of its patient. Images whose label is much
-    less probable than another class come first. Confident learning [1]_ says which of
-    them are likely to be mislabelled: those whose probability of another class reaches
-    the mean probability that images of that class have of it.
+    The probabilities of each image are predicted by a network that was trained without the
+    image and, if `groups` is given, without the other images of the same patient. Images
+    whose label is much less probable than another class come first. Confident learning
+    [1]_ determines which of them are likely to be mislabelled: the probability of another
+    class is at least as high as its mean over the images with that label.
 
     Parameters
     ----------
@@ -172,21 +173,21 @@ def find_label_issues(
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, n_features)
         Images.
     y : array-like of shape (n,)
-        Their labels.
+        Labels of the images.
     groups : array-like of shape (n,), default=None
         Patient of each image.
     cv : int, cross-validation splitter or None, default=5
-        Number of folds, in which the classes have about equal shares, or a scikit-learn
-        splitter that predicts each image once. None stands for 5 folds.
+        Number of stratified folds, or a scikit-learn splitter in which each image is in
+        exactly one test set. None means 5 folds.
     class_names : sequence of str, default=None
-        Human-readable names of the sorted classes.
+        Human-readable names of the classes, in sorted order of the labels.
     filenames : sequence of n str, default=None
-        Name of each image, for tables.
+        Name of each image, for tables and titles.
 
     Returns
     -------
     LabelIssues
-        The ranking, which prints the most doubtful images as a table.
+        The ranking.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def find_label_issues(
 
     See Also
     --------
-    octsk.inspection.LabelIssues : The ranking. Its method `plot` shows the images.
+    octsk.inspection.LabelIssues : The result, whose method `plot` shows the images.
 
     References
     ----------
@@ -209,7 +210,7 @@ def find_label_issues(
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
     >>> X, y = load_iris(return_X_y=True)
-    >>> y[0] = 2  # in truth 0
+    >>> y[0] = 2  # the true class is 0
     >>> issues = find_label_issues(LogisticRegression(max_iter=500), X, y)
     >>> print(issues.ranking[0], issues.suggested[0])
     0 0
@@ -242,11 +243,11 @@ def _name(record) -> str:
 
 
 def _off_diagonal(codes, probabilities) -> np.ndarray:
-    """Return which samples the confident joint counts for another class."""
+    """Return whether the confident joint assigns each sample to another class."""
     n_classes = probabilities.shape[1]
     thresholds = [probabilities[codes == k, k].mean() for k in range(n_classes)]
-    # As in the paper, a sample that reaches the thresholds of several classes counts for
-    # the most probable of them, and one that reaches none is not counted.
+    # As in Northcutt et al. (2021), a sample that reaches the thresholds of several classes
+    # is assigned to the most probable of them, and one that reaches none is not counted.
     reached = np.where(probabilities >= thresholds, probabilities, -np.inf)
     counted = np.isfinite(reached).any(axis=1)
     return counted & (reached.argmax(axis=1) != codes)

@@ -1,4 +1,4 @@
-"""Occlusion: the drop of a probability when a part of the image is covered."""
+"""Occlusion maps: the drop of a probability if a part of the image is covered."""
 
 from numbers import Integral
 
@@ -36,8 +36,8 @@ def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=
     Returns
     -------
     ndarray of shape (n, h, w), float32
-        Maps of values from -1 to 1. A value is positive where covering lowers the
-        probability of the class, and negative where it raises it.
+        Maps of values from -1 to 1. A value is positive if covering the pixel lowers the
+        probability of the class, and negative if it raises it.
 
     Raises
     ------
@@ -99,5 +99,5 @@ def occlusion_sensitivity(estimator, X, *, target=None, patch_size=None, stride=
 
 
 def _steps(length, size, stride):
-    """Return the positions of a square along an axis, of which the last is at its end."""
+    """Return the positions of a square along an axis, the last of which is at its end."""
     return sorted({*range(0, length - size, stride), length - size})

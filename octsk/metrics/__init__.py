@@ -1,7 +1,7 @@
-"""Accuracy, AUC and calibration error, and bootstrap intervals of any of them.
+"""Accuracy, AUC and calibration error, and bootstrap intervals of metrics.
 
-Balanced accuracy, recall, the confusion matrix and the log-loss are scikit-learn's own
-(`sklearn.metrics`). Only what scikit-learn lacks, or defines differently, is here.
+This package only contains metrics that scikit-learn lacks or defines differently. Balanced
+accuracy, recall, the confusion matrix and the log-loss are in `sklearn.metrics`.
 """
 
 from octsk.metrics._bootstrap import (
@@ -26,7 +26,7 @@ __all__ = [
     "paired_bootstrap",
 ]
 
-# The titles of metrics in tables and figures.
+# Titles of the metrics in tables and plots.
 TITLES = {
     "acc": "ACC",
     "auc": "AUC",

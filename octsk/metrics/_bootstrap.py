@@ -20,7 +20,8 @@ from octsk.metrics._resampled import (
 from octsk.metrics.scores import check_scores
 from octsk.utils.columns import check_groups
 
-# With fewer patients (or images, where there are no patients), `interval_caveat` speaks.
+# `interval_caveat` returns a caveat if there are fewer patients (or images, if no patients
+# are given) than the first number, or fewer of any class than the second.
 _FEW, _FEW_OF_A_CLASS = 10, 5
 
 
@@ -36,92 +37,94 @@ def bootstrap_interval(
     random_state=None,
     bounds: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
-    """Return the bootstrap interval of a metric over the samples of a test set.
+    """Compute a confidence interval of a metric by resampling a test set.
 
-    Without `groups`, samples are drawn with replacement within each class, so that
-    every resample has the class sizes of `y_true` and none misses a class. With
-    `groups`, whole groups (patients) are drawn with replacement, since images of one
-    patient are not independent; a resample that misses a class is drawn again.
+    If `groups` is None, samples are drawn with replacement within each class, so that
+    every resample has the class sizes of `y_true`. If `groups` is given, whole groups
+    (patients) are drawn with replacement, because images of the same patient are not
+    independent. A resample without any image of a class is drawn again.
 
-    The interval describes one fitted classifier on test sets like this one. It does not
-    include the variation between training runs, for which several seeds are needed.
+    The interval describes how the metric of one fitted classifier varies between test
+    sets. It does not cover the variation between training runs. To estimate that
+    variation, repeat the training with several seeds.
 
     Parameters
     ----------
     metric : {'acc', 'auc', 'balanced_accuracy', 'log_loss'} or callable
-        `medmnist_accuracy`, `medmnist_auc`, mean recall over the classes, mean
-        negative log-probability of the true class (all computed for many resamples
-        at once), or any ``metric(y_true, y_score) -> float``, called once a resample.
+        The metric: `medmnist_accuracy`, `medmnist_auc`, mean recall over the classes, mean
+        negative log-probability of the true class, or a callable
+        ``metric(y_true, y_score) -> float``. The named metrics are computed for many
+        resamples at once, whereas a callable is called once for each resample.
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Scores; a single column is the score of the second of two classes.
+        Scores. A single column contains the scores of the second of two classes.
     labels : array-like of shape (n_classes,), default=None
-        Class of each column of `y_score`. None means the column indices.
-        Not used with a callable.
+        The class of each column of `y_score`. If None, the classes are the column indices.
+        It is not used if `metric` is a callable.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of each sample; none may be missing.
+        Group (patient) of each sample. No value may be missing.
     n_resamples : int, default=2000
-        Number of resamples, 2 or more.
+        Number of resamples, at least 2.
     confidence_level : float, default=0.95
-        Probability mass inside the interval, between 0 and 1.
+        Confidence level of the interval, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
-        Pass an int to get the same interval in each call.
+        Controls the random resamples. Pass an int for reproducible intervals.
     bounds : (float, float), default=None
-        Least and greatest possible value of a callable: (0, 1) for a rate, such as a
-        recall, or (0, inf) for a loss. With None, the interval is symmetric and may contain
-        any value. The named metrics have their own bounds.
+        Lowest and highest possible value of a callable: (0, 1) for a rate, such as a
+        recall, or (0, inf) for a loss. If None, the interval is symmetric and may contain
+        any value. The bounds of the named metrics are known.
 
     Returns
     -------
     low, high : float
-        Ends of the interval, which are nan if the metric is undefined.
+        Ends of the interval, or nan if the metric is not defined.
 
     Raises
     ------
     ValueError
-        As `medmnist_accuracy`, or for an unknown metric, an `n_resamples` below 2, a
-        `confidence_level` outside (0, 1), a missing group, fewer than two groups, or
-        `bounds` that are not in rising order, do not contain the metric, or come with a
-        named metric.
+        If `y_true`, `y_score` or `labels` are invalid, as in `medmnist_accuracy`; if
+        `metric` is unknown; if `n_resamples` is below 2 or `confidence_level` outside
+        (0, 1); if a group is missing or there are fewer than two groups; or if `bounds` are
+        not in ascending order, do not contain the metric, or are given for a named metric.
 
     See Also
     --------
-    interval_caveat : Say that a test set is too small for reliable intervals.
+    interval_caveat : Check whether a test set is large enough for reliable intervals.
     paired_bootstrap : Compare two classifiers on the same samples.
 
     Notes
     -----
-    The resamples give the standard error of the metric [1]_, from which the interval is
-    computed. Intervals from the percentiles of the resamples are more common, but too
-    narrow if there are few patients: with 10 patients, they contain the true accuracy in
-    80 to 90 % of simulated studies instead of 95 %, and their width is 0 if all
-    predictions are correct. Three steps correct this:
+    The interval is computed from the standard error of the metric over the resamples
+    [1]_. The better-known percentile interval is too narrow if there are few patients:
+    with 10 patients, it contains the true accuracy in 80 to 90 % of simulated studies
+    instead of 95 %, and its width is 0 if all predictions are right. Three steps correct
+    this:
 
-    - Each patient's contribution to the variance (the covariance of the metric with
-      the number of times that the patient is drawn [2]_) is divided by 1 minus the
-      patient's share in the images of a class, since a patient's images pull the
-      estimate towards themselves.
-    - Student's t takes the place of the normal distribution, with Satterthwaite's
-      degrees of freedom [3]_ for the numbers of patients in the classes. Metrics other
-      than rates have fewer, according to the kurtosis of the contributions, because the
-      variance is uncertain when it depends on few patients.
+    - The contribution of each patient to the variance is the covariance of the metric with
+      the number of times that the patient is drawn [2]_. It is divided by 1 minus the
+      patient's share of the images of a class, because the estimate is closer to the
+      images from which it is computed than to new ones.
+    - Student's t distribution replaces the normal distribution, with Satterthwaite's
+      degrees of freedom [3]_ for the numbers of patients in the classes. For metrics other
+      than rates, the degrees of freedom are reduced according to the kurtosis of the
+      contributions, because the variance is uncertain if it depends on few patients.
     - The interval is computed on a scale that suits the metric, so that it stays within
-      the metric's range. For the rates (accuracy, balanced accuracy, callables with
-      two finite bounds), it is Wilson's interval [4]_ for as many independent images as
-      would have this standard error; this does well with surveys of clusters [5]_. For
-      the AUC it is symmetric on the logit scale. For a loss, the variance is taken to
-      be proportional to the mean.
+      the range of the metric. For rates (accuracy, balanced accuracy, callables with two
+      finite bounds), it is Wilson's interval [4]_ for the number of independent images
+      that would have this standard error, which has good coverage in cluster samples [5]_.
+      For the AUC, the interval is symmetric on the logit scale. For a loss, the variance is
+      assumed to be proportional to the mean.
 
-    When all predictions are right, or all are wrong, nothing is known about how similar
-    the images of a patient are. Wilson's interval then counts every patient as one
-    observation (Kish's effective number of them [6]_).
+    If all predictions are right, or all are wrong, the similarity of the images of a
+    patient cannot be estimated. Wilson's interval then counts each patient as one
+    observation (Kish's effective sample size [6]_).
 
-    In simulated studies of 10 to 200 patients with 1 to 10 images each, the intervals of
-    95 % contain the true value in about 93 to 98 % of studies (``benchmarks/coverage.py``
-    has the table). Exceptions are the log-loss of accurate classifiers with fewer than
-    50 patients, which depends on rare large errors, and test sets for which
-    `interval_caveat` has something to say. The interval does not suit
+    In simulated studies of 10 to 200 patients with 1 to 10 images each, 95 % intervals
+    contain the true value in about 93 to 98 % of studies (``benchmarks/coverage.py``
+    computes the table). Exceptions are the log-loss of accurate classifiers with fewer
+    than 50 patients, which depends on rare large errors, and test sets for which
+    `interval_caveat` returns a caveat. The interval is not suitable for
     `expected_calibration_error`, which is biased upwards.
 
     References
@@ -148,7 +151,7 @@ def bootstrap_interval(
     >>> print(f"{low:.2f} {medmnist_accuracy(y_true, y_score):.2f} {high:.2f}")
     0.71 0.79 0.85
 
-    The same images as five of each of 20 patients:
+    The same images, if they are from 20 patients with five images each:
 
     >>> patients = np.arange(100) // 5
     >>> low, high = bootstrap_interval(
@@ -157,7 +160,8 @@ def bootstrap_interval(
     >>> print(f"{low:.2f} {high:.2f}")
     0.56 0.92
 
-    The recall of one class at a threshold of 0.3, as a callable on its images alone:
+    The recall of one class at a threshold of 0.3, as a callable for the images of this
+    class:
 
     >>> of_class = y_true == 1
     >>> low, high = bootstrap_interval(
@@ -195,7 +199,7 @@ class PairedDifference(NamedTuple):
     difference : float
         Metric of the first classifier minus that of the second.
     low, high : float
-        Ends of its interval.
+        Ends of the interval of the difference.
     p_value : float
         Two-sided p-value of the hypothesis that the true difference is 0.
     """
@@ -220,8 +224,8 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Compare a metric of two classifiers on the same samples.
 
-    Both classifiers are measured on the same resamples, so samples and patients that are
-    difficult for both do not add to the variation. Samples or groups are drawn as in
+    Both classifiers are measured on each resample, so that the difficulty of a sample or
+    patient affects both and largely cancels out. Samples or groups are drawn as in
     `bootstrap_interval`.
 
     Parameters
@@ -231,40 +235,40 @@ def paired_bootstrap(
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_score_a, y_score_b : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Scores of the two classifiers for the same samples, in the same order. Several
-        trainings of a classifier have shape (n_trainings, n_samples, n_classes); the
-        mean of their metrics is then compared.
+        Scores of the two classifiers for the same samples, in the same order. For several
+        trainings of a classifier, the shape is (n_trainings, n_samples, n_classes), and
+        the mean of their metrics is compared.
     labels : array-like of shape (n_classes,), default=None
-        Class of each column of the scores. None means the column indices.
-        Not used with a callable.
+        The class of each column of the scores. If None, the classes are the column indices.
+        It is not used if `metric` is a callable.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of each sample.
+        Group (patient) of each sample. No value may be missing.
     n_resamples : int, default=2000
-        Number of resamples, 2 or more.
+        Number of resamples, at least 2.
     confidence_level : float, default=0.95
-        Probability mass inside the interval, between 0 and 1.
+        Confidence level of the interval, between 0 and 1.
     random_state : int, RandomState instance or None, default=None
-        Pass an int to get the same result in each call.
+        Controls the random resamples. Pass an int for reproducible results.
 
     Returns
     -------
     PairedDifference
         Named tuple of ``difference`` (the metric of `y_score_a` minus that of
         `y_score_b`), the ends ``low`` and ``high`` of its interval, and the two-sided
-        ``p_value``. They are nan if the metric is undefined.
+        ``p_value``. A value is nan if the metric is not defined.
 
     Raises
     ------
     ValueError
-        As `bootstrap_interval`.
+        If an argument is invalid, as in `bootstrap_interval`.
 
     Notes
     -----
-    Standard error and degrees of freedom are those of `bootstrap_interval`; interval
-    and p-value come from Student's t distribution of the difference, so that the p-value
-    is below 0.05 exactly when the interval of 95 % does not contain 0. The interval is
-    too narrow when the classifiers differ on the images of very few patients, and has no
-    width when they differ on none.
+    The standard error and the degrees of freedom are computed as in `bootstrap_interval`.
+    Interval and p-value are based on Student's t distribution of the difference, so that
+    the p-value is below 0.05 if and only if the 95 % interval does not contain 0. The
+    interval is too narrow if the classifiers differ on the images of very few patients,
+    and its width is 0 if they differ on none.
 
     Examples
     --------
@@ -297,26 +301,26 @@ def paired_bootstrap(
 
 
 def interval_caveat(y_true: ArrayLike, groups: ArrayLike | None = None) -> str | None:
-    """Return a warning if a test set is too small for reliable intervals.
+    """Return a caveat if a test set is too small for reliable intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Names of the true classes, as readers know them.
+        True classes, as names that readers understand.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of each sample. None means that samples are independent.
+        Group (patient) of each sample. If None, the samples are independent.
 
     Returns
     -------
     str or None
-        Sentences to print beside the intervals of `bootstrap_interval` when there are
-        fewer than 10 patients (without `groups`, images), or fewer than 5 with images
-        of a class; None otherwise.
+        Sentences to print next to the intervals of `bootstrap_interval`. None if there are
+        at least 10 patients, and at least 5 patients with images of each class. If `groups`
+        is None, images are counted instead of patients.
 
     Raises
     ------
     ValueError
-        If `groups` has another length than `y_true`, or holds one group only.
+        If `groups` and `y_true` differ in length, or if there is only one group.
 
     Examples
     --------
@@ -343,7 +347,7 @@ def interval_caveat(y_true: ArrayLike, groups: ArrayLike | None = None) -> str |
         return None
     return (
         f"Few {what}: {', '.join(parts)}. Intervals from fewer than {_FEW} {what}, or "
-        f"fewer than {_FEW_OF_A_CLASS} of a class, are rough."
+        f"fewer than {_FEW_OF_A_CLASS} of a class, are imprecise."
     )
 
 
@@ -384,13 +388,16 @@ class _Metric(NamedTuple):
 def _resampled(
     metric, y_true, y_score, labels, bounds=None
 ) -> tuple[Callable, np.ndarray, _Metric]:
-    """Return the metric as a function of counts, the class of each sample, its kind."""
+    """Return the metric as a function of counts, the class of each sample, and `_Metric`.
+
+    Counts state how often each sample is drawn, see `octsk.metrics._resampled`.
+    """
     names = [name for name in _METRICS if isinstance(name, str)]
     if not callable(metric) and metric not in names:
         raise ValueError(f"metric must be one of {names} or a callable, got {metric!r}.")
     if metric in _METRICS:
         if bounds is not None:
-            raise ValueError("bounds are for a callable: a named metric has its own.")
+            raise ValueError("bounds are for a callable: those of named metrics are known.")
         codes, score = check_scores(y_true, y_score, labels)
         known = _METRICS[metric]
         return known.resampled(codes, score), codes, known
@@ -401,7 +408,7 @@ def _resampled(
 
 
 def _mean_resampled(metric, y_true, y_score, labels):
-    """Return what `_resampled` returns, of the mean over the trainings if there are any."""
+    """Return the result of `_resampled`, for the mean metric if there are trainings."""
     if np.ndim(y_score) != 3 or len(y_score) == 0:
         return _resampled(metric, y_true, y_score, labels)
     parts = [_resampled(metric, y_true, one, labels) for one in y_score]
@@ -410,12 +417,12 @@ def _mean_resampled(metric, y_true, y_score, labels):
 
 
 def _scale(bounds) -> Scale:
-    """Return the scale of a callable."""
+    """Return the scale of a callable with these bounds."""
     if bounds is None:
         return Scale()
     if np.shape(bounds) != (2,) or not -np.inf < bounds[0] < bounds[1]:
         raise ValueError(
-            "bounds must be two numbers in rising order, of which the second may be "
+            "bounds must be two numbers in ascending order, of which the second may be "
             f"infinite, got {bounds}."
         )
     low, high = bounds

@@ -1,6 +1,6 @@
-"""Uncertainty of a metric from its values on resamples, and intervals made of it.
+"""Standard errors of metrics from resamples, and the intervals computed from them.
 
-The method and its sources are described in `octsk.metrics.bootstrap_interval`.
+See `octsk.metrics.bootstrap_interval` for a description of the method and references.
 """
 
 import math
@@ -14,16 +14,16 @@ from octsk.metrics._resampled import draw_counts
 
 
 class Scale(NamedTuple):
-    """Range of a metric and the dependence of its variance on its value.
+    """Range of a metric, and how its variance depends on its value.
 
     Attributes
     ----------
     low, high : float
-        Least and greatest possible value.
+        Lowest and highest possible value.
     kind : {'plain', 'rate', 'logit', 'loss'}
-        The variance is constant, or varies like that of a rate between `low` and
-        `high`, or is constant on the logit scale between them, or is proportional to
-        the distance from `low`.
+        The variance is constant (``'plain'``), varies like that of a rate between `low`
+        and `high` (``'rate'``), is constant on the logit scale between them (``'logit'``),
+        or is proportional to the distance from `low` (``'loss'``).
     """
 
     low: float = -math.inf
@@ -37,15 +37,15 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     value, variance : float
-        The metric, and its variance between samples like this one.
+        The metric, and its variance between samples of this size.
     df : float
         Degrees of freedom of the variance.
     kish : float
-        ``1 / kish`` is Kish's effective number of the units that are drawn (images or
-        groups): a rate p has a variance of ``p * (1 - p) * kish`` when all images of a
-        group are right or wrong together.
+        Inverse of Kish's effective number of the units that are drawn (images or groups).
+        If all images of a group are right or all are wrong, the variance of a rate p is
+        ``p * (1 - p) * kish``.
     scale : Scale
-        That of the metric.
+        Scale of the metric.
     """
 
     value: float
@@ -58,24 +58,30 @@ class Estimate(NamedTuple):
 def estimate(
     metric: Callable, codes, groups, n_resamples, random_state, *, by_class, scale
 ) -> Estimate:
-    """Bootstrap a metric.
+    """Estimate the uncertainty of a metric by the bootstrap.
 
     Parameters
     ----------
     metric : callable
-        Takes counts of shape (n_resamples, n_samples), returns (n_resamples,) values.
+        Function that takes counts of shape (n_resamples, n_samples) and returns the values
+        of the metric, of shape (n_resamples,).
     codes : ndarray of shape (n_samples,), int
         Class of each sample.
     groups : ndarray of shape (n_samples,), int, or None
-        Group of each sample, 0 to n_groups - 1.
+        Group of each sample, from 0 to n_groups - 1.
     n_resamples : int
-        Number of resamples, 2 at least.
+        Number of resamples, at least 2.
     random_state : RandomState
-        What to draw with.
+        Generator of random numbers.
     by_class : bool
-        Whether the metric gives each class the same weight, rather than each sample.
+        Whether the metric gives the same weight to each class, rather than to each sample.
     scale : Scale
-        That of the metric.
+        Scale of the metric.
+
+    Returns
+    -------
+    Estimate
+        The metric and its uncertainty.
     """
     value = float(metric(np.ones((1, len(codes))))[0])
     if math.isnan(value):
@@ -86,7 +92,7 @@ def estimate(
         products += blocks[-1] @ counts
     deviations = np.concatenate(blocks)
     variance = float(deviations.var())
-    # Covariance of each count, which is 1 on average, with the metric.
+    # Covariance of the metric with each count. The mean of the counts is 1.
     influence = (products - deviations.sum()) / n_resamples
     units = np.arange(len(codes))
     if groups is not None:
@@ -94,7 +100,7 @@ def estimate(
     strata = codes if by_class or groups is None else np.zeros_like(codes)
     leverage, df, kish = _design(units, strata, by_class)
     squares = influence**2
-    # Of equal values, rounding may leave a variance without any influence.
+    # If the values are equal, rounding errors may produce a variance but no influence.
     if variance > 0 and squares.any():
         if scale.kind != "rate":
             df = 1 / (1 / df + _excess(influence, variance, n_resamples) / 2)
@@ -103,7 +109,7 @@ def estimate(
 
 
 def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
-    """Leverage of each unit, Satterthwaite's degrees of freedom, and `Estimate.kish`."""
+    """Return the leverage of each unit, the degrees of freedom, and `Estimate.kish`."""
     strata = np.unique(strata, return_inverse=True)[1]
     sizes = np.zeros((units.max() + 1, strata.max() + 1))
     np.add.at(sizes, (units, strata), 1)
@@ -111,7 +117,8 @@ def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
     weights = np.ones(len(n_units)) if by_class else sizes.sum(axis=0)
     weights /= weights.sum()
     shares = sizes / sizes.sum(axis=0)
-    # A unit that is alone in a stratum (leverage 1) tells nothing about the spread there.
+    # A unit that is alone in its stratum has leverage 1. The leverage is limited, because
+    # the variance is divided by 1 minus the leverage.
     leverage = np.minimum((shares**2).sum(axis=1) / shares.sum(axis=1), 0.5)
     parts = weights**2 / n_units
     df = parts.sum() ** 2 / (parts**2 / np.maximum(n_units - 1, 1)).sum()
@@ -120,16 +127,18 @@ def _design(units, strata, by_class) -> tuple[np.ndarray, float, float]:
 
 
 def _excess(influence, variance, n_resamples) -> float:
-    """Relative variance of a variance to which few units may contribute most."""
-    # That of a sum of squares, without what the finite number of resamples adds to the
-    # fourth powers on average.
+    """Return the relative variance of the variance, which is large if few units dominate.
+
+    It follows from the fourth powers of the influences, from which the expected
+    contribution of the finite number of resamples is subtracted.
+    """
     noise = (3 * len(influence) / n_resamples + 6) / n_resamples
     kurtosis = float((influence**4).sum()) / variance**2
     return max(0.0, kurtosis - noise - 1 / len(influence))
 
 
 def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
-    """Return the ends of the interval."""
+    """Return the ends of the confidence interval, or nan if the metric is not defined."""
     value, variance, df, kish, (low, high, kind) = estimate
     if math.isnan(variance):
         return math.nan, math.nan
@@ -148,10 +157,10 @@ def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
         half = t * math.sqrt(variance) / width / (p * (1 - p))
         left, right = float(expit(logit(p) - half)), float(expit(logit(p) + half))
     else:
-        # At its bounds, the value is the same in all resamples.
+        # If the value is at one of its bounds, it does not vary between resamples.
         x = t**2 * (variance / width**2 / (p * (1 - p)) if 0 < p < 1 else kish)
         half = math.sqrt(x * p * (1 - p) + x**2 / 4)
-        # Each end by its distance from a bound, which is then met exactly.
+        # Each end is computed as the distance from a bound, so that it can be exactly 0.
         left, right = (max(0.0, (q + x / 2 - half) / (1 + x)) for q in (p, 1 - p))
         right = 1 - right
     # Rounding must not exclude the value itself.
@@ -159,7 +168,10 @@ def ends(estimate: Estimate, confidence_level: float) -> tuple[float, float]:
 
 
 def p_value(estimate: Estimate) -> float:
-    """Two-sided p-value of the hypothesis that a metric of a plain scale is 0."""
+    """Return the two-sided p-value of the hypothesis that the metric is 0.
+
+    The scale of the metric must be plain.
+    """
     if estimate.value == 0:
         return 1.0
     with np.errstate(divide="ignore"):

@@ -17,39 +17,39 @@ def medmnist_accuracy(
 ) -> float:
     """Compute the accuracy like the MedMNIST evaluator.
 
-    With three classes or more, a sample is right when its greatest score stands in
-    the column of its class (of equal scores the first counts). With two classes, it
-    is predicted as the second class when that class's score is greater than 0.5.
+    With three classes or more, the predicted class is the one with the highest score (the
+    first of them if scores are equal). With two classes, the second class is predicted if
+    its score is greater than 0.5.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Scores; a single column is the score of the second of two classes.
+        Scores. A single column contains the scores of the second of two classes.
     labels : array-like of shape (n_classes,), default=None
-        The class that each column of `y_score` stands for, such as an estimator's
-        ``classes_``. None: the classes are the column indices.
+        The class of each column of `y_score`, such as the ``classes_`` of an estimator. If
+        None, the classes are the column indices.
 
     Returns
     -------
     float
-        Share of samples predicted right, 0 to 1.
+        Proportion of correctly predicted samples, between 0 and 1.
 
     Raises
     ------
     ValueError
-        When the shapes do not fit each other, a score is not finite, or a class of
-        `y_true` has no column.
+        If the shapes of `y_true` and `y_score` are inconsistent, a score is not finite, or
+        a class of `y_true` has no column.
 
     See Also
     --------
-    medmnist_auc : The benchmark's other figure.
+    medmnist_auc : Compute the other metric of the benchmark.
 
     References
     ----------
-    J. Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023
-    (``medmnist.Evaluator``, which this agrees with).
+    J. Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023. The result agrees with
+    that of ``medmnist.Evaluator``.
 
     Examples
     --------
@@ -68,37 +68,46 @@ def medmnist_auc(
 ) -> float:
     """Compute the area under the ROC curve like the MedMNIST evaluator.
 
-    With three classes or more, the unweighted mean over classes of the
-    one-versus-rest area; with two classes, the area of the last column. Equal
-    scores count one half, so constant scores give 0.5.
+    With three classes or more, it is the unweighted mean of the one-versus-rest areas of
+    the classes. With two classes, it is the area for the last column. Pairs of equal scores
+    count one half, so that constant scores have an area of 0.5.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Scores, of any scale: only their order within a column counts. A single
-        column is the score of the second of two classes.
+        Scores on any scale, because only their order within a column matters. A single
+        column contains the scores of the second of two classes.
     labels : array-like of shape (n_classes,), default=None
-        The class that each column of `y_score` stands for, such as an estimator's
-        ``classes_``. None: the classes are the column indices.
+        The class of each column of `y_score`, such as the ``classes_`` of an estimator. If
+        None, the classes are the column indices.
 
     Returns
     -------
     float
-        Area, 0 to 1; nan, with an `UndefinedMetricWarning`, when a class has no
-        sample or all of them (as `sklearn.metrics.roc_auc_score` answers).
+        The area, between 0 and 1. It is nan if a class has no samples or if all samples
+        are of one class, as with `sklearn.metrics.roc_auc_score`.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If the area is not defined.
 
     Raises
     ------
     ValueError
-        When the shapes do not fit each other, a score is not finite, or a class of
-        `y_true` has no column.
+        If the shapes of `y_true` and `y_score` are inconsistent, a score is not finite, or
+        a class of `y_true` has no column.
+
+    See Also
+    --------
+    medmnist_accuracy : Compute the other metric of the benchmark.
 
     References
     ----------
-    J. Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023
-    (``medmnist.Evaluator``, which this agrees with).
+    J. Yang et al., MedMNIST v2, Scientific Data 10(1):41, 2023. The result agrees with
+    that of ``medmnist.Evaluator``.
 
     Examples
     --------
@@ -133,41 +142,44 @@ def expected_calibration_error(
 ) -> float:
     """Compute the mean gap between the confidence and the accuracy of a classifier.
 
-    Samples are put into `n_bins` bins of equal width by the probability of their
-    predicted class (a bin holds its upper edge). The gap of a bin is the absolute
-    difference of its mean confidence and its accuracy; the result is their mean,
-    weighted by the samples in each.
+    Samples are assigned to `n_bins` bins of equal width according to the probability of
+    their predicted class. A bin includes its upper edge. The gap of a bin is the absolute
+    difference between its mean probability and its accuracy. The result is the mean of the
+    gaps, weighted by the numbers of samples.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, 1)
         True classes: column indices 0 to n_classes - 1, or any labels with `labels`.
     y_prob : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Probabilities; rows sum to 1. A single column is the probability of the
-        second of two classes.
+        Probabilities, the rows of which sum to 1. A single column contains the
+        probabilities of the second of two classes.
     n_bins : int, default=15
-        Number of bins. The error depends on it: compare at one value only.
+        Number of bins. The error depends on it, so only compare errors with the same
+        number of bins.
     labels : array-like of shape (n_classes,), default=None
-        The class that each column of `y_prob` stands for. None: the column indices.
+        The class of each column of `y_prob`. If None, the classes are the column indices.
 
     Returns
     -------
     float
-        Error, 0 (calibrated) to 1. With few samples it is biased upwards.
+        The error, between 0 (calibrated) and 1. It is biased upwards if there are few
+        samples.
 
     Raises
     ------
     ValueError
-        As `medmnist_accuracy`, and when `y_prob` does not hold probabilities.
+        If `y_true`, `y_prob` or `labels` are invalid, as in `medmnist_accuracy`, if
+        `y_prob` does not contain probabilities, or if `n_bins` is below 1.
 
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural
-    networks, ICML 2017, section 2 (top-label error; 15 bins in its tables).
+    networks, ICML 2017, section 2, whose tables use 15 bins.
 
     Examples
     --------
-    Four predictions at 0.75 of which two are right: a gap of one quarter.
+    If two of four predictions with a probability of 0.75 are right, the gap is 0.25:
 
     >>> expected_calibration_error([1, 1, 0, 0], [0.75, 0.75, 0.75, 0.75])
     0.25
@@ -177,7 +189,7 @@ def expected_calibration_error(
     codes, prob = check_scores(y_true, y_prob, labels)
     if prob.shape[1] == 1:
         prob = np.hstack([1 - prob, prob])
-    # A softmax in float32 sums to 1 within about 1e-6; logits and percents do not.
+    # Softmax outputs in float32 sum to 1 within about 1e-6. Logits and percentages do not.
     if prob.min() < 0 or np.abs(prob.sum(axis=1) - 1).max() > 1e-3:
         raise ValueError(
             "y_prob must hold probabilities (none negative, rows summing to 1); got values "

@@ -1,8 +1,9 @@
-"""Draw resamples, and compute metrics of many of them at once.
+"""Drawing of resamples, and metrics that are computed for many resamples at once.
 
-A resample is a row of counts: how often each sample was drawn. A metric becomes a
-function that takes many such rows and returns a value for each. Most are sums weighted
-by counts, for thousands of resamples in one matrix product.
+A resample is a row of counts, which state how often each sample was drawn. Each metric is
+converted to a function that takes many such rows and returns one value for each. Most
+metrics are sums weighted by the counts, so that one matrix product computes them for
+thousands of resamples.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ _BLOCK = 4_000_000
 
 
 def draw_counts(codes, groups, n_resamples, random_state) -> Iterator[np.ndarray]:
-    """Yield counts of shape (block, n_samples), n_resamples rows in all."""
+    """Yield blocks of counts of shape (block, n_samples), with n_resamples rows in all."""
     block = max(1, _BLOCK // len(codes))
     for start in range(0, n_resamples, block):
         size = min(block, n_resamples - start)
@@ -47,7 +48,7 @@ def _group_counts(codes, groups, size, random_state) -> np.ndarray:
 
 
 def _counts(n, size, random_state) -> np.ndarray:
-    """`size` rows, each how often each of n things comes up in n draws."""
+    """Return counts of shape (size, n): how often each of n units occurs in n draws."""
     drawn = random_state.randint(n, size=(size, n)) + n * np.arange(size)[:, None]
     return np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
@@ -75,7 +76,7 @@ def resampled_log_loss(codes, score) -> Callable:
 
 def resampled_balanced_accuracy(codes, score) -> Callable:
     right = predict_indices(score) == codes
-    # Once a class: a column of its members, and one of those predicted right.
+    # A column for each class that occurs, which marks the samples of the class.
     members = np.eye(count_classes(score))[codes][:, np.unique(codes)]
     return lambda counts: np.mean(
         counts @ (members * right[:, None]) / (counts @ members), axis=1
@@ -83,7 +84,7 @@ def resampled_balanced_accuracy(codes, score) -> Callable:
 
 
 def resampled_auc(codes, score) -> Callable:
-    # Of two classes only the second counts, whose scores are the last column.
+    # With two classes, only the second class counts, whose scores are in the last column.
     classes = range(score.shape[1]) if score.shape[1] > 2 else [1]
     if score.shape[1] == 1:
         score = np.hstack([-score, score])
@@ -93,10 +94,10 @@ def resampled_auc(codes, score) -> Callable:
 
 
 def _one_vs_rest_auc(positive, score, counts) -> np.ndarray:
-    """Mann-Whitney statistic of one score column, for each row of counts."""
+    """Return the normalized Mann-Whitney statistic of a column for each row of counts."""
     negatives = np.flatnonzero(~positive)
     negatives = negatives[np.argsort(score[negatives])]
-    # Column i: drawn negatives among the i of the lowest scores.
+    # Column i contains the number of draws of the i negatives with the lowest scores.
     below = np.zeros((len(counts), len(negatives) + 1))
     np.cumsum(counts[:, negatives], axis=1, out=below[:, 1:])
     drawn = counts[:, positive]

@@ -1,4 +1,4 @@
-"""Check true classes and scores, and encode them as column indices."""
+"""Validation of true classes and scores, and encoding of classes as column indices."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -7,12 +7,12 @@ from octsk.utils.columns import check_known
 
 
 def count_classes(score) -> int:
-    """Return the number of classes; a single column stands for two."""
+    """Return the number of classes. A single column of scores stands for two classes."""
     return max(2, score.shape[1])
 
 
 def predict_indices(score) -> np.ndarray:
-    """Return the index of the most probable class of each sample."""
+    """Return the index of the predicted class of each sample, as in `medmnist_accuracy`."""
     if score.shape[1] > 2:
         return score.argmax(axis=1)
     return (score[:, -1] > 0.5).astype(np.intp)
@@ -33,7 +33,20 @@ def get_classes(estimator) -> np.ndarray:
 
 
 def check_scores(y_true, y_score, labels) -> tuple[np.ndarray, np.ndarray]:
-    """Column index of each true class, and the scores as (n_samples, 1 or n_classes)."""
+    """Check true classes and scores.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,), int
+        Column index of the class of each sample.
+    score : ndarray of shape (n_samples, 1) or (n_samples, n_classes), float64
+        The scores.
+
+    Raises
+    ------
+    ValueError
+        If a shape, class or score is invalid.
+    """
     score = np.asarray(y_score)
     if score.ndim == 1:
         score = score[:, None]
@@ -57,14 +70,14 @@ def check_scores(y_true, y_score, labels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def encode_labels(y_true, n_classes, labels) -> np.ndarray:
-    """Column index of each class of `y_true`."""
+    """Return the column index of each class in `y_true`, or raise a ValueError."""
     if labels is None:
         known = y_true.dtype.kind in "biuf" and np.isin(y_true, np.arange(n_classes))
         if not np.all(known):
             raise ValueError(
                 f"y_true must hold column indices 0 to {n_classes - 1} without labels, got "
-                f"{_some(np.unique(y_true))}; give the classes in the order of y_score's "
-                "columns as labels."
+                f"{_some(np.unique(y_true))}; pass the classes in the order of the columns "
+                "of y_score as labels."
             )
         return y_true.astype(np.intp)
     labels = np.asarray(labels).tolist()
@@ -77,12 +90,12 @@ def encode_labels(y_true, n_classes, labels) -> np.ndarray:
     unknown = sorted(set(y_true.tolist()) - set(column), key=str)
     if unknown:
         raise ValueError(
-            f"y_true holds {_some(unknown)}, not among labels {_some(labels)}."
+            f"y_true holds {_some(unknown)}, which are not among labels {_some(labels)}."
         )
     return np.array([column[value] for value in y_true.tolist()], dtype=np.intp)
 
 
 def _some(values, limit=8) -> str:
-    """Write the first few of `values`."""
+    """Format the first few of `values`."""
     values = np.asarray(values).tolist()
     return str(values[:limit])[:-1] + (", ...]" if len(values) > limit else "]")

@@ -1,9 +1,9 @@
-"""Search for settings: the report's grid, search spaces and Optuna studies."""
+"""Hyperparameter search: Optuna studies, search spaces and the grid of the report."""
 
 import warnings
 
 with warnings.catch_warnings():
-    # Optuna warns in notebooks that lack ipywidgets; octsk does not use its progress bar.
+    # Optuna warns in notebooks without ipywidgets, which only its progress bar needs.
     warnings.filterwarnings("ignore", "IProgress not found")
     import optuna  # noqa: F401
 

@@ -1,16 +1,16 @@
-"""Check that a study is continued with the settings that it was begun with."""
+"""Checks that a study is continued with the settings that it was begun with."""
 
 import numpy as np
 from optuna.distributions import check_distribution_compatibility
 
-from octsk.utils.idle_params import IDLE_IN_STUDIES
+from octsk.utils.free_params import FREE_IN_STUDIES
 from octsk.utils.json import describe
 
 _SETTINGS = "settings"
 
 
 def study_settings(search, space, folds):
-    """Return what the scores of a study depend on besides the varied parameters.
+    """Describe everything that affects the scores of a study besides the varied parameters.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def study_settings(search, space, folds):
     Returns
     -------
     dict of str to str
-        Descriptions by name.
+        Description of each setting by its name.
     """
-    # A search that ended with an error can be continued without raising errors.
+    # A search that ended with an error can be continued with error_score=nan.
     error_score = np.nan if search.error_score == "raise" else search.error_score
     settings = {
         "images, labels and folds": folds.fingerprint(),
@@ -41,9 +41,10 @@ def study_settings(search, space, folds):
     for name, value in search.estimator.get_params(deep=True).items():
         if (
             name not in space.distributions
-            and name.rpartition("__")[2] not in IDLE_IN_STUDIES
+            and name.rpartition("__")[2] not in FREE_IN_STUDIES
         ):
-            # The parameters of a nested estimator are listed by themselves.
+            # Of a nested estimator, only the type is listed here, since its parameters have
+            # entries of their own.
             is_part = hasattr(value, "get_params")
             words = type(value).__name__ if is_part else describe(value)
             if value is not None and name.rpartition("__")[2] == "init_from":
@@ -60,9 +61,9 @@ def check_settings(study, settings):
     Parameters
     ----------
     study : optuna.Study
-        The study. A new one stores the settings.
+        The study. If it is new, the settings are stored in it.
     settings : dict of str to str
-        What its scores depend on besides the varied parameters.
+        The result of `study_settings` for the current search.
 
     Raises
     ------
@@ -74,16 +75,18 @@ def check_settings(study, settings):
         study.set_user_attr(_SETTINGS, settings)
     elif begun != settings:
         names = sorted(k for k in {*begun, *settings} if begun.get(k) != settings.get(k))
-        changes = "; ".join(f"{k} was {begun.get(k)}, is {settings.get(k)}" for k in names)
+        changes = "; ".join(
+            f"{k} was {begun.get(k)} and is now {settings.get(k)}" for k in names
+        )
         raise ValueError(
             f"the study {study.study_name!r} was begun with other data or settings, so its "
-            f"scores cannot be compared with new ones ({changes}). Give another study_name "
+            f"scores cannot be compared with new ones ({changes}). Pass another study_name "
             "or storage to begin a new study."
         )
 
 
 def check_space(study, space):
-    """Check that a study still chooses from the same lists of values.
+    """Check that the lists of values in the search space of a study are unchanged.
 
     Parameters
     ----------
@@ -95,8 +98,8 @@ def check_space(study, space):
     Raises
     ------
     ValueError
-        If a list of values has changed, since Optuna cannot continue such a study. Ranges
-        may change.
+        If a list of values has changed, since Optuna cannot continue such a study. Changes
+        of ranges are accepted.
     """
     for trial in study.get_trials(deepcopy=False):
         for name, before in trial.distributions.items():
@@ -106,6 +109,6 @@ def check_space(study, space):
             except ValueError:
                 raise ValueError(
                     f"the study {study.study_name!r} was begun with {name!r} from "
-                    f"{before}; now it is from {now}. Give another study_name or storage "
-                    "to begin a new study."
+                    f"{before}, but now it is from {now}. Pass another study_name or "
+                    "storage to begin a new study."
                 ) from None

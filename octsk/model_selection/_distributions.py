@@ -46,7 +46,7 @@ class Space:
         return self.values(drawn)
 
     def values(self, params):
-        """Convert the parameters that Optuna stores to those of the estimator."""
+        """Convert parameters from Optuna's storage to values for the estimator."""
         return {
             name: self._choices.get(name, {}).get(value, value)
             for name, value in params.items()
@@ -86,7 +86,7 @@ def _suggest(trial, name, drawn_from):
 
 
 def _listed(given):
-    """Return the values of any sequence, or None for another object."""
+    """Return the values of any kind of sequence as a list, or None for other objects."""
     given = getattr(given, "choices", given)
     for method in ("to_list", "to_pylist"):  # pandas and polars, pyarrow
         given = getattr(given, method, lambda given=given: given)()
@@ -95,7 +95,7 @@ def _listed(given):
 
 
 def _labelled(values):
-    """Return the choices by labels that Optuna's storages can keep."""
+    """Return a dict from labels, which Optuna's storages can keep, to the values."""
     values = [v.item() if isinstance(v, np.generic) else v for v in values]
     kept = [value for value in values if isinstance(value, _KEPT)]
     # Optuna does not distinguish True from 1.

@@ -1,4 +1,4 @@
-"""Fit and score a candidate on the folds of a cross-validation."""
+"""Fitting and scoring of candidates on the folds of a cross-validation."""
 
 import numpy as np
 from sklearn.model_selection._validation import _fit_and_score
@@ -10,7 +10,21 @@ from octsk.utils.hashing import stable_hash
 
 
 class Folds:
-    """Cross-validation folds, on which candidates are fitted and scored."""
+    """Cross-validation folds, on which candidates are fitted and scored.
+
+    Parameters
+    ----------
+    X : array-like of n images
+        Images, or whatever input the estimator accepts.
+    y : array-like of shape (n,) or None
+        Labels.
+    splits : list of (ndarray, ndarray)
+        Indices of the training and test images of each fold.
+    cost : "fit_time", callable or None
+        Cost of a fit; see `OCTSearchCV`.
+    **settings : dict
+        Further arguments of scikit-learn's ``_fit_and_score``.
+    """
 
     def __init__(self, X, y, *, splits, cost, **settings):
         self.X = X
@@ -20,13 +34,13 @@ class Folds:
         self._settings = settings
 
     def arguments(self, i):
-        """Return the arguments of `fit_fold` besides the candidate, for one fold."""
+        """Return the arguments of `fit_fold` for fold `i`, except for the candidate."""
         train, test = self.splits[i]
         own = {"X": self.X, "y": self.y, "train": train, "test": test, "cost": self._cost}
         return own | self._settings
 
     def score(self, candidate, i):
-        """Return the scores of a fitted candidate on the test images of a fold."""
+        """Return the scores of a fitted candidate on the test images of fold `i`."""
         _, test = self.splits[i]
         X, y = _safe_indexing(self.X, test), _safe_indexing(self.y, test)
         params = self._settings["score_params"]
@@ -38,12 +52,15 @@ class Folds:
         return stable_hash([self._settings["fit_params"], self._settings["score_params"]])
 
     def fingerprint(self):
-        """Return a hash of images, labels and folds."""
+        """Return a hash of the images, labels and folds."""
         return stable_hash([self.X, np.asarray(self.y).astype(str), self.splits])
 
 
 def fit_fold(estimator, *, X, y, train, test, cost, **settings):
-    """Return the scores, times and cost of one fit, as scikit-learn's searches do."""
+    """Fit a candidate on one fold, and return its scores, times and cost in a dict.
+
+    The dict has the keys of scikit-learn's ``_fit_and_score``, and "cost" if there is one.
+    """
     result = _fit_and_score(
         estimator,
         X,
@@ -71,16 +88,17 @@ def count_parameters(estimator):
     _, net = find_net(estimator)
     if net is None:
         raise ValueError(
-            "cost='n_parameters' needs an octsk net, or a pipeline that ends in one; got "
+            "cost='n_parameters' requires an octsk net or a pipeline that ends in one; got "
             f"{estimator!r}."
         )
     return net.model_.count_params()
 
 
 def find_net(estimator):
-    """Return the octsk net at the end of an estimator and the prefix of its parameters.
+    """Return the prefix of the parameters of the net in an estimator, and the net.
 
-    The net is None if the estimator does not end in one.
+    The net is the estimator itself or the last step of a pipeline. It is None if that is
+    not an octsk net.
     """
     from octsk.classifiers import BaseOCTNet
 

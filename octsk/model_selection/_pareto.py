@@ -13,17 +13,17 @@ def plot_pareto_front(search, *, ax=None):
     search : OCTSearchCV
         Fitted search with a `cost`.
     ax : matplotlib.axes.Axes, default=None
-        Where to plot; None makes a new figure.
+        Axes to plot on. None creates a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes.
+        The axes with the plot.
 
     Raises
     ------
     ValueError
-        If the search has no cost.
+        If the search is not fitted or has no `cost`.
     """
     if not hasattr(search, "pareto_front_"):
         raise ValueError(

@@ -7,8 +7,8 @@ import optuna
 class TrialSeededSampler(optuna.samplers.BaseSampler):
     """Optuna's TPE sampler with a separate seed for each trial.
 
-    A sampler with a single seed starts from the beginning in each process. A continued
-    search, or a second process that shares it, would try the same parameters again.
+    A sampler with a single seed restarts its random numbers in each process. A continued
+    search, or a second process that shares it, would thus try the same parameters again.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class TrialSeededSampler(optuna.samplers.BaseSampler):
 
 
 def make_pruner(pruner, max_epochs):
-    """Return an Optuna pruner for None, "median", "hyperband" or a pruner.
+    """Return the Optuna pruner for the parameter `pruner` of a search.
 
-    If `max_epochs` is "auto", Hyperband learns it from the first completed trial.
+    If `max_epochs` is "auto", Hyperband derives it from the first completed trial.
     """
     if pruner is None:
         return optuna.pruners.NopPruner()
     if pruner == "median":
-        # The first epochs say little about the last.
+        # The scores after the first two epochs say little about the final score.
         return optuna.pruners.MedianPruner(n_warmup_steps=2)
     if pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(max_resource=max_epochs)

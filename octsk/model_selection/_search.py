@@ -1,4 +1,4 @@
-"""OCTSearchCV: hyperparameter search by an Optuna study, as a scikit-learn estimator."""
+"""OCTSearchCV, a scikit-learn estimator for hyperparameter search by an Optuna study."""
 
 import time
 from copy import copy
@@ -32,9 +32,10 @@ class OCTSearchCV(BaseSearchCV):
     """Hyperparameter search by an Optuna study with cross-validated trials.
 
     It is used like :class:`~sklearn.model_selection.RandomizedSearchCV`, and differs in
-    three ways. Each trial learns from the earlier ones. With a `pruner`, bad trials are
-    stopped after a few epochs. A study with a name or a storage is kept in a file or a
-    database, so that a killed search can be continued and several processes can share it.
+    three ways. The parameters of each trial are chosen by the results of earlier ones. With
+    a `pruner`, bad trials are stopped after a few epochs. A study with a name or a storage
+    is kept in a file or a database, so that a killed search can be continued and several
+    processes can share it.
 
     Parameters
     ----------
@@ -44,11 +45,12 @@ class OCTSearchCV(BaseSearchCV):
         Parameters to vary and their distributions; a list contains the values to choose
         from. None means ``search_space(estimator)``.
     n_trials : int, default=30
-        Number of trials in the study when the search ends. It includes the trials of all
-        processes and runs that were completed or pruned, that failed with an error of
-        their own or that are still running. Trials of a killed process do not count.
+        Number of trials in the study when the search ends, including those of other
+        processes and earlier runs. Trials count if they are completed, pruned, still
+        running, or failed because of an error in their fit. Trials of a killed process do
+        not count.
     timeout : float, default=None
-        Seconds after which no new trial starts.
+        Time in seconds after which no new trial starts. None means no limit.
     scoring : str, callable, list, tuple or dict, default="balanced_accuracy"
         As in :class:`~sklearn.model_selection.GridSearchCV`; "roc_auc_ovr" is the macro
         average of the one-vs-rest AUC. Plain accuracy is misleading for classes as
@@ -57,11 +59,11 @@ class OCTSearchCV(BaseSearchCV):
     n_jobs : int, default=None
         Number of processes for the folds of a trial.
     n_workers : int, default=1
-        Number of processes that share the study. Each runs a trial of its own on its
-        share of the cores. More than one process needs a study with a storage or a name.
-        The workers of a search start their trials one after the other. Searches that were
-        started separately, in several terminals or on several machines, may start the
-        last trial at the same moment, and thus one trial too many.
+        Number of processes that share the study. Each process runs its own trials on its
+        share of the cores. More than one process requires a study with a storage or a
+        name. The processes never start more than `n_trials`. Searches that were started
+        separately, in several terminals or on several machines, may start the last trial at
+        the same moment, and thus one trial too many.
     refit : bool, str or callable, default=True
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     cv : int, cross-validation generator or iterable, default=None
@@ -69,14 +71,14 @@ class OCTSearchCV(BaseSearchCV):
         folds. To continue a study, a splitter that shuffles needs a `random_state`. An
         iterator of folds can be used for one fit only.
     verbose : int, default=0
-        0 prints nothing; 1 or more prints Optuna's line about each trial.
+        With 0, nothing is printed. With 1 or more, Optuna prints one line per trial.
     random_state : int, RandomState instance or None, default=None
-        Seed of the parameters that are tried. It is combined with the number of the
-        trial, so that a continued study does not try the same parameters again. Not used
-        with `sampler`. The estimator has its own `random_state`.
+        Seed of the parameters that are tried. It is combined with the number of the trial,
+        so that a continued study does not try the same parameters again. It is ignored if
+        `sampler` is set. The estimator has its own `random_state`.
     error_score : "raise" or float, default=nan
-        Score of a fold on which the fit fails. With nan the trial fails and the search
-        continues.
+        Score of a fold on which the fit fails. With nan, the trial fails and the search
+        continues. With "raise", the error is raised.
     return_train_score : bool, default=False
         Whether `cv_results_` contains scores on the training folds.
     storage : str, path-like or optuna.storages.BaseStorage, default=None
@@ -89,37 +91,37 @@ class OCTSearchCV(BaseSearchCV):
     study_name : str, default=None
         Name of the study. `fit` continues the study of this name in the storage.
     sampler : optuna.samplers.BaseSampler, default=None
-        Suggests the parameters of each trial; None means Optuna's TPE sampler.
+        Sampler that suggests the parameters of each trial. None means Optuna's TPE sampler.
     pruner : {"median", "hyperband"} or optuna.pruners.BasePruner, default=None
-        Stops bad trials early. With a pruner, the first fold is trained first, in this
-        process, and scored on its test images after each epoch. If the pruner stops the
-        trial, this training ends and the other folds are not trained. Only for octsk nets
-        and pipelines that end in one, and not with `cost`.
+        Pruner that stops bad trials early. With a pruner, the first fold is trained first,
+        in this process, and scored on its test images after each epoch. If the pruner stops
+        the trial, this training ends and the other folds are not trained. The estimator
+        must be an octsk net or a pipeline that ends in one, and `cost` must be None.
     cost : {"n_parameters", "fit_time"} or callable, default=None
-        A second objective to minimize: the size of the network, the seconds that a fit
-        takes, or a number that a function returns for a fitted estimator. See
-        `pareto_front_`.
+        Second objective, which is minimized: the number of weights of the network, the time
+        of a fit in seconds, or the number that a function returns for a fitted estimator.
+        See `pareto_front_`.
     callbacks : list of callable, default=None
-        Functions called with the study and the trial after each trial, as in
+        Functions that are called with the study and the trial after each trial, as in
         ``optuna.study.Study.optimize``. With several workers, they are called in the
         process of the worker. A clone of the search shares the callbacks and the storage
-        instead of copying them. Optuna's ``TerminatorCallback`` finds the scores of the
-        folds that it needs.
+        instead of copying them. Optuna's ``TerminatorCallback`` is supported: the scores of
+        the folds that it needs are reported.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray
         As in :class:`~sklearn.model_selection.GridSearchCV`, with one row for each trial
-        that was fitted on all folds, including those of other processes and runs. "trial"
-        is its number in the study, and "cost" the mean of its costs. Pruned trials are in
-        `study_`.
+        that was fitted on all folds, including those of other processes and runs. The
+        column "trial" contains the number of the trial in the study, and "cost" its mean
+        cost over the folds. Pruned trials are only in `study_`.
     best_index_, best_params_, best_score_, best_estimator_, refit_time_
         As in :class:`~sklearn.model_selection.GridSearchCV`. The best trial is the one
         with the highest score, regardless of its cost; a callable `refit` can choose
         another one.
     pareto_front_ : ndarray of int
         Rows of `cv_results_` for which no other row has both a higher score and a lower
-        cost, in increasing order of cost. Only with `cost`.
+        cost, in increasing order of cost. Only available if `cost` is set.
     study_ : optuna.Study
         The study, for example for Optuna's plots and importances.
     n_splits_ : int
@@ -130,16 +132,16 @@ class OCTSearchCV(BaseSearchCV):
     See Also
     --------
     search_space : Returns the parameters that are varied by default.
-    report_grid_search : Makes a search over the grid of the report.
+    report_grid_search : Creates a search over the grid of the report.
 
     Notes
     -----
-    Ctrl-C ends the search but not `fit`, which issues a warning and refits the best of the
-    finished trials. A second Ctrl-C ends `fit`.
+    Ctrl-C ends the search but not `fit`, which issues a warning and refits the estimator
+    with the parameters of the best finished trial. A second Ctrl-C ends `fit`.
 
-    A study can only be continued with the same data and settings: `fit` compares the
-    images, labels, weights, folds, scoring, `error_score` and the other parameters of the
-    estimator with those that the study was begun with.
+    A study can only be continued with the data and settings that it was begun with. `fit`
+    compares the images, labels, weights, folds, scoring and `error_score`, and the
+    parameters of the estimator that are not varied.
 
     Examples
     --------
@@ -218,7 +220,9 @@ class OCTSearchCV(BaseSearchCV):
         self.callbacks = callbacks
 
     def set_callbacks(self, *callbacks):
-        """Raise an error: scikit-learn's callbacks are not supported, see `callbacks`.
+        """Raise an error, since scikit-learn's callbacks are not supported.
+
+        The parameter `callbacks` takes Optuna's callbacks instead.
 
         Raises
         ------
@@ -226,13 +230,13 @@ class OCTSearchCV(BaseSearchCV):
             Always.
         """
         raise NotImplementedError(
-            "OCTSearchCV does not call scikit-learn's callbacks; its parameter callbacks= "
-            "takes functions of the study and the trial."
+            "OCTSearchCV does not support scikit-learn's callbacks; its parameter "
+            "callbacks= takes functions of the study and the trial."
         )
 
     @property
     def storage(self):
-        """Storage of the study; the ``repr()`` of a URL hides its password."""
+        """Storage of the study. If it is a URL, its ``repr()`` hides the password."""
         return self.__dict__["storage"]
 
     @storage.setter
@@ -243,7 +247,7 @@ class OCTSearchCV(BaseSearchCV):
         self.__dict__["storage"] = storage
 
     def __sklearn_clone__(self):
-        # Copies would not be connected with the originals, and some cannot be copied.
+        # Share the storage and the callbacks: copies would be useless or impossible.
         unlinked = copy(self).set_params(storage=None, callbacks=None)
         cloned = super(OCTSearchCV, unlinked).__sklearn_clone__()
         return cloned.set_params(storage=self.storage, callbacks=self.callbacks)
@@ -254,12 +258,12 @@ class OCTSearchCV(BaseSearchCV):
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-            Images, or whatever input the estimator takes.
+            Images, or whatever input the estimator accepts.
         y : array-like of shape (n,), default=None
-            Labels. Only unsupervised estimators can be fitted without.
+            Labels. They may only be None if the estimator is unsupervised.
         **params : dict
-            Parameters for `fit` of the estimator, such as `sample_weight`, and for the
-            splitter, such as `groups`.
+            Arguments of the `fit` method of the estimator, such as `sample_weight`, and of
+            the splitter, such as `groups`.
 
         Returns
         -------
@@ -269,12 +273,12 @@ class OCTSearchCV(BaseSearchCV):
         Raises
         ------
         ChildProcessError
-            If a process of the search was killed. The study keeps the finished trials.
+            If a process of the search was killed. The study contains the finished trials.
         ConnectionError
             If the database of the study cannot be used.
         ValueError
             If a parameter is invalid, if the study was begun with other data or settings,
-            or if no trial got a score.
+            or if no trial has a score.
         """
         self._validate_params()
         check_is_array(X, "X")
@@ -317,7 +321,7 @@ class OCTSearchCV(BaseSearchCV):
             if self.param_distributions is None
             else self.param_distributions
         )
-        # Find unknown parameters before the study begins.
+        # Raise the error for unknown parameters before the study begins.
         clone(self.estimator).set_params(**clone(space.example(), safe=False))
         with quiet(silent=not self.verbose):
             self.study_ = self._open_study(space)
@@ -359,19 +363,19 @@ class OCTSearchCV(BaseSearchCV):
             prefix, net = find_net(self.estimator)
             if net is None:
                 raise ValueError(
-                    "pruner needs an octsk net, or a pipeline that ends in one, to see its "
-                    f"epochs; got estimator={self.estimator!r}."
+                    "pruner requires an octsk net or a pipeline that ends in one, since it "
+                    f"needs scores after each epoch; got estimator={self.estimator!r}."
                 )
             max_epochs = space.highest(f"{prefix}epochs", net.epochs)
         if self.pruner is not None and self.cost is not None:
             raise ValueError(
                 f"pruner={self.pruner!r} and cost={self.cost!r} are both set, but Optuna "
-                "only prunes studies with one objective. Give one of them."
+                "only prunes studies with one objective. Set only one of them."
             )
         if self.n_workers > 1 and self.n_jobs not in (None, 1):
             raise ValueError(
                 f"n_workers={self.n_workers} and n_jobs={self.n_jobs} are both set, so "
-                "processes would start processes. Give one of them."
+                "each worker would start processes. Set only one of them."
             )
         sampler = self.sampler
         if sampler is None and self.random_state is not None:
@@ -387,7 +391,7 @@ class OCTSearchCV(BaseSearchCV):
         if self.n_workers > 1 and not is_shared(study):
             raise ValueError(
                 f"n_workers={self.n_workers} requires a study that processes can share: "
-                "give a storage or a study_name."
+                "set storage or study_name."
             )
         return study
 
@@ -414,7 +418,7 @@ class OCTSearchCV(BaseSearchCV):
         if not any(trial.values for trial in trials):
             errors = [trial.user_attrs[ERROR] for trial in trials]
             raise ValueError(
-                f"no trial of the study {self.study_.study_name!r} got a score; "
+                f"no trial of the study {self.study_.study_name!r} has a score; "
                 + (f"the first failed: {errors[0]}" if errors else "none was finished.")
             )
         more = {"trial": np.array([trial.number for trial in trials])}

@@ -8,20 +8,20 @@ from sklearn.pipeline import Pipeline
 
 from octsk.utils.json import read_json
 
-# Numbers of epochs of each net in the report's list of results.
+# Numbers of epochs for each net in the report's list of results.
 _REPORT_EPOCHS = {"SmallOCTNet": [5, 10], "MediumOCTNet": [5, 7]}
 
 
-# Sizes of a network as multiples of its default.
+# Factors by which the sizes of a network are multiplied.
 _SIZES = (0.25, 0.5, 1, 2)
 
 
-# Maximum size of a file. Search spaces are written by hand, so they are small.
+# Maximum size of a file in bytes. Search spaces are written by hand, so they are small.
 _MAX_SPACE_BYTES = 2**20
 
 
 def report_grid_search(*, random_state=None, **params):
-    """Make the search over the report's grid: nets, optimizers, epochs and augmentation.
+    """Create a search over the report's grid of nets, optimizers, epochs and augmentation.
 
     The grid has 16 candidates: the Small net with 5 or 10 epochs and the Medium net with
     5 or 7, each with Adam or Nadam and with or without augmentation. They include the 12
@@ -71,24 +71,25 @@ def report_grid_search(*, random_state=None, **params):
 def search_space(estimator, *, sizes=False):
     """Return the parameters of an estimator to vary, as Optuna distributions.
 
-    For each octsk net in the estimator these are the learning rate, the optimizer, the
-    batch size, the epochs (from half to twice those of the net, unless they are "auto"),
-    the dropout, the label smoothing, the class weights, and the ranges of its augmentation
-    if it has any. For each :class:`~octsk.OCTAugmenter` they are the ranges.
+    For each octsk net in the estimator, these are the learning rate, the optimizer, the
+    batch size, the number of epochs (from half to twice the number of the net, unless it is
+    "auto"), the dropout, the label smoothing, the class weights, and the ranges of the
+    augmentation if the net has any. For each :class:`~octsk.OCTAugmenter`, they are its
+    ranges.
 
     Parameters
     ----------
     estimator : estimator instance
         A net, or a pipeline or other estimator that contains nets or augmenters.
     sizes : bool, default=False
-        Whether to vary `filters` and `dense_units` as well, from a quarter to twice those
-        of the net. Each size of a network has to be compiled, which takes seconds.
+        Whether to vary `filters` and `dense_units` as well, from a quarter to twice the
+        sizes of the net. Each new size has to be compiled, which takes seconds.
 
     Returns
     -------
     dict of str to optuna distribution or list
-        Distributions by name of parameter; a list contains the values to choose from. To
-        replace one, write for example ``search_space(net) | {"epochs": [4, 8]}``.
+        Distribution of each parameter. A list contains the values to choose from. To
+        replace one of them, write for example ``search_space(net) | {"epochs": [4, 8]}``.
 
     Raises
     ------
@@ -117,7 +118,9 @@ def search_space(estimator, *, sizes=False):
         elif isinstance(part, OCTAugmenter):
             space |= _prefixed(prefix, _augmenter_space())
     if not space:
-        raise ValueError(f"no octsk net or augmenter to vary in estimator={estimator!r}.")
+        raise ValueError(
+            f"estimator must contain an octsk net or augmenter to vary, got {estimator!r}."
+        )
     return space
 
 

@@ -1,4 +1,4 @@
-"""Run the trials of a search, in this process or in several workers."""
+"""Execution of the trials of a search, in this process or in several workers."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ from octsk.utils.tensorflow import start_tensorflow
 
 
 class TrialRunner:
-    """Runs the trials of a search until its study has all of them.
+    """Runner of the trials of a search.
 
     Parameters
     ----------
@@ -52,15 +52,15 @@ class TrialRunner:
         self.folds = folds
 
     def run(self):
-        """Run the trials that the study still lacks.
+        """Run trials until the study has `n_trials` of them.
 
         Raises
         ------
         ChildProcessError
             If a process of the search was killed.
         KeyboardInterrupt
-            If the search was interrupted before any trial was evaluated. After that, an
-            interrupt only ends the search, with a warning.
+            If the search was interrupted before any trial was evaluated. Later, an
+            interrupt only ends the search and issues a warning.
         """
         search = self.search
         left = search.n_trials - n_taken(search.study_)
@@ -82,7 +82,7 @@ class TrialRunner:
                 "search again to continue it, if necessary with fewer processes."
             ) from None
         except KeyboardInterrupt:
-            # The workers have been killed by now.
+            # joblib has killed the workers by now.
             fail_ended(search.study_)
             if not any(map(is_evaluated, search.study_.get_trials())):
                 raise
@@ -92,7 +92,7 @@ class TrialRunner:
             )
 
     def _run_workers(self, n_workers):
-        # The folds are known, and a generator of folds could not be sent to a process.
+        # The folds are in self.folds, and a generator of folds cannot be sent to a process.
         search = copy(self.search).set_params(cv=None)
         runner = TrialRunner(search, self.space, self.folds)
         with TemporaryDirectory(prefix="octsk-", ignore_cleanup_errors=True) as folder:
@@ -110,7 +110,7 @@ class TrialRunner:
         Parameters
         ----------
         turn : context manager
-            Lock that the workers of a search share; see `optimize`.
+            Lock that is shared by the workers of a search; see `optimize`.
         """
         search = self.search
         with Parallel(n_jobs=search.n_jobs) as parallel:
@@ -124,7 +124,10 @@ class TrialRunner:
             )
 
     def _evaluate(self, trial, parallel):
-        """Return the score of a trial, or its score and its cost, and store its folds."""
+        """Evaluate a trial, and return its score, or its score and cost if there is one.
+
+        The results of its folds are stored as an attribute of the trial.
+        """
         search = self.search
         params = self.space.suggest(trial)
         candidate = clone(search.estimator).set_params(**clone(params, safe=False))
@@ -141,7 +144,7 @@ class TrialRunner:
             return score
         cost = np.mean([one["cost"] for one in results])
         if np.isnan(cost) and not np.isnan(score):
-            # Optuna fails this trial, which counts as one that failed with an error.
+            # Optuna marks this trial as failed. Store a reason, as for errors of a fit.
             trial.set_user_attr(ERROR, "its cost is nan")
         return score, cost
 
@@ -165,7 +168,7 @@ class TrialRunner:
         return results
 
     def _fit_first_fold(self, trial, candidate):
-        """Fit the first fold, and stop as soon as the pruner asks for it."""
+        """Fit the first fold, and stop as soon as the pruner requests it."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
         from octsk.training import EpochCallback, given_callbacks
@@ -179,7 +182,7 @@ class TrialRunner:
                 if trial.should_prune():
                     stops.append(TrialPruned(f"after {n_epochs} epochs"))
             except UpdateFinishedTrialError as error:
-                # If it were raised here, it would count as an error of the fit.
+                # If this were raised here, it would count as an error of the fit.
                 stops.append(error)
             return bool(stops)
 
@@ -193,7 +196,7 @@ class TrialRunner:
 
 
 def _start_worker(parent):
-    """Prepare a worker process before it is given a search."""
+    """Prepare a worker process before it receives a search."""
     # Ctrl-C reaches all processes of a terminal, but only the parent acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
@@ -203,7 +206,8 @@ def _start_worker(parent):
 def _work_in_worker(runner, lock):
     """Run trials in a worker process."""
     search = runner.search
-    # Without this, samplers without a seed for each trial would all suggest the same.
+    # Otherwise a sampler that does not have a seed for each trial would suggest the same
+    # parameters in all workers.
     search.study_.sampler.reseed_rng()
     with quiet(silent=not search.verbose), secrets_hidden(search.study_._storage):
         runner.work(turn=FileLock(lock))

@@ -1,4 +1,4 @@
-"""Storage of a study: in memory, in a journal file or in a database."""
+"""Storage of a study in memory, in a journal file or in a database."""
 
 import os
 import shlex
@@ -29,12 +29,13 @@ from sqlalchemy.exc import (
 
 from octsk.utils.urls import hide_secrets, hide_secrets_in
 
-# Seconds between two heartbeats of a trial in a database (as in Optuna's documentation), by
-# which other machines notice that a process was killed.
+# Seconds between the heartbeats that a running trial writes to a database. If they stop,
+# other machines consider its process dead. The value is that of Optuna's documentation.
 _HEARTBEAT = 60
 
 
-# Seconds to wait if several processes create the tables of an empty database at once.
+# Seconds to wait before each new attempt, if several processes create the tables of an
+# empty database at the same time.
 _WAITS = (0.5, 1.0, 2.0)
 
 
@@ -46,7 +47,7 @@ _RECORD = b'{"op_code":'
 
 
 def open_study(storage, name, *, sampler, pruner, directions):
-    """Open the study of this name in a storage, or create it if there is none.
+    """Open the study with this name in a storage, or create it if there is none.
 
     Parameters
     ----------
@@ -57,9 +58,9 @@ def open_study(storage, name, *, sampler, pruner, directions):
     name : str or None
         Name of the study.
     sampler, pruner : optuna sampler and pruner
-        Sampler and pruner, which the storage does not keep.
+        Sampler and pruner of the study, which are not stored.
     directions : list of {"maximize", "minimize"}
-        One for each objective.
+        Direction of each objective.
 
     Returns
     -------
@@ -69,7 +70,11 @@ def open_study(storage, name, *, sampler, pruner, directions):
     Raises
     ------
     ValueError
-        If `storage` is not a storage, or the study has other objectives.
+        If `storage` is not a storage, or if the study has other objectives.
+    ConnectionError
+        If the database cannot be used.
+    ImportError
+        If the driver of the database is not installed.
     """
     storage = _storage(storage, name)
     with secrets_hidden(storage):
@@ -85,7 +90,7 @@ def open_study(storage, name, *, sampler, pruner, directions):
     if found != directions:
         raise ValueError(
             f"the study {study.study_name!r} has the directions {found}, but this search "
-            f"has {directions}: give another study_name or storage."
+            f"has {directions}: pass another study_name or storage."
         )
     return study
 
@@ -112,8 +117,8 @@ def _database(url):
         except (ImportError, NoSuchModuleError) as error:
             raise ImportError(
                 f"storage={hide_secrets(url)!r} needs a driver that is not installed "
-                f'({error}). For PostgreSQL: pip install "octsk[postgres]", and an address '
-                "that begins with postgresql+psycopg://."
+                f'({error}). For PostgreSQL, run pip install "octsk[postgres]", and use an '
+                "address that begins with postgresql+psycopg://."
             ) from None
         except Exception as error:
             if wait is None or not _made_at_once(error):
@@ -124,7 +129,7 @@ def _database(url):
 def _check_database_address(url):
     """Raise a ValueError for an address that SQLAlchemy would misread.
 
-    The errors of SQLAlchemy and of the drivers would show parts of a password.
+    Otherwise the errors of SQLAlchemy or a driver would show parts of the password.
     """
     try:
         parts = make_url(url)
@@ -148,13 +153,13 @@ def _unusable(url, error):
 
 @contextmanager
 def secrets_hidden(storage):
-    """Replace errors of a database by one that shows neither user name nor password."""
+    """Replace errors of a database by errors without the user name and password."""
     # Optuna wraps a database storage in a cache.
     url = getattr(getattr(storage, "_backend", storage), "url", None)
     try:
         yield
     except Exception as error:
-        # Optuna may raise another error while it handles one of the database.
+        # Optuna may raise another error while it handles an error of the database.
         cause: BaseException | None = error
         while cause and not isinstance(cause, SQLAlchemyError):
             cause = cause.__cause__ or cause.__context__
@@ -175,7 +180,7 @@ def _open_database(url):
         warnings.simplefilter("ignore", ExperimentalWarning)
         return RDBStorage(
             url,
-            # The server has closed the connections of a computer that slept.
+            # Test connections before use: the server closes them if this computer sleeps.
             engine_kwargs={"pool_pre_ping": True},
             heartbeat_interval=_HEARTBEAT,
         )
@@ -189,8 +194,8 @@ def dashboard_command(storage):
 class _RepairingLock:
     """Optuna's lock of a journal, which also removes an incomplete last record.
 
-    A killed process may leave an incomplete record. Optuna would append the next record
-    to it and could then read neither.
+    A killed process may leave an incomplete record at the end of a journal. Optuna would
+    append the next record to it, and could then read neither of them.
     """
 
     def __init__(self, path):
@@ -217,7 +222,7 @@ def _journal(path):
     lock = _RepairingLock(path)
     if path.exists():
         _check_journal(path)
-    # The two methods suffice for Optuna, whose base class of locks is not public.
+    # Optuna's base class of locks is not public, but its two methods suffice.
     backend = JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
     return JournalStorage(backend)
 

@@ -1,4 +1,4 @@
-"""Run an Optuna study in one or several processes, and count its trials."""
+"""Execution of an Optuna study in one or several processes, and counting of its trials."""
 
 import math
 import os
@@ -24,21 +24,21 @@ from optuna.trial import TrialState
 from octsk.model_selection.storage import secrets_hidden
 from octsk.utils.files import acquire_lock, is_locked
 
-# User attributes in which a trial keeps what Optuna itself does not record.
+# User attributes of trials, which store what Optuna itself does not record.
 FOLDS = "folds"
 ERROR = "error"
 _PROCESS = "process"
 
 
 def is_shared(study):
-    """Return whether other processes can share a study, which is not kept in memory."""
+    """Return whether other processes can share a study because it is not in memory."""
     return not isinstance(study._storage, InMemoryStorage)
 
 
 def end_with(parent):
     """End this process as soon as its parent ends, even if the parent is killed.
 
-    Otherwise a worker would continue the study beside the workers of the search that is
+    Otherwise the worker of a killed search would still run trials when the search is
     started again.
 
     Parameters
@@ -56,15 +56,15 @@ def end_with(parent):
 
 
 class _Watched:
-    """Objective that keeps its last error, which Optuna drops if the trial is lost.
+    """Objective that keeps its last error, which Optuna discards if the trial is lost.
 
     Parameters
     ----------
     objective : callable
         Function called with each trial.
     worker : str
-        Name of the lock that this worker holds, by which other processes see that it
-        is alive.
+        Name of the lock that this worker holds, which shows other processes that the
+        worker is alive.
     begun : callable
         Function called without arguments as soon as the name is stored in a trial.
     """
@@ -92,8 +92,8 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
     """Run trials until a study has all of them, even if some are lost.
 
     Other processes mark a trial as failed if its process does not respond, for example
-    because the computer slept. If that process is alive after all, its trial is lost, and
-    Optuna's own loop would end.
+    because the computer slept. If that process is still alive, its trial is lost, and
+    Optuna's own loop would end with an error.
 
     Parameters
     ----------
@@ -102,15 +102,15 @@ def optimize(study, objective, *, n_trials, timeout, callbacks, turn):
     objective : callable
         Function called with each trial.
     n_trials : int
-        Number of trials that the study has in the end; see `n_taken`.
+        Number of trials that the study should have at the end; see `n_taken`.
     timeout : float or None
-        Seconds after which no new trial starts.
+        Time in seconds after which no new trial starts.
     callbacks : list of callable
         Functions called with the study and the trial after each trial.
     turn : context manager
-        Lock that the workers share. It is held while the trials are counted and the next
-        one is started. Otherwise two workers could count the same number and start one
-        trial too many.
+        Lock that the workers share. It is held from counting the trials to starting the
+        next one. Otherwise two workers could count the same number and start one trial too
+        many.
     """
     end = math.inf if timeout is None else time.monotonic() + timeout
     worker = uuid.uuid4().hex
@@ -156,8 +156,9 @@ def _is_of_lost_trial(error):
 def _lock_of(study, worker):
     """Return the path that a worker locks while it runs trials of a study.
 
-    The lock of a journal lies beside it, so that all machines that share the folder see
-    it. With any other storage, only processes of this machine see the lock.
+    If the study is in a journal, the lock is in the same folder, so that it is visible to
+    all machines that share the folder. For any other storage, the lock is only visible to
+    processes on this machine.
     """
     journal = _journal_of(study)
     if journal is None:
@@ -178,13 +179,14 @@ def _is_in_work(study, trial):
         held = is_locked(_lock_of(study, worker))
         if held is not None or _journal_of(study):
             return bool(held)
-    # The process is on another machine. With heartbeats, dead trials have been failed.
+    # The process is on another machine. If the storage has heartbeats, trials of dead
+    # processes are no longer marked as running.
     interval = getattr(study._storage, "get_heartbeat_interval", lambda: None)
     return True if interval() is not None else None
 
 
 def fail_ended(study):
-    """Mark the trials of processes that have ended as failed.
+    """Mark running trials as failed if their processes have ended.
 
     Parameters
     ----------
@@ -194,7 +196,7 @@ def fail_ended(study):
     Returns
     -------
     set of int
-        Numbers of the trials that are running.
+        Numbers of the trials that are still running.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -205,18 +207,18 @@ def fail_ended(study):
         if is_in_work:
             in_work.add(trial.number)
         elif is_in_work is False:
-            # Another process may have done it already.
+            # Another process may have marked it already.
             with suppress(UpdateFinishedTrialError):
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     return in_work
 
 
 def n_taken(study):
-    """Return how many trials are finished or running.
+    """Return how many trials of a study count towards `n_trials`.
 
-    Finished trials are those that were completed or pruned, or that failed with an error
-    of their own. Trials of processes that have ended are marked as failed first and do
-    not count.
+    These are the trials that are running, completed or pruned, or that failed because of an
+    error in their fit. Trials of processes that have ended are first marked as failed, and
+    do not count.
     """
     in_work = fail_ended(study)
     trials = study.get_trials(deepcopy=False)
@@ -224,10 +226,10 @@ def n_taken(study):
 
 
 def report_scores(trial, scores):
-    """Report the scores of the folds of a trial to Optuna's terminators, if available."""
+    """Report the scores of the folds of a trial for Optuna's terminators, if available."""
     try:
         from optuna.terminator import report_cross_validation_scores
-    except ImportError:  # Optuna 6 will remove them
+    except ImportError:  # Optuna 6 will remove terminators
         return
     if len(scores) > 1:
         with warnings.catch_warnings():

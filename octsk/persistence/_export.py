@@ -8,25 +8,32 @@ from octsk.utils.files import FULL, atomic_folder, atomic_write, temporary_folde
 from octsk.utils.tensorflow import check_eager, keras, tf
 from octsk.utils.validation import to_unit
 
-# The name of the networks' input and output in the exported graph.
+# Names of the input and the output of an exported network.
 _IMAGES, _PROBABILITIES = "images", "probabilities"
 
 
 def export(model, path, format, *, mirrored, log_prior_ratio):
-    """Write a network from uint8 pixels to probabilities; see ``BaseOCTNet.export``.
+    """Export a network that maps uint8 pixels to probabilities; see ``BaseOCTNet.export``.
 
     Parameters
     ----------
     model : keras.Model
-        From pixels in [0, 1] to logits.
+        Network that maps pixels in [0, 1] to logits.
     path : str or path-like
         The file or folder to write.
     format : {"onnx", "tflite", "saved_model"}
-        What to write.
+        Format of the file or folder.
     mirrored : bool
-        Whether the logits are the mean of those of an image and its mirror image.
+        Whether to average the logits of each image and its mirror image.
     log_prior_ratio : ndarray of shape (n_classes,) or None
-        What to add to the logits.
+        Numbers to add to the logits. None adds nothing.
+
+    Raises
+    ------
+    ImportError
+        If `format` is "onnx" and tf2onnx is not installed.
+    OSError
+        If the file or folder cannot be written.
     """
     check_eager()
     signature = [tf.TensorSpec(model.input_shape, tf.uint8, name=_IMAGES)]
@@ -61,7 +68,7 @@ def _write_onnx(model, probabilities, path):
 
 
 def _write_tflite(model, probabilities, path):
-    # The converter finds the variables of a Keras 3 model only in a SavedModel.
+    # The converter only finds the variables of a Keras 3 model if it reads a SavedModel.
     with atomic_write(path) as temporary, temporary_folder(temporary) as folder:
         with _errors_of_the_system(path):
             _save(model, probabilities, folder)
@@ -80,7 +87,7 @@ def _errors_of_the_system(path) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        # The error contains the message of the system, but not its number.
+        # The error contains the system's message, but not its error number.
         for number in FULL:
             if os.strerror(number) in error.message:
                 raise OSError(number, os.strerror(number), str(path)) from error

@@ -1,7 +1,7 @@
-"""Check a Keras 2 ``.h5`` file in a separate process with limits.
+"""Check of a Keras 2 ``.h5`` file in a separate process with limited memory and time.
 
-HDF5 1.14 allocates as much memory as the stored length of a name claims, up to 4 GB each,
-before it notices that the file is shorter.
+HDF5 1.14 allocates as much memory as the stored length of a name claims, which may be 4 GB
+for each name, before it notices that the file is shorter.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 
 from octsk.utils.processes import outside_working_folder
 
-# A network of 10,000 layers has a megabyte of names.
+# These limits are generous: the names of 10,000 layers take a megabyte.
 _MAX_BYTES = 512 * 2**20
 _MAX_SECONDS = 60
 
@@ -27,13 +27,14 @@ def read_h5_names(path):
     Returns
     -------
     list of (str, str, str)
-        Group of all layers, layer, and name in the layer; in layer order.
+        For each array, the name of the group that contains the layers, the name of the
+        layer, and the name of the array in the layer. The arrays are in layer order.
 
     Raises
     ------
     ValueError
-        If the file contains anything but plain arrays and names, or if reading it exceeds
-        the limits of memory and time.
+        If the file contains anything except plain arrays and names, or if reading it
+        exceeds the limits of memory and time.
     """
     # With -P, nothing is imported from this file's folder or the working folder.
     command = [sys.executable, "-P", __file__, os.fspath(path)]
@@ -55,7 +56,7 @@ def read_h5_names(path):
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         said = said.removeprefix("ValueError: ")
-        raise ValueError(f"it cannot be read: {said or 'the reader died'}")
+        raise ValueError(f"it cannot be read: {said or 'the process that reads it died'}")
     return [tuple(place) for place in json.loads(done.stdout)]
 
 
@@ -67,14 +68,14 @@ def look_through(path):
 
     with h5py.File(path, "r") as file:
         check_h5(file, os.path.getsize(path))
-        # A whole model keeps its weights in a group, a weights-only file at the root.
+        # The weights are in a group if the file contains a whole model, else at its root.
         root = file.get("model_weights", file)
         places = [
             (root.name, layer, name)
             for layer in _names(root, "layer_names")
             for name in _names(root[layer], "weight_names")
         ]
-    # A small file that repeats a name would otherwise fill the memory.
+    # Without this check, a small file that repeats a name could fill the memory.
     if len(set(places)) < len(places):
         raise ValueError("its names refer to more arrays than it contains")
     return places

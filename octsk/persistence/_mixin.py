@@ -1,11 +1,11 @@
-"""Methods of the estimators that write and read files."""
+"""Methods of the estimators for saving, exporting and importing networks."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from octsk.persistence import _files
+from octsk.persistence import _octsk_file
 from octsk.persistence._export import FORMATS, export
 
 
@@ -15,9 +15,9 @@ class PersistenceMixin:
     def save(self: Any, path, *, class_names=None, gate=None):
         """Save the fitted estimator to a file that :func:`octsk.load` reads.
 
-        The file is a zip archive that contains the Keras model and a JSON text, and no
-        pickle. Callbacks, `checkpoint_dir` and `init_from` are not saved; the file contains
-        all weights, including those that came from `init_from`.
+        The file is a zip archive that contains the Keras model and a JSON text, but no
+        pickles. Callbacks, `checkpoint_dir` and `init_from` are not saved. The file
+        contains all weights, including those that came from `init_from`.
 
         Parameters
         ----------
@@ -25,19 +25,19 @@ class PersistenceMixin:
             The file to write, usually with the extension ``.octsk``. It is written
             completely or not at all. An existing file is replaced.
         class_names : sequence of str, default=None
-            Human-readable class names in the order of `classes_`, which the loaded
-            estimator has as `class_names_`. None keeps the `class_names_` of this
-            estimator.
+            Human-readable class names in the order of `classes_`, which become the
+            attribute `class_names_` of the loaded estimator. None saves the `class_names_`
+            of this estimator.
         gate : NoveltyGate, default=None
-            Fitted gate for unfamiliar images, which the loaded estimator has as `gate_`.
-            None keeps the `gate_` of this estimator.
+            Fitted gate for unfamiliar images, which becomes the attribute `gate_` of the
+            loaded estimator. None saves the `gate_` of this estimator.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the estimator or the gate is not fitted.
         ValueError
-            If the number of names is not the number of classes, or the gate belongs to
+            If the number of names is not the number of classes, or if the gate belongs to
             another estimator.
 
         Examples
@@ -60,7 +60,7 @@ class PersistenceMixin:
                 f"class_names must be {len(self.classes_)} names, one for each of the "
                 f"classes {self.classes_.tolist()}; got {names}."
             )
-        _files.save(self, path, names, self._encode_gate(gate))
+        _octsk_file.save(self, path, names, self._encode_gate(gate))
 
     def export(self: Any, path, format="onnx"):
         """Export the fitted network, from pixels to probabilities, for use without octsk.
@@ -86,9 +86,9 @@ class PersistenceMixin:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If there is no such format.
+            If `format` is unknown.
         ImportError
-            If tf2onnx, which "onnx" needs, is not installed.
+            If `format` is "onnx" and tf2onnx is not installed.
         FileExistsError
             If the folder for "saved_model" already contains files.
 
@@ -120,32 +120,32 @@ class PersistenceMixin:
     def from_h5(cls, path, *, classes=None, image_shape=(28, 28, 1), **params):
         """Create a fitted estimator from a Keras 2 ``.h5`` file of the same network.
 
-        Only arrays are read from the file, in the order of the layers, and no code in it
-        is run. So the file may contain a whole model or only weights, and the model may
-        lack a declared input shape, as the report's models do.
+        Only the arrays are read from the file, in the order of the layers, and no code in
+        it is run. The file may contain a whole model or only weights, and the model need
+        not have a declared input shape, which the report's models lack.
 
         Parameters
         ----------
         path : str or path-like
             File written by ``model.save("….h5")`` or ``model.save_weights("….h5")``.
         classes : array-like, default=None
-            Labels in the order of the outputs of the network. None means 0, 1, 2, ...
+            Labels in the order of the network's outputs. None means 0, 1, 2 and so on.
         image_shape : tuple of (h, w, c), default=(28, 28, 1)
             Shape of the images that the network was trained on.
         **params : dict
-            Constructor parameters, such as `filters` if it is not the default.
+            Constructor parameters, such as `filters` if it differs from the default.
 
         Returns
         -------
         estimator instance
-            An estimator that can predict, or be trained further by `partial_fit`.
+            An estimator that can predict and can be trained further by `partial_fit`.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         IsADirectoryError
-            If it is a folder.
+            If `path` is a folder.
         ValueError
             If the file is not a Keras ``.h5`` file or its arrays do not fit the network.
 
@@ -164,7 +164,7 @@ class PersistenceMixin:
         """
         estimator: Any = cls(**params)
         estimator._validate_params()
-        weights = _files.read_h5_weights(path)
+        weights = _octsk_file.read_h5_weights(path)
         n_classes = len(weights[-1])
         classes = np.arange(n_classes) if classes is None else np.asarray(classes)
         if classes.ndim != 1 or len(np.unique(classes)) != n_classes:
@@ -185,7 +185,8 @@ class PersistenceMixin:
         if found != expected:
             raise ValueError(
                 f"the arrays in {str(path)!r} do not fit {estimator} on images of shape "
-                f"{estimator.image_shape_}: it has {found}, the network {expected}."
+                f"{estimator.image_shape_}: they have the shapes {found}, but the network "
+                f"needs {expected}."
             )
         estimator.model_.set_weights(weights)
         estimator.n_iter_ = 0

@@ -1,4 +1,4 @@
-"""Display of the error of a classifier by the share of images that it abstains from."""
+"""Display of the error of a classifier against its rate of abstention."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -9,11 +9,11 @@ from octsk.plots.drawing import COLOURS, new_axes, style_axes
 
 
 class AbstentionDisplay(Display):
-    """Error of the remaining predictions against the proportion of abstentions.
+    """Error of the predictions that are kept, against the rate of abstention.
 
-    The classifier abstains from the least confident predictions first. The curve begins at
-    the error of all predictions. If it does not fall, the confidence does not distinguish
-    wrong predictions from correct ones.
+    The least confident predictions are left out first. The curve begins at the error of all
+    predictions. If it does not fall, the confidence does not distinguish wrong predictions
+    from correct ones.
 
     Parameters
     ----------
@@ -22,12 +22,16 @@ class AbstentionDisplay(Display):
     confidence : array-like of shape (n,)
         Probability of the predicted class.
     threshold : float, default=None
-        Minimum confidence of a prediction that is kept. None marks no point.
+        Lowest confidence at which a prediction is kept, to be marked by a point. None does
+        not mark a point.
 
     Attributes
     ----------
     abstained, error : ndarray of shape (n_points,)
-        Proportion of abstentions, and of wrong predictions among the others.
+        Proportion of the predictions that are left out, and proportion of wrong ones among
+        the others.
+    point : tuple of (float, float) or None
+        Both proportions at the threshold.
     ax_ : matplotlib.axes.Axes
         Axes that the display is drawn in.
     figure_ : matplotlib.figure.Figure or SubFigure
@@ -35,18 +39,18 @@ class AbstentionDisplay(Display):
 
     See Also
     --------
-    octsk.SelectiveClassifier : Choose the threshold for a stated error.
+    octsk.SelectiveClassifier : Chooses the threshold for a given error.
 
     References
     ----------
     R. El-Yaniv, Y. Wiener, On the foundations of noise-free selective classification,
-    Journal of Machine Learning Research 11:1605-1641, 2010, for such curves.
+    Journal of Machine Learning Research 11:1605-1641, 2010, for risk-coverage curves.
 
     Examples
     --------
     >>> import octsk
     >>> display = octsk.AbstentionDisplay([False, True, False], [0.9, 0.4, 0.6]).plot()
-    >>> display.error.round(2).tolist()  # of all three predictions, of two, of one
+    >>> display.error.round(2).tolist()  # error of three, of two and of one prediction
     [0.33, 0.0, 0.0]
     """
 
@@ -56,7 +60,7 @@ class AbstentionDisplay(Display):
         order = np.argsort(-confidence, kind="stable")
         kept = np.arange(1, len(order) + 1)
         error = np.cumsum(wrong[order]) / kept
-        # Predictions of equal confidence are kept together.
+        # Predictions of equal confidence are either all kept or all left out.
         last = np.append(np.diff(confidence[order]) != 0, True)
         self.abstained = (1 - kept / len(order))[last][::-1]
         self.error = error[last][::-1]
@@ -68,12 +72,13 @@ class AbstentionDisplay(Display):
 
     @classmethod
     def from_report(cls, report, *, ax=None):
-        """Draw the curve of a report, and the point of its abstention if it has one.
+        """Draw the curve of a report, with the threshold of its ``abstention`` if any.
 
         Parameters
         ----------
         report : octsk.evaluation.BenchmarkReport
-            Report that `octsk.evaluate` returned, with a point if ``max_error`` was given.
+            Report that `octsk.evaluate` returned. The threshold is marked if ``max_error``
+            was given.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw in. None creates a new figure.
 

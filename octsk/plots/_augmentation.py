@@ -98,7 +98,7 @@ class AugmentationDisplay(Display):
         (5, 28, 28, 1)
         """
         image = check_one_image(image)
-        # An augmenter that resamples returns the originals first, so the clone does not.
+        # The clone must not resample, because it would also return the original images.
         varier = clone(augmenter).set_params(
             n_copies=None, sampling_strategy=None, random_state=random_state
         )

@@ -1,4 +1,4 @@
-"""Display of measured results beside published results."""
+"""Display of measured and published results."""
 
 import numpy as np
 
@@ -17,17 +17,17 @@ _MEASURED, _V2, _V1 = COLOURS[0], COLOURS[1], COLOURS[4]
 
 
 class BenchmarkDisplay(Display):
-    """Measured accuracies with confidence intervals beside published accuracies.
+    """Measured accuracies with confidence intervals above published accuracies.
 
-    Each classifier has one line, on which each seed is a dot with its interval. MedMNIST's
-    rows follow below if the results are comparable with them; otherwise a note gives the
-    reason why they are not.
+    Each classifier has one line, on which each seed is a dot with its interval. The rows of
+    MedMNIST's benchmark follow below if the results are comparable. Otherwise, a note
+    states why they are not.
 
     Parameters
     ----------
     measured : dict of list of (value, low, high)
-        For each name of a classifier, the value of each seed with the lower and the upper
-        bound of its interval.
+        The value of each seed with the lower and the upper bound of its interval, by the
+        name of the classifier.
     published : sequence of (method, v1, v2), default=()
         Rows of MedMNIST's benchmark with the values of its two editions.
     metric : {"acc", "auc"}, default="acc"
@@ -74,7 +74,7 @@ class BenchmarkDisplay(Display):
 
     @classmethod
     def from_run(cls, run, *, metric="acc", ax=None):
-        """Draw the results of a benchmark run beside published results.
+        """Draw the results of a benchmark run above published results.
 
         Parameters
         ----------

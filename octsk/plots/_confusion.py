@@ -17,10 +17,11 @@ from octsk.plots.drawing import (
 
 
 class ConfusionDisplay(Display, ConfusionMatrixDisplay):
-    """Confusion matrix with shares of each true class and numbers of images.
+    """Confusion matrix with percentages of each true class and numbers of images.
 
-    In contrast to scikit-learn's display, each cell shows both a share and a number, and
-    its colour encodes the share, so that rare classes are as visible as frequent ones.
+    In contrast to scikit-learn's display, each cell shows both a percentage and a number.
+    Its colour represents the percentage, so that rare classes are as visible as frequent
+    ones.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
     Attributes
     ----------
     confusion_matrix : ndarray of shape (n_classes, n_classes), float
-        Share of each true class that was predicted as each class. The row of a class
+        Proportion of each true class that was predicted as each class. The row of a class
         without images is nan.
     text_ : ndarray of shape (n_classes, n_classes), of matplotlib.text.Text
         Text of each cell.
@@ -48,7 +49,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
     --------
     MistakesDisplay : Images that were misclassified.
     RocCurvesDisplay : ROC curves of the scores.
-    sklearn.metrics.ConfusionMatrixDisplay : Matrix of either shares or numbers.
+    sklearn.metrics.ConfusionMatrixDisplay : Matrix of either proportions or numbers.
 
     Examples
     --------
@@ -185,7 +186,7 @@ class ConfusionDisplay(Display, ConfusionMatrixDisplay):
         return cls(report.confusion_matrix, report.class_names).plot(ax=ax)
 
     def _draw(self, ax):
-        # Numbers and wrapped names are shown only if the cells are large enough for them.
+        # Numbers and wrapped names are only shown if the cells are large enough for them.
         few = len(self.counts) <= 6
         ax = new_axes(ax, 3.3)
         ConfusionMatrixDisplay.plot(

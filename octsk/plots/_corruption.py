@@ -26,17 +26,17 @@ _COLUMNS = ("net", "corruption", "severity", "balanced_error")
 class CorruptionDisplay(Display):
     """Balanced error of networks on corrupted images, by corruption and severity.
 
-    Each corruption has its own axes, with one line for each network. If the table holds
+    Each corruption has its own axes, with one line for each network. If the table contains
     several rows for a network, corruption and severity, such as one for each seed, the
-    line shows their mean and an error bar spans their range.
+    line shows their mean, and error bars show their range.
 
     Parameters
     ----------
     table : pandas.DataFrame or iterable of dict or tuple
         Rows of ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to 1).
-        Tuples hold them in this order. Rows of severity 0 are measured on the original
-        images: they start the line of their network in all axes, and their
-        ``corruption`` is ignored.
+        Tuples contain the values in this order. Rows of severity 0 are errors on the
+        original images. They are the first point of the line of their network in all axes,
+        and their ``corruption`` is ignored.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class CorruptionDisplay(Display):
         ----------
         table : pandas.DataFrame or iterable of dict or tuple
             Rows of ``net``, ``corruption``, ``severity`` and ``balanced_error`` (0 to 1).
-            Tuples hold them in this order.
+            Tuples contain the values in this order.
         ax : matplotlib.axes.Axes, default=None
             Subplot to draw in, which is divided into several axes. None creates a new
             figure.

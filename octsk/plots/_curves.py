@@ -27,7 +27,7 @@ _FIFTHS = np.linspace(0, 1, 6)
 
 
 class _CurvesDisplay(ScoresDisplay):
-    """One-vs-rest curves of all classes, each of which is a display of scikit-learn.
+    """Base class of one-vs-rest curves of all classes, drawn by scikit-learn's displays.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class _CurvesDisplay(ScoresDisplay):
     """
 
     # Subclasses define the name of the area, a function that returns the curve of one
-    # class and its area, and a method that draws everything else.
+    # class and its area, and a method that completes the axes.
     _AREA: str
     _curve: Callable
     _finish: Callable
@@ -196,7 +196,7 @@ class PrecisionRecallCurvesDisplay(_CurvesDisplay):
     """One-vs-rest precision-recall curves of all classes in one axes.
 
     Each curve is a `PrecisionRecallDisplay` of scikit-learn. A dotted line in the colour of
-    a curve marks the share of its class, which is the precision of a random classifier.
+    a curve marks the frequency of its class, which is the precision of a random classifier.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class PrecisionRecallCurvesDisplay(_CurvesDisplay):
 
     See Also
     --------
-    RocCurvesDisplay : Curves that do not depend on the shares of the classes.
+    RocCurvesDisplay : Curves that do not depend on the class frequencies.
     ReliabilityDisplay : Calibration of the probabilities.
     ConfusionDisplay : Confusion matrix of the predicted classes.
     sklearn.metrics.PrecisionRecallDisplay : A single precision-recall curve.

@@ -18,13 +18,13 @@ from octsk.plots.drawing import (
 class HistoryDisplay(Display):
     """Loss and accuracy of each epoch of training.
 
-    Each network has a colour. Lines of training data are solid, those of validation data
-    dashed.
+    Each network has its own colour. Lines of training data are solid, and lines of
+    validation data are dashed.
 
     Parameters
     ----------
     histories : dict of dict
-        ``history_`` of each network, by name. It holds ``loss`` and ``accuracy`` and, if
+        ``history_`` of each network, by name. It contains ``loss`` and ``accuracy`` and, if
         there were validation images, ``val_loss`` and ``val_accuracy``, with one value for
         each epoch.
 

@@ -1,4 +1,4 @@
-"""Displays of images in a grid: a sample of a data set, or a classifier's mistakes."""
+"""Displays of images in a grid: a sample of a data set, or mistakes of a classifier."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
@@ -26,7 +26,7 @@ class _ImageGrid(Display):
     _N_COLUMNS = 4
 
     def __init__(self, images, titles, *, heading=""):
-        # A classifier without mistakes leaves no images to check.
+        # If a classifier made no mistakes, there are no images to check.
         self.images = check_images(images, name="images") if len(images) else images
         self.titles = [str(title) for title in titles]
         self.heading = heading
@@ -111,7 +111,7 @@ class ImageGridDisplay(_ImageGrid):
             Human-readable names of the classes 0, 1, ... None uses the ``target_names`` of
             the data set, otherwise the numbers.
         n_images : int, default=16
-            Number of images to show. A data set with fewer images is shown whole.
+            Number of images to show. If the data set has fewer images, all are shown.
         random_state : int, RandomState instance or None, default=None
             Controls which images are chosen. Pass an int for reproducible results.
         ax : matplotlib.axes.Axes, default=None
@@ -283,7 +283,7 @@ class MistakesDisplay(_ImageGrid):
             Human-readable names of the classes, in the order of `labels`. None uses the
             labels.
         image_names : sequence of n str, default=None
-            File of each image, whose name is the first line of its title.
+            File name of each image, which becomes the first line of its title.
         n_images : int, default=12
             Maximum number of images to show.
         ax : matplotlib.axes.Axes, default=None

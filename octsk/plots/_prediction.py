@@ -129,7 +129,7 @@ class PredictionDisplay(Display):
         title = f"predicted: {self.class_names[self.predicted_class]}"
         if self.true_class is not None:
             title = f"true: {self.class_names[self.true_class]}\n{title}"
-        # Inches that the title, the axis labels and all lines of the names need.
+        # The height in inches depends on the number of lines of all class names.
         height = 0.9 + 0.16 * sum(name.count("\n") + 1 for name in names)
         self.ax_ = grid_of_axes(ax, 1, 2, size=(COLUMN, max(1.8, height))).ravel()
         self.figure_ = self.ax_[0].figure

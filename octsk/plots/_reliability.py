@@ -18,16 +18,16 @@ class ReliabilityDisplay(ScoresDisplay, CalibrationDisplay):
     """Reliability diagram of the predicted class.
 
     The confidence of a prediction is the probability of the predicted class. Images are
-    divided into bins by their confidence. The upper axes show the share of correct
-    predictions in each bin against the mean confidence, as scikit-learn's
-    `CalibrationDisplay` draws it: points below the diagonal indicate overconfidence. The
-    lower axes show the number of images in each bin, since points of few images are
+    divided into bins by their confidence. The upper axes show the proportion of correct
+    predictions in each bin against the mean confidence, drawn by scikit-learn's
+    `CalibrationDisplay`. Points below the diagonal indicate overconfidence. The lower axes
+    show the number of images in each bin, because points that represent few images are
     unreliable.
 
     Parameters
     ----------
     prob_true : array-like of shape (n_points,)
-        Share of correct predictions in each bin that is not empty.
+        Proportion of correct predictions in each bin that is not empty.
     prob_pred : array-like of shape (n_points,)
         Mean confidence in each bin that is not empty.
     y_prob : array-like of shape (n,)

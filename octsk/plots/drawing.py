@@ -12,9 +12,9 @@ import numpy as np
 from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
-# The palette of Okabe and Ito, which is safe for colour-blind readers (Color Universal
-# Design, 2008), without yellow, which is too pale for lines. The line styles distinguish
-# the same lines in greyscale print.
+# The palette of Okabe and Ito for colour-blind readers (Color Universal Design, 2008),
+# without yellow, which is too pale for lines. Line styles distinguish the lines in
+# greyscale prints.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
 RIGHT, WRONG = COLOURS[:2]
@@ -25,7 +25,7 @@ LEGEND_BELOW = {"loc": "upper center", "ncols": 3, "frameon": False}
 COLUMN = 3.5
 # Number of characters of small text that fit into a column.
 _CHARACTERS = 66
-# Longest name of a file above one of three adjacent images.
+# Maximum length of a file name above one of three adjacent images.
 _LONGEST_NAME = _CHARACTERS // 3
 
 _STYLE: dict[Any, Any] = {
@@ -91,7 +91,7 @@ def _new_figure(size):
 
 
 def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
-    """Return an array of new axes, which replace `ax` or lie in a new figure.
+    """Return an array of new axes, which replace `ax` or are in a new figure.
 
     Parameters
     ----------
@@ -108,6 +108,11 @@ def grid_of_axes(ax, n_rows, n_columns, *, size=None, **spec):
     -------
     ndarray of shape (n_rows, n_columns), of matplotlib.axes.Axes
         The new axes.
+
+    Raises
+    ------
+    ValueError
+        If `ax` is not a subplot.
     """
     if ax is None:
         figure = _new_figure(size)
@@ -158,7 +163,7 @@ def check_one_image(image):
 
 
 def check_names(class_names, classes, estimator=None):
-    """Return human-readable class names: given, known to the estimator, or the labels.
+    """Return human-readable class names: the given names, the estimator's, or the labels.
 
     Parameters
     ----------
@@ -173,6 +178,11 @@ def check_names(class_names, classes, estimator=None):
     -------
     list of str
         Human-readable names of the classes.
+
+    Raises
+    ------
+    ValueError
+        If the number of names differs from the number of classes.
     """
     if class_names is None:
         known = getattr(estimator, "class_names_", None)
@@ -191,7 +201,7 @@ def drawable(name):
 
 
 def file_title(name):
-    """Return the name of a file, without its folders and not longer than a title."""
+    """Return the name of a file without its folders, shortened to fit into a title."""
     name = drawable(re.split(r"[/\\]", str(name))[-1])
     return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 

@@ -1,4 +1,4 @@
-"""Documents of a run: a self-contained web page and a model card in Markdown.
+"""Reports of a run: a self-contained web page and a model card in Markdown.
 
 `octsk.benchmark.BenchmarkRun.save` and `octsk.tuning.TuningRun.save` write both.
 """

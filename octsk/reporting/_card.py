@@ -31,31 +31,33 @@ def model_card(
     Parameters
     ----------
     run : BenchmarkRun, TuningRun or BenchmarkReport
-        A run of `octsk.benchmark` or `octsk.tuning`, or a report of `octsk.evaluate`. A
+        A run of `octsk.benchmark` or `octsk.tuning`, or the report of `octsk.evaluate`. A
         report does not describe the training data, and its card says so.
     net : str, default=None
-        Name of the network in the benchmark run. None means the first one. For a tuning
-        run, whose card describes the tuned network, and for a report, `net` must be None.
+        Name of the net in a benchmark run. If None, it is the first net. It must be None
+        for a tuning run, whose card describes the tuned net, and for a report.
     estimator : classifier, default=None
-        For a report, the evaluated classifier. Runs contain their classifiers.
+        The evaluated classifier, if `run` is a report. Otherwise, it must be None.
     dataset : Bunch, default=None
-        For a report, the data set that was passed to `octsk.evaluate`. Runs contain their
-        data set.
+        The data set that was passed to `octsk.evaluate`, if `run` is a report. Otherwise,
+        it must be None.
     file : str, default=None
-        For a report, the file from which `octsk.load` loads the estimator. None means that
-        there is no such file.
+        The file from which `octsk.load` loads the estimator, if `run` is a report. If
+        None, the estimator is not saved. It must be None for other runs.
 
     Returns
     -------
     str
-        Markdown with a YAML header that contains the results of each training. The owner
-        of the weights fills in its ``license``. The appendix is a checklist for studies, in
-        which "Author to state" marks what a run cannot know.
+        Markdown text with a YAML header, which contains the results of each training. Its
+        ``license`` is ``unknown``, to be replaced by the owner of the weights. The
+        appendix is a checklist for studies, in which "Author to state" marks items that
+        octsk cannot fill in.
 
     Raises
     ------
     ValueError
-        If the run has no such network, or an argument does not apply to this kind of run.
+        If the run does not contain `net`, or if an argument is not allowed for this kind of
+        run.
 
     See Also
     --------
@@ -63,10 +65,10 @@ def model_card(
 
     References
     ----------
-    M. Mitchell et al., Model cards for model reporting, FAT* 2019. The sections are those
-    of Hugging Face's template. The checklist has the items of CLAIM (A. S. Tejani et al.,
-    Radiology: Artificial Intelligence 6(4):e240300, 2024) and TRIPOD+AI (G. S. Collins et
-    al., BMJ 385:e078378, 2024).
+    M. Mitchell et al., Model cards for model reporting, FAT* 2019. The sections follow the
+    template of Hugging Face. The checklist contains the items of CLAIM (A. S. Tejani et
+    al., Radiology: Artificial Intelligence 6(4):e240300, 2024) and TRIPOD+AI (G. S. Collins
+    et al., BMJ 385:e078378, 2024).
 
     Examples
     --------
@@ -148,7 +150,8 @@ def _facts_of_search(run):
             f"Its settings are the best of {trials} trials by "
             f"{run.metric_words().replace('_', ' ')} in "
             f"{run.search.n_splits_} folds of the training images: "
-            f"{format_score(run.search.best_score_)} there, which flatters it."
+            f"{format_score(run.search.best_score_)}. This score is too optimistic, "
+            "because the settings were chosen by it."
         ),
         "file": "model.octsk",
         "n_train": run.data["n_train"],
@@ -166,7 +169,7 @@ def _facts(estimator, data, dataset, class_names):
     name = data["name"] or "unnamed data"
     network = getattr(estimator, "model_", None)
     return {
-        # What octsk writes to files; the rest of the card is true of any classifier.
+        # Whether octsk can save the classifier. The other facts apply to any classifier.
         "is_octsks": hasattr(estimator, "image_shape_"),
         "has_gate": getattr(estimator, "gate_", None) is not None,
         "class_names": class_names or estimator.classes_.tolist(),
@@ -256,6 +259,6 @@ def _template():
 
 def _escape(value):
     """Escape a value for one line of Markdown."""
-    if isinstance(value, Markup):  # JSON in the header, which is quoted already
+    if isinstance(value, Markup):  # JSON in the header, which is already quoted
         return value
     return escape_markdown(value)

@@ -1,6 +1,6 @@
-"""Study checklist of a model card: CLAIM 2024 and TRIPOD+AI, filled from what a run knows.
+"""Study checklist of a model card: CLAIM 2024 and TRIPOD+AI, as far as octsk can fill it.
 
-The topics are paraphrased; the numbers are those of the items in the publications:
+The topics are paraphrased. The numbers are those of the items in the publications:
 
 - A. S. Tejani et al., Checklist for Artificial Intelligence in Medical Imaging (CLAIM):
   2024 update, Radiology: Artificial Intelligence 6(4):e240300, 2024.
@@ -14,7 +14,8 @@ from octsk.utils.tables import Table
 
 TO_STATE = "Author to state."
 
-# Items of CLAIM 2024, items of TRIPOD+AI, topic, and the key of what a run knows of it.
+# Items of CLAIM 2024, items of TRIPOD+AI, topic, and key of the answer in `_of_training` or
+# `_of_evaluation`. The author must answer the other topics.
 _TOPICS = (
     ("1", "1", "Title that names the method and the task", None),
     ("2", "2", "Summary in sections", None),
@@ -72,9 +73,10 @@ def checklist_table(facts, reports, n_train_groups=None) -> Table:
     Parameters
     ----------
     facts : dict
-        What the template of the card is filled with.
+        The variables of the template of the card.
     reports : list of BenchmarkReport
-        One for each training; empty if the classifier has not been measured.
+        One report for each training. The list is empty if the classifier has not been
+        evaluated.
     n_train_groups : int, default=None
         Number of patients in the training images, if known.
 
@@ -96,13 +98,13 @@ def checklist_table(facts, reports, n_train_groups=None) -> Table:
 
 
 def _of_training(facts, n_train_groups) -> dict[str, str | None]:
-    """Return what is known of the classifier and its training."""
+    """Return the answers that follow from the classifier and its training."""
     data, n_train, shape = facts["data"], facts["n_train"], facts["shape"]
     file = f", SHA-256 {data['sha256']}" if data["sha256"] else ""
     known: dict[str, str | None] = {
         "use": f"Research and teaching; not for clinical use. Background: {TO_STATE}",
         "source": f"{facts['data_name']}{file}. Origin of the images: {TO_STATE}",
-        "missing": "Images without a label or with an unknown patient are refused.",
+        "missing": "Images without a label or with an unknown patient are not accepted.",
         "classes": f"Classes: {', '.join(map(str, facts['class_names']))}. How they were "
         f"established: {TO_STATE}",
         "output": "One probability for each class; the most probable class is predicted.",
@@ -110,7 +112,7 @@ def _of_training(facts, n_train_groups) -> dict[str, str | None]:
             f"{name.replace('_', ' ')} {value}"
             for name, value in facts["environment"].items()
         ),
-        "limitations": f"See Bias, risks and limitations. Those of the study: {TO_STATE}",
+        "limitations": f"See Bias, risks and limitations. Limits of the study: {TO_STATE}",
         "model": f"{facts['estimator']}; all settings are under Training procedure.",
         "selection": facts["search"],
     }
@@ -143,7 +145,7 @@ def _of_training(facts, n_train_groups) -> dict[str, str | None]:
 
 
 def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
-    """Return what is known from the evaluation on the test images."""
+    """Return the answers that follow from the evaluation on the test images."""
     first = reports[0]
     size = f"{first.n_samples:,} images{of_patients(first.n_groups)}"
     if facts["n_train"] is None:
@@ -171,7 +173,7 @@ def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
         or (
             None
             if facts["n_train"] is None
-            else "Every training is reported; none was chosen by test images."
+            else "All trainings are reported; none was chosen by its test results."
         ),
         "metrics": "Accuracy, AUC, balanced accuracy, recall of each class, log-loss, "
         "calibration error.",
@@ -181,7 +183,7 @@ def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
         else None,
         "internal": f"{facts['measured']}.",
         "performance": f"{', '.join(metric_words)}{others}.",
-        "errors": "Confusion matrix and surest mistakes are on the report page.",
+        "errors": "Confusion matrix and most confident mistakes are on the report page.",
     }
 
 
@@ -191,5 +193,8 @@ def _split_words(facts, report, n_train_groups) -> str | None:
     if facts["n_train"] is None:
         return None
     if n_train_groups is None or report.n_groups is None:
-        return f"The splits of the data set; patients are not known. Level: {TO_STATE}"
+        return (
+            "The splits of the data set were used; patients are not known. Level: "
+            f"{TO_STATE}"
+        )
     return "By patient: no patient of the test images is in another split of the data set."

@@ -11,30 +11,30 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def is_report(run) -> bool:
-    """Return whether this is the report of one evaluation rather than a run."""
+    """Return whether `run` is the report of one evaluation rather than a run."""
     return hasattr(run, "y_score")
 
 
 def check_alone(run, **given) -> None:
-    """Raise an error for arguments that require a report if `run` is not one.
+    """Check that arguments that are only allowed with a report are not given with a run.
 
     Parameters
     ----------
     run : BenchmarkRun, TuningRun or BenchmarkReport
-        What is written about.
+        The run or report.
     **given : object
-        The other arguments by name; None are those not given.
+        The arguments by name, with None for those that were not given.
 
     Raises
     ------
     ValueError
-        If one is given with a run.
+        If `run` is not a report and an argument is given.
     """
     for name, value in given.items():
         if value is not None and not is_report(run):
             raise ValueError(
-                f"{name} goes with the report of octsk.evaluate alone, and must be None "
-                f"for a {type(run).__name__}; got {type(value).__name__}."
+                f"{name} is only allowed with the report of octsk.evaluate, and must be "
+                f"None for a {type(run).__name__}; got {type(value).__name__}."
             )
 
 
@@ -49,15 +49,16 @@ def description(dataset) -> list[str]:
     Returns
     -------
     list of str
-        Its ``DESCR``, or that nothing is known.
+        The paragraphs of its ``DESCR``. If they do not mention a licence, another paragraph
+        says that it is not known.
     """
     about = (dataset or {}).get("DESCR") or ""
-    # A title with its underline says no more than the data set's name.
+    # Leave out an underlined title, since it only repeats the name of the data set.
     about = re.sub(r"^.+\n=+\n", "", about)
     words = [" ".join(part.split()) for part in re.split(r"\n\s*\n", about) if part.strip()]
     if "licence" in about.lower() or (dataset or {}).get("synthetic"):
         return words
-    return [*words, "The data's licence and makers are not known to octsk: name them."]
+    return [*words, "The licence and authors of the data are not known to octsk: add them."]
 
 
 def class_counts(dataset, class_names=None, trained_on=None) -> Table:
@@ -68,10 +69,11 @@ def class_counts(dataset, class_names=None, trained_on=None) -> Table:
     dataset : Bunch
         The whole data set.
     class_names : list of str, default=None
-        What to call the classes where the data set does not say.
+        Names of the classes, if the data set does not contain them.
     trained_on : dict of dict of int, default=None
-        For each net, images of each class that it was trained on. Nets that left out some
-        of the training split, since they had no weight or were held out, get a column.
+        For each net, the number of images of each class on which it was trained. A net that
+        was not trained on the whole training split, because some images had no weight or
+        were held out, has a column of its own.
 
     Returns
     -------

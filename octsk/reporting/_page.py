@@ -1,4 +1,4 @@
-"""Web page of a run in one file."""
+"""Self-contained web page of a run."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -26,58 +26,58 @@ from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
 
 _NOT_CLINICAL = (
-    "For research and teaching. Not for clinical use: nothing here says how a classifier "
-    "does on other scanners, other patients or other diseases than those of this data set."
+    "For research and teaching. Not for clinical use: the results do not show how well a "
+    "classifier works for other scanners, patients or diseases than those of this data set."
 )
 
 
 _ON_MISTAKES = (
-    "What is wrong and said with confidence is where to look first: for a wrong label, a "
-    "poor scan, or what has not been learned."
+    "Look at confident mistakes first. They often point to wrong labels, poor scans, or "
+    "features that the classifier has not learned."
 )
 
 _ON_MAPS = (
-    "Two ways to ask what in an image raises the class that the net predicts: Grad-CAM "
-    "weighs the net's last feature maps; occlusion covers the image piece by piece and "
-    "sees whether that takes from the probability (orange) or adds to it (blue). Where the "
-    "two disagree, believe occlusion. They are for finding out what a net has learned, not "
-    "for finding lesions."
+    "These maps show which image regions drive the predictions. Grad-CAM weights the last "
+    "feature maps of the net. Occlusion covers a part of the image at a time, and shows "
+    "whether this lowers the probability (orange) or raises it (blue). Where the two "
+    "disagree, trust occlusion. The maps help to understand what a net has learned. They "
+    "do not locate lesions."
 )
 
 _ON_POINTS = (
-    "Sensitivity is the share of positives that are called positive, specificity the share "
-    "of negatives that are called negative. Predictive values also depend on how frequent "
-    "positives are, which is not the same in a data set and in a clinic."
+    "Sensitivity is the proportion of positives that are called positive, specificity the "
+    "proportion of negatives that are called negative. Predictive values also depend on "
+    "how frequent positives are, which differs between a data set and a clinic."
 )
 
 _ON_ABSTENTION = (
-    "A classifier may leave doubtful images to a reader. The threshold is chosen on "
-    "validation images, so the error of the other images is near the stated one, and may "
-    "be above it."
+    "A classifier may leave doubtful images to a human reader. Because the threshold is "
+    "chosen on validation images, the error of the other images is only close to the "
+    "requested error and may exceed it."
 )
 
 _ON_TRAINING = (
-    "Whether the classifier was trained on some of these images, or chosen by them, is not "
-    "known here. If it was, the figures flatter it."
+    "It is not known whether the classifier was trained on some of these images, or chosen "
+    "by its results on them. If it was, the results are too optimistic."
 )
 
 _ON_NO_TEST = (
-    "The data set has no test split, so there are no predictions to show of images that "
-    "the search has not seen. octsk evaluate measures the saved net on others; with "
-    "--output it writes their page."
+    "The data set has no test split, so there are no predictions for images that were not "
+    "used in the search. Run octsk evaluate with --output to evaluate the saved net on "
+    "other images and to write a page about them."
 )
 
 _ON_CHECKS = (
-    "Looked for: patients and identical images in two splits, identical images with "
-    "different labels, classes that a split lacks, and constant images."
+    "The checks look for patients and identical images in two splits, identical images "
+    "with different labels, classes that are missing in a split, and constant images."
 )
 
-# Where the figures of a rank come from.
-_ON_RANK = "a measured figure among published ones"
+# Origin of the results in the table of ranks.
+_ON_RANK = "measured, ranked among published results"
 
 
 class Section(NamedTuple):
-    """Section of the page, whose figures come from one source."""
+    """Section of the page, whose results have the same source."""
 
     title: str
     source: str = ""
@@ -90,40 +90,40 @@ class Section(NamedTuple):
 def html_report(run, *, estimator=None, dataset=None) -> str:
     """Write a run as a self-contained web page.
 
-    The page contains the settings, data, versions and seeds, the tables with published
-    results apart from measured ones, and plots of the results, the training, a prediction,
-    the most confident errors and, if they were measured, the errors on corrupted images.
-    For octsk's networks, it also shows augmented and explained images. It loads no external
-    files and runs no scripts.
+    The page contains the settings, data, versions and seeds, all tables, and plots of the
+    results, the training, a prediction and the most confident mistakes. If measured, it
+    shows errors on corrupted images. For octsk's nets, it also shows augmented images and
+    the image regions that drive predictions. Published and measured results are in separate
+    tables. The page neither loads anything from a network nor runs scripts.
 
     Parameters
     ----------
     run : BenchmarkRun, TuningRun or BenchmarkReport
-        A run of `octsk.benchmark` or `octsk.tuning`, or a report of `octsk.evaluate`.
-        Images are only shown if the run contains its data set, as those of `run_benchmark`
-        and `tune` do.
+        A run of `octsk.benchmark` or `octsk.tuning`, or the report of `octsk.evaluate`.
+        Images are only shown if the run contains its data set, as after `run_benchmark`
+        and `tune`.
     estimator : classifier, default=None
-        For a report, the evaluated classifier, whose predictions are explained. Runs
-        contain their classifiers.
+        The evaluated classifier, if `run` is a report, to explain its predictions.
+        Otherwise, it must be None.
     dataset : Bunch, default=None
-        For a report, the data set that was passed to `octsk.evaluate`, for its description
-        and its images. Runs contain their data set.
+        The data set that was passed to `octsk.evaluate`, if `run` is a report, to describe
+        it and show its images. Otherwise, it must be None.
 
     Returns
     -------
     str
-        The page in HTML.
+        The page as HTML.
 
     Raises
     ------
     ValueError
-        If `estimator` or `dataset` is given with a run, or `dataset` is another split than
-        the evaluated one or has another number of images.
+        If `estimator` or `dataset` is given and `run` is not a report, or if `dataset` is
+        another split or has another number of images than were evaluated.
 
     See Also
     --------
-    model_card : Describe one network and its intended use.
-    octsk.benchmark.BenchmarkRun.save : Write the page and the other files of a run.
+    model_card : Describe one net of the run.
+    octsk.benchmark.BenchmarkRun.save : Write the page together with other files.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def _sections(run, estimator, dataset) -> list[Section]:
 
 
 def _evaluation_sections(report, estimator, dataset) -> list[Section]:
-    # As `evaluate` takes it, whole or the split itself.
+    # Like `evaluate`, accept the whole data set or the split itself.
     part = (dataset or {}).get(report.data["split"], dataset) or {}
     images = _pictures.images_of(part)
     split = part.get("split", report.data["split"])
@@ -205,7 +205,7 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
             f"{len(images)}."
         )
     rows = [*_data_rows(report.data), *_measured_rows(report)]
-    # The report knows the names of the classes where the data set may not.
+    # The report contains the names of the classes, which the data set may not.
     named = {**part, "target": report.y_true, "target_names": report.class_names}
     if images is not None:
         named["data"] = images
@@ -231,16 +231,16 @@ def _report_section(title, words, report, estimator, images) -> Section:
     """Describe one classifier; `images` are the evaluated ones, or None."""
     parts = [
         *_study_sections(report),
-        Section("Place among published rows", _ON_RANK, tables=report._rank_table()),
+        Section("Rank among published results", _ON_RANK, tables=report._rank_table()),
     ]
     if images is not None:
         mistakes = _pictures.of_mistakes(report, images)
-        none = f"None of the {report.n_samples} images was mistaken."
+        none = f"All {report.n_samples} images were predicted correctly."
         maps = _pictures.of_explanations(estimator, report, images)
         parts += [
             Section("One prediction", pictures=_pictures.of_prediction(report, images)),
-            Section("Surest mistakes", words=[_ON_MISTAKES], pictures=mistakes),
-            Section("What moved the net", words=[_ON_MAPS], pictures=maps),
+            Section("Most confident mistakes", words=[_ON_MISTAKES], pictures=mistakes),
+            Section("Explanations", words=[_ON_MAPS], pictures=maps),
         ]
         words = words if mistakes else [*words, none]
     return Section(
@@ -383,7 +383,7 @@ def _data_section(run) -> Section:
         *_measured_rows(run.first),
     ]
     if training["sha256"]:
-        rows.append(("SHA-256 of the arrays trained on", training["sha256"]))
+        rows.append(("SHA-256 of the training arrays", training["sha256"]))
     tables, pictures = [Table("Data set", rows=rows)], []
     if run.dataset is not None:
         names, trained_on = run.first.class_names, run._trained_on()
@@ -393,10 +393,10 @@ def _data_section(run) -> Section:
 
 
 def _checks_section(findings) -> list[Section]:
-    """Say what the checks of the splits found; runs of older versions have none."""
+    """List the problems that the checks found. Runs of older versions have no checks."""
     if findings is None:
         return []
-    words = findings or ["Nothing was found."]
+    words = findings or ["No problems were found."]
     return [Section("Checks of the data", words=[_ON_CHECKS, *words])]
 
 
@@ -410,15 +410,15 @@ def _training_pictures(dataset, nets) -> list[Picture]:
 def _measured_rows(report) -> list[tuple[str, str]]:
     return [
         (f"{SPLITS[report.data['split']]} images", f"{report.n_samples:,}"),
-        ("SHA-256 of the arrays measured on", report.data["arrays_sha256"]),
+        ("SHA-256 of the evaluated arrays", report.data["arrays_sha256"]),
     ]
 
 
 def _data_rows(data) -> list[tuple[str, str]]:
     return [
         ("name", data["name"] or "not named"),
-        ("image size", f"{data['size']} pixels" if data["size"] else "not told"),
-        ("SHA-256 of the file", data["sha256"] or "read from no file"),
+        ("image size", f"{data['size']} pixels" if data["size"] else "not known"),
+        ("SHA-256 of the file", data["sha256"] or "not read from a file"),
     ]
 
 
@@ -439,7 +439,7 @@ def _settings_of(reports, words) -> Section:
 
 def _versions_section(environment) -> Section:
     rows = [(name.replace("_", " "), str(value)) for name, value in environment.items()]
-    return Section("Versions and machine", tables=[Table("Where it ran", rows=rows)])
+    return Section("Versions and machine", tables=[Table("Environment", rows=rows)])
 
 
 # --------------------------------------------------------------------------------------
@@ -471,7 +471,7 @@ def _search_data(run) -> Section:
     rows = [
         *_data_rows(data),
         ("training images", f"{data['n_train']:,}"),
-        ("patients in them", "not known" if patients is None else f"{patients:,}"),
+        ("training patients", "not known" if patients is None else f"{patients:,}"),
     ]
     return Section(
         "Data",

@@ -1,4 +1,4 @@
-"""Figures of a report page, embedded as PNG images."""
+"""Plots of a report page, embedded as PNG images."""
 
 import base64
 import io
@@ -28,20 +28,21 @@ from octsk.utils.formatting import format_score
 from octsk.utils.untrusted import printable
 from octsk.utils.validation import check_images
 
-# A column of a page (3.5 inches) gets 700 pixels: sharp on a screen of double density.
+# A column of the page, 3.5 inches wide, then has 700 pixels, enough for screens with twice
+# the usual density.
 _DPI = 200
 
 _N_EXPLAINED = 4
 
-# Of all draws, so that the same run shows the same images.
+# Seed of all random choices, so that the same run always shows the same images.
 _SEED = 0
 
 
 class Picture(NamedTuple):
     """Image with its caption and alternative text.
 
-    `width` is in pixels of CSS; those wider than a column are not to be made smaller.
-    `origin` says where the figures come from, if not where those of the section do.
+    `width` is in CSS pixels. `wide` images do not fit into a column and are not scaled
+    down. `origin` is the origin of the results, if it differs from that of the section.
     """
 
     caption: str
@@ -64,7 +65,7 @@ def _picture(drawn, caption, alt, origin="") -> Picture:
 
 
 def of_results(run) -> list[Picture]:
-    """Draw accuracy and AUC of a benchmark run beside published rows, and the training."""
+    """Draw accuracy and AUC of a benchmark run above published rows, and the training."""
     pictures = []
     for metric, title in [("acc", "Accuracy"), ("auc", "AUC")]:
         values = "; ".join(
@@ -81,8 +82,8 @@ def of_results(run) -> list[Picture]:
 
 
 def of_training(reports) -> list[Picture]:
-    """Draw the training of those classifiers that keep a history of it."""
-    # As many nets as there are colours.
+    """Draw the training histories of those classifiers that have one."""
+    # Show at most as many nets as there are colours.
     shown = [report for report in reports if report.history][: len(COLOURS)]
     if not shown:
         return []
@@ -98,9 +99,9 @@ def of_training(reports) -> list[Picture]:
 def of_corruptions(run) -> list[Picture]:
     """Draw errors on corrupted images by corruption and severity."""
     display = CorruptionDisplay.from_table(run.corruptions())
-    caption = "Balanced error by severity; severity 0 is the images as they are"
+    caption = "Balanced error by severity; severity 0 means the original images"
     if len(run.seeds) > 1:
-        caption += ". Lines are means of the seeds, bars run from the least to the greatest"
+        caption += ". Lines show means over the seeds, bars the range"
     alt = (
         f"Lines of {', '.join(display.nets)} over severities 0 to 5 of "
         f"{', '.join(display.corruptions).replace('_', ' ')}."
@@ -120,7 +121,7 @@ def images_of(split):
 
 
 def of_data(part, split, estimators=None) -> list[Picture]:
-    """Draw some images of a split, and how the training of nets varied the first."""
+    """Draw some images of a split, and augmented variants of the first of them."""
     if images_of(part) is None:
         return []
     grid = ImageGridDisplay.from_dataset(part, random_state=_SEED)
@@ -133,17 +134,17 @@ def of_data(part, split, estimators=None) -> list[Picture]:
 
 
 def _of_augmentation(image, estimators) -> list[Picture]:
-    """Draw variants of an image, once for all nets that vary images in the same way."""
+    """Draw variants of an image, once for all nets with the same augmentation."""
     named: dict[str, tuple[OCTAugmenter, list[str]]] = {}
     for name, net in estimators.items():
-        # Other libraries' classifiers have none.
+        # Only octsk's nets have an augmenter.
         augmenter = net._augmenter() if hasattr(net, "image_shape_") else None
         if augmenter is not None:
             named.setdefault(str(augmenter.get_params()), (augmenter, []))[1].append(name)
     return [
         _picture(
             AugmentationDisplay.from_augmenter(augmenter, image, random_state=_SEED),
-            "Augmentation: the first of these images above random variants of it "
+            "Augmentation: the first of these images, above random variants of it "
             f"(seed {_SEED}), as in the training of {', '.join(names)}",
             f"An image above three variants of it, made by {augmenter}.",
         )
@@ -174,8 +175,8 @@ def of_scores(report) -> list[Picture]:
         ),
         _picture(
             ReliabilityDisplay.from_report(report),
-            "Reliability: how often a prediction of so much confidence is right",
-            "Share of correct predictions by confidence; calibration error "
+            "Reliability: proportion of correct predictions by confidence",
+            "Proportion of correct predictions by confidence; calibration error "
             f"{format_score(report.metrics['ece'])}.",
         ),
     ]
@@ -195,8 +196,8 @@ def of_calibration(report) -> list[Picture]:
     return [
         _picture(
             ReliabilityDisplay.from_report(report),
-            "Reliability by patient: how often a prediction of so much confidence is right",
-            f"Share of correct predictions by confidence; calibration error {error}.",
+            "Reliability by patient: proportion of correct predictions by confidence",
+            f"Proportion of correct predictions by confidence; calibration error {error}.",
         )
     ]
 
@@ -219,7 +220,7 @@ def of_operating_point(report) -> list[Picture]:
 
 
 def of_abstention(report) -> list[Picture]:
-    """Draw the error by the share of abstentions."""
+    """Draw the error of the kept predictions against the rate of abstention."""
     row = report.abstention.rows[0]
     return [
         _picture(
@@ -232,7 +233,7 @@ def of_abstention(report) -> list[Picture]:
 
 
 def of_mistakes(report, images) -> list[Picture]:
-    """Draw the most confident errors, if any."""
+    """Draw the most confident mistakes, if there are any."""
     display = MistakesDisplay.from_predictions(
         images,
         report.y_true,
@@ -248,7 +249,7 @@ def of_mistakes(report, images) -> list[Picture]:
 
 
 def of_prediction(report, images) -> list[Picture]:
-    """Draw one image with its class and what was predicted."""
+    """Draw one random image with its true class and the predicted probabilities."""
     i = np.random.RandomState(_SEED).randint(len(images))
     display = PredictionDisplay(
         images[i], report.y_score[i], report.class_names, true_class=report.y_true[i]
@@ -276,8 +277,8 @@ def _image_words(report, indices) -> str:
 
 
 def of_explanations(net, report, images) -> list[Picture]:
-    """Draw Grad-CAM and occlusion of some images, if `net` is one that has them."""
-    # Only octsk's nets; asked so that TensorFlow is not loaded for others.
+    """Draw Grad-CAM and occlusion maps of some images, if `net` is a network of octsk."""
+    # This test does not import TensorFlow, which other classifiers may not need.
     if not hasattr(net, "image_shape_") or len(net.classes_) != len(report.class_names):
         return []
     from octsk.inspection import ExplanationDisplay, has_convolutions
@@ -323,7 +324,7 @@ def of_search(run) -> list[Picture]:
         ),
         "importances": (
             "Importance of the parameters",
-            f"Share of each parameter in what sets the best trials apart: {shares}.",
+            f"Importance of each parameter for the score: {shares}.",
         ),
         "parallel": (
             "Each completed trial as a line through its values",

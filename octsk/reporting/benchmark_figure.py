@@ -7,7 +7,9 @@ from octsk.plots.drawing import COLOURS, COLUMN, WRONG, drawable, styled
 
 @styled
 def benchmark_figure(run):
-    """Draw the accuracies, the first confusion matrix and the training histories of a run.
+    """Draw the accuracies, a confusion matrix and the training histories of a run.
+
+    The confusion matrix is that of the first classifier and seed.
 
     Parameters
     ----------
@@ -17,8 +19,8 @@ def benchmark_figure(run):
     Returns
     -------
     matplotlib.figure.Figure
-        Not registered with pyplot: save it with ``savefig``, or let a notebook show
-        it.
+        The figure. It is not registered with pyplot. Save it with ``savefig``, or display
+        it in a notebook.
     """
     from matplotlib.figure import Figure
 
@@ -37,7 +39,7 @@ def benchmark_figure(run):
     seed = "" if run.first.seed is None else f", seed {run.first.seed}"
     right.set_title(f"{drawable(run.first.name)}{seed}\n{right.get_title()}")
     for subfigure in bottom:
-        # As many nets as there are colours.
+        # Show at most as many nets as there are colours.
         shown = trained[: len(COLOURS)]
         nets = "each net" if shown == trained else f"the first {len(shown)} nets"
         subfigure.suptitle(f"Training, first seed of {nets}")
@@ -48,5 +50,5 @@ def benchmark_figure(run):
 def _title(run, synthetic) -> str:
     title = f"{format_split(run.first.data)}: {run.first.n_samples} images"
     if synthetic:
-        title += "\nSYNTHETIC DATA: these figures say nothing about real images"
+        title += "\nSYNTHETIC DATA: these results say nothing about real images"
     return title

@@ -1,4 +1,9 @@
-"""Figures of a tuning run."""
+"""Figures of a tuning run.
+
+They are not drawn by ``optuna.visualization.matplotlib``. In Optuna 5 it is experimental,
+changes the style of all later figures of the process, registers its figures with pyplot,
+and shows neither the spread of the folds nor short names for parameters that are objects.
+"""
 
 import math
 
@@ -11,7 +16,7 @@ from octsk.utils.formatting import format_score, format_value, shorten
 
 _TRIAL, _BEST, _PRUNED = COLOURS[0], COLOURS[1], "0.6"
 
-# Largest number of values of a parameter that are written at its axis.
+# Maximum number of values of a parameter that are written next to its axis.
 _N_TICKS = 6
 
 
@@ -87,7 +92,7 @@ def _history(run):
             *zip(*pruned, strict=True),
             "x",
             color=_PRUNED,
-            label="pruned, score of its first fold when it was",
+            label="pruned, last score in its first fold",
         )
     axes.set(xlabel="trial", ylabel=_score_label(run))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -116,7 +121,7 @@ def _importances(run):
     axes.set_xlim(0, 1.12 * max(shares.values()))
     axes.spines[["top", "right"]].set_visible(False)
     n = len(run._completed())
-    axes.set_xlabel(f"importance (PED-ANOVA); of {n} trials, a hint")
+    axes.set_xlabel(f"importance (PED-ANOVA), estimated from {n} trials")
     return figure
 
 
@@ -201,7 +206,7 @@ class _Scale:
     def height(self, value):
         """Return the height of a value."""
         if self._choices:
-            # A value from before a change of the search space has no height.
+            # A value may be missing if the search space has been changed since the trial.
             return self._choices.get(format_value(value), math.nan)
         low, value, high = (
             math.log(v) if self._log else v for v in (self._ends[0], value, self._ends[1])

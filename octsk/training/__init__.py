@@ -5,6 +5,7 @@ from octsk.utils.tensorflow import start_tensorflow
 # The modules of this package import TensorFlow, which should load without its messages.
 start_tensorflow()
 
+from octsk.training._callback_copies import fresh  # noqa: E402
 from octsk.training._callbacks import (  # noqa: E402
     EpochCallback,
     Onlooker,
@@ -12,7 +13,7 @@ from octsk.training._callbacks import (  # noqa: E402
     given_callbacks,
     only_onlookers,
 )
-from octsk.training._fresh import fresh  # noqa: E402
+from octsk.training._fit_estimator import TrainingData, auto_epochs, train  # noqa: E402
 from octsk.training._inference import Forward, logits  # noqa: E402
 from octsk.training._layers import (  # noqa: E402
     copy_fitting_weights,
@@ -28,8 +29,7 @@ from octsk.training._network import (  # noqa: E402
     network_kind,
     resolve_params,
 )
-from octsk.training._settings import check_settings, seeded_layers  # noqa: E402
-from octsk.training._training import TrainingData, auto_epochs, train  # noqa: E402
+from octsk.training._process_checks import check_settings, seeded_layers  # noqa: E402
 
 __all__ = [
     "OPTIMIZERS",

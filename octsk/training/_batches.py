@@ -1,4 +1,4 @@
-"""Batches of training images, which are scaled and augmented anew in each epoch."""
+"""Batches of images for training, which are scaled and augmented anew in each epoch."""
 
 import weakref
 
@@ -16,8 +16,8 @@ _PART_PIXELS = 32 * 32 * 28 * 28
 class Batches:
     """Batches of a set of images for ``keras.Model.fit``, drawn anew in each epoch.
 
-    The images are not copied as a whole, whether they are uint8 or memory-mapped. While
-    the model trains, another thread gathers, scales and warps a few batches at a time.
+    The images are never copied as a whole, so they can be memory-mapped. While the model
+    trains, another thread gathers, scales and augments a few batches at a time.
 
     Parameters
     ----------
@@ -28,19 +28,26 @@ class Batches:
     sample_weight : ndarray of shape (n,) or None
         Weights in the loss.
     index : ndarray of int
-        Which of the n images to use.
+        Indices of the images to use.
     batch_size : int
-        Images in a batch.
+        Number of images in a batch.
     seed : int or None, default=None
-        Seed of the order and of the augmentation, which both depend on the epoch too;
-        None keeps the order of `index`.
+        Seed of the order of the images, the augmentation and mixup. Together with the
+        number of the epoch, it determines all of them. With None, the images are yielded
+        in the order of `index` and without changes.
     augmenter : OCTAugmenter or None, default=None
-        What varies the images.
+        Augmenter that changes the images, if any.
     n_classes : int or None, default=None
-        Number of classes, for labels as shares of the classes; None for class indices.
+        Number of classes, for labels that are class proportions. None yields class indices
+        as labels.
     mixup : float, default=0.0
-        Both parameters of the beta distribution that the shares of two mixed images are
-        drawn from (Zhang et al. 2018); 0 mixes none. Needs `n_classes`.
+        Both parameters of the beta distribution from which the weights of two mixed images
+        are drawn [1]_. 0 disables mixing. Requires `n_classes`.
+
+    References
+    ----------
+    .. [1] H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz, "mixup: Beyond Empirical Risk
+       Minimization", ICLR 2018.
     """
 
     def __init__(
@@ -79,17 +86,18 @@ class Batches:
     def dataset(self):
         """Return a ``tf.data.Dataset`` of (x, y) or (x, y, sample_weight) batches.
 
-        Each iteration over it is the epoch whose number `epoch` has when the first batch
-        is taken. There must be only one iteration at a time.
+        Each iteration yields one epoch, whose number is the value of the attribute `epoch`
+        when the first batch is requested. There must be only one iteration at a time.
         """
-        # TensorFlow 2.21 keeps the function until the process ends. The function must not
-        # keep the images alive; the data set does.
+        # TensorFlow 2.21 keeps the function `part` until the process ends. It has only a
+        # weak reference to this object, so that it does not keep the images in memory as
+        # well. The data set has a strong one.
         this = weakref.proxy(self)
         specs = self._specs()
 
         def part(i):
-            # TensorFlow optimizes this graph anew for each epoch. Therefore the graph is
-            # small, and it calls Python to prepare the images.
+            # TensorFlow optimizes this graph anew in each epoch. To keep it small, it only
+            # calls a Python function, which prepares the images.
             values = tf.numpy_function(
                 lambda i: this._part(i), [i], [spec.dtype for spec in specs]
             )
@@ -97,8 +105,8 @@ class Batches:
                 value.set_shape(spec.shape)
             return tuple(values)
 
-        # There is nothing to tune. In TensorFlow 2.21, the end of an epoch would wait for
-        # the tuning thread, which sleeps longer and longer: up to half of an epoch.
+        # Disable autotuning. In TensorFlow 2.21, the end of an epoch waits for the tuning
+        # thread, which sleeps longer and longer, up to half of the time of an epoch.
         options = tf.data.Options()
         options.autotune.enabled = False
         dataset = (
@@ -113,7 +121,7 @@ class Batches:
         return dataset
 
     def _specs(self):
-        """Return the tensor specification of a batch."""
+        """Return the tensor specifications of a batch."""
         specs = [
             tf.TensorSpec((None, *self.images.shape[1:]), tf.float32),
             tf.TensorSpec((None,), tf.int64)
@@ -159,7 +167,7 @@ class Batches:
 
 
 def _mix(x, y, weight, share):
-    """Mix each image and its label with those of the previous one in random order."""
+    """Mix each image and its label with those of the preceding image in the part."""
 
     def blend(values, share):
         return values * share + tf.roll(values, 1, axis=0) * (1 - share)
@@ -167,6 +175,6 @@ def _mix(x, y, weight, share):
     x = blend(x, share[:, None, None, None])
     if weight is None:
         return x, blend(y, share[:, None]), None
-    # The loss is the sum of the losses of both images, each with its own weight.
+    # The loss is the sum of the losses for both labels, each with the weight of its image.
     mixed = blend(weight, share)
     return x, blend(y * weight[:, None], share[:, None]) / mixed[:, None], mixed

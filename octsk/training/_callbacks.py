@@ -4,16 +4,17 @@ import math
 
 from octsk.utils.tensorflow import keras
 
-# Number of steps in one call of Keras, which reduces the time spent in Python.
+# Number of training steps that Keras runs in one call of TensorFlow. This reduces the time
+# that is spent in Python.
 STEPS_PER_EXECUTION = 32
 
 
 class Onlooker(keras.callbacks.Callback):
     """Base class of callbacks that observe the training without changing the network.
 
-    With any other callback, Keras executes the steps one by one and the network is compiled
-    again for each fit, which takes longer. Estimators copy all callbacks except onlookers,
-    so that an onlooker can report to the object that created it.
+    With any other callback, Keras executes the steps one by one, and the network is
+    compiled anew for each fit, which takes longer. Estimators do not copy onlookers, unlike
+    all other callbacks, so that an onlooker can report to the object that created it.
     """
 
     def __deepcopy__(self, memo):
@@ -41,7 +42,8 @@ class EpochCallback(Onlooker):
     estimator : BaseOCTNet
         The estimator in training.
     function : callable
-        Called with the number of epochs done; the training ends when it returns True.
+        Function that is called with the number of completed epochs. If it returns True, the
+        training ends.
     """
 
     def __init__(self, estimator, function):
@@ -50,7 +52,7 @@ class EpochCallback(Onlooker):
         self.function = function
 
     def on_epoch_end(self, epoch, logs=None):
-        # The model in training may be a twin of the one that the estimator predicts with.
+        # The model in training may be a twin of the model by which the estimator predicts.
         pairs = zip(self.model.weights, self.estimator.model_.weights, strict=True)
         for trained, own in pairs:
             own.assign(trained.value)
@@ -65,9 +67,10 @@ class ProgressCallback(Onlooker):
     Parameters
     ----------
     display : object
-        Object with two methods: ``steps(done, total)`` is called from time to time with
-        the number of steps done and that of all epochs, and ``epoch(done, total, logs)``
-        after each epoch with Keras's logs.
+        Object with two methods. ``steps(done, total)`` is called from time to time with the
+        number of completed steps and the total number of steps in all epochs.
+        ``epoch(done, total, logs)`` is called after each epoch with the corresponding
+        numbers of epochs and Keras's logs.
     """
 
     def __init__(self, display):
@@ -80,7 +83,7 @@ class ProgressCallback(Onlooker):
 
     def on_train_batch_end(self, batch, logs=None):
         steps = self.params["steps"]
-        # Keras counts the last execution of an epoch as a full one.
+        # Keras counts the last execution of an epoch as if it had all its steps.
         done = self._epoch * steps + min(batch + 1, steps)
         self.display.steps(done, self.params["epochs"] * steps)
 
@@ -97,11 +100,11 @@ class CosineDecay(keras.callbacks.Callback):
     Parameters
     ----------
     epochs : int
-        Epochs of the fit.
-    warmup : float
-        Fraction of the steps during which the rate rises from near 0.
+        Number of epochs of the fit.
+    warmup : float in [0, 1)
+        Fraction of the steps during which the rate rises linearly from near 0.
     first_epoch : int
-        Number of the first epoch of the fit.
+        Index of the first epoch of the fit, which is not 0 in further training.
     """
 
     def __init__(self, epochs, warmup, first_epoch):
@@ -122,7 +125,8 @@ class CosineDecay(keras.callbacks.Callback):
 
     def _factor(self, batch):
         total = self.epochs * self.params["steps"]
-        # The rate is that of the middle of the steps for which it is used.
+        # Use the value of the schedule in the middle of the steps for which the rate is
+        # held.
         held = min(STEPS_PER_EXECUTION, self.params["steps"] - batch)
         done = (self._step + batch + held / 2) / total
         if done < self.warmup:
@@ -135,18 +139,18 @@ class CosineDecay(keras.callbacks.Callback):
 
 
 class AveragedWeights(keras.callbacks.Callback):
-    """Show the moving average of the weights to validation and to later callbacks.
+    """Replace the weights by their moving average for validation and later callbacks.
 
-    The optimizer computes the average. During validation and from the end of an epoch to
-    the next one, this callback replaces the weights of the network by the average; training
-    continues from the weights themselves. Keras 3.15's SwapEMAWeights loses the average if
-    a training is stopped early.
+    The optimizer computes the average. This callback puts it into the network during
+    validation, and from the end of each epoch to the beginning of the next one. Training
+    continues from the weights themselves. Keras 3.15's SwapEMAWeights is not used, since it
+    loses the average if a training is stopped early.
     """
 
     _trained = None
 
     def show(self):
-        """Put the averages into the network unless they are already there."""
+        """Put the averages into the network, unless they are there already."""
         if self._trained is None:
             variables = self.model.trainable_variables
             self._trained = [v.numpy() for v in variables]
@@ -155,7 +159,7 @@ class AveragedWeights(keras.callbacks.Callback):
                 variable.assign(average)
 
     def hide(self):
-        """Put the weights back unless they are already there."""
+        """Put the weights back into the network, unless they are there already."""
         if self._trained is not None:
             for variable, own in zip(
                 self.model.trainable_variables, self._trained, strict=True

@@ -14,12 +14,12 @@ import numpy as np
 
 from octsk._version import __version__
 from octsk.utils.files import atomic_write, lock_beside, remove_temporaries
-from octsk.utils.idle_params import IDLE_IN_FITS
+from octsk.utils.free_params import FREE_IN_FITS
 from octsk.utils.json import differences, jsonable
 
 _FORMAT = 1
 
-# Keys in the description of a network whose values are names of layers.
+# Keys in the configuration of a network whose values are names of layers.
 _NAMING = {"name", "keras_history", "input_layers", "output_layers"}
 
 # Number of bytes of an array that are hashed at a time.
@@ -32,21 +32,21 @@ def describe_arrays(**arrays) -> dict[str, Any]:
 
 
 def describe_settings(estimator) -> dict[str, Any]:
-    """Return the parameters that determine the fitted weights, as plain data."""
+    """Return the parameters that affect the fitted weights, as plain data."""
     settings = {
         name: jsonable(value)
         for name, value in estimator.get_params(deep=False).items()
-        if name not in IDLE_IN_FITS
+        if name not in FREE_IN_FITS
     }
     if not isinstance(estimator.optimizer, str):
         config = estimator.optimizer.get_config()
-        del config["name"]  # Keras numbers them
+        del config["name"]  # Keras numbers the optimizers
         settings["optimizer"] = {type(estimator.optimizer).__name__: jsonable(config)}
     return settings
 
 
 def describe_network(model) -> str:
-    """Return a hash of the layers and connections of a network that ignores their names.
+    """Return a hash of the layers and connections of a network, but not of their names.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def describe_network(model) -> str:
         config = jsonable(model.get_config())
     except NotImplementedError as error:
         raise ValueError(
-            "checkpoint_dir requires that all layers of the architecture have a get_config "
-            f"method, by which networks are told apart ({error})."
+            "checkpoint_dir requires that all layers of the architecture have a method "
+            f"get_config, which identifies the network ({error})."
         ) from error
     numbers = {name: f"#{i}" for i, name in enumerate(dict.fromkeys(_names(config)))}
     plain = json.dumps(_renamed(config, numbers), sort_keys=True)
@@ -79,7 +79,7 @@ def _names(entry) -> Iterator[str]:
 
 
 def _renamed(entry, numbers, of_names=False):
-    """Replace the names of layers by numbers and omit seeds, which the fit draws."""
+    """Replace the names of layers by numbers, and omit seeds, which each fit draws."""
     if isinstance(entry, list):
         return [_renamed(item, numbers, of_names) for item in entry]
     if isinstance(entry, dict):
@@ -99,7 +99,7 @@ def describe_state(model) -> str:
 
 @contextmanager
 def open_checkpoint(folder, name: str, identity: dict, seed: int) -> Iterator["Checkpoint"]:
-    """Yield the checkpoint of one fit, which is locked against other fits.
+    """Yield the checkpoint of one fit, which is locked against other processes.
 
     Parameters
     ----------
@@ -108,19 +108,20 @@ def open_checkpoint(folder, name: str, identity: dict, seed: int) -> Iterator["C
     name : str
         Name of the estimator's class.
     identity : dict
-        All that the weights after the fit depend on, as plain data.
+        Everything that determines the weights after the fit, as plain data.
     seed : int
-        Seed for the fit, if it has not begun yet.
+        Seed for a new fit. A fit that is continued keeps the seed in its checkpoint.
 
     Yields
     ------
     Checkpoint
-        The checkpoint, with the state of the fit if there is one.
+        The checkpoint, which contains the state of the fit if there is a file.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or was written by another fit or other versions.
+        If the file is damaged, or was written by another fit or by other versions of the
+        libraries.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,28 +134,27 @@ def open_checkpoint(folder, name: str, identity: dict, seed: int) -> Iterator["C
 class Checkpoint(keras.callbacks.Callback):
     """State of a fit, which is written to a file after each epoch.
 
-    It must be one of the last callbacks, after all that change the state at the end of an
-    epoch.
+    It must come after all callbacks that change the state at the end of an epoch.
 
     Parameters
     ----------
     path : Path
         The file.
     identity : dict
-        All that the weights after the fit depend on.
+        Everything that determines the weights after the fit.
     seed : int
-        Seed for the fit, if it has not begun yet.
+        Seed for a new fit. A fit that is continued keeps the seed in its file.
 
     Attributes
     ----------
     seed : int
         Seed of the fit.
     epoch : int
-        Epochs done.
+        Number of completed epochs.
     history : dict of str to list of float
         Loss and metrics of these epochs.
     seconds_before : float
-        Time that other processes took for them.
+        Time in seconds that earlier processes spent on these epochs.
     stopped : bool
         Whether early stopping has ended the fit.
     """
@@ -179,30 +179,31 @@ class Checkpoint(keras.callbacks.Callback):
             self._read()
 
     def begin(self, model, first_epoch, averages, early_stopping):
-        """Restore the state of the fit into its network.
+        """Restore the state in the file, if any, into the network.
 
         Parameters
         ----------
         model : keras.Model
-            The network, its optimizer built.
+            The network, with a built optimizer.
         first_epoch : int
-            Number of the first epoch of the fit.
+            Index of the first epoch of the fit.
         averages : AveragedWeights or None
-            The callback that shows averages at the end of an epoch.
+            The callback that puts averages into the network at the end of an epoch.
         early_stopping : keras.callbacks.EarlyStopping or None
-            The callback that ends the fit.
+            The callback for early stopping.
 
         Raises
         ------
         ValueError
-            If the arrays in the file are not those of the network and its optimizer.
+            If the arrays in the file do not fit the network and its optimizer.
         """
         self._first_epoch = first_epoch
         self._averages, self._stopping = averages, early_stopping
         if not self.epoch:
             return
         optimizer = model.optimizer
-        # CosineDecay computes all learning rates from that at the beginning of the fit.
+        # CosineDecay needs the learning rate from the beginning of the fit, which the state
+        # of the optimizer would replace.
         rate = optimizer.learning_rate
         first = rate.numpy()
         self._check_fits("weight", model.weights)
@@ -216,7 +217,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if self._early_stopping is not None:
-            # The on_train_begin of EarlyStopping, which was called before, has reset it.
+            # EarlyStopping.on_train_begin, which was called before, has reset its state.
             vars(self._stopping).update(self._early_stopping)
             self._stopping.best_weights = self._arrays["best"]
 
@@ -277,7 +278,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _read(self):
         try:
-            # If NumPy opens a damaged file itself, it does not close it.
+            # NumPy does not close a damaged file that it has opened itself.
             with (
                 open(self._path, "rb") as file,
                 np.load(file, allow_pickle=False) as archive,
@@ -292,7 +293,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.stopped, self._early_stopping = state["stopped"], state["early_stopping"]
             seed, self.seconds_before = state["seed"], state["seconds"]
         except Exception as error:
-            # zipfile, zlib, NumPy and json raise many types of errors.
+            # zipfile, zlib, NumPy and json raise many types of errors for damaged files.
             raise ValueError(
                 f"checkpoint_dir: {self._path} is damaged or not a checkpoint "
                 f"({type(error).__name__}: {error}). Remove it to start again."

@@ -4,13 +4,13 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from octsk.training._batches import Batches
+from octsk.training._loss_weights import balance, loss_weights, without_ones
 from octsk.training._network import has_soft_labels
-from octsk.training._weights import balance, loss_weights, without_ones
 from octsk.utils.columns import check_groups
 
 
 def image_sets(net, data):
-    """Return the batches for training, and those for validation or None.
+    """Return the batches of images for training and for validation.
 
     Parameters
     ----------
@@ -18,12 +18,24 @@ def image_sets(net, data):
         The estimator.
     data : TrainingData
         Checked images and labels.
+
+    Returns
+    -------
+    train : Batches
+        Images for training, without those of weight 0.
+    validation : Batches or None
+        Images for validation: those in `data`, or those held out for early stopping.
+
+    Raises
+    ------
+    ValueError
+        If all images have weight 0, or if no validation images can be held out.
     """
     weight = loss_weights(data.y, data.sample_weight, net.class_weight, net.classes_)
     index = _weighted(len(data.X), weight)
     if not len(index):
         raise ValueError(
-            "sample_weight and class_weight give all images weight 0, so that there is "
+            "sample_weight and class_weight give weight 0 to all images, so there is "
             "nothing to train on."
         )
     validation = None
@@ -54,7 +66,7 @@ def _validation_set(net, data):
     index = _weighted(len(data.X_val), weight)
     if not len(index):
         raise ValueError(
-            "class_weight gives all images of X_val weight 0, so that there is nothing to "
+            "class_weight gives weight 0 to all images of X_val, so there is nothing to "
             "validate on."
         )
     return _batches(net, data.X_val, data.y_val, weight, index)
@@ -75,7 +87,7 @@ def _batches(net, X, y, weight, index, **kwargs):
 
 
 def hold_out(net, index, y, groups):
-    """Split `index` into images that train and a stratified part for early stopping."""
+    """Split `index` into training images and a stratified part for early stopping."""
     if groups is not None:
         groups = check_groups(groups, len(y))
     try:
@@ -90,8 +102,8 @@ def hold_out(net, index, y, groups):
     except ValueError as error:
         raise ValueError(
             f"early_stopping cannot hold out validation_fraction="
-            f"{net.validation_fraction} of {len(index)} images, stratified ({error}). "
-            "Pass X_val and y_val, or another fraction."
+            f"{net.validation_fraction} of {len(index)} images stratified by class "
+            f"({error}). Pass X_val and y_val, or choose another fraction."
         ) from error
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from octsk.training._layers import features_model
-from octsk.training._settings import check_not_forked
+from octsk.training._process_checks import check_not_forked
 from octsk.utils.tensorflow import check_eager, tf
 from octsk.utils.validation import to_batch, to_unit
 
@@ -53,11 +53,11 @@ def logits(forward, images):
     check_not_forked()
     check_eager()
     if len(images) == 1:
-        # Matrix products of one row are summed in another order than those of several
-        # rows. With a pair, the logits of an image alone and among others are bit-equal on
-        # processors with AVX-512 and agree up to rounding on others.
+        # A matrix product sums a single row in another order than several rows. Therefore a
+        # single image is doubled. Its logits are then bit-equal to those that it has among
+        # other images on processors with AVX-512, and agree up to rounding on others.
         return logits(forward, np.repeat(images, 2, axis=0))[:1]
     size = max(2, _FORWARD_PIXELS // (images.shape[1] * images.shape[2]))
-    # Parts of nearly equal size, so that no part is a single image.
+    # The parts have nearly equal sizes, so that none of them is a single image.
     parts = np.array_split(images, -(-len(images) // size))
     return np.concatenate([forward(to_batch(part)).numpy() for part in parts])

@@ -11,10 +11,10 @@ import numpy as np
 
 
 def named_layers(model):
-    """Return the layers that have weights by names that are the same for each new network.
+    """Return the layers with weights by names that do not depend on other networks.
 
-    Keras numbers the layers of a process, such as "conv2d_7". Here the numbers of such
-    names start anew in each network: "conv2d", "conv2d_1" and so on. Other names are kept.
+    Keras numbers all layers of a type in a process, such as "conv2d_7". Here these numbers
+    start anew in each network: "conv2d", "conv2d_1" and so on. Other names are kept.
     """
     counts: Counter[str] = Counter()
     named = {}
@@ -34,8 +34,8 @@ def find_head(model):
     """Return the last layer that has weights, and the tensor that is its input."""
     tensor = model.outputs[0]
     while True:
-        # The attribute `input` of a layer may belong to another graph, since Keras builds
-        # a new one at each `add` to a Sequential model.
+        # layer.input may belong to another graph, since each `add` to a Sequential model
+        # builds a new one.
         layer, node, _ = tensor._keras_history
         inputs = layer._inbound_nodes[node].input_tensors
         if layer.weights or not inputs:
@@ -44,7 +44,7 @@ def find_head(model):
 
 
 def features_model(model):
-    """Return the network without its head, with a mean over the positions of an image."""
+    """Return the network without its head, with feature maps averaged over positions."""
     _, features = find_head(model)
     if len(features.shape) > 2:
         axes = tuple(range(1, len(features.shape) - 1))
@@ -53,12 +53,12 @@ def features_model(model):
 
 
 def freeze_layers(model, freeze):
-    """Freeze the layers that the parameter `freeze` of an estimator names.
+    """Freeze the layers that are named in the parameter `freeze` of an estimator.
 
     Raises
     ------
     ValueError
-        If there is no such layer, or no layer is left to train.
+        If a layer does not exist or has no weights, or if no layer is left to train.
     """
     if freeze is None:
         return
@@ -84,12 +84,12 @@ def freeze_layers(model, freeze):
 
 
 def copy_fitting_weights(source, target):
-    """Copy the weights of each layer that both networks have with the same shapes.
+    """Copy the weights of layers with the same name and weight shapes in both networks.
 
     Returns
     -------
     int
-        Number of values that were copied.
+        Number of weights (scalars) that were copied.
     """
     layers, n_copied = named_layers(source), 0
     for name, layer in named_layers(target).items():

@@ -1,34 +1,36 @@
-"""Warning before a training that may run out of memory."""
+"""Warning about a training that may run out of memory."""
 
 import warnings
 from pathlib import Path
 
 from octsk.utils.tensorflow import tf
 
-# Numbers in memory at the peak of a step, per number in the outputs of all layers with a
-# kernel. On SmallOCTNet and ResidualOCTNet at 512 and 1,024 pixels, 2.5 to 5 were measured.
+# Number of values in memory at the peak of a training step, relative to the number of
+# values in the outputs of all layers with a kernel. For SmallOCTNet and ResidualOCTNet on
+# images of 512 and 1,024 pixels, the measured ratios were 2.5 to 5.
 _PEAK_FACTOR = 4
 
 _MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")  # version 2: of a container or a service
+_CGROUP = Path("/sys/fs/cgroup")  # limits of a container or service, cgroup version 2
 
 
 def warn_of_memory(model, image_shape, batch_size):
     """Warn if training may need more than half of the memory that is available.
 
-    The estimate is rough. It counts four times the outputs of all layers with a kernel
-    for one batch, and the weights with the optimizer's state three times: in the network,
-    in its twin and in the copy of the state after the last complete epoch. There is no
-    warning if a GPU is used or if the available memory is unknown.
+    The estimate is rough. It is the sum of two terms: four times the outputs of all layers
+    with a kernel for one batch, and three times the weights with the state of the
+    optimizer, which are kept in the network, in its twin and in the copy after the last
+    complete epoch. There is no warning if a GPU is used or if the available memory is
+    unknown.
 
     Parameters
     ----------
     model : keras.Model
-        The network, its optimizer built.
+        The network, with a built optimizer.
     image_shape : tuple of (h, w, c)
         Shape of an image.
     batch_size : int
-        Images in a training step.
+        Number of images in a training step.
     """
     available = available_bytes()
     if available is None or tf.config.list_physical_devices("GPU"):
@@ -39,15 +41,15 @@ def warn_of_memory(model, image_shape, batch_size):
         warnings.warn(
             f"Training on images of {height} x {width} pixels in batches of {batch_size} "
             f"needs roughly {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB "
-            "are available. Smaller images, a smaller batch_size, and fewer filters and "
-            "dense_units need less.",
+            "are available. To need less, use smaller images, a smaller batch_size, or "
+            "fewer filters or dense_units.",
             UserWarning,
             stacklevel=2,
         )
 
 
 def estimate_bytes(model, batch_size):
-    """Return an estimate of the bytes that training takes; see `warn_of_memory`."""
+    """Estimate the memory that training needs in bytes; see `warn_of_memory`."""
     outputs = sum(
         _size(layer.output.shape[1:])
         for layer in model.layers
@@ -68,7 +70,7 @@ def available_bytes():
     try:
         limit = int((_CGROUP / "memory.max").read_text(encoding="utf-8"))
         used = int((_CGROUP / "memory.current").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no container, or "max" for no limit
+    except (OSError, ValueError):  # not in a container, or "max", which means no limit
         return available
     return min(available, max(0, limit - used))
 
@@ -76,5 +78,5 @@ def available_bytes():
 def _size(shape):
     size = 1
     for n in shape:
-        size *= n or 1  # None if it is unknown
+        size *= n or 1  # n is None if the size is unknown
     return size

@@ -7,24 +7,24 @@ from contextlib import contextmanager
 
 from tensorflow.python.eager import context
 
-# Networks contain reference cycles, which Python collects late, so that a search over large
-# networks would fill the memory. Therefore they are collected whenever new networks and
-# their optimizers hold this many numbers (256 MB).
+# Networks contain reference cycles, which Python collects late, so a search over large
+# networks would fill the memory. Therefore garbage is collected each time new networks and
+# their optimizers contain this many float32 values (256 MB).
 _COLLECTED_NUMBERS = 64 * 2**20
 
-# TensorFlow keeps the kernel of each operation that it ran. Those of a data set are used
-# only once and take a megabyte per fit. Therefore the kernels are dropped whenever this
-# many networks have been made.
+# TensorFlow keeps the kernel of each operation that it has run. The kernels of a data set
+# are used only once and take a megabyte per fit. Therefore all kernels are dropped each
+# time this number of networks has been created.
 _NETWORKS_PER_CACHE = 32
 
-# Maximum number of trained networks that ModelPool keeps for the next fit of their kind,
-# each of which has graphs of some MB, and maximum size of their weights and optimizers.
+# Maximum number of idle networks that ModelPool keeps, whose graphs take some MB each, and
+# maximum total size of their weights and optimizer states.
 _MAX_TWINS = 4
 _MAX_TWIN_BYTES = 256 * 2**20
 
 
 def _count_numbers(model):
-    """Return the number of values that a network and its optimizer hold."""
+    """Return the number of values in the variables of a network and its optimizer."""
     variables = model.variables + model.optimizer.variables
     return sum(math.prod(v.shape) for v in variables)
 
@@ -37,7 +37,7 @@ class Garbage:
         self._networks = 0
 
     def add(self, model):
-        """Count a new network and the values that it and its optimizer hold."""
+        """Count a new network and its values, and collect garbage if it is time."""
         self._networks += 1
         if self._networks % _NETWORKS_PER_CACHE == 0:
             context.context().clear_kernel_cache()
@@ -51,18 +51,19 @@ garbage = Garbage()
 
 
 class ModelPool:
-    """Keep compiled networks, so that later fits need not trace TensorFlow graphs again.
+    """Pool of compiled networks, which saves later fits from tracing TensorFlow graphs.
 
     Keras compiles the training step anew for each model, which may take longer than a fit
-    in a search. Therefore a model is not trained itself. Its variables are copied to a
-    twin, which is compiled once for all models of a kind, and copied back after training.
+    in a search. Therefore a model is not trained itself: its variables are copied to a
+    twin, which is compiled once for all models of a kind, and are copied back after
+    training.
 
     Parameters
     ----------
     size : int, default=4
-        Maximum number of idle twins, of which the most recently used ones are kept.
-    n_bytes : int, default=256 MB
-        Maximum total size of their variables. A larger twin is not kept.
+        Maximum number of idle twins. The most recently used ones are kept.
+    n_bytes : int, default=256 * 2**20
+        Maximum total size of the variables of idle twins in bytes.
     """
 
     def __init__(self, size=_MAX_TWINS, n_bytes=_MAX_TWIN_BYTES):
@@ -73,7 +74,7 @@ class ModelPool:
 
     @contextmanager
     def lend(self, kind, make):
-        """Lend an idle network of a kind, or a new one from `make`, to one thread."""
+        """Lend an idle network of a kind to one thread, or a new one created by `make`."""
         twin = self._take(kind) or make()
         yield twin
         # A twin whose training failed is not kept, since its state is unknown.

@@ -1,4 +1,4 @@
-"""The network of an estimator: optimizer, loss, compiled model, and its twin."""
+"""The network of an estimator: its optimizer, loss, compilation and twin."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras  # isort: split
@@ -13,7 +13,7 @@ from octsk.training._callbacks import STEPS_PER_EXECUTION, only_onlookers
 from octsk.training._layers import freeze_layers
 from octsk.training._model_pool import garbage
 from octsk.training._precision import has_fast_bfloat16, in_bfloat16
-from octsk.training._settings import seeded_layers
+from octsk.training._process_checks import seeded_layers
 
 OPTIMIZERS = {
     "adadelta",
@@ -70,13 +70,13 @@ def _copy_optimizer(optimizer, config=None):
 
 
 def resolve_params(net):
-    """Return the values of an estimator's parameters that are None or "auto".
+    """Return the values that training uses for parameters that are None or "auto".
 
-    Also the precision of the training, if it was not the one asked for.
+    The result includes the precision if training did not use the requested one.
     """
     try:
         config = make_optimizer(net).get_config()
-    except ValueError:  # a value that fit refuses
+    except ValueError:  # a value that fit rejects
         return {}
     rate = config["learning_rate"]
     own = {
@@ -113,7 +113,7 @@ def make_loss(net):
 def _architecture_arguments(net):
     """Return the arguments of an estimator's architecture.
 
-    They are lists and Python numbers, so that they can be compared with ``==``.
+    They are converted to lists and Python numbers, so that they can be compared by ``==``.
     """
     return {
         name: np.asarray(getattr(net, name)).tolist() for name in net._architecture_params
@@ -143,7 +143,7 @@ def compile_network(net, reduced=False, like=None):
     Returns
     -------
     keras.Model
-        The network, its optimizer built.
+        The network, with a built optimizer.
     """
     own = getattr(net._architecture, "__module__", None) == "octsk.architectures"
     if keras.config.image_data_format() != "channels_last" and not own:
@@ -173,7 +173,7 @@ def compile_network(net, reduced=False, like=None):
 
 
 def keras_verbose(verbose):
-    """Return the `verbose` to pass to Keras for this standard output."""
+    """Return the `verbose` to pass to Keras, which depends on the standard output."""
     if sys.stdout is None or getattr(sys.stdout, "closed", False):
         return 0  # in a program without a console, where output is an error
     # Keras redraws its progress bar in place, even where the output is a file.
@@ -184,7 +184,7 @@ def keras_verbose(verbose):
 def _steps_per_execution(net):
     if keras_verbose(net.verbose) == 1:
         return 1  # the progress bar of Keras counts each execution as a full one
-    # Callbacks of the user may need to see each step.
+    # The user's callbacks may need to be called at each step.
     return STEPS_PER_EXECUTION if only_onlookers(net.callbacks) else 1
 
 
@@ -211,7 +211,7 @@ def twin_arguments(net):
     """Return the arguments of `fit_model` that define the twin that is trained."""
     reduced = _reduces_precision(net)
     net._precision_used = "bfloat16" if reduced else "float32"
-    # A callback of the user may change the network that it gets permanently.
+    # A user's callback may permanently change the network, so it must not be in the pool.
     watched = _steps_per_execution(net) == 1
     # If parameters were set since the network was made, or if it was loaded, a network
     # from the parameters would differ.

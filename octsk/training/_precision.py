@@ -1,4 +1,4 @@
-"""Training in bfloat16, and whether it is faster on this machine."""
+"""Training in bfloat16, and a test of whether this machine is faster with it."""
 
 from pathlib import Path
 
@@ -26,9 +26,10 @@ def has_fast_bfloat16():
 def in_bfloat16(model):
     """Return a copy of an untrained model that multiplies in bfloat16.
 
-    Only its convolutions and dense layers do, except for the last one, which computes the
-    logits. All other layers stay in float32: on CPUs, TensorFlow's element-wise operations
-    take longer in bfloat16, so that Keras's "mixed_bfloat16" loses what the products gain.
+    Only convolutions and dense layers use bfloat16, except for the last layer, which
+    computes the logits. All other layers stay in float32. With Keras's "mixed_bfloat16" for
+    all layers, training would not be faster on CPUs, since TensorFlow's element-wise
+    operations take longer in bfloat16.
     """
     products = (keras.layers.Conv2D, keras.layers.Dense)
 

@@ -1,10 +1,10 @@
-"""State after the complete epochs of a training, for when it is interrupted."""
+"""State of a training after its last complete epoch, to restore after an interruption."""
 
 import keras
 
 
 class WholeEpochs(keras.callbacks.Callback):
-    """Keep the history of the complete epochs and the state after the last one.
+    """Keep the history of the complete epochs, and the state after the last one.
 
     It must be the last callback, since an epoch is complete when all other callbacks have
     processed its end.
@@ -12,11 +12,12 @@ class WholeEpochs(keras.callbacks.Callback):
     Parameters
     ----------
     model : keras.Model
-        The network before the training, its optimizer built.
+        The network before the training, with a built optimizer.
     history : dict of str to list of float
         Losses and metrics of the epochs in a checkpoint.
     scheduled : bool
-        Whether a schedule sets the learning rate, which is then not part of the state.
+        Whether a schedule sets the learning rate. If so, `restore` resets it to its value
+        before the training.
     stopping : keras.callbacks.EarlyStopping or None
         The callback that keeps the weights of the best epoch.
 

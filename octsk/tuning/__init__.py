@@ -1,4 +1,4 @@
-"""Tune a classifier on a data set: search, fit the best settings, measure and report."""
+"""Tuning of a classifier on a data set: search, final fit, evaluation and report."""
 
 from octsk.tuning._run import TuningRun
 from octsk.tuning._tune import tune

@@ -1,4 +1,4 @@
-"""The result of tuning a classifier on a data set, as tables and files."""
+"""Result of tuning a classifier on a data set, as tables and files."""
 
 import os
 import warnings
@@ -31,10 +31,10 @@ TUNING_FORMAT = 1
 
 DEFAULT, TUNED = "default", "tuned"
 
-# Size of the table of the best trials; trials.csv has all trials and parameters.
+# Numbers of rows and parameters in the table of the best trials. trials.csv contains all.
 _N_TOP, _N_COLUMNS = 10, 4
 
-# With fewer trials, nothing can be said about the importance of parameters.
+# Minimum number of completed trials for estimating the importance of parameters.
 _FEW = 4
 
 # Names for states of trials that differ from Optuna's.
@@ -45,7 +45,7 @@ _STATES = {"COMPLETE": "completed", "FAIL": "failed"}
 class TuningRun(Tabular):
     """Results of a search on a data set and of the tuned classifier.
 
-    `tune` returns it. Print it to see its tables; a notebook displays them.
+    `tune` returns such an object. ``print`` shows its tables, as does a notebook.
 
     Attributes
     ----------
@@ -58,12 +58,12 @@ class TuningRun(Tabular):
         ``"tuned"``) on the test split, or None if there is no test split.
     data : dict
         ``name``, ``size``, ``synthetic`` and ``sha256`` of the data set, the number of
-        images of the search (``n_train``) and of their patients (``n_groups``, None if
-        unknown).
+        images in the search (``n_train``), the number of their patients (``n_groups``,
+        None if unknown), and warnings about the data set (``findings``).
     class_names : list of str or None
         Names of the classes in the data set.
     dataset : Bunch or None
-        The data set, whose images are shown on the page.
+        The data set, whose images are shown on the HTML page.
 
     Examples
     --------
@@ -101,21 +101,22 @@ class TuningRun(Tabular):
 
         Returns
         -------
-        dict of float
+        dict of str to float
             The importances in decreasing order, which sum to 1. Parameters with only one
-            possible value are left out, and with fewer than four completed trials the
-            dict is empty. With a few dozen trials, importances are hints rather than
-            measurements.
+            possible value are left out. With fewer than four completed trials, the dict is
+            empty. With a few dozen trials, importances are hints rather than measurements.
         """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         n, varied = len(self._completed()), self._varied()
         if n < _FEW or not varied:
             return {}
-        # Optuna needs at least five trials among the best, but not all of them.
+        # The evaluator compares the best trials with all trials. Use at least five best
+        # trials if there are enough, but not more than half of the trials.
         evaluator = PedAnovaImportanceEvaluator(target_quantile=min(0.5, max(0.1, 5 / n)))
         with warnings.catch_warnings():
-            # Optuna warns that it takes low values as good, hence the negative score.
+            # Optuna warns that the evaluator assumes low values to be good, which is why
+            # the score is negated.
             warnings.simplefilter("ignore")
             return get_param_importances(
                 self.search.study_,
@@ -131,9 +132,9 @@ class TuningRun(Tabular):
         -------
         list of dict
             For each trial, its number (``trial``), its ``state`` ("completed", "pruned",
-            "failed" or "running"), the mean and standard deviation of its score over the
-            folds (``score`` and ``std``), the mean ``cost`` and ``fit_seconds`` of a
-            fold, and its ``params``. Undefined values are None.
+            "failed" or "running"), the mean and standard deviation of its scores over the
+            folds (``score`` and ``std``), the means of its cost and fit time over the folds
+            (``cost`` and ``fit_seconds``), and its ``params``. Undefined values are None.
         """
         results, metric = self.search.cv_results_, self.search._metric()
         rows = {number: row for row, number in enumerate(results["trial"])}
@@ -158,7 +159,7 @@ class TuningRun(Tabular):
         return listed
 
     def _records(self) -> list[dict[str, Any]]:
-        """Return a row for each trial, with None in its parameters resolved."""
+        """Return a row for each trial, with None replaced by the value that it means."""
         trials = self.trials()
         params = sorted({name for trial in trials for name in trial["params"]})
         records = []
@@ -197,12 +198,16 @@ class TuningRun(Tabular):
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the run to a new folder atomically.
 
+        The folder contains these files:
+
         ``report.html``
             A page with all results and figures; see `octsk.reporting.html_report`.
         ``report.txt``
             The tables.
-        ``tuning.json``, ``trials.csv``
-            Data, settings, best parameters and importances; all trials.
+        ``tuning.json``
+            The data, settings, best parameters and importances.
+        ``trials.csv``
+            All trials.
         ``search_space.json``
             The search space, for `octsk.model_selection.read_search_space`.
         ``history.png``, ``importances.png``, ``parallel.png``, ``pareto.png``
@@ -245,12 +250,12 @@ class TuningRun(Tabular):
 
     @property
     def shown_params(self) -> dict[str, Any]:
-        """Parameters of the tuned estimator, with None and "auto" resolved."""
+        """Parameters of the tuned estimator, with None and "auto" replaced by values."""
         params = jsonable(self.estimator.get_params())
         return resolve(params, resolved_params(self.estimator))
 
     def metric_words(self) -> str:
-        """Name of the score by which trials are ranked."""
+        """Return the name of the score by which trials are ranked."""
         scoring = self.search.scoring
         return scoring if isinstance(scoring, str) else self.search._metric()
 
@@ -331,8 +336,8 @@ class TuningRun(Tabular):
             ("best", f"{_score_words(best)} (trial {best['trial']})"),
         ]
         note = (
-            "± is the standard deviation over the folds. The best of many trials looks "
-            "better on the folds that it was chosen by than it is."
+            "± is the standard deviation over the folds. The score of the best of many "
+            "trials is too optimistic, since the trial was chosen by this score."
         )
         return Table(f"Search on {format_split(self._split())}", rows=rows, notes=[note])
 
@@ -347,7 +352,7 @@ class TuningRun(Tabular):
         return augmenter.get_params()[parameter]
 
     def _shown(self, params):
-        """Return the parameters of a trial, with the values that None stands for."""
+        """Return the parameters of a trial, with None replaced by the value it means."""
         if not any(value is None for value in params.values()):
             return params
         tried = clone(self.search.estimator).set_params(**clone(params, safe=False))
@@ -355,7 +360,7 @@ class TuningRun(Tabular):
 
     def _params_table(self) -> Table:
         importances, best = self.importances(), self.search.best_params_
-        # The values that None and "auto" stand for, as far as a net can tell.
+        # The values that None and "auto" mean. Some are only known after training.
         default = resolved_params(self.search.estimator)
         if self.benchmark is not None:
             default = self.benchmark.reports[DEFAULT][0].resolved_params
@@ -373,8 +378,8 @@ class TuningRun(Tabular):
             )
         n = len(self._completed())
         note = (
-            "Importance: what sets the best trials apart, by Optuna's PED-ANOVA; of "
-            f"{n} trials, a hint and no measurement."
+            "The importance (Optuna's PED-ANOVA) tells how strongly a parameter sets the "
+            f"best trials apart. With {n} trials, it is a hint rather than a measurement."
         )
         header = ("parameter", "best", "default", "importance")
         return Table("Best parameters", header, rows, [note])

@@ -1,4 +1,4 @@
-"""Search for the settings of a classifier, fit the best ones and evaluate them."""
+"""Search for the best settings of a classifier, and evaluation of the tuned classifier."""
 
 import os
 import threading
@@ -43,36 +43,37 @@ def tune(
 ) -> TuningRun:
     """Search on the training split, and evaluate the best settings on the test split.
 
-    The search only uses the training split. `octsk.benchmark.run_benchmark` then trains
-    the estimator with the best parameters and the original one on the whole training
-    split, and evaluates both on the test split. If the data set has groups (patients),
-    the folds keep them together.
+    The search only uses the training split. Then `octsk.benchmark.run_benchmark` trains
+    both the original estimator and the one with the best parameters on the whole training
+    split, and evaluates them on the test split. If the data set has groups (patients), the
+    folds keep them together.
 
     Parameters
     ----------
     search : OCTSearchCV
-        The search. It stays unfitted, since a search with the same parameters is fitted
-        in its place. If `cv` is a number or None (5), the folds are stratified, keep
-        groups together, and are shuffled in the same way each time. A study with a
-        storage is continued. `refit` is not used.
+        The search. It is not changed, since a new search with the same parameters is
+        fitted. If `cv` is a number or None (which means 5), the folds are stratified, keep
+        groups together, and are shuffled in the same way each time. A study with a storage
+        is continued. `refit` is ignored.
     dataset : Bunch
         A data set, such as `octsk.datasets.load_medmnist` returns: ``train`` and
         optionally ``val`` and ``test``, each a Bunch with ``data``, ``target`` and
-        optionally ``groups``. A warning says what
+        optionally ``groups``. A warning is issued for each problem that
         `octsk.datasets.check_splits` finds.
     seeds : sequence of int, default=(0,)
-        Seeds of the trainings after the search. For each seed, the default and the tuned
+        Seeds for training after the search. With each seed, the original and the tuned
         estimator are trained once. The tuned estimator of the first seed is kept.
     corruptions : bool, default=False
-        Whether to evaluate these trainings on corrupted images too, as in
+        Whether to evaluate these estimators on corrupted images as well, as in
         `octsk.benchmark.run_benchmark`.
     output_dir : path-like, default=None
-        New or empty folder for the files of `TuningRun.save`.
+        New or empty folder to which `TuningRun.save` writes the results. None writes
+        nothing.
     strict : bool, default=False
-        Whether to raise an error instead of the warning about `dataset`.
+        Whether to raise an error instead of the warnings about `dataset`.
     on_trials : callable, default=None
-        Function for a progress display. It is called with the search in a separate
-        thread, repeatedly while the search runs and once after its end.
+        Function for a progress display. It is called with the search in a separate thread,
+        once per second while the search runs, and once more after its end.
     on_event : callable, default=None
         Function for the progress of the trainings after the search, as in
         `octsk.benchmark.run_benchmark`.
@@ -87,10 +88,10 @@ def tune(
     TypeError
         If `dataset` is not a Bunch.
     ValueError
-        If `dataset` has no training split, or `OCTSearchCV.fit` raises it; with
-        `corruptions`, also if `dataset` has no test split that can be corrupted.
+        If `dataset` has no training split, if `corruptions` is True but there is no test
+        split that can be corrupted, or if `OCTSearchCV.fit` raises it.
     ImportError
-        If scikit-image is not installed and `corruptions` is True.
+        If `corruptions` is True and scikit-image is not installed.
     FileExistsError
         If `output_dir` already contains files.
 
@@ -106,10 +107,10 @@ def tune(
     train = dataset.get("train")
     if train is None:
         raise ValueError(
-            f"dataset must have a train split, and {dataset.get('name')!r} has none."
+            f"dataset must have a train split, but {dataset.get('name')!r} has none."
         )
     if corruptions:
-        # Check this now rather than after the search.
+        # Raise the error now rather than after the search.
         check_test_corruptible(dataset)
     if output_dir is not None:
         check_new_folder(output_dir)
@@ -131,7 +132,7 @@ def tune(
         fit_timed(estimator, dataset)
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SplitWarning)  # told before the search
+            warnings.simplefilter("ignore", SplitWarning)  # issued before the search
             run = run_benchmark(
                 {DEFAULT: given, TUNED: tuned},
                 dataset,
@@ -172,7 +173,7 @@ def _splitter(cv, groups):
 
 @contextmanager
 def _looked_at(search, on_trials) -> Iterator[None]:
-    """Report the trials of a running search, including those of other processes."""
+    """Call `on_trials` repeatedly while a search runs, for the trials of all processes."""
     if on_trials is None:
         yield
         return

@@ -1,10 +1,10 @@
-"""Checks of labels, groups and weights, which have one entry per image."""
+"""Checks of labels, groups and weights, of which each image has one."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
-# Texts to which pandas and NumPy convert missing values, and those that people and
-# spreadsheets write for them, as pandas.read_csv knows them.
+# Texts that stand for missing values: those that pandas and NumPy write, and those in files
+# that pandas.read_csv treats as missing.
 MISSING_TEXT = [
     *("", "nan", "NaN", "-nan", "-NaN", "NaT", "None", "<NA>", "NA", "N/A", "n/a"),
     *("NULL", "null", "#N/A", "#NA"),
@@ -12,7 +12,7 @@ MISSING_TEXT = [
 
 
 def check_column(y, name="y", *, warn=True):
-    """Check that there is one label per image and none is missing; return shape (n,).
+    """Check that no label is missing, and return the labels as a one-dimensional array.
 
     Parameters
     ----------
@@ -31,26 +31,28 @@ def check_column(y, name="y", *, warn=True):
     Raises
     ------
     ValueError
-        If a label is missing, or the labels have another shape or several types.
+        If a label is missing, or if the labels have another shape or several types.
     """
     shape = getattr(y, "shape", None)
     if shape is not None and len(shape) == 2 and shape[1] > 1:
         raise ValueError(
-            f"{name} has shape {tuple(shape)}; labels are (n,), one for each image. "
-            f"One-hot rows become labels by {name}.argmax(axis=1)."
+            f"{name} has shape {tuple(shape)}; labels must have shape (n,), one for each "
+            f"image. Convert one-hot rows to labels by {name}.argmax(axis=1)."
         )
-    # numpy.iscomplexobj requires more of array-likes than numpy.asarray does.
+    # numpy.iscomplexobj fails for some array-likes that numpy.asarray accepts.
     kind = getattr(getattr(y, "dtype", None), "kind", None)
     in_list = isinstance(y, list | tuple) and any(isinstance(v, complex) for v in y)
     if kind == "c" or in_list:
-        raise ValueError(f"{name} holds complex numbers; labels are numbers or text.")
+        raise ValueError(
+            f"{name} holds complex numbers; labels must be real numbers or text."
+        )
     check_known(y, name, "Leave these images out, or label them.")
     # scikit-learn converts integers and booleans in pandas's nullable columns to floats.
     column = column_or_1d(np.asarray(y) if hasattr(y, "__array__") else y, warn=warn)
     if _mixes_kinds(y, column):
         raise ValueError(
-            f"{name} mixes labels of several kinds, such as numbers and text; make them of "
-            "one kind, e.g. all text."
+            f"{name} mixes labels of several kinds, such as numbers and text; convert them "
+            "to one kind, such as text."
         )
     return column
 
@@ -62,7 +64,7 @@ def _mixes_kinds(y, column):
     if column.dtype != object:
         return False
     try:
-        np.unique(column)  # sorts the labels, which requires one type
+        np.unique(column)  # sorts the labels, which fails for several types
     except TypeError:
         return True
     return False
@@ -74,7 +76,7 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
     Parameters
     ----------
     groups : array-like of shape (n,) or (n, 1)
-        The group (patient) of each image: numbers or text.
+        The group (patient) of each image, as numbers or text.
     n : int
         Number of images.
     name : str, default="groups"
@@ -88,14 +90,14 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
     Raises
     ------
     ValueError
-        If a group is missing, or the number of groups differs from that of the images.
+        If a group is missing, or if there is not one group for each image.
     """
     if np.shape(groups) not in [(n,), (n, 1)]:
         raise ValueError(
             f"{name} must have shape ({n},), one group for each image; got "
             f"{np.shape(groups)}."
         )
-    # In the file of a data set, which contains no objects, a missing group is text.
+    # In npz files, which must not contain objects, missing groups are stored as text.
     hint = "Leave these images out, or give each of them a group of its own."
     check_known(groups, name, hint, also=MISSING_TEXT)
     if isinstance(groups, list | tuple):
@@ -103,8 +105,8 @@ def check_groups(groups, n, name="groups") -> np.ndarray:
     column = np.ravel(groups)
     if _mixes_kinds(groups, column):
         raise ValueError(
-            f"{name} mixes groups of several kinds, such as numbers and text; make them of "
-            "one kind, e.g. all text."
+            f"{name} mixes groups of several kinds, such as numbers and text; convert them "
+            "to one kind, such as text."
         )
     return np.unique(column, return_inverse=True)[1]
 
@@ -121,14 +123,14 @@ def check_known(values, name, hint, also=()):
     hint : str
         A sentence that says what to do about missing values.
     also : sequence of str, default=()
-        Texts that stand for a missing value, also with blanks around them.
+        Texts that stand for a missing value, with or without blanks around them.
 
     Raises
     ------
     ValueError
         If there are missing values. The message states their number and first positions.
     """
-    # Use objects, since NumPy would convert NaN in a list that contains text to text.
+    # Use objects, since NumPy would convert NaN to text in a list that contains text.
     kind = object if isinstance(values, list | tuple) else None
     array = np.asarray(values, kind).ravel()
     if array.dtype.kind == "O":
@@ -150,7 +152,7 @@ def check_known(values, name, hint, also=()):
 
 
 def is_missing(value, also=()):
-    """Return whether a value is missing; texts in `also` count as missing, stripped."""
+    """Return whether a value is missing; texts in `also`, without blanks, count as well."""
     if isinstance(value, str):
         return value.strip() in also
     try:

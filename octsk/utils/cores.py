@@ -13,15 +13,14 @@ def share_cores() -> None:
     """Bind a worker process of joblib to its share of the cores.
 
     joblib limits the threads of NumPy and scikit-learn in its workers, but not those of
-    TensorFlow, so that n workers on n cores run n x n threads. Limiting TensorFlow's
-    threads is not a solution: it sums the gradient of the weights of a convolution in as
-    many parts as it has threads, so a parallel search would give other scores than a serial
-    one.
+    TensorFlow, so n workers on n cores run n x n threads. Limiting TensorFlow's threads is
+    not a solution: it sums the weight gradients of a convolution in as many parts as it has
+    threads, so a parallel search would yield other scores than a serial one.
 
-    A worker therefore keeps the number of threads of a serial search, but is bound to as
+    Therefore a worker keeps the number of threads of a serial search, but is bound to as
     many cores as joblib grants it, which no other worker uses. This function must be called
-    before TensorFlow starts its threads. On systems that cannot bind a process to cores
-    (macOS and Windows), the operating system distributes them.
+    before TensorFlow starts its threads. On macOS and Windows, which cannot bind a process
+    to cores, the operating system distributes the threads.
     """
     worker = multiprocessing.current_process().name.startswith("LokyProcess")
     granted = os.environ.get("OMP_NUM_THREADS", "")
@@ -62,7 +61,7 @@ def claim_cores(n: int) -> bool:
         _claims.append(claim)
         free.append(core)
         if len(free) == n:
-            # TensorFlow uses this number of threads by default in an unbound process.
+            # This is the default number of TensorFlow's threads in an unbound process.
             os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(len(cores)))
             os.sched_setaffinity(0, free)
             return True

@@ -1,4 +1,4 @@
-"""Versions of Python and of the libraries on which a result depends."""
+"""Versions of Python and of the libraries on which results depend."""
 
 import os
 import platform
@@ -10,7 +10,10 @@ from octsk._version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """Return the versions, without importing the packages, and the machine."""
+    """Return the versions of Python and the packages, the platform, and the core count.
+
+    The packages are not imported.
+    """
     versions = {"python": platform.python_version(), "octsk": __version__}
     for package in PACKAGES:
         try:

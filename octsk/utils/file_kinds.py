@@ -20,12 +20,12 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 # Number of bytes at the beginning of a file from which its type is recognised.
 _HEAD = 4096
 
-# Largest number of files in a folder that are examined.
+# Maximum number of files in a folder that are examined.
 _MAX_FILES = 10_000
 
 
 class FileKind(NamedTuple):
-    """Type of a file and how to read it, as parts of a sentence."""
+    """Type of a file, and advice on how to read it, as parts of a sentence."""
 
     what: str
     advice: str
@@ -50,11 +50,11 @@ def _table(what, reader):
     return FileKind(
         what,
         f"{reader} reads it, and numpy.savez writes images and labels to an npz file, "
-        "which octsk takes",
+        "which octsk accepts",
     )
 
 
-_CAUTION = "but only from people you trust, since such a file can run any code"
+_CAUTION = "but only load files from people you trust, since they can run any code"
 
 EMPTY = FileKind("empty", "copy or write it again")
 WEB_PAGE = FileKind(
@@ -62,29 +62,31 @@ WEB_PAGE = FileKind(
 )
 NPZ = FileKind(
     "an npz file of arrays",
-    "octsk.load_medmnist reads data sets, octsk predict also an array named 'images'",
+    "octsk.load_medmnist reads it if it is a data set, and octsk predict reads its array "
+    "'images'",
 )
 MODEL = FileKind("a model that octsk saved", "octsk.load reads it")
 CHECKPOINT = FileKind(
     "the checkpoint of a training",
-    "fit the same net with the same checkpoint_dir, or use octsk train --resume, to go on",
+    "fit the same net with the same checkpoint_dir, or use octsk train --resume, to "
+    "continue the training",
 )
 KERAS = FileKind(
     "a Keras model",
-    "keras.saving.load_model reads it, and its save('model.h5') writes a file for from_h5 "
-    "of a net of the same layers, such as octsk.SmallOCTNet.from_h5",
+    "keras.saving.load_model reads it; save the model as .h5 for from_h5 of a net with the "
+    "same layers, such as octsk.SmallOCTNet.from_h5",
 )
 HDF5 = FileKind(
     "an HDF5 file",
-    "from_h5 of a net of the same layers, such as octsk.SmallOCTNet.from_h5, reads it if "
-    "Keras wrote it, h5py otherwise",
+    "from_h5 of a net with the same layers, such as octsk.SmallOCTNet.from_h5, reads it if "
+    "Keras wrote it; otherwise h5py does",
 )
 PICKLE = FileKind("a pickle file", f"joblib.load reads it, {_CAUTION}")
 TORCH = FileKind(
-    "a PyTorch file", f"torch.load reads it, {_CAUTION}. octsk has no use for its weights"
+    "a PyTorch file", f"torch.load reads it, {_CAUTION}. octsk cannot use its weights"
 )
-ZIP = FileKind("a zip archive", "unpack it, and give what is inside")
-# Of the OCT volumes that octsk reads.
+ZIP = FileKind("a zip archive", "unpack it, and pass the files in it")
+# Advice for OCT volumes that octsk reads.
 VOLUME_ADVICE = "octsk.load_volume and octsk predict read it"
 DICOM = FileKind("a DICOM file", VOLUME_ADVICE)
 VOL = FileKind("a Heidelberg .vol file", VOLUME_ADVICE)
@@ -93,17 +95,20 @@ TOPCON = FileKind("a Topcon file", VOLUME_ADVICE)
 BIOPTIGEN = FileKind("a Bioptigen .OCT file", VOLUME_ADVICE)
 ZEISS = FileKind("a Zeiss .img file", VOLUME_ADVICE)
 TIFF = _image("TIFF")
-NPY = FileKind("an npy file of one array", "numpy.load reads it, numpy.savez writes npz")
+NPY = FileKind(
+    "an npy file of one array",
+    "numpy.load reads it, and numpy.savez writes an npz file",
+)
 MATLAB = FileKind(
     "a MATLAB file",
-    "scipy.io.loadmat (h5py for version 7.3) reads it, numpy.savez writes npz",
+    "scipy.io.loadmat (h5py for version 7.3) reads it, and numpy.savez writes an npz file",
 )
-EXPORTED = "octsk reads no exported networks, but the .octsk file that the net's save wrote"
+EXPORTED = "octsk cannot read exported networks; pass the .octsk file that save wrote"
 ONNX = FileKind("an ONNX network", EXPORTED)
 TEXT = FileKind("a text file", "octsk reads images, npz files and its own models")
 CSV = _table("a table of text (CSV)", "pandas.read_csv")
 
-# Suffixes of OCT volumes, which tell the format if the content does not.
+# Suffixes of OCT volumes, which determine the format if the content does not.
 VOLUME_SUFFIXES = {
     ".dcm": DICOM,
     ".vol": VOL,
@@ -114,7 +119,7 @@ VOLUME_SUFFIXES = {
     ".img": ZEISS,
 }
 
-# First bytes of files, as regular expressions.
+# Patterns of the first bytes of files, and their types.
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", _image("PNG")),
     (rb"\xff\xd8\xff", _image("JPEG")),
@@ -137,14 +142,15 @@ _SIGNATURES = (
     (rb"SQLite format 3\0", _table("an SQLite database", "sqlite3")),
     (rb".{4}TFL3", FileKind("a TensorFlow Lite network", EXPORTED)),
     (rb".{257}ustar", FileKind("a tar archive", ZIP.advice)),
-    # Protocols 2 to 5; protocols 0 and 1 date from Python 1.
+    # Pickle protocols 2 to 5. Older ones, which date from Python 1, have no signature.
     (rb"\x80[\x02-\x05]", PICKLE),
-    # A protocol buffer has no signature; this one begins with a version of at least 3.
+    # A protocol buffer has no signature, but that of ONNX begins with a version of 3 or
+    # more.
     (rb"\x08[\x03-\x1f][\x12:B]", ONNX),
 )
 
-# First bytes of compressed files (including those of joblib), and their decompressors. The
-# memory is limited, since xz may require gigabytes.
+# First bytes of compressed files (including those of joblib), names of the formats, and
+# decompressors. The memory is limited, since xz may require gigabytes.
 _COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
     (b"x", None, zlib.decompressobj),  # text may begin with this byte too
     (b"\x1f\x8b", "gzip", partial(zlib.decompressobj, 31)),
@@ -157,12 +163,12 @@ _COMPRESSED: tuple[tuple[bytes, str | None, Callable], ...] = (
 def recognise(path: Path) -> FileKind | None:
     """Return the type of a file or folder by its content, or None if it is unknown.
 
-    At most its first bytes are decompressed, and none of its content is executed.
+    Only the first bytes of compressed files are decompressed, and no content is executed.
 
     Raises
     ------
     OSError
-        If it does not exist or cannot be read.
+        If the file does not exist or cannot be read.
     """
     if path.is_dir():
         return _recognise_folder(path)
@@ -179,12 +185,12 @@ def recognise(path: Path) -> FileKind | None:
 
 
 def begins_like_web_page(head: bytes) -> bool:
-    """Return whether a file is an HTML page, such as the error page of a server."""
+    """Return whether the first bytes of a file are those of a web page."""
     return head.lstrip()[:14].lower().startswith((b"<!doctype", b"<html", b"<?xml"))
 
 
 def check_is_file(path: Path, wanted: str) -> None:
-    """Check that a file exists, with one error message for all of octsk.
+    """Check that a path is a file, with the same error messages everywhere in octsk.
 
     Parameters
     ----------
@@ -196,11 +202,11 @@ def check_is_file(path: Path, wanted: str) -> None:
     Raises
     ------
     FileNotFoundError
-        If it does not exist.
+        If the path does not exist.
     IsADirectoryError
-        If it is a folder. The message states what the folder contains.
+        If the path is a folder. The message states what the folder contains.
     OSError
-        If it is neither a file nor a folder, but for example a pipe.
+        If the path is neither a file nor a folder, but for example a pipe.
     """
     path.stat()
     if path.is_dir():
@@ -212,7 +218,7 @@ def check_is_file(path: Path, wanted: str) -> None:
 
 
 def describe_subfolders(folder: Path) -> str:
-    """List the subfolders that contain images and their numbers, as "CNV (37), ..."."""
+    """List the subfolders with images and their numbers of images, as "CNV (37), ..."."""
     counts = {
         sub.name: sum(1 for _ in islice(_images_under(sub), _MAX_FILES))
         for sub in sorted(folder.iterdir())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# Errors that mean that a file does not fit: a full disk, a quota, a limit of the process.
+# Errors that occur if a file is too large: a full disk, a quota, or a limit of the process.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 logger = logging.getLogger("octsk")
@@ -22,25 +22,30 @@ logger = logging.getLogger("octsk")
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` if the block ends without an error.
+    """Yield the path of a temporary file that is renamed to `path` after the block.
 
     The temporary file is in the same folder, so that renaming it is atomic, and has the
     same suffix, since some writers choose the format by it. It is removed if the block
     fails. Its bytes are flushed to the disk before it is renamed, so that a power cut does
     not leave an empty file. If `path` is a stream, such as a pipe or ``/dev/stdout``, the
-    bytes are sent to it at the end of the block.
+    bytes are sent to it after the block.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. The error names `path`.
     """
     if is_stream(path):
         with _sent_to(Path(path)) as temporary:
             yield temporary
         return
-    # A link is kept, and the file that it points to is replaced.
+    # Keep a symbolic link, and replace the file that it points to.
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = _temporary_name(path)
     with _errors_of(path, temporary):
-        # Create it with the mode that an ordinary open() sets.
+        # Create the file with the permissions that an ordinary open() sets.
         temporary.touch(exist_ok=False)
         try:
             yield temporary
@@ -94,8 +99,8 @@ def _opened_stream(path: Path):
     number = descriptor_of(path)
     if number is None:
         return open(path, "wb")
-    # If a file to which the shell has redirected were opened again, it would be overwritten
-    # from its start.
+    # The stream may be a file to which the shell has redirected the output. If it were
+    # opened again, it would be overwritten from its start.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -118,8 +123,8 @@ def check_output(
     path : path-like
         The output file. A stream replaces nothing and is always accepted.
     inputs : iterable of (path-like or None)
-        Input files, which are recognised under other names and links too.
-    overwrite : bool
+        Input files, which are recognised even if their names differ, as those of links do.
+    overwrite : bool, default=False
         Whether an existing file may be replaced.
 
     Raises
@@ -134,21 +139,21 @@ def check_output(
     for given in inputs:
         if given is not None and os.path.exists(given) and os.path.samefile(real, given):
             raise FileExistsError(
-                f"the output {path} is the input {given}, which is never replaced; name "
+                f"the output {path} is the input {given}, which is never replaced; choose "
                 "another file"
             )
     if not overwrite:
         raise FileExistsError(
-            f"the output {path} exists; name another file, or replace it with --overwrite"
+            f"the output {path} exists; choose another file, or replace it with --overwrite"
         )
 
 
 @contextmanager
 def resumable_write(path: Path) -> Iterator[Path]:
-    """Yield the path of a partly written file, which becomes `path` after the block.
+    """Yield the path of an incomplete file, which is renamed to `path` after the block.
 
     If the block fails, the incomplete file is kept for the next attempt, unless the disk
-    is full. Use `lock_beside`, since all processes write to the same incomplete file.
+    is full. Call this with `lock_beside`, since all processes write to the same file.
     """
     part = partial_file(path)
     with _errors_of(path, part):
@@ -175,7 +180,7 @@ def partial_file(path: Path) -> Path:
 def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, which is removed after the block.
 
-    It is on the same disk as `path`, so that an error about a full disk is correct.
+    It is on the same disk as `path`, so that an error about a full disk applies to `path`.
     """
     path = Path(os.path.realpath(path))
     folder = _temporary_name(path)
@@ -188,16 +193,16 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def temporaries_of(path: Path) -> Iterator[Path]:
-    """Yield the temporary files and folders beside a path that killed writers have left.
+    """Yield the temporary files and folders of all writers of a path.
 
-    They include those of writers that are still running.
+    Their writers may have been killed or may still be running.
     """
     stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
     yield from path.parent.glob(f".{stem}-{'[0-9a-f]' * 8}{suffix}")
 
 
 def remove_temporaries(path: Path) -> None:
-    """Remove the leftovers of killed writers of a path that no process is writing."""
+    """Remove what killed writers of a path have left; no process may be writing to it."""
     for left in temporaries_of(path):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -211,7 +216,7 @@ def _temporary_name(path: Path) -> Path:
 
 @contextmanager
 def _errors_of(path: Path, temporary: Path) -> Iterator[None]:
-    """Make errors name the requested path instead of the temporary one."""
+    """Make the errors in the block name the requested path instead of the temporary one."""
     try:
         yield
     except OSError as error:
@@ -236,8 +241,8 @@ def _flush_to_disk(path: Path) -> None:
 def lock_beside(path: Path) -> Iterator[None]:
     """Lock a file against other processes and threads, and wait for the lock.
 
-    The lock is an empty hidden file beside it, which remains. The system releases the lock
-    if the process is killed.
+    The lock is an empty hidden file in the same folder, which is not removed. The system
+    releases the lock if the process is killed.
     """
     lock = FileLock(_lock_beside(path))
     if not _acquired(lock, path):
@@ -253,7 +258,7 @@ def lock_beside(path: Path) -> Iterator[None]:
 def acquire_lock(path: Path) -> Iterator[None]:
     """Lock a file against other processes and threads, or raise if it is locked.
 
-    The lock is an empty hidden file beside it, which is removed at the end.
+    The lock is an empty hidden file in the same folder, which is removed at the end.
 
     Raises
     ------
@@ -266,17 +271,17 @@ def acquire_lock(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Remove the file while the lock is held, since another process may acquire it
-        # afterwards. Windows does not remove open files.
+        # Remove the file before the lock is released, since another process may acquire the
+        # lock afterwards. Windows does not remove open files.
         with suppress(PermissionError):
             _lock_beside(path).unlink(missing_ok=True)
         lock.release()
 
 
 def is_locked(path: Path) -> bool | None:
-    """Return whether a process holds the lock of a file; None if there is no lock file.
+    """Return whether a process holds the lock of a file, or None if there is no lock file.
 
-    The lock of a process that was killed is removed.
+    The lock file of a process that was killed is removed.
     """
     if not _lock_beside(path).exists():
         return None
@@ -288,7 +293,7 @@ def is_locked(path: Path) -> bool | None:
 
 
 def leftovers_of(path: Path) -> set[Path]:
-    """Return the files that a process killed inside `acquire_lock` leaves beside a path."""
+    """Return the files that writers leave beside a path if they are killed."""
     return {_lock_beside(path), *temporaries_of(path)}
 
 
@@ -297,7 +302,7 @@ def _lock_beside(path: Path) -> Path:
 
 
 def _acquired(lock: FileLock, path: Path) -> bool:
-    """Acquire a lock if it is free."""
+    """Acquire a lock if it is free, and return whether it was."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -309,14 +314,14 @@ def _acquired(lock: FileLock, path: Path) -> bool:
 
 
 def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Path:
-    """Check that a folder is absent or contains at most the `old` files; return its path.
+    """Check that a folder does not exist or only contains `old` files; return its path.
 
-    What killed writers of the folder left in it does not count.
+    Files that killed writers of the folder have left in it are ignored.
 
     Raises
     ------
     FileExistsError
-        If it contains other files, or is not a folder.
+        If the folder contains other files, or if the path is not a folder.
     """
     path = Path(path)
     if path.is_dir():
@@ -325,10 +330,10 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
         if others := sorted({file.name for file in path.iterdir()} - known):
             first = ", ".join([*others[:3], *(["..."] if others[3:] else [])])
             raise FileExistsError(
-                f"{path} holds files already ({first}); name a new or empty folder."
+                f"{path} already contains files ({first}); choose a new or empty folder."
             )
     elif path.exists():
-        raise FileExistsError(f"{path} is not a folder; name a new or empty folder.")
+        raise FileExistsError(f"{path} is not a folder; choose a new or empty folder.")
     return path
 
 
@@ -336,9 +341,17 @@ def check_new_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Pat
 def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterator[Path]:
     """Yield a temporary folder whose files are moved to `path` after the block.
 
-    If the block fails, nothing changes. `path` must not exist, or contain only the `old`
+    If the block fails, nothing is changed. `path` must not exist or must only contain `old`
     files, which are replaced. If it is a link, its target is used. An existing folder is
-    not replaced by another, since it may be a mount point or the working folder of a shell.
+    kept instead of being replaced by the temporary one, since it may be a mount point or
+    the working folder of a shell.
+
+    Raises
+    ------
+    FileExistsError
+        As in `check_new_folder`.
+    OSError
+        If the folder cannot be written. The error names `path`.
     """
     path = Path(os.path.realpath(path))
     old = {path / file.name for file in old}
@@ -347,7 +360,7 @@ def atomic_folder(path: str | os.PathLike, old: Collection[Path] = ()) -> Iterat
     named = path / path.name if path.is_dir() else path
     temporary = _temporary_name(named)
     with _errors_of(path, temporary), acquire_lock(named):
-        # Under the lock, they can only be those of killed writers.
+        # While the lock is held, all temporary folders are those of killed writers.
         remove_temporaries(named)
         temporary.mkdir()
         try:
@@ -377,7 +390,7 @@ def _move_into_place(temporary: Path, path: Path, old: set[Path]) -> None:
 def write_text(path, text) -> None:
     """Write a UTF-8 text file atomically.
 
-    Surrogates, as in file names that are not UTF-8, are escaped.
+    Surrogates, which occur in file names that are not UTF-8, are escaped.
     """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Format numbers, times, intervals and names for tables, pages and file names."""
+"""Formatting of numbers, times, intervals and names for tables, pages and file names."""
 
 import math
 import re
@@ -10,7 +10,7 @@ def format_score(value) -> str:
 
 
 def format_interval(ends) -> str:
-    """Format an interval, or a dash if it is undefined."""
+    """Format an interval with three decimals, or a dash if it is undefined."""
     if ends is None or math.isnan(ends[0]):
         return "-"
     return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
@@ -36,19 +36,19 @@ def format_value(value) -> str:
 
 
 def format_time(seconds) -> str:
-    """Format a measured time."""
+    """Format a measured time in seconds."""
     return f"{seconds:.1f} s"
 
 
 def format_rough_time(seconds) -> str:
-    """Format an estimated time, or one for a quick look, in seconds or minutes."""
+    """Format a time in whole seconds or minutes, such as an estimate."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def as_word(name) -> str:
-    """Convert a name so that every file system and MedMNIST's evaluator accept it."""
+    """Convert a name to a word that every file system and MedMNIST's evaluator accept."""
     word = re.sub(r"[^A-Za-z0-9-]+", "-", str(name)).strip("-")
-    # With prefix and suffix, it must fit into the 255 bytes of a file name.
+    # With a prefix and a suffix, the word must fit into the 255 bytes of a file name.
     return word[:100].strip("-") or "unnamed"
 
 

@@ -13,7 +13,7 @@ from octsk.utils.json import describe
 
 
 def stable_hash(value):
-    """Return a hash of nested arrays and tables that is the same in all processes."""
+    """Return a hash of nested arrays and tables, which is the same in all processes."""
     # Memory-mapped images must have the same hash as those in memory.
     return joblib.hash(_plain(value), coerce_mmap=True)
 

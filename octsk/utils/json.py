@@ -1,4 +1,4 @@
-"""Bounded reading of JSON, and conversion of values to JSON."""
+"""Reading of JSON with limits, and conversion of values to JSON."""
 
 import json
 import math
@@ -21,14 +21,14 @@ def parse_json(text):
     Raises
     ------
     ValueError
-        If it is not JSON, or nested too deeply for Python.
+        If the text is not JSON, or is nested too deeply for Python.
     """
     try:
         return json.loads(text)
     except RecursionError:
         raise ValueError("its JSON text is nested too deeply") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"it is no JSON text: {error}") from None
+        raise ValueError(f"it is not valid JSON: {error}") from None
 
 
 def read_json(path, max_bytes):
@@ -37,9 +37,10 @@ def read_json(path, max_bytes):
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     ValueError
-        If it is not JSON, larger than `max_bytes`, or nested too deeply for Python.
+        If the file is not JSON, is larger than `max_bytes`, or is nested too deeply for
+        Python.
     """
     path = Path(path)
     if path.is_dir():
@@ -51,7 +52,7 @@ def read_json(path, max_bytes):
             raise ValueError(f"it is larger than {max_bytes:,} bytes")
         return parse_json(text)
     except ValueError as error:
-        # Say what reads other types of files. A pipe cannot be read a second time.
+        # For other types of files, say what reads them. A pipe cannot be read again.
         kind = recognise(path) if path.is_file() else None
         if kind is None or kind.advice == TEXT.advice:  # text, such as damaged JSON
             raise
@@ -59,7 +60,10 @@ def read_json(path, max_bytes):
 
 
 def jsonable(value) -> Any:
-    """Convert a value to JSON types, without memory addresses."""
+    """Convert a value to JSON types.
+
+    Objects of other types are converted to their ``repr()`` without memory addresses.
+    """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -75,8 +79,8 @@ def jsonable(value) -> Any:
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_config"):
-        # A Keras optimizer, whose repr hides its settings. Keras numbers the names, and not
-        # all of its classes implement get_config.
+        # The repr of a Keras object, such as an optimizer, does not contain its settings.
+        # Omit the name, which Keras numbers. Not all classes implement get_config.
         with suppress(NotImplementedError):
             config = {k: v for k, v in value.get_config().items() if k != "name"}
             return {type(value).__name__: jsonable(config)}
@@ -84,7 +88,7 @@ def jsonable(value) -> Any:
 
 
 def differences(ours, theirs, name="") -> list[str]:
-    """Return the differences between two descriptions, one line per entry."""
+    """Return one line for each entry in which two nested descriptions differ."""
     if ours == theirs:
         return []
     if isinstance(ours, dict) and isinstance(theirs, dict):
@@ -95,11 +99,11 @@ def differences(ours, theirs, name="") -> list[str]:
                 ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key)
             )
         ]
-    return [f"{name} is {ours!r}, and was {theirs!r}"]
+    return [f"{name} is {ours!r} but was {theirs!r}"]
 
 
 def write_json(path, values) -> None:
-    """Write a JSON file atomically."""
+    """Write values of JSON types to a file atomically."""
     write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 

@@ -14,9 +14,9 @@ _undo = ExitStack()
 def outside_working_folder() -> list[str]:
     """Return ``sys.path`` without the working folder.
 
-    Python puts that folder first for ``python -m``, ``python -c`` and notebooks, so that
-    it would run a ``json.py`` that happens to be there. The folder of the script that
-    this process runs and the folder of octsk are always kept.
+    Python puts that folder first for ``python -m``, ``python -c`` and notebooks, so it
+    would import a ``json.py`` that happens to be there. The folder of the script that this
+    process runs and the folder of octsk are always kept.
     """
     here = _real(os.curdir)
     kept = {_real(os.path.join(os.path.dirname(__file__), "..", ".."))}
@@ -35,10 +35,11 @@ def _real(path: str) -> str:
 def starting_processes() -> Iterator[None]:
     """Let joblib start workers that do not import modules from the working folder.
 
-    During the block, Python processes are started without that folder in their path,
-    since joblib may replace a worker at any time. Workers copy the path of this process, in
-    which the folder is moved to the end, so that modules next to a notebook are still
-    found. joblib also needs ``sys.stdout`` and ``sys.stderr``; see `standard_streams`.
+    joblib may replace a worker at any time. Therefore, during the whole block, new Python
+    processes start without that folder in their path. Workers then copy the path of this
+    process, in which the folder is moved to the end, so that they still find modules next
+    to a notebook. joblib also needs ``sys.stdout`` and ``sys.stderr``; see
+    `standard_streams`.
     """
     global _n_starting
     with _lock:
@@ -76,8 +77,8 @@ def standard_streams() -> Iterator[None]:
     """Replace standard streams that are None by the null device during the block.
 
     They are None in programs without a console and in some services. Child processes
-    inherit the replacements. Otherwise files that they open would get the descriptors of
-    stdout and stderr.
+    inherit the replacements. Otherwise the files that child processes open could get the
+    descriptors of stdout and stderr.
     """
     with ExitStack() as undo:
         for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():

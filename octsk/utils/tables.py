@@ -13,7 +13,7 @@ from octsk.utils.untrusted import printable
 
 
 class Table(NamedTuple):
-    """Table with a title, whose rows begin with their labels."""
+    """Table with a title and notes. The first cell of each row is its label."""
 
     title: str
     header: Sequence[str] = ()
@@ -217,9 +217,10 @@ def _format_latex(table: Table) -> str:
 class Tabular:
     """Conversions of a result to text, HTML, Markdown, LaTeX, CSV and a data frame.
 
-    A subclass provides ``_tables()``, which are shown, and ``_records()``, which holds the
-    same figures unrounded: dictionaries with the same keys, one for each row. It may
-    extend ``_document_tables()`` by what belongs into a paper but not on a terminal.
+    A subclass defines two methods: ``_tables()`` returns the tables to show, and
+    ``_records()`` returns the same figures unrounded, as a list of dictionaries with the
+    same keys, one for each row. It may override ``_document_tables()`` to add tables that
+    are only needed in documents.
     """
 
     def __str__(self):
@@ -256,7 +257,7 @@ class Tabular:
         return tables_to_latex(self._document_tables())
 
     def to_frame(self):
-        """Return the figures, unrounded and with their intervals, as a data frame.
+        """Return the unrounded figures and their intervals as a data frame.
 
         Returns
         -------
@@ -271,20 +272,26 @@ class Tabular:
         return data_frame(self._records(), "to_figures_csv, which does not require it")
 
     def to_figures_csv(self, path: str | os.PathLike) -> None:
-        """Write the figures, unrounded and with their intervals, to a CSV file.
+        """Write the unrounded figures and their intervals to a CSV file.
 
         Parameters
         ----------
         path : path-like
-            The file; an existing one is replaced. It has the columns of `to_frame`.
-            Undefined figures are empty.
+            The file, which is replaced if it exists. It has the columns of `to_frame`.
+            Cells of undefined figures are empty.
         """
         records = self._records()
         write_csv(path, records[0], (record.values() for record in records))
 
 
 def data_frame(data, instead: str):
-    """Return records or columns as a data frame of pandas, which is optional."""
+    """Return records or columns as a pandas data frame.
+
+    Raises
+    ------
+    ImportError
+        If pandas, which is optional, is not installed. The message suggests `instead`.
+    """
     try:
         import pandas
     except ImportError:

@@ -1,4 +1,4 @@
-"""Loading of TensorFlow and Keras without their routine messages.
+"""Import of TensorFlow and Keras without their routine messages.
 
 The other modules import them from here: ``from octsk.utils.tensorflow import keras, tf``.
 """
@@ -30,7 +30,7 @@ __all__ = [
     "tf",
 ]
 
-# Lines of information in the formats of TensorFlow 2.21 and 2.20, and two continuations.
+# Start of informational lines in TensorFlow 2.21 and 2.20, and two lines that go with them.
 _INFORMATION = re.compile(
     r"I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |WARNING: All log messages before absl::"
     "|To enable the following instructions"
@@ -65,7 +65,7 @@ def _no_tensorflow(what) -> ImportError:
 
 
 def check_eager() -> None:
-    """Raise an error in TensorFlow's graph mode, in which nothing is computed directly.
+    """Raise an error in TensorFlow's graph mode, in which no values are computed.
 
     Raises
     ------
@@ -98,11 +98,11 @@ def float32_layers() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow, and show only the warnings and errors that it writes meanwhile.
+    """Import TensorFlow, and show only the warnings and errors that this writes.
 
-    TensorFlow 2.21 writes messages before it reads its log level. Its stderr is therefore
+    TensorFlow 2.21 writes messages before it reads its log level. Therefore its stderr is
     captured and filtered, unless the log level requests all messages. If no log level is
-    set, TensorFlow shows warnings and errors from now on.
+    set, TensorFlow only shows warnings and errors from then on.
 
     Raises
     ------
@@ -116,14 +116,14 @@ def start_tensorflow() -> None:
         try:
             import tensorflow as tf
         except (ImportError, ValueError) as error:
-            # It imports Keras, whose configured backend may not be installed.
+            # TensorFlow imports Keras, whose configured backend may not be installed.
             raise _no_tensorflow(error) from error
 
         if is_bound():
             _let_threads_sleep()
         if silently and not _has_card():
-            # Otherwise the first fit would write messages about missing cards. If there
-            # is a card, this call would keep forked processes from using it.
+            # Otherwise the first fit would write messages about missing graphics cards. If
+            # there is one, this call would prevent forked processes from using it.
             tf.config.list_physical_devices()
 
 
@@ -138,8 +138,8 @@ def _let_threads_sleep() -> None:
 
     config = config_pb2.ConfigProto()
     config.experimental.disable_thread_spinning = True
-    # TensorFlow 2.21 has no public function for this. It has no effect once the threads of
-    # TensorFlow have started.
+    # TensorFlow 2.21 has no public function for this. The setting has no effect after
+    # TensorFlow has started its threads.
     context.context()._config = config
 
 
@@ -165,7 +165,7 @@ def _stderr_sifted() -> Iterator[None]:
     with tempfile.TemporaryFile() as aside:
         try:
             stderr = os.dup(2)
-        except OSError:  # there is none, as in a program without a console
+        except OSError:  # there is no stderr, as in a program without a console
             yield
             return
         os.dup2(aside.fileno(), 2)

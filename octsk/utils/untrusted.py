@@ -7,12 +7,14 @@ import zipfile
 # (https://zlib.net/zlib_tech.html), so a larger claimed size is wrong.
 _MAX_DEFLATE_RATIO = 1032
 
-# The ratio of images and weights is far lower; sorted labels may reach it, but are small.
+# A member counts as a zip bomb if it exceeds both its compressed size times this ratio and
+# this number of bytes. Images and weights are compressed far less. Sorted labels may be
+# compressed more, but are small.
 _BOMB_RATIO = 100
 _BOMB_BYTES = 256 * 2**20
 
-# Largest number of groups and arrays in an HDF5 file; a network of 10,000 layers has about
-# 50,000. Each takes time to open, while a further link to one takes only a few bytes.
+# Maximum number of groups and arrays in an HDF5 file. A network of 10,000 layers has about
+# 50,000. Opening each of them takes time, whereas another link takes only a few bytes.
 _MAX_H5_ENTRIES = 100_000
 
 # Control characters (C0, DEL, C1), line separators, marks that change the direction of
@@ -23,7 +25,7 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(words):
-    r"""Return an untrusted text without characters that act on a terminal.
+    r"""Escape characters in an untrusted text that would control a terminal.
 
     Parameters
     ----------
@@ -48,19 +50,19 @@ def printable(words):
 
 
 def first_few(words, n=5):
-    """Return the first few of some names for a message, made printable.
+    """List the first few of some names for a message.
 
     Parameters
     ----------
     words : sequence
         The names.
     n : int, default=5
-        How many are shown.
+        Maximum number of names to list.
 
     Returns
     -------
     str
-        Them, separated by commas; ", ..." says that there are more.
+        The printable names, separated by commas. If there are more, it ends in ", ...".
     """
     named = [printable(word) for word in words[:n]]
     return ", ".join(named + (["..."] if len(words) > n else []))
@@ -72,7 +74,7 @@ def check_zip_member(info):
     Raises
     ------
     ValueError
-        If the member is encrypted or compressed with an unusual method, claims more bytes
+        If the member is encrypted or compressed by an unusual method, claims more bytes
         than its compressed size allows, or is a zip bomb. The message begins with a verb,
         so that it can follow the name of the member.
     """
@@ -80,15 +82,15 @@ def check_zip_member(info):
         zipfile.ZIP_STORED,
         zipfile.ZIP_DEFLATED,
     ):
-        raise ValueError("is encrypted or packed in a way that such files are not")
+        raise ValueError("is encrypted or compressed by a method that is not supported")
     ratio = _MAX_DEFLATE_RATIO if info.compress_type == zipfile.ZIP_DEFLATED else 1
     if info.file_size > ratio * info.compress_size:
         raise ValueError("claims more bytes than the file can hold")
     if info.file_size > max(_BOMB_BYTES, _BOMB_RATIO * info.compress_size):
         raise ValueError(
             f"would unpack to {info.file_size:,} bytes, more than {_BOMB_RATIO} times its "
-            "size in the file, as no data do; write it anew, without compression, if you "
-            "trust it"
+            "compressed size, which suggests a zip bomb; if you trust the file, write it "
+            "again without compression"
         )
 
 
@@ -98,11 +100,11 @@ def check_zip_names(archive, names):
     Raises
     ------
     ValueError
-        If the members differ, or one of them does not pass `check_zip_member`.
+        If the archive has other members, or if one of them fails `check_zip_member`.
     """
     found = sorted(archive.namelist())
     if found != sorted(names):
-        raise ValueError(f"it holds {found[:8]}, where {sorted(names)} belong")
+        raise ValueError(f"it contains {found[:8]} instead of {sorted(names)}")
     for info in archive.infolist():
         try:
             check_zip_member(info)
@@ -113,8 +115,8 @@ def check_zip_names(archive, names):
 def check_h5(file, n_bytes):
     """Check that an HDF5 file of `n_bytes` contains only plain numeric arrays.
 
-    Each link is checked before it is followed: HDF5 files can refer to other files,
-    combine arrays from parts of others, and decompress or fill in missing data.
+    Each link is checked before it is followed, since HDF5 files can refer to other files,
+    compose arrays of parts of others, and contain compressed or missing data.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def check_h5(file, n_bytes):
     Raises
     ------
     ValueError
-        If there is anything else, or if the arrays claim more bytes than the file has.
+        If the file contains anything else, or if its arrays claim more bytes than it has.
     """
     import h5py
 
@@ -170,13 +172,14 @@ def _check_h5_array(entry, where):
     import h5py
 
     if not isinstance(entry, h5py.Dataset) or entry.shape is None:
-        raise ValueError(f"{where!r} is no array")
+        raise ValueError(f"{where!r} is not an array")
     if entry.dtype.kind not in "biuf":
-        raise ValueError(f"{where!r} holds {entry.dtype}, no plain numbers")
+        raise ValueError(f"{where!r} contains {entry.dtype} instead of plain numbers")
     if entry.is_virtual or entry.external:
         raise ValueError(f"{where!r} takes its numbers from other arrays or files")
     if entry.id.get_create_plist().get_nfilters():
-        raise ValueError(f"{where!r} is compressed or filtered, as Keras's files are not")
+        raise ValueError(f"{where!r} is compressed or filtered, unlike Keras's arrays")
     if len(entry.attrs):
-        # Keras would read some, and HDF5 would use as much memory as their text claims.
-        raise ValueError(f"{where!r} has attributes, as float32 arrays of Keras's have not")
+        # Keras would read some of them, for which HDF5 allocates as much memory as their
+        # text claims.
+        raise ValueError(f"{where!r} has attributes, unlike Keras's float32 arrays")

@@ -5,11 +5,11 @@ from urllib.parse import unquote, unquote_plus
 
 _HIDDEN = "***"
 
-# An address within a text, without the full stop or bracket that may follow it.
+# A URL in a text, without the full stop or bracket that may follow it.
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://\S*[^\s.,:;'\")\]}>]")
 
-# Addresses without a user, whose paths may contain at signs: they consist of a host (or
-# none, as in sqlite:///study.db) and a path.
+# URLs without a user, which consist of a host (or none, as in sqlite:///study.db) and a
+# path. The path may contain at signs.
 _WITHOUT_USER = re.compile(r"(https?|ftps?|file|sqlite(\+\w+)?)://[\w.-]*([/?#]|$)", re.I)
 
 
@@ -26,15 +26,15 @@ def hide_secrets(url: object) -> str:
     Parameters
     ----------
     url : str or path-like
-        Address of a database or a web page. A text that is not an address, such as the
-        path of a file, is returned unchanged.
+        URL of a database or a web page. A text that is not a URL, such as the path of a
+        file, is returned unchanged.
 
     Returns
     -------
     str
-        The address with ``***`` in place of anything that may be a secret. If it is
-        unclear where a secret ends, because characters are not percent-encoded,
-        everything after the scheme is replaced.
+        The URL with ``***`` in place of anything that may be a secret. If it is unclear
+        where a secret ends, because characters are not percent-encoded, everything after
+        the scheme is replaced.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def hide_secrets_in(text: object, url: object = "") -> str:
     text : str or exception
         A text, such as an error message of a database driver.
     url : str, default=""
-        Address that the text is about. Its secrets are hidden everywhere in the text.
+        URL to which the text refers. Its secrets are hidden everywhere in the text.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def hide_secrets_in(text: object, url: object = "") -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the user and password of a URL and the remainder.
+    """Return the user with the password of a URL, and the part after them.
 
     They end at the last at sign, since a password may contain slashes and at signs that
     are not percent-encoded.
@@ -95,7 +95,7 @@ def _split(url: str) -> tuple[str, str]:
 def _secrets(url: str) -> set[str]:
     """Return the user, password and query values of a URL, encoded and decoded."""
     user, rest = _split(url)
-    # A driver may split an address differently and show a part of a password.
+    # A driver may split the URL differently and show a part of the password.
     found = {user, *user.split(":", 1), *re.split("[:@/,]", user)}
     found |= set(re.findall("[?&;#](?:[^=&;#]*=)?([^&;#]+)", rest))
     found |= {decode(secret) for secret in found for decode in (unquote, unquote_plus)}

@@ -1,18 +1,18 @@
-"""Warnings that point at the caller's own line."""
+"""Warnings that refer to a line of the user's code."""
 
 import sys
 import warnings
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning that names the line outside octsk that led to it.
+    """Issue a warning that refers to the line from which the user called octsk.
 
     Parameters
     ----------
     message : str
         The message.
     category : type of warning, default=UserWarning
-        Its class.
+        Class of the warning.
     """
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("octsk."):

@@ -13,8 +13,8 @@ from sklearn.utils.validation import _get_feature_names, _num_samples, validate_
 
 # Grey scans have one channel, colour scans three, and stacks of en-face maps up to four.
 MAX_CHANNELS = 4
-# How to convert data sets of other libraries to arrays, by the module of their class or of
-# a base class. isinstance cannot be used, since the libraries need not be installed.
+# Advice on converting data sets of other libraries to arrays, by the module of their class
+# or a base class. The libraries need not be installed, so isinstance cannot be used.
 _RECIPES = {
     "medmnist": "Pass {name}.imgs as images and {name}.labels.ravel() as labels.",
     "torch.utils.data.dataloader": "Make arrays of its batches: X, y = map(np.concatenate, "
@@ -22,13 +22,13 @@ _RECIPES = {
     "torch.utils.data": "Make arrays of its items: X, y = map(np.stack, zip(*("
     "(np.asarray(image), np.ravel(label)[0]) for image, label in {name}))).",
     "tensorflow.python.data": "Make arrays of its batches: X, y = map(np.concatenate, "
-    "zip(*{name}.as_numpy_iterator())). Where it has no batches, use np.stack.",
+    "zip(*{name}.as_numpy_iterator())). If it has no batches, use np.stack.",
     "keras": "Make arrays of its batches: X, y = map(np.concatenate, zip(*({name}[i] for i "
     "in range(len({name}))))).",
     "polars.lazyframe": "Pass {name}.collect().",
     "PIL": "Pass a list of images, [{name}].",
 }
-# Resizing code may return floats that lie outside [0, 1] by a rounding error.
+# Floats may exceed [0, 1] by a rounding error, for example after resizing.
 _TOLERANCE = 1e-6
 
 
@@ -41,8 +41,8 @@ def check_images(X, *, name="X", image_shape=None, estimator=None):
     Parameters
     ----------
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
-        Images: integers 0 to 255 or floats 0 to 1. Flattened images are assumed to be
-        square unless `image_shape` is given.
+        Images: integers from 0 to 255 or floats from 0 to 1. Flattened images are assumed
+        to be square unless `image_shape` is passed.
     name : str, default="X"
         Name of the argument in error messages.
     image_shape : tuple of (h, w, c), default=None
@@ -53,7 +53,15 @@ def check_images(X, *, name="X", image_shape=None, estimator=None):
     Returns
     -------
     ndarray of shape (n, h, w, c)
-        uint8, another integer type with values 0 to 255, or float with values 0 to 1.
+        The images, as uint8, another integer type with values from 0 to 255, or floats from
+        0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not an array of images, or if its shape or values are not as described.
+    TypeError
+        If `X` is a sparse matrix or ``numpy.matrix``.
     """
     X = check_array(
         as_array(X, name),
@@ -79,13 +87,13 @@ def validate_images(estimator, X, *, reset, name="X"):
     Parameters
     ----------
     estimator : estimator instance
-        If `reset`, its attributes ``image_shape_`` and ``n_features_in_`` are set (and
-        ``feature_names_in_`` for a data frame of flattened images); otherwise `X` must
-        agree with them.
+        Estimator that receives the images. If `reset` is True, its attributes
+        ``image_shape_`` and ``n_features_in_`` are set (and ``feature_names_in_`` for a
+        data frame of flattened images). Otherwise, `X` must agree with them.
     X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
         Images, see :func:`check_images`.
     reset : bool
-        Whether `fit` calls this function.
+        Whether the images are those of a fit.
     name : str, default="X"
         Name of the argument in error messages.
 
@@ -98,7 +106,7 @@ def validate_images(estimator, X, *, reset, name="X"):
     shape = getattr(X, "shape", ())
     if not reset and shape in _shapes_of_one(estimator.image_shape_):
         raise ValueError(
-            f"{name} has shape {shape}, that of one image; pass a set of one, "
+            f"{name} has shape {shape}, which is that of a single image; pass "
             f"{name}[np.newaxis]."
         )
     if len(shape) == 2:
@@ -127,7 +135,7 @@ def _validate_rows(estimator, X, reset, name):
         raise ValueError(
             f"{name} is a {type(X).__module__}.{type(X).__name__}, whose column names "
             "scikit-learn does not check. Pass a pandas or polars DataFrame, a pyarrow "
-            f"Table, or np.asarray({name}) to go without names."
+            f"Table, or, to ignore the names, np.asarray({name})."
         )
     kinds = {getattr(dtype, "kind", None) for dtype in getattr(X, "dtypes", ())}
     try:
@@ -157,14 +165,14 @@ def check_lengths(X, y, name="X", y_name="y"):
 
 
 def check_share(name, value) -> float:
-    """Check that a value is a number between 0 and 1, not including them."""
+    """Check that a value is a number between 0 and 1, excluding both."""
     if not isinstance(value, Real) or not 0 < float(value) < 1:
         raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
     return float(value)
 
 
 def check_is_array(X, name):
-    """Raise an error for data sets of other libraries that says how to convert them."""
+    """Raise an error for a data set of another library, which says how to convert it."""
     if hasattr(X, "__array__"):
         return
     modules = [cls.__module__ for cls in type(X).__mro__]
@@ -177,10 +185,10 @@ def check_is_array(X, name):
 
 
 def _check_pictures(images, name):
-    """Raise an error for Pillow images whose values are neither grey levels nor colours."""
+    """Raise an error for Pillow images whose pixels are not grey levels or RGB colours."""
     for i, image in enumerate(images):
         mode = getattr(image, "mode", "L") if hasattr(image, "getbands") else "L"
-        # Modes I and F have more grey levels; their range is checked as that of arrays.
+        # Modes I and F have more grey levels, whose range is checked later.
         if mode not in ("L", "RGB") and mode[0] not in "IF":
             raise ValueError(
                 f"{name}[{i}] is an image of Pillow's mode {mode!r}. Convert the images: "
@@ -192,28 +200,28 @@ def as_array(X, name):
     """Return X as a numeric array; leave data frames and sparse matrices unchanged."""
     check_is_array(X, name)
     if hasattr(X, "to_native"):
-        X = X.to_native()  # the data frame in one of narwhals
+        X = X.to_native()  # a narwhals data frame
     if scipy.sparse.issparse(X) or isinstance(X, np.matrix) or hasattr(X, "columns"):
         return X  # scikit-learn converts them or raises an error
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
-            f"{name} is a masked array, and a network knows no masks; give the pixels "
-            f"behind the mask a value, as {name}.filled(0) does."
+            f"{name} is a masked array, but networks do not support masks; give the masked "
+            f"pixels a value, for example by {name}.filled(0)."
         )
     if isinstance(X, list | tuple) or getattr(getattr(X, "dtype", 0), "hasobject", False):
         _check_pictures(X, name)
     try:
         array = np.asarray(X)
         if array.dtype == object and array.ndim:
-            # This keeps integers, and turns nested arrays into further axes.
+            # tolist keeps integers, and converts nested arrays to further axes.
             numbers = np.asarray(array.tolist())
             array = numbers if numbers.dtype.kind in "iuf" else array
-    except (TypeError, RuntimeError) as error:  # such as PyTorch's
-        raise ValueError(f"{name} cannot be made an array: {error}") from error
+    except (TypeError, RuntimeError) as error:  # raised by PyTorch, for example
+        raise ValueError(f"{name} cannot be converted to an array: {error}") from error
     except ValueError as error:
         raise ValueError(
-            f"{name} cannot be made one array ({error}); all images must have one shape, "
-            "to which octsk.load_image_files brings files."
+            f"{name} cannot be converted to one array ({error}); all images must have the "
+            "same shape. octsk.load_image_files reads files and resizes the images."
         ) from error
     if array.ndim == 0:
         raise ValueError(f"{name} must be an array of images; got {_what(X)}")
@@ -230,7 +238,7 @@ def as_array(X, name):
     if array.dtype.kind not in "iufO":
         hint = f" Pass {name} * np.uint8(255)." if array.dtype.kind == "b" else ""
         raise ValueError(
-            f"{name} has dtype {array.dtype}; images are uint8 (0 to 255) or float (0 "
+            f"{name} has dtype {array.dtype}; images must be uint8 (0 to 255) or float (0 "
             f"to 1).{hint}"
         )
     return array
@@ -247,7 +255,7 @@ def _what(X):
 
 
 def _shapes_of_one(image_shape):
-    """Return the shapes of a single image that a user may have passed as a set."""
+    """Return the shapes of a single image that a user may pass instead of a set."""
     return [image_shape, image_shape[:2]] if image_shape[2] == 1 else [image_shape]
 
 
@@ -261,7 +269,7 @@ def _to_nhwc(X, name, image_shape):
         if image_shape is None and X.shape[0] == X.shape[1]:
             warnings.warn(
                 f"{name} has shape {X.shape} and is taken for {len(X)} flattened images of "
-                f"{_shape(shape)}; one image would be {name}[np.newaxis].",
+                f"{_shape(shape)}; if it is a single image, pass {name}[np.newaxis].",
                 stacklevel=2,
             )
         if X.shape[1] != np.prod(shape):
@@ -284,22 +292,23 @@ def _to_nhwc(X, name, image_shape):
             else ""
         )
         raise ValueError(
-            f"{name} has shape {X.shape}, so {X.shape[3]} channels; images are "
+            f"{name} has shape {X.shape} and thus {X.shape[3]} channels; images are "
             f"(n, h, w, c) with at most {MAX_CHANNELS} channels.{hint}"
         )
     return X
 
 
 def _square_shape(n_features, name):
-    """Return the shape of a flattened square image, which is grey or in colour."""
+    """Return the shape of a square grey or colour image with this number of features."""
     for channels in (1, 3):
         side = isqrt(n_features // channels)
         if side * side * channels == n_features:
             return side, side, channels
     raise ValueError(
-        f"{name} has {n_features} features, which is no flattened square image (h * w or "
-        "h * w * 3 values); pass images that are not square as (n, h, w) or (n, h, w, c). "
-        "Where a tool takes two axes only, a pipeline gives them their shape back: "
+        f"{name} has {n_features} features, which are not those of a flattened square "
+        "image (h * w or h * w * 3 values); pass images that are not square as (n, h, w) "
+        "or (n, h, w, c). For a tool that only accepts two axes, restore their shape in a "
+        "pipeline: "
         "make_pipeline(FunctionTransformer(np.reshape, kw_args={'shape': (-1, h, w)}), "
         "net)."
     )
@@ -325,7 +334,7 @@ def _check_integers(low, high, dtype, name):
             f"Rescale deeper images, e.g. 16-bit ones by ({name} // 257).astype('uint8') "
             f"and 12-bit ones by ({name} // 16).astype('uint8')."
             if low >= 0
-            else f"If bytes were read with a sign, {name}.view('uint8') mends it."
+            else f"If bytes were read as signed, {name}.view('uint8') corrects them."
             if dtype == np.int8
             else "Shift and rescale them first."
         )
@@ -339,14 +348,13 @@ def _check_floats(low, high, name):
     if not np.isfinite([low, high]).all():
         what = "NaN" if np.isnan(low) else "infinite values"
         raise ValueError(
-            f"{name} holds {what}. Give such pixels a value, or leave those images out."
+            f"{name} holds {what}. Give these pixels a value, or leave these images out."
         )
     if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
         hint = (
             "Divide 0-255 images by 255, or pass them as uint8."
             if low >= 0
-            else "Pass images as they were before they were standardized, or shift and "
-            "rescale them."
+            else "Pass the images before they are standardized, or shift and rescale them."
         )
         raise ValueError(
             f"{name} holds floats from {low:.6g} to {high:.6g}; float images must lie in "
@@ -355,7 +363,7 @@ def _check_floats(low, high, name):
 
 
 def to_batch(images):
-    """Return a few checked images in the dtype in which they are passed to TensorFlow.
+    """Convert a few checked images to the dtype in which they are passed to TensorFlow.
 
     Integers become uint8, which TensorFlow scales (see :func:`to_unit`), and floats
     become float32.
@@ -364,7 +372,7 @@ def to_batch(images):
 
 
 def to_unit(batch):
-    """Return a batch of pixels as a float32 TensorFlow tensor in [0, 1]."""
+    """Convert a batch of uint8 or float32 pixels to a float32 tensor in [0, 1]."""
     from octsk.utils.tensorflow import tf
 
     batch = tf.convert_to_tensor(batch)

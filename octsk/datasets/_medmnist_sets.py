@@ -1,4 +1,4 @@
-"""What is published about each MedMNIST set: classes, counts, hashes, licence.
+"""Published facts about each MedMNIST data set: classes, counts, hashes and licence.
 
 References
 ----------
@@ -17,7 +17,7 @@ ZENODO = "https://zenodo.org/records/10519652/files"
 
 @dataclass(frozen=True)
 class MedMNISTSet:
-    """Facts about a data set, which apart from the MD5 sums do not depend on the size."""
+    """Facts about a data set. All except the MD5 sums are the same for each image size."""
 
     content: str
     classes: tuple[str, ...]
@@ -247,7 +247,7 @@ def file_name(name: str, size: int) -> str:
 
 
 def set_of_file(file: str, md5: str) -> tuple[str, int] | None:
-    """Return the name and size of the data set in a file, by its MD5 or else its name."""
+    """Return the name and size of the data set in a file, from its MD5 or else its name."""
     names = {file_name(name, size): (name, size) for name in REGISTRY for size in SIZES}
     sums = {REGISTRY[name].md5[size]: (name, size) for name, size in names.values()}
     return sums.get(md5) or names.get(file)

@@ -1,4 +1,4 @@
-"""Copies of callbacks with a fresh state, which share external objects."""
+"""Copies of callbacks that have a state of their own but share external objects."""
 
 import copy
 import random
@@ -26,9 +26,9 @@ def fresh(value, memo=None):
     Parameters
     ----------
     value : object
-        A callback, a container of callbacks, or what a callback holds.
+        A callback, a container of callbacks, or an object in a callback.
     memo : dict, default=None
-        The copies made so far, by the `id` of the original, as in :func:`copy.deepcopy`.
+        The copies made so far by the `id` of the originals, as in :func:`copy.deepcopy`.
 
     Returns
     -------

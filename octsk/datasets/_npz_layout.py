@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from octsk.datasets import _npz
-from octsk.datasets._splits import SPLITS
+from octsk.datasets._shared_groups import SPLITS
 from octsk.utils.columns import check_groups
 
 # Key of the class names in a user's file, and the size limit of that array.
@@ -28,8 +28,8 @@ def read_layout(path: Path) -> dict[str, dict[str, _npz.Member]]:
             layout[part] = found
     if not layout:
         raise ValueError(
-            f"{path} has not MedMNIST's layout: no 'train_images', 'val_images' or "
-            f"'test_images' among {_npz.list_keys(path)}"
+            f"{path} does not have MedMNIST's layout: there is no 'train_images', "
+            f"'val_images' or 'test_images' among {_npz.list_keys(path)}"
         )
     shapes = {part: found["images"].shape[1:] for part, found in layout.items()}
     if len(set(shapes.values())) > 1:
@@ -97,7 +97,7 @@ def read_filenames(path: Path, member: _npz.Member | None) -> np.ndarray | None:
     names = _npz.read_array(path, member)
     try:
         names.tolist()
-    except SystemError as error:  # of numbers that are no characters
+    except SystemError as error:  # the array contains invalid code points
         raise ValueError(f"{path}: {member.key} is not text") from error
     return names
 
@@ -120,13 +120,13 @@ def read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | N
     lowest, highest = _range_of(labels)
     if member.nbytes > _MAX_NAMES_BYTES or not 0 <= lowest <= highest < member.shape[0]:
         raise ValueError(
-            f"{path}: {_CLASS_NAMES} must name each class from 0 on, in {_MAX_NAMES_BYTES} "
-            f"bytes at most; the labels run from {lowest} to {highest}, and there are "
-            f"{member.shape[0]} names in {member.nbytes} bytes"
+            f"{path}: {_CLASS_NAMES} must name each class from 0 on, and take at most "
+            f"{_MAX_NAMES_BYTES} bytes; the labels run from {lowest} to {highest}, and "
+            f"there are {member.shape[0]} names in {member.nbytes} bytes"
         )
     try:
         names = _npz.read_array(path, member).tolist()
-    except SystemError:  # of numbers that are no characters
+    except SystemError:  # the array contains invalid code points
         names = []
     are_words = all(name.strip() and name.isprintable() for name in names)
     if len(set(names)) < member.shape[0] or not are_words:

@@ -18,7 +18,7 @@ from octsk.utils.json import jsonable, write_json
 from octsk.utils.tables import Table, Tabular
 
 _INDEPENDENT = (
-    "This test takes all images as independent. Where patients have several images, its "
+    "This test takes all images as independent. If patients have several images, its "
     "p-values are too small: rely on the paired bootstrap over patients."
 )
 
@@ -27,33 +27,39 @@ _INDEPENDENT = (
 class Comparison(Tabular):
     """Differences between one classifier and others on the same images.
 
-    Made by `compare`. Printing it gives tables, and a notebook shows them.
+    `compare` returns it. It prints as tables, which a notebook shows formatted.
 
     Attributes
     ----------
     metric : str
-        What was compared.
+        The metric that was compared.
     names : list of str
-        The classifiers; the first is compared with each of the others.
+        Names of the classifiers. The first is compared with each of the others.
     rows : list of dict
-        One for each other classifier: ``first`` and ``other`` (names), ``value_first``
-        and ``value_other`` (means over the trainings), ``difference`` (first minus
-        other), ``low`` and ``high`` (its interval), ``p_value``, ``p_holm`` (corrected
-        for the number of rows), ``n_trainings_first``, ``n_trainings_other``, and, with
-        two trainings or more of both, ``training_error`` (standard error of the
-        difference over the trainings), ``training_low``, ``training_high`` and
-        ``training_p`` (Welch's t test); else None.
+        One row for each other classifier, with these keys:
+
+        - ``first``, ``other`` : names of the two classifiers
+        - ``value_first``, ``value_other`` : means over the trainings
+        - ``difference`` : first minus other
+        - ``low``, ``high`` : interval of the difference
+        - ``p_value``, ``p_holm`` : p-value, and p-value corrected for the number of rows
+        - ``n_trainings_first``, ``n_trainings_other`` : numbers of trainings
+        - ``training_error`` : standard error of the difference over the trainings
+        - ``training_low``, ``training_high``, ``training_p`` : Welch's t-test
+
+        The last two items are None unless both classifiers were trained at least twice.
     tests : list of dict
-        Of accuracy, the exact McNemar test of each other classifier; of the AUC, DeLong's
-        test of each other classifier and class, one versus rest. Each has ``method``,
-        ``first``, ``other``, ``p_value`` and ``p_holm``; McNemar's ``only_first`` and
-        ``only_other`` (images that one alone predicted right), DeLong's ``class``,
-        ``value_first``, ``value_other``, ``difference``, ``low`` and ``high``. Empty for
-        other metrics, and where a classifier has several trainings.
+        For the accuracy, the exact McNemar test of each other classifier. For the AUC,
+        DeLong's test of each other classifier and class, one versus rest. Each test has
+        the keys ``method``, ``first``, ``other``, ``p_value`` and ``p_holm``. McNemar's
+        test also has ``only_first`` and ``only_other`` (number of images that only this
+        classifier predicted correctly). DeLong's test also has ``class``, ``value_first``,
+        ``value_other``, ``difference``, ``low`` and ``high``. The list is empty for other
+        metrics, or if a classifier was trained several times.
     confidence_level : float
-        That of the intervals.
+        Confidence level of the intervals.
     n_resamples : int
-        Resamples of the paired bootstrap.
+        Number of resamples of the paired bootstrap.
     resampled : {'groups', 'images'}
         Whether whole patients or single images were resampled.
     n_samples : int
@@ -63,7 +69,7 @@ class Comparison(Tabular):
     data : dict
         Description of the images, as in `BenchmarkReport`.
     notes : list of str
-        What these figures do not say.
+        Notes on the limitations of the results.
     """
 
     metric: str
@@ -86,11 +92,11 @@ class Comparison(Tabular):
         return f"<Comparison of {self._title()}, {words}{more}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain Python values for JSON; nan as None."""
+        """Return the comparison as plain Python values for JSON, with None for nan."""
         return jsonable({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Write the comparison to a JSON file; an existing one is replaced."""
+        """Write the comparison to a JSON file. An existing file is replaced."""
         write_json(path, {"octsk_comparison": REPORT_FORMAT, **self.to_dict()})
 
     def _title(self) -> str:
@@ -154,8 +160,8 @@ class Comparison(Tabular):
         header = ("comparison", "trainings", "mean difference ± error", level, "p")
         note = (
             "± is the standard error of the mean difference over trainings with different "
-            "seeds on these very images; interval and p are Welch's. The spread between "
-            "test sets is not in them."
+            "seeds, evaluated on the same images. Interval and p are from Welch's t-test. "
+            "They do not cover the variation between test sets."
         )
         title = f"Difference in {self._title()} between trainings"
         return [Table(title, header, rows, [note])]
@@ -186,7 +192,7 @@ class Comparison(Tabular):
     def _images_words(self) -> str:
         if self.n_groups in (None, self.n_samples):
             return ""
-        return f" Here, {self.n_samples} images are of {self.n_groups} patients."
+        return f" Here, the {self.n_samples} images are of {self.n_groups} patients."
 
 
 def _pair(row) -> str:

@@ -1,4 +1,4 @@
-"""Checks of the splits of a data set."""
+"""The splits of a data set, and groups (patients) that several splits share."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -13,25 +13,25 @@ SPLITS = ("train", "val", "test")
 
 
 class SplitWarning(UserWarning):
-    """Something about the splits of a data set makes its figures misleading."""
+    """Warning about splits of a data set that make results misleading."""
 
 
 def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
     """Find the groups (patients) that have images in more than one split.
 
-    Unknown groups (None, NaN) are never the same.
+    Unknown groups (None, NaN) never count as shared.
 
     Parameters
     ----------
     dataset : Bunch or None
-        A data set with its splits, or one split, which knows of the others what
-        `load_medmnist` found in the file (`shared_groups`).
+        A data set with splits, or one split with the entry ``shared_groups`` of
+        `load_medmnist`, which has compared it with the other splits in its file.
 
     Returns
     -------
     dict of list
-        The groups in both splits, for each pair of splits that share any; empty where
-        there are none, or nothing is known of them.
+        For each pair of splits that share groups, the groups that both contain. The dict
+        is empty if no groups are shared, or if no groups are known.
     """
     dataset = {} if dataset is None else dataset
     groups = {}
@@ -55,13 +55,13 @@ def shared_groups(dataset: Mapping | None) -> dict[tuple[str, str], list]:
 
 
 def _identity(group) -> str:
-    """Return what is the same for a number in one split and its text in another."""
+    """Return a string that is the same for a number and for its text in another split."""
     is_whole = isinstance(group, float) and group.is_integer()
     return str(int(group) if is_whole else group).strip()
 
 
 def warn_of_shared_groups(dataset: Mapping | None) -> None:
-    """Warn of groups (patients) that have images in more than one split."""
+    """Warn about groups (patients) that have images in more than one split."""
     words = [
         f"{a} and {b} share {len(both)} ({first_few(both)})"
         for (a, b), both in shared_groups(dataset).items()
@@ -70,7 +70,7 @@ def warn_of_shared_groups(dataset: Mapping | None) -> None:
         name = printable((dataset or {}).get("name") or "the data set")
         warn_user(
             f"{name} has images of the same patients (groups) in several splits: "
-            f"{'; '.join(words)}. Figures measured on such patients are too good for new "
-            "ones; split the images by patient.",
+            f"{'; '.join(words)}. Results on such patients are better than those on new "
+            "patients; split the images by patient.",
             SplitWarning,
         )

@@ -1,4 +1,4 @@
-"""Training of a compiled Keras model."""
+"""Fit of a compiled Keras model to batches of images."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras, silent_about_retracing, tf  # isort: split
@@ -8,17 +8,17 @@ from contextlib import nullcontext
 import numpy as np
 
 from octsk.training._model_pool import ModelPool
-from octsk.training._settings import check_settings
+from octsk.training._process_checks import check_settings
 
 
 def _seed_random_layers(model, seed, epoch):
-    """Make the random numbers of dropout depend on the seed and the epoch only.
+    """Make the random numbers of dropout depend only on the seed and the epoch.
 
-    Keras 3.15 stores their state neither in files nor in pickles, so that a training that
-    continues after loading would otherwise give other weights each time.
+    Keras 3.15 saves their state neither in files nor in pickles, so a training that
+    continues after loading would otherwise yield different weights each time.
     """
     weights = {id(v) for v in model.weights}
-    # The third number distinguishes this stream from that of the batches.
+    # The third number makes this stream different from that of the batches.
     rng = np.random.default_rng([seed, epoch, 1])
     for state in (v for v in model.variables if id(v) not in weights):
         state.assign(rng.integers(2**31, size=state.shape))
@@ -67,23 +67,23 @@ def fit_model(
     Parameters
     ----------
     model : keras.Model
-        Compiled model, its optimizer built.
+        Compiled model with a built optimizer.
     train, validation : Batches or None
-        Sets of images; the validation set may be None.
+        Images for training and for validation. Only `validation` may be None.
     kind : object
-        What all models have in common that train by the same TensorFlow graph. None means
-        that the twin is not kept.
+        Key of the twin in the pool, which all models share that have the same TensorFlow
+        graph of a training step. None means that the twin is used only once.
     make_twin : callable or None
-        Returns another compiled model of this kind with a built optimizer. None means
-        that the model is trained without a twin.
+        Function that returns another compiled model with the same graph and a built
+        optimizer. None means that the model itself is trained.
     epochs : int
-        Number of further epochs.
+        Number of epochs to train.
     initial_epoch : int, default=0
-        Number of the first of them.
+        Index of the first of these epochs.
     callbacks : sequence of keras.callbacks.Callback, default=()
         Keras callbacks.
     verbose : {0, 1, 2}, default=0
-        Keras's progress output.
+        Verbosity of Keras.
     """
     check_settings()
 
@@ -96,7 +96,7 @@ def fit_model(
             network.fit(
                 train.dataset(),
                 validation_data=None if validation is None else validation.dataset(),
-                # Without it, Keras 3.15 makes two iterators for each epoch.
+                # Without this, Keras 3.15 would create two iterators in each epoch.
                 steps_per_epoch=train.n_steps,
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
@@ -122,13 +122,13 @@ def fit_model(
 def _prepare(model, has_soft_labels):
     """Let TensorFlow 2.21 release the training graphs of a model together with the model.
 
-    Otherwise it keeps them until the process ends, which takes some MB per model.
+    Otherwise TensorFlow keeps them until the process ends, which takes some MB per model.
     """
-    # It keeps graphs that create variables. Keras's metrics create theirs when they see
-    # labels for the first time.
+    # TensorFlow keeps graphs in which variables are created. Keras's metrics create their
+    # variables when they are first called, so call them before a graph is traced.
     z = np.zeros((1, *model.output_shape[1:]), np.float32)
     model.compute_metrics(None, z if has_soft_labels else z[:, 0], z)
-    # It keeps the gradient of a sum over devices, which the optimizers of Keras 3.15
-    # compute for a single device, too. Here they use the list of pairs without a sum.
+    # TensorFlow also keeps graphs that sum gradients over devices, which the optimizers of
+    # Keras 3.15 do even for a single device. `list` returns the gradients unchanged.
     if not tf.distribute.has_strategy():
         model.optimizer._all_reduce_sum_gradients = list

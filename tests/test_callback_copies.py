@@ -22,8 +22,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from octsk import SmallOCTNet
+from octsk.training._callback_copies import fresh
 from octsk.training._callbacks import Onlooker
-from octsk.training._fresh import fresh
 
 X, y = toy_images(24)
 

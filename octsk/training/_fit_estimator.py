@@ -1,4 +1,4 @@
-"""Training of an estimator's network, from its checkpoint if there is one."""
+"""Fit of an estimator: checkpoint, schedule, callbacks, and what the fit records."""
 
 # This import comes first, since it loads TensorFlow without its messages.
 from octsk.utils.tensorflow import keras  # isort: split
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from octsk.training._callback_copies import fresh
 from octsk.training._callbacks import (
     AveragedWeights,
     CosineDecay,
@@ -22,19 +23,18 @@ from octsk.training._checkpoint import (
     describe_state,
     open_checkpoint,
 )
-from octsk.training._fitting import fit_model
-from octsk.training._fresh import fresh
+from octsk.training._fit_model import fit_model
 from octsk.training._image_sets import image_sets
+from octsk.training._loss_weights import class_shares
 from octsk.training._memory import warn_of_memory
 from octsk.training._network import keras_verbose, twin_arguments
-from octsk.training._settings import check_not_forked
-from octsk.training._weights import class_shares
+from octsk.training._process_checks import check_not_forked
 from octsk.training._whole_epochs import WholeEpochs
 from octsk.utils.json import jsonable
 
-# With epochs="auto", the number of epochs is this number divided by the root of the number
-# of images, so that the number of steps grows with that root. OCTMNIST's 97,477 images get
-# 10 epochs.
+# With epochs="auto", the number of epochs is this constant divided by the square root of
+# the number of images, so that the number of steps is proportional to that root. It is 10
+# for the 97,477 images of OCTMNIST.
 _AUTO_EPOCHS = 3000
 
 
@@ -51,9 +51,9 @@ class TrainingData:
     sample_weight : ndarray of shape (n,), float32, or None
         Their weights in the loss.
     X_val, y_val : ndarray or None
-        Validation images and their class indices.
+        Validation images of shape (n_val, h, w, c) and their class indices.
     groups : array-like of shape (n,) or None
-        The group of each training image.
+        Group of each training image, such as its patient.
     """
 
     X: np.ndarray
@@ -81,8 +81,8 @@ def train(net, data, *, further, is_fit=False):
     further : bool
         Whether the training continues from the current state of the network.
     is_fit : bool, default=False
-        Whether this is a `fit`, which trains for `epochs`, with a checkpoint and a
-        learning-rate schedule. If False, it is a `partial_fit`, which trains for one.
+        Whether `fit` is running, which trains for `epochs` with a checkpoint and a
+        learning-rate schedule. If False, `partial_fit` is, which trains for one epoch.
     """
     if not (is_fit and net.checkpoint_dir is not None):
         _train(net, data, is_fit)
@@ -97,13 +97,13 @@ def train(net, data, *, further, is_fit=False):
         try:
             _train(net, data, is_fit, checkpoint)
         except ValueError:  # such as a training that diverged
-            _draw_again(net, checkpoint)
+            _remove_if_unseeded(net, checkpoint)
             raise
-        _draw_again(net, checkpoint)
+        _remove_if_unseeded(net, checkpoint)
 
 
-def _draw_again(net, checkpoint):
-    """Remove the checkpoint of a finished fit without a seed, so that the next differs."""
+def _remove_if_unseeded(net, checkpoint):
+    """Remove the checkpoint of a fit without a seed, so that the next fit draws one."""
     if net.random_state is None:
         checkpoint.remove()
 
@@ -145,18 +145,19 @@ def _train(net, data, is_fit, checkpoint=None):
         epochs = auto_epochs(len(train.index))
     before = net.class_prior_
     shares = class_shares(data.y, train.sample_weight, train.index, len(net.classes_))
-    # It is set before the training, since callbacks may predict.
+    # Set this before the training, since callbacks may call predict.
     net.class_prior_ = _class_prior_after(net, before, shares, epochs)
     scheduled = is_fit and net.learning_rate_schedule is not None
-    recipe = _recipe_callbacks(net, epochs, first_epoch, scheduled)
+    recipe = _schedule_and_average(net, epochs, first_epoch, scheduled)
     net.callbacks_ = _fresh_callbacks(net)
     stopping = net.callbacks_[-1] if net.early_stopping else None
-    last, done = [], 0
+    checkpoint_callbacks, epochs_done = [], 0
     if checkpoint is not None:
         averages = next((c for c in recipe if isinstance(c, AveragedWeights)), None)
         checkpoint.begin(net.model_, first_epoch, averages, stopping)
-        last, done = [checkpoint], checkpoint.epoch
-        epochs = done if checkpoint.stopped else epochs
+        checkpoint_callbacks, epochs_done = [checkpoint], checkpoint.epoch
+        if checkpoint.stopped:  # by early stopping, so that no epochs are left
+            epochs = epochs_done
     warn_of_memory(net.model_, net.image_shape_, min(net.batch_size, len(train.index)))
     history = checkpoint.history if checkpoint else {}
     whole = WholeEpochs(net.model_, history, scheduled=scheduled, stopping=stopping)
@@ -168,9 +169,9 @@ def _train(net, data, is_fit, checkpoint=None):
             train,
             validation,
             **twin_arguments(net),
-            epochs=epochs - done,
-            initial_epoch=first_epoch + done,
-            callbacks=[*recipe, *net.callbacks_, *last, whole],
+            epochs=epochs - epochs_done,
+            initial_epoch=first_epoch + epochs_done,
+            callbacks=[*recipe, *net.callbacks_, *checkpoint_callbacks, whole],
             verbose=keras_verbose(net.verbose),
         )
     except BaseException:
@@ -180,13 +181,13 @@ def _train(net, data, is_fit, checkpoint=None):
     _record(net, whole.history, before, shares)
 
 
-def _recipe_callbacks(net, epochs, first_epoch, scheduled):
+def _schedule_and_average(net, epochs, first_epoch, scheduled):
     """Return the callbacks for the schedule and the averaged weights."""
     callbacks: list[keras.callbacks.Callback] = []
     if scheduled:
         callbacks.append(CosineDecay(epochs, net.warmup_fraction, first_epoch))
     if net.model_.optimizer.use_ema:
-        # It precedes the callbacks of the user, which should see the averages.
+        # This callback precedes the user's callbacks, which should see the averages.
         callbacks.append(AveragedWeights())
     return callbacks
 
@@ -233,7 +234,7 @@ def _record(net, history, before, shares):
 def _keep_whole_epochs(net, whole, before, shares, was_fitted):
     """After an interruption, restore the state after the last complete epoch."""
     net.class_prior_ = before
-    # A callback may have set it.
+    # A callback may have set n_iter_.
     net.__dict__.pop("n_iter_", None)
     if not (whole.history or was_fitted):
         return
@@ -258,7 +259,9 @@ def _check_trained(net, losses):
             "Keras's Adafactor divides 0 by 0 where a gradient is 0, and "
             "optimizer=keras.optimizers.Adafactor(epsilon_1=1e-15)"
         )
-    raise ValueError(f"the training diverged, its loss is {losses[-1]}; {advice} may help.")
+    raise ValueError(
+        f"the training diverged with a loss of {losses[-1]}; {advice} may help."
+    )
 
 
 def _is_finite(model):

@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from octsk.datasets._check_splits import splits_of
-from octsk.datasets._layout import read_class_names, read_groups, read_labels, read_layout
+from octsk.datasets._npz_layout import (
+    read_class_names,
+    read_groups,
+    read_labels,
+    read_layout,
+)
 from octsk.utils.columns import check_column, check_known
 from octsk.utils.files import atomic_write
 
@@ -14,28 +19,32 @@ from octsk.utils.files import atomic_write
 def save_medmnist(dataset, path: str | os.PathLike) -> Path:
     """Write a data set to an npz file in MedMNIST's layout.
 
-    :func:`~octsk.load_medmnist` returns the same images, labels, groups, file names and
-    class names. An existing file is replaced.
+    :func:`~octsk.load_medmnist` then returns the same images, labels, groups, file names
+    and class names. An existing file is replaced.
 
     Parameters
     ----------
     dataset : :class:`~sklearn.utils.Bunch`
-        With ``train``, ``val`` and ``test``, of which some may be None, such as from
-        :func:`~octsk.split_by_group`. Each has ``data``, uint8 of shape (n, h, w) or
-        (n, h, w, 3), and ``target``, integers from 0 of shape (n,); and it may have
-        ``groups`` and ``filenames``. ``target_names`` of the data set may name the classes.
+        A data set with the splits ``train``, ``val`` and ``test``, some of which may be
+        None, for example from :func:`~octsk.split_by_group`. Each split has ``data``,
+        uint8 of shape (n, h, w) or (n, h, w, 3), and ``target``, integers from 0 of shape
+        (n,). It may have ``groups`` and ``filenames``. The data set may have
+        ``target_names``, the names of the classes.
     path : path
-        The file.
+        The file to write.
 
     Returns
     -------
     path : pathlib.Path
-        The file.
+        The file that was written.
 
     Raises
     ------
+    TypeError
+        If `dataset` is not a Bunch or another mapping.
     ValueError
-        If the data set has no splits, or :func:`~octsk.load_medmnist` would not load it.
+        If the data set has no splits, or if :func:`~octsk.load_medmnist` could not load the
+        file. In this case, no file is written.
 
     See Also
     --------
@@ -85,7 +94,7 @@ def save_medmnist(dataset, path: str | os.PathLike) -> Path:
 
 
 def _plain(column, name: str) -> np.ndarray:
-    """Return a column without Python objects, which are never loaded."""
+    """Convert a column of Python objects to strings, since objects are never loaded."""
     column = np.asarray(column)
     if column.dtype.kind != "O":
         return column

@@ -8,7 +8,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 
 def loss_weights(y, sample_weight, class_weight, classes):
-    """Return the weights that do not depend on the training images, or None.
+    """Return the weights of the images, without "balanced" class weights.
+
+    `balance` adds those when the training images are known.
 
     Parameters
     ----------
@@ -17,19 +19,20 @@ def loss_weights(y, sample_weight, class_weight, classes):
     sample_weight : ndarray of shape (n,), float32, or None
         Weights of the images.
     class_weight : None, "balanced" or dict
-        A dict multiplies the weights; "balanced" is left to `balance`.
+        The parameter of the estimator. Weights in a dict are multiplied with
+        `sample_weight`.
     classes : ndarray of shape (n_classes,)
-        The labels, which are the keys of a dict.
+        Class labels, which are the keys of a dict.
 
     Returns
     -------
     ndarray of shape (n,), float32, or None
-        One weight for each image.
+        One weight for each image. None if there are no weights.
 
     Raises
     ------
     ValueError
-        If the dict holds anything but numbers of 0 or more for these classes.
+        If a weight in the dict is not a number of 0 or more, or belongs to no class.
     """
     if not isinstance(class_weight, dict):
         return sample_weight
@@ -47,8 +50,8 @@ def loss_weights(y, sample_weight, class_weight, classes):
 def balance(y, weight, index):
     """Return weights that balance the classes of the images in `index`.
 
-    These are scikit-learn's "balanced" weights, computed from the images in `index` and
-    the weights that they have already, and multiplied with these.
+    Each weight is the product of the existing weight and scikit-learn's "balanced" class
+    weight, which is computed from the images in `index` with their existing weights.
     """
     present = np.unique(y[index])
     by_class = np.zeros(present[-1] + 1, np.float32)
@@ -66,8 +69,8 @@ def balance(y, weight, index):
 def without_ones(weight, index):
     """Return None if all images in `index` have weight 1, and the weights otherwise.
 
-    Thus images of weight 0 have exactly the same effect as images that are left out.
-    TensorFlow sums a loss without weights in a different order.
+    TensorFlow sums a loss with weights in another order than one without. Without this
+    step, giving images weight 0 would not be exactly the same as leaving them out.
     """
     return None if weight is None or (weight[index] == 1).all() else weight
 

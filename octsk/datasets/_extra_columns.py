@@ -1,4 +1,4 @@
-"""Columns of a data set beside its labels and groups, such as the device of each image."""
+"""Columns of a data set other than labels and groups, such as the device of each image."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,15 +9,15 @@ from octsk.datasets import _npz
 
 
 def read_column(split: Mapping, name: str, part: str) -> np.ndarray:
-    """Return a column of one split from the data set, or from the npz file it came from.
+    """Return a column of a split from the data set or from the npz file it was loaded from.
 
     Parameters
     ----------
     split : Bunch
         One split of a data set.
     name : str
-        Name of the column: a key of the Bunch, or the end of the key
-        ``{split}_{name}`` in the file.
+        Name of the column: a key of the Bunch, or the last part of the key
+        ``{split}_{name}`` of an array in the file.
     part : {"train", "val", "test"}
         Name of the split.
 
@@ -39,6 +39,6 @@ def read_column(split: Mapping, name: str, part: str) -> np.ndarray:
     source = split.get("name") if path is None else path
     raise ValueError(
         f"{source} has no column {name!r} with one value for each of the {n} images of "
-        f"{part!r}; in an npz file, this would be an array {key!r}. It has "
+        f"{part!r}; in an npz file, the column is an array {key!r}. It has "
         f"{', '.join(keys) or 'no such arrays'}."
     )

@@ -1,4 +1,4 @@
-"""Recognise images that are unlike those on which a network was trained."""
+"""Detection of images that are unlike those on which a network was trained."""
 
 import base64
 from typing import Any
@@ -12,47 +12,48 @@ from sklearn.utils.validation import check_is_fitted
 
 from octsk.utils.validation import check_images, check_share
 
-# Images that `add_gate` takes of each split at most, so that it takes less time than an
-# epoch of the training; and features whose covariance a file of a network holds at most.
+# Maximum number of images of each split on which `add_gate` fits a gate, so that this takes
+# less time than an epoch of training, and maximum number of features, whose covariance
+# matrix is saved in the file of the network.
 _MOST_IMAGES, _MOST_FEATURES = 5000, 1024
 
 
 class NoveltyGate(OutlierMixin, BaseEstimator):
-    """Recognise images that are unlike those on which a network was trained.
+    """Detect images that are unlike those on which a network was trained.
 
-    A network gives every image a class, often with a high probability, even if the image
-    is a chest X-ray. The gate compares the features that the network computes from an
-    image (its ``transform``) with those of the training images, by their Mahalanobis
-    distance [1]_ with a shrunk covariance [2]_. Images that are further away than all but
-    the share `kept` of held-out images are refused.
+    A network assigns a class to every image, often with a high probability, even if the
+    image is a chest X-ray. The gate computes the features of an image by the ``transform``
+    of the network, and their Mahalanobis distance [1]_ from those of the training images
+    with a shrunk covariance [2]_. It accepts the share `kept` of held-out images with the
+    smallest distances, and refuses every image that is further away than these.
 
     Parameters
     ----------
     estimator : object
-        Fitted network with ``transform``, such as `octsk.ResidualOCTNet`.
-    kept : float, default=0.95
-        Share of the held-out images that are accepted, between 0 and 1.
+        Fitted network with the method ``transform``, such as `octsk.ResidualOCTNet`.
+    kept : float in (0, 1), default=0.95
+        Share of the held-out images that are accepted.
 
     Attributes
     ----------
     mean_ : ndarray of shape (n_features,)
         Mean of the features of the training images.
     precision_ : ndarray of shape (n_features, n_features)
-        Inverse of their covariance.
+        Inverse of the covariance of these features.
     offset_ : float
         Score below which an image is refused.
     n_train_, n_val_ : int
-        Number of training and of held-out images.
+        Numbers of training images and held-out images.
 
     See Also
     --------
-    SelectiveClassifier : Abstain where the classes are hard to tell apart.
+    SelectiveClassifier : Abstains if the classes are hard to tell apart.
 
     Notes
     -----
-    A refused image is unlike the training images; it may still be an OCT scan. Scans of
-    another device are refused more often than those of the same device, and networks are
-    indeed wrong about them more often. The guide has figures for both.
+    A refused image is unlike the training images, but may still be an OCT scan. Scans from
+    another device are refused more often than those from the same device, and networks
+    indeed misclassify them more often. The user guide states how often.
 
     References
     ----------
@@ -78,27 +79,29 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         self.kept = kept
 
     def fit(self, X: ArrayLike, X_val: ArrayLike) -> "NoveltyGate":
-        """Learn what images look like to the network.
+        """Estimate the distribution of the features, and choose the threshold.
 
         Parameters
         ----------
         X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
             Images on which the network was trained.
         X_val : array-like of shape (n_val, h, w), (n_val, h, w, c) or (n_val, h * w * c)
-            Images of other patients, on which it was not trained. They are needed because
-            the features of training images are closer together than those of new ones.
+            Images of other patients, on which the network was not trained. They determine
+            the threshold, since the features of training images are closer together than
+            those of new images.
 
         Returns
         -------
         NoveltyGate
-            This object.
+            The fitted gate itself.
 
         Raises
         ------
         TypeError
-            If the estimator has no ``transform``.
+            If the estimator has no method ``transform``.
         ValueError
-            If `kept` is not between 0 and 1, or there are too few held-out images.
+            If `kept` is not between 0 and 1, or if there are fewer than ``1 / (1 - kept)``
+            held-out images.
         """
         kept = check_share("kept", self.kept)
         if not hasattr(self.estimator, "transform"):
@@ -134,14 +137,14 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            Negative Mahalanobis distances of the features; high is similar.
+            Negative Mahalanobis distances of the features. Higher means more similar.
         """
         check_is_fitted(self, "mean_")
         far = self._features(X) - self.mean_
         return -np.sqrt(np.einsum("ij,jk,ik->i", far, self.precision_, far, optimize=True))
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return the scores relative to the offset: negative where refused.
+        """Return the scores minus the offset, which are negative for refused images.
 
         Parameters
         ----------
@@ -171,7 +174,7 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def describe(self, unfamiliar) -> str:
-        """Say how many images are refused, as a remark on their predictions.
+        """Return a remark for the user on how many images are refused.
 
         Parameters
         ----------
@@ -186,7 +189,7 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         n, share, usual = int(np.sum(unfamiliar)), np.mean(unfamiliar), 1 - self.kept
         words = (
             f"{n:,} of {len(unfamiliar):,} images ({share:.0%}) are unlike those on which "
-            f"the network was trained; of similar images, about {usual:.0%} are"
+            f"the network was trained; about {usual:.0%} are expected among similar images"
         )
         if share > 2 * usual:
             words = f"UNFAMILIAR IMAGES: {words}"
@@ -194,16 +197,16 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
 
 
 def least_held_out(kept: float) -> int:
-    """Return the least number of held-out images for a share that is accepted."""
-    # Without the last term, rounding would give 11 for 0.9.
+    """Return the minimum number of held-out images for an accepted share `kept`."""
+    # Without the last term, rounding errors would yield 11 instead of 10 for 0.9.
     return int(np.ceil(1 / (1 - kept) - 1e-9))
 
 
 class GateMixin:
-    """Mixin for the gate of a network and its place in the file of the network."""
+    """Mixin that converts the gate of a network for the file of the network."""
 
     def _encode_gate(self: Any, gate) -> dict[str, Any] | None:
-        """Return a gate, or the own one, as plain values for a file."""
+        """Convert a gate to plain values for a file; None means the gate in `gate_`."""
         gate = self.gate_ if gate is None else gate
         if gate is None:
             return None
@@ -224,7 +227,7 @@ class GateMixin:
         }
 
     def _decode_gate(self: Any, state) -> None:
-        """Set the gate from the values that `_encode_gate` returned."""
+        """Set `gate_` from the values that `_encode_gate` returned."""
         self.gate_ = None
         if state is None:
             return
@@ -240,19 +243,19 @@ class GateMixin:
 
 
 def add_gate(net, dataset) -> str | None:
-    """Fit a gate on a data set and give it to a network, or say why there is none.
+    """Fit a gate on a data set and store it as `gate_` of a network, if this is possible.
 
     Parameters
     ----------
     net : BaseOCTNet
         Network that was trained on the training split.
     dataset : Bunch
-        With ``train`` and ``val``.
+        Data set with the split ``train`` and, if there is one, ``val``.
 
     Returns
     -------
     str or None
-        Why there is no gate.
+        The reason why no gate was fitted, or None if one was.
     """
     val = dataset.get("val")
     least = least_held_out(NoveltyGate(net).kept)

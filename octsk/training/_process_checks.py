@@ -41,25 +41,25 @@ def check_not_forked():
 
 
 def check_settings():
-    """Raise an error if the settings would change the documented network.
+    """Raise an error if global settings would change how networks are built or trained.
 
     Raises
     ------
     RuntimeError
-        If the process was forked from one in which TensorFlow had started.
+        If the process was forked after TensorFlow had started.
     ValueError
-        If a global setting of TensorFlow or Keras forbids it.
+        If a global setting of TensorFlow or Keras is not supported.
     """
     check_not_forked()
     check_eager()
     if tf.distribute.has_strategy():
         raise ValueError(
-            "octsk trains on one device and cannot make or train a network in the scope of "
-            "a tf.distribute strategy. Call it outside of that scope."
+            "octsk trains on one device and cannot build or train a network in the scope "
+            "of a tf.distribute strategy. Call it outside of that scope."
         )
     if keras.config.floatx() != "float32":
         raise ValueError(
-            "octsk computes in float32 and cannot make or train a network while Keras's "
+            "octsk computes in float32 and cannot build or train a network while Keras's "
             f"floatx is {keras.config.floatx()!r}. Call keras.config.set_floatx('float32') "
             "first."
         )
@@ -68,13 +68,13 @@ def check_settings():
         limit = getattr(keras.config, name, lambda: None)()
         if limit is not None:
             raise ValueError(
-                f"Keras's {name} is {limit}, which would end trainings early without a "
+                f"Keras's {name} is {limit}, which would end trainings early and leave no "
                 f"trace in the results. Call keras.config.set_{name}(None), and do not set "
                 f"the environment variable KERAS_{name.upper()}."
             )
 
 
-# Keras 3.15 reads Python's global random state when it makes a layer without a seed.
+# Held while random.randint is replaced: Keras 3.15 calls it for each layer without a seed.
 _random_lock = threading.Lock()
 
 
@@ -82,15 +82,15 @@ _random_lock = threading.Lock()
 def seeded_layers(seed):
     """Create layers of this thread in float32, with seeds derived from `seed`.
 
-    Keras draws the seeds by ``random.randint``, whose state all threads of a process
-    share, so that a thread of Dask, for example, may draw a number in between. During the
-    block, the function therefore returns numbers from a separate stream in this thread,
-    and the usual ones in all others.
+    Keras draws the seeds of layers by ``random.randint``, whose state is shared by all
+    threads of a process. Another thread, for example one of Dask, may draw a number in
+    between. Therefore, during the block, the function returns numbers from a separate
+    stream in this thread, and the usual numbers in all others.
     """
     check_settings()
     own, here = random.Random(seed), threading.get_ident()
     with _random_lock:
-        # Without the lock, it might be the function of another thread.
+        # Without the lock, this might be the replacement made by another thread.
         shared = random.randint
 
         def randint(a, b):
