@@ -38,8 +38,8 @@ def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
 def read_csv(path: Path) -> dict[str, list]:
     """Return the columns of a CSV file by name, and remove blanks around the cells.
 
-    Rows without any text are left out, and so are columns without a name, which spreadsheets
-    may write behind the others.
+    Rows without any text are left out, and so are columns without a name, which
+    spreadsheets may write behind the others.
 
     Raises
     ------

@@ -61,7 +61,7 @@ def load_image_folder(
           group of its own, and a warning is issued;
         - ``"octdl"`` for the data set OCTDL, whose table ``OCTDL_labels.csv`` is in `root`
           or in its parent folder;
-        - ``"header"`` for the patient's ID in DICOM files and the files of other devices, as
+        - ``"header"`` for the patient's ID in DICOM files and in those of other devices, as
           the file states it (see `salt` in :func:`~octsk.load_volume`).
 
         If None, the data set has no groups.
