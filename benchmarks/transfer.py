@@ -228,8 +228,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
             gain = [ours[s] - plain[s] for s in ours if s in plain]
             cells.append(format_mean(list(ours.values())) if ours else "")
             cells.append(format_mean(gain, "+") if gain and source != RANDOM else "")
-        seconds = statistics.median(f["seconds"] for f in own if f["n"] == sizes[-1])
-        rows.append([*cells, f"{seconds:.0f}"])
+        seconds = [f["seconds"] for f in own if f["n"] == sizes[-1]]
+        rows.append([*cells, f"{statistics.median(seconds):.0f}" if seconds else ""])
     header = ["start"]
     for n in sizes:
         header += [f"balanced accuracy, {n} images", "gain"]
