@@ -70,7 +70,7 @@ def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
         raise ValueError(
             f"{images.filename} has no splits, and the patients of its images are not "
             "known, so that it cannot be split by patient. Put the images into folders "
-            "train, val and test, or pass --groups: kermany, octdl, header, the column of a "
+            "train, val and test, or pass --groups: kermany, octdl, header, a column of a "
             r"CSV file, or a regular expression like '(?P<patient>\d+)-\d+\.png$'. With "
             "--groups '(?P<patient>.+)', each image counts as a patient"
         )
