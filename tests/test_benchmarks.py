@@ -369,6 +369,14 @@ def test_transfer_compares_starts_and_goes_on_where_it_was(monkeypatch, tmp_path
     assert "phantoms, frozen" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="belongs to a run with other settings"):
         transfer.main([*argv, "--epochs", "2"])
+    argv = ["--data", str(path), "--phantoms", "20", "--sizes", "16", "--seeds", "0"]
+    result = transfer.main([*argv, "--epochs", "1", "--no-frozen"])
+    assert [f["source"] for f in result["figures"]] == ["random weights", "phantoms"]
+
+
+def test_transfer_divides_the_default_number_of_epochs():
+    arguments = transfer._parser().parse_args(["--data", "own.npz", "--shorten", "10"])
+    assert [transfer.epochs_of(arguments, n) for n in (50, 752)] == [43, 11]
 
 
 # --- recipe ------------------------------------------------------------------------------
