@@ -145,14 +145,14 @@ def test_bfloat16_rounds_as_much_as_without_the_faster_layers():
 def test_training_differs_by_rounding_only(monkeypatch):
     # Without a network of this kind in the pool: its steps would be the faster ones.
     params = {**NET, "optimizer": keras.optimizers.SGD(0.1), "augmentation": None}
-    params["callbacks"] = keras.callbacks.Callback()
+    params |= {"callbacks": keras.callbacks.Callback(), "epochs": 1}
     initial = weights(MediumOCTNet(**params).initialize(X, y))
     fast = MediumOCTNet(**params).fit(X, y)
     monkeypatch.setattr(_winograd, "_TILES", {})
     exact = weights(MediumOCTNet(**params).fit(X, y))
     # Rounding may change which of two nearly equal pixels is the maximum of a pooling.
     difference = np.linalg.norm(weights(fast) - exact)
-    assert 0 < difference < 0.02 * np.linalg.norm(exact - initial)
+    assert 0 < difference < 0.05 * np.linalg.norm(exact - initial)
     for layer in fast.model_.layers:
         assert "convolution_op" not in vars(layer)
 
