@@ -157,6 +157,7 @@ def test_training_differs_by_rounding_only(monkeypatch):
         assert "convolution_op" not in vars(layer)
 
 
+@pytest.mark.slow
 def test_repeated_watched_and_resumed_trainings_are_bit_equal(tmp_path):
     class Ended(Exception):  # noqa: N818
         pass
