@@ -125,9 +125,11 @@ def read_column(table, column: str, argument: str, where: str) -> list:
             f"{len(cells):,} rows (counted from 0): {first_few(missing)}"
         )
     # Only paths may consist of any bytes.
-    if argument not in ("image", "file") and (odd := [*filter(_is_undecoded, cells)]):
+    odd = [] if argument in ("image", "file") else [*filter(_is_undecoded, cells)]
+    if odd:
         raise ValueError(
-            f"{where} is not in UTF-8: column {column!r} contains {first_few(odd)}; "
+            f"{where} is not in UTF-8: column {column!r} contains "
+            f"{first_few([*dict.fromkeys(odd)])}; "
             f"{_SAVE_AS_UTF8}"
         )
     return [cell.strip() if isinstance(cell, str) else cell for cell in cells]
