@@ -1066,9 +1066,10 @@ def test_threshold_coverage(monkeypatch, tmp_path, capsys):
     truths = [row["truth"] for row in result["rows"]]
     assert truths == sorted(truths)
     for row in result["rows"]:
-        chosen, population = row[threshold_coverage.CHOSEN], list(row.values())[-1]
+        chosen, fixed = row[threshold_coverage.CHOSEN], row[threshold_coverage.FIXED]
         assert 0.8 < chosen <= 1
-        assert population < chosen
+        assert fixed < chosen
+        assert fixed < row[threshold_coverage.EXACT]
     assert_tables_can_be_made_of_the_file(threshold_coverage, result, path)
     assert "accuracy 0.85, 15 patients" in capsys.readouterr().out
 
