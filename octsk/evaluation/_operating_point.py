@@ -149,6 +149,7 @@ class OperatingPoint:
             cells = [
                 cell
                 for point in points
+                if point.at_goal is not None
                 for cell in (
                     format_score(point.figures[point.at_goal["rate"]]),
                     format_interval(point.at_goal["interval"]),
