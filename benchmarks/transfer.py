@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     names = ("seeds", "sizes", *_SAME)
     settings = {name: getattr(arguments, name) for name in names}
     settings |= {
-        "data": str(arguments.data),
+        "data": arguments.data.name,
         "sources": [p.name for p in arguments.sources],
     }
     result = new_result("transfer", settings) | {"figures": []}
@@ -235,7 +235,7 @@ def tables(result: dict[str, Any]) -> list[Table]:
         header += [f"balanced accuracy, {n} images", "gain"]
     seeds = ", ".join(str(seed) for seed in sorted({f["seed"] for f in measured}))
     table = Table(
-        f"{about['name']}: up to {about['n']} training images, {about['n_val']} for "
+        f"{about['name']}: up to {sizes[-1]} training images, {about['n_val']} for "
         "validation",
         [*header, f"CPU seconds, {sizes[-1]} images"],
         rows,

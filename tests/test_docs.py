@@ -260,6 +260,14 @@ def test_every_result_file_is_shown():
         assert result["started"][:10] in text
 
 
+def test_the_page_on_transfer_shows_its_result():
+    text = results.transfer_to_markdown(REPOSITORY)
+    assert "| random weights |" in text
+    assert "| phantoms |" in text
+    page = REPOSITORY / "docs" / "user_guide" / "transfer.md"
+    assert "_generated/transfer.md" in page.read_text(encoding="utf-8")
+
+
 def test_result_of_a_script_that_has_changed_is_an_error(tmp_path):
     folder = tmp_path / "benchmarks" / "results"
     folder.mkdir(parents=True)

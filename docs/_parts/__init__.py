@@ -13,6 +13,7 @@ TEXTS: dict[str, Callable[[Path], str]] = {
     "modules.html": modules.to_html,
     "published.md": results.published_to_markdown,
     "results.md": results.to_markdown,
+    "transfer.md": results.transfer_to_markdown,
     "tutorial.ipynb": lambda root: notebook.to_json(root / "docs" / "tutorial.md"),
 }
 

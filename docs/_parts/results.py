@@ -38,6 +38,7 @@ SECTIONS = {
     "speed": "Speed and memory, compared with other libraries",
     "speed_scaling": "Speed by size of the data, and in bfloat16",
     "threshold_coverage": "Coverage of the interval of sensitivity at a chosen threshold",
+    "transfer_octdl": "Starting from another network, on OCT scans",
 }
 [_BANNER] = synthetic_banner({"synthetic": True})
 
@@ -48,13 +49,24 @@ def to_markdown(root: Path) -> str:
     return "\n\n".join(_section(path) for path in files) + "\n"
 
 
-def _section(path: Path) -> str:
+def transfer_to_markdown(root: Path) -> str:
+    """Write the tables of the gain from starting from another network."""
+    _, _, tables = _read(root / FOLDER / "transfer_octdl.json")
+    return "\n\n".join(map(_block, tables)) + "\n"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Any, list[Table]]:
+    """Return a result, the script that measured it and its tables."""
     result = json.loads(path.read_text(encoding="utf-8"))
     try:
         script = importlib.import_module(f"benchmarks.{result['benchmark']}")
-        tables = script.tables(result)
+        return result, script, script.tables(result)
     except Exception as error:
         raise ValueError(f"{path} is no result of a script of today: {error!r}") from error
+
+
+def _section(path: Path) -> str:
+    result, script, tables = _read(path)
     measured_on, *facts = _facts(result, tables)
     measured_on = (measured_on[0], getattr(script, "MEASURED_ON", measured_on[1]))
     first_line = (script.__doc__ or "").splitlines()[0].rstrip(".")

@@ -159,14 +159,16 @@ def load_image_folder(
     files = _files_of_classes(root, kermany_label if find_group.by_name else None)
     names = _same_classes(root, files)
     rows = [
-        Row(file, label, find_group(file.relative_to(root).as_posix()), split)
+        Row(file, label, split=split)
         for split, classes in files.items()
         for label, of_label in sorted(classes.items())
         for file in of_label
     ]
     if groups is not None:
         paths = [row.image.relative_to(root).as_posix() for row in rows]
-        check_groups_found([row.group for row in rows], paths)
+        found = [find_group(path) for path in paths]
+        check_groups_found(found, paths)
+        rows = [row._replace(group=one) for row, one in zip(rows, found, strict=True)]
     find_group.warn_of_unknown()
     about = {"name": printable(root.resolve().name), "filename": str(root)}
     dataset = load_rows(rows, names, about, reading, Cache(cache, data_home))
@@ -265,7 +267,7 @@ def images_below(folder: Path) -> list[Path]:
         if (found.st_dev, found.st_ino) in seen:
             continue
         seen.add((found.st_dev, found.st_ino))
-        entries = sorted(_visible(one))
+        entries = sorted(_visible(one), key=lambda path: path.name)
         files += [entry for entry in entries if _is_image_file(entry)]
         # Folders are read before links, so that the paths listed are those of folders.
         inner = [entry for entry in entries if entry.is_dir()]
