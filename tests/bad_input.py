@@ -368,7 +368,7 @@ TABLE = {
                 ("filters", (0,), "filters must be positive integers"),
                 ("filters", (4.5,), "filters must be positive integers"),
                 ("filters", ("a",), "filters must be positive integers"),
-                ("filters", (2, 2, 2, 2, 2), "Give fewer `filters` or larger images"),
+                ("filters", (2, 2, 2, 2, 2), "Pass fewer `filters` or larger images"),
                 ("dense_units", (-1,), "dense_units must be positive integers"),
                 ("dense_units", "8", "'dense_units' parameter of SmallOCTNet must be an array-like"),
                 ("label_smoothing", 1, "'label_smoothing' parameter"),

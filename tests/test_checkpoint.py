@@ -312,7 +312,9 @@ def test_layers_that_cannot_say_their_settings(tmp_path):
             return inputs
 
     silent = own_net(Silent(object()), tmp_path)
-    with pytest.raises(ValueError, match="layers of the architecture have a get_config"):
+    with pytest.raises(
+        ValueError, match="layers of the architecture have a method get_config"
+    ):
         silent.fit(X, y)
 
 

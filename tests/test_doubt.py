@@ -86,7 +86,9 @@ def test_report_of_prediction_sets(classifier):
 def test_class_with_too_few_images_is_in_every_set(classifier):
     net, (X, y), (X_test, _) = classifier
     few = np.r_[np.flatnonzero(y == "DME")[:18], np.flatnonzero(y != "DME")]
-    with pytest.warns(UserWarning, match="needs 19 calibration images.* DME, which"):
+    with pytest.warns(
+        UserWarning, match="at least 19 calibration images.* images of DME, so"
+    ):
         sets = ConformalClassifier(net).conformalize(X[few], y[few])
     assert sets.predict_set(X_test)[:, 1].all()
     enough = np.r_[np.flatnonzero(y == "DME")[:19], np.flatnonzero(y != "DME")]
@@ -209,7 +211,7 @@ def test_probabilities_that_are_no_numbers_are_refused(classifier):
 
 def test_labels_that_the_classifier_does_not_know(classifier):
     net, (X, _), _ = classifier
-    with pytest.raises(ValueError, match=r"y_true holds \['AMD'\], not among"):
+    with pytest.raises(ValueError, match=r"y_true holds \['AMD'\], which are not among"):
         SelectiveClassifier(net).calibrate(X[:2], ["AMD", "DME"])
     with pytest.raises(ValueError, match="one label for each of the 2 images, got 1"):
         ConformalClassifier(net).conformalize(X[:2], ["DME"])
@@ -283,7 +285,7 @@ def test_table_of_label_issues_names_files():
     first = issues.ranking[0]
     text = str(issues)
     assert names[first] in text
-    assert f"{issues.is_issue.sum()} of 600 images" in text
+    assert f"{issues.is_issue.sum()} of 600 labels" in text
     record = issues._records()[0]
     assert record["given"] == ["CNV", "DME", "normal"][given[first]]
     assert len(issues._records()) == 600

@@ -469,7 +469,9 @@ def test_takes_flattened_images(name):
 
 def test_flattened_images_that_are_not_square():
     oblong, oblong_test = GREY[:, :, 2:], GREY_TEST[:, :, 2:]
-    with pytest.raises(ValueError, match=r"no flattened square image.*kw_args={'shape': "):
+    with pytest.raises(
+        ValueError, match=r"not those of a flattened square.*kw_args={'shape': "
+    ):
         net().fit(oblong.reshape(60, -1), y)
     reshape = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 12, 10)})
     bagging = BaggingClassifier(

@@ -127,7 +127,7 @@ def test_accuracy_without_a_class_is_defined():
         (["DME", "CNV"], np.eye(4)[:2], None, "as labels"),
         (range(4, 12), np.eye(8), None, r"got \[4, 5, 6, 7, 8, 9, 10, 11\];"),
         (range(4, 13), np.eye(9), None, r"got \[4, 5, 6, 7, 8, 9, 10, 11, \.\.\.\];"),
-        (["DME", "AMD"], np.eye(4)[:2], NAMES, r"\['AMD'\], not among labels"),
+        (["DME", "AMD"], np.eye(4)[:2], NAMES, r"\['AMD'\], which are not among labels"),
         ([0, 1], np.eye(4)[:2], [0, 1, 2], "labels must hold 4 different"),
         ([0, 1], np.eye(4)[:2], [0, 1, 2, 2], "labels must hold 4 different"),
         ([0, 1], [[0.1, np.nan], [0.2, 0.8]], None, "finite"),

@@ -354,7 +354,7 @@ def test_what_is_no_record(spoil, message, record):
     ],
 )
 def test_parameters_that_no_net_has(net):
-    with pytest.raises(ValueError, match="none of SmallOCTNet's"):
+    with pytest.raises(ValueError, match="not valid for SmallOCTNet"):
         make_estimators({"plan": {"nets": {"a": net}}})
 
 

@@ -406,7 +406,7 @@ def test_images_that_do_not_train_are_not_counted_as_trained_on():
     held_out = run_benchmark(
         {"stops": SmallOCTNet(**TINY, early_stopping=True)}, Bunch(**{**data, "val": None})
     )
-    assert "Trained on 48 images (stops on 43, " in str(held_out)
+    assert "Trained on 48 images (stops on 43; " in str(held_out)
     assert "Trained on 48 images, measured on 48 images." in str(
         run_benchmark({"f": Flat()}, data)
     )

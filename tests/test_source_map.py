@@ -68,7 +68,9 @@ def test_other_names_of_columns(home, header, separator):
 
 def test_names_without_patients(home):
     names = {**NAMES, "val": ["train-112-8-sagittal-028", "NORMAL-9-1.jpeg"]}
-    with pytest.warns(UserWarning, match=r"1 names in .*map\.csv are not CLASS-patient"):
+    with pytest.warns(
+        UserWarning, match=r"1 names in .*map\.csv do not have the form CLASS-patient"
+    ):
         dataset = fetch(home, write_map(home, names))
     assert dataset.train.groups is dataset.val.groups is None
     assert dataset.val.filenames.tolist() == names["val"]

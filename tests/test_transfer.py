@@ -222,7 +222,7 @@ def test_grid_search_over_sources_and_frozen_layers(source):
     best = GridSearchCV(net(), params, cv=2).fit(X, y).best_estimator_
     assert best.n_weights_transferred_ == source.model_.count_params()
     with pytest.raises(
-        ValueError, match=r"use sklearn\.frozen\.FrozenEstimator\(network\)"
+        ValueError, match=r"pass sklearn\.frozen\.FrozenEstimator\(network\)"
     ):
         GridSearchCV(net(), {"init_from": [source]}, cv=2).fit(X, y)
 

@@ -109,7 +109,9 @@ def test_validation_images_of_weight_0_are_not_there():
     without = net(class_weight=class_weight)
     without.fit(X, y, X_val=X_VAL[seen], y_val=Y_VAL[seen])
     assert fitted.history_ == without.history_
-    with pytest.raises(ValueError, match="class_weight gives all images of X_val weight 0"):
+    with pytest.raises(
+        ValueError, match="class_weight gives weight 0 to all images of X_val"
+    ):
         net(class_weight=class_weight).fit(X, y, X_val=X_VAL[~seen], y_val=Y_VAL[~seen])
 
 
