@@ -575,8 +575,6 @@ def test_folds_from_an_iterator():
         ((np.ones(3, bool), [9]), "training images of fold 1"),
         (([0.0, 1.0], [9]), "training images of fold 1"),
         (([[0, 1]], [9]), "training images of fold 1"),
-        ((range(9),), r"folds \(train, test\)"),
-        (7, r"folds \(train, test\)"),
     ],
 )
 def test_folds_that_cannot_be_fitted_are_refused(fold, message):

@@ -57,7 +57,7 @@ class Folds:
 
 
 def check_splits(splits, n):
-    """Check that folds are pairs of positions of training and of test images.
+    """Check that each fold has training and test images, by their positions.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def check_splits(splits, n):
     Raises
     ------
     ValueError
-        If there is no fold, or a fold is not such a pair or lacks one of the two.
+        If there is no fold, or a fold lacks one of the two or names no positions.
     """
     if not splits:
         raise ValueError(
@@ -77,11 +77,6 @@ def check_splits(splits, n):
             "for each fit, or convert it to a list."
         )
     for i, fold in enumerate(splits):
-        if not hasattr(fold, "__len__") or len(fold) != 2:
-            raise ValueError(
-                f"cv must give folds (train, test), two arrays of positions of images; "
-                f"fold {i} is {fold!r:.60}."
-            )
         for what, part in zip(("training", "test"), fold, strict=True):
             positions = np.asarray(part)
             if positions.dtype == bool and positions.shape == (n,):
