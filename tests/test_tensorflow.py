@@ -245,7 +245,7 @@ def test_training_is_refused_while_gradients_are_recorded():
     for scope in (tf.GradientTape(), forward):
         with scope:
             for call in (octsk.SmallOCTNet(**TINY).fit, net.partial_fit):
-                with pytest.raises(ValueError, match=r"octsk cannot train .* GradientTape"):
+                with pytest.raises(ValueError, match=r"octsk cannot train .*Tape"):
                     call(X, y)
             np.testing.assert_array_equal(net.predict_proba(X), proba)
     assert not net.interrupted_
@@ -263,7 +263,7 @@ def test_stateless_scopes_are_refused(tmp_path):
             lambda: net.predict(X),
             lambda: octsk.load(tmp_path / "net.octsk"),
         ):
-            with pytest.raises(ValueError, match=r"octsk changes .* StatelessScope"):
+            with pytest.raises(ValueError, match=r"octsk changes .*StatelessScope"):
                 call()
     assert not net.interrupted_
     np.testing.assert_array_equal(net.predict_proba(X), proba)
