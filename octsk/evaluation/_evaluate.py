@@ -13,7 +13,7 @@ from octsk.evaluation._class_names import display_names, last_step, match_classe
 from octsk.evaluation._figures import Resampling, measure
 from octsk.evaluation._operating_point import PointRequest
 from octsk.evaluation._report import BenchmarkReport
-from octsk.evaluation._study import Evaluated, Study, add_study, predicted_scores
+from octsk.evaluation._study import Evaluated, Study, add_study
 from octsk.evaluation.params import resolved_params
 from octsk.metrics.scores import get_classes
 from octsk.published import labels_of, why_not_comparable
@@ -252,7 +252,7 @@ def evaluate_split(
             f"the class names must differ from one another, because reports identify the "
             f"classes by them; got {match.names}."
         )
-    score, predict_seconds = _timed_scores(estimator, X, (len(y_true), len(classes)))
+    score, predict_seconds = _timed_scores(estimator, X, len(classes))
     test = Evaluated(match, score, numbers)
     kept = test.kept
     unfamiliar, about_gate = _unfamiliar(estimator, gate, X, kept)
@@ -355,10 +355,16 @@ def check_dataset(dataset) -> None:
         )
 
 
-def _timed_scores(estimator, X, shape) -> tuple[np.ndarray, float]:
+def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
     start = time.perf_counter()
-    score = predicted_scores(estimator, X, shape)
-    return score, time.perf_counter() - start
+    score = np.asarray(estimator.predict_proba(X))
+    seconds = time.perf_counter() - start
+    if score.ndim != 2 or score.shape[1] != n_classes:
+        raise ValueError(
+            f"predict_proba of {type(estimator).__name__} must return {n_classes} columns, "
+            f"one for each of its classes, got shape {score.shape}."
+        )
+    return score, seconds
 
 
 def _label_columns(dataset, info, classes) -> list[int | None] | None:

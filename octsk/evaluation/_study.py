@@ -185,27 +185,9 @@ def _validation(study, estimator, classes, info, class_map) -> Evaluated:
         # match_classes has already warned about these classes for the evaluated images.
         warnings.simplefilter("ignore", UserWarning)
         match = match_classes(estimator, classes, y, info["target_names"], class_map)
-    score = predicted_scores(estimator, study.X_val, (len(y), len(classes)))
+    score = np.asarray(estimator.predict_proba(study.X_val))
     numbers = None if groups is None else check_groups(groups, len(y), "groups_val")
     return Evaluated(match, score, numbers)
-
-
-def predicted_scores(estimator, X, shape) -> np.ndarray:
-    """Return what ``predict_proba`` returns, which must have this shape.
-
-    Raises
-    ------
-    ValueError
-        If there is not a row for each image and a column for each class.
-    """
-    score = np.asarray(estimator.predict_proba(X))
-    if score.shape != shape:
-        raise ValueError(
-            f"predict_proba of {type(estimator).__name__} must return an array of shape "
-            f"{shape}, one row for each image and one column for each class, got shape "
-            f"{score.shape}."
-        )
-    return score
 
 
 def _points(study, report, columns, test, val, remarks, resampling) -> list:
