@@ -85,12 +85,6 @@ class Result(Tabular):
         ]
 
 
-def test_html_contains_no_control_characters():
-    html = tables_to_html(Result()._tables())
-    assert "\x1b" not in html
-    assert html.count(r"\x1b[2J") == 4
-
-
 def test_markdown_shows_cells_as_text():
     text = tables_to_markdown(Result()._tables())
     assert "\x1b" not in text

@@ -5,14 +5,13 @@ from functools import cache
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 
 from octsk._version import __version__
 from octsk.evaluation import subgroup_tables
 from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
 from octsk.metrics import TITLES
-from octsk.plots.drawing import COLOURS, drawable, unseen_figures
+from octsk.plots.drawing import COLOURS, unseen_figures
 from octsk.reporting import _pictures
 from octsk.reporting._content import (
     SPLITS,
@@ -165,19 +164,9 @@ def _title_and_data(run):
 def _template():
     loader = PackageLoader("octsk.reporting")
     environment = Environment(
-        loader=loader,
-        autoescape=True,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("page.html")
-
-
-def _printable(value):
-    """Escape the control characters in text; the template escapes HTML."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return drawable(value) if is_text else value
 
 
 def _sections(run, estimator, dataset) -> list[Section]:

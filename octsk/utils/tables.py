@@ -82,28 +82,24 @@ def tables_to_html(tables: Sequence[Table]) -> str:
     return "<div>" + "".join(_format_html(table) for table in tables) + "</div>"
 
 
-def _escape_html(value: object) -> str:
-    return escape(printable(value))
-
-
 def _format_html(table: Table) -> str:
     # Tables without a header hold text, which is aligned left.
     words = _STYLE.format("left")
     others = _STYLE.format("right") if table.header else words
     head = "".join(
-        f'<th scope="col" {others if index else words}>{_escape_html(cell)}</th>'
+        f'<th scope="col" {others if index else words}>{escape(cell)}</th>'
         for index, cell in enumerate(table.header)
     )
     body = "".join(
-        f'<tr><th scope="row" {words}>{_escape_html(first)}</th>'
-        + "".join(f"<td {others}>{_escape_html(cell)}</td>" for cell in figures)
+        f'<tr><th scope="row" {words}>{escape(first)}</th>'
+        + "".join(f"<td {others}>{escape(cell)}</td>" for cell in figures)
         + "</tr>"
         for first, *figures in table.rows
     )
-    notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.notes)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
     rows = (f"<thead><tr>{head}</tr></thead>" if head else "") + f"<tbody>{body}</tbody>"
     return (
-        f"<h4>{_escape_html(table.title)}</h4>"
+        f"<h4>{escape(table.title)}</h4>"
         + (f"<table>{rows}</table>" if body else "")
         + notes
     )
