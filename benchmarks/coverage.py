@@ -7,6 +7,7 @@ percentile intervals of the same resamples are shown for comparison. Each patien
 Only scores are drawn. There are no images, and no network is trained.
 """
 
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -180,8 +181,9 @@ def measure(
         )
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    parser = new_parser(__doc__)
+def new_study_parser(description, *, patients: Sequence[int]) -> ArgumentParser:
+    """Create an argument parser with options for the number and size of studies."""
+    parser = new_parser(description)
     parser.add_argument(
         "--studies",
         type=at_least(2),
@@ -198,9 +200,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "--patients",
         type=at_least(2),
         nargs="+",
-        default=[10, 20, 50, 100, 200],
+        default=patients,
         help="numbers of patients of a study (default %(default)s)",
     )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = new_study_parser(__doc__, patients=[10, 20, 50, 100, 200])
     parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS))
     arguments = parser.parse_args(argv)
     names = ("studies", "resamples", "patients", "designs")

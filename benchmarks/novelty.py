@@ -115,8 +115,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         stop(error)
     dataset = phantoms(arguments.n) if dataset is None else dataset
     nets = networks(arguments.models, dataset, arguments.epochs, arguments.seeds)
-    settings = {"seeds": arguments.seeds, "epochs": arguments.epochs}
-    result = new_result("novelty", settings)
+    result = new_result("novelty", {})
     result["data"] = {
         "name": dataset.name,
         "sha256": dataset.get("sha256"),
@@ -124,6 +123,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "n_train": len(dataset.train.target),
     }
     result["rows"] = [row for net in nets for row in measure(dataset, others, net)]
+    # Those of networks that were trained before, too.
+    result["settings"] = {
+        name: sorted({row[kind] for row in result["rows"]})
+        for name, kind in (("seeds", "seed"), ("epochs", "epochs"))
+    }
     show(tables(result))
     save(result, arguments.output)
     return result

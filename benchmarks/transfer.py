@@ -8,13 +8,15 @@ starts
   - from a network that was trained on synthetic scans (--phantoms N), and
   - from a network for each --source FILE, trained on the train split of that file,
 
-either training all layers or only the last one ("frozen"). Each seed draws other training
-images, with the class frequencies of the file. The test split is not used.
+either training all layers or only the last one ("frozen", unless --no-frozen). Each seed
+draws other training images, with the class frequencies of the file. The test split is not
+used. --shorten N divides the default number of epochs of all trainings by N.
 
 The same command with the same --output resumes an interrupted run.
 """
 
 import json
+import math
 import statistics
 import sys
 import time
@@ -38,7 +40,7 @@ from octsk.utils.tables import Table
 
 RANDOM = "random weights"
 # Settings that a continued run must not change.
-_SAME = ("data", "sources", "phantoms", "epochs")
+_SAME = ("data", "sources", "phantoms", "epochs", "shorten")
 
 
 def sources_of(arguments) -> dict[str, Callable[[], Any]]:
@@ -46,9 +48,8 @@ def sources_of(arguments) -> dict[str, Callable[[], Any]]:
     import octsk
 
     def train(images):
-        net = octsk.ResidualOCTNet(random_state=0)
-        if arguments.epochs is not None:
-            net.set_params(epochs=arguments.epochs)
+        epochs = epochs_of(arguments, len(images.target))
+        net = octsk.ResidualOCTNet(epochs=epochs, random_state=0)
         return net.fit(images.data, images.target)
 
     made: dict[str, Callable[[], Any]] = {}
@@ -59,6 +60,13 @@ def sources_of(arguments) -> dict[str, Callable[[], Any]]:
     for path in arguments.sources:
         made[path.stem] = lambda path=path: train(octsk.load_medmnist(path, split="train"))
     return made
+
+
+def epochs_of(arguments, n: int) -> int:
+    """Return the number of epochs of a training on `n` images."""
+    from octsk.training import auto_epochs
+
+    return arguments.epochs or math.ceil(auto_epochs(n) / arguments.shorten)
 
 
 def few(train, n: int, seed: int) -> np.ndarray:
@@ -79,9 +87,9 @@ def measure(train, val, n, seed, epochs, source, freeze) -> dict[str, Any]:
 
     import octsk
 
-    net = octsk.ResidualOCTNet(init_from=source, freeze=freeze, random_state=seed)
-    if epochs is not None:
-        net.set_params(epochs=epochs)
+    net = octsk.ResidualOCTNet(
+        epochs=epochs, init_from=source, freeze=freeze, random_state=seed
+    )
     chosen = few(train, n, seed)
     start = time.process_time()
     net.fit(train.data[chosen], train.target[chosen])
@@ -147,6 +155,18 @@ def _parser():
     parser.add_argument(
         "--epochs", type=at_least(1), help="epochs of each training, instead of the default"
     )
+    parser.add_argument(
+        "--shorten",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="divide the default number of epochs by N (default %(default)s)",
+    )
+    parser.add_argument(
+        "--no-frozen",
+        action="store_true",
+        help="leave out the trainings of the last layer only",
+    )
     return parser
 
 
@@ -177,10 +197,10 @@ def _measure_all(arguments, result) -> None:
     done = {(f["source"], f["freeze"], f["n"], f["seed"]) for f in result["figures"]}
     starts = [(RANDOM, None, None)]
     for name, make in sources_of(arguments).items():
-        starts += [(name, make, None), (name, make, "features")]
+        starts += [(name, make, f) for f in (None, "features")[: 2 - arguments.no_frozen]]
     networks = {}
-    for seed in arguments.seeds:
-        for n in arguments.sizes:
+    for n in arguments.sizes:
+        for seed in arguments.seeds:
             for name, make, freeze in starts:
                 if (name, freeze, n, seed) in done:
                     continue
@@ -188,9 +208,8 @@ def _measure_all(arguments, result) -> None:
                 print(where, file=sys.stderr, flush=True)
                 if make is not None and name not in networks:
                     networks[name] = make()
-                figures = measure(
-                    train, val, n, seed, arguments.epochs, networks.get(name), freeze
-                )
+                epochs = epochs_of(arguments, min(n, len(train.target)))
+                figures = measure(train, val, n, seed, epochs, networks.get(name), freeze)
                 result["figures"].append(where | figures)
                 save(result, arguments.output)  # intermediate results
 
@@ -209,8 +228,8 @@ def tables(result: dict[str, Any]) -> list[Table]:
             gain = [ours[s] - plain[s] for s in ours if s in plain]
             cells.append(format_mean(list(ours.values())) if ours else "")
             cells.append(format_mean(gain, "+") if gain and source != RANDOM else "")
-        seconds = statistics.median(f["seconds"] for f in own if f["n"] == sizes[-1])
-        rows.append([*cells, f"{seconds:.0f}"])
+        seconds = [f["seconds"] for f in own if f["n"] == sizes[-1]]
+        rows.append([*cells, f"{statistics.median(seconds):.0f}" if seconds else ""])
     header = ["start"]
     for n in sizes:
         header += [f"balanced accuracy, {n} images", "gain"]

@@ -18,13 +18,15 @@ _CHANNELS_LAST = {"data_format": "channels_last"}
 # over about 100 steps, which is about a tenth of the default training on a hundred images.
 _BATCH_NORM_MOMENTUM = 0.9
 
-# A corner covers the columns from the left or right border on whose first pixels all reach
-# _STILL_WHITE, and one of them _WHITE. In each column, it ends at the first pixel below
-# _STILL_WHITE, which is lower, since resizing darkens the edges of corners. The values were
-# chosen on OCT2017, half of whose images have white corners, on OCTDL, whose images have
-# none, and on PneumoniaMNIST, where 0.1 % of the images have some.
+# Along the first or last row of an image, a white corner reaches from the left or right end
+# to the first pixel below _STILL_WHITE, provided that some pixel in a corner of the row is
+# at least _WHITE. Down each column, it also ends at the first pixel below _STILL_WHITE.
+# This value is lower, since resizing darkens the edges of corners. Both were chosen on
+# OCT2017, half of whose images have white corners, on OCTDL, whose images have none, and on
+# PneumoniaMNIST, where 0.1 % of the images have some.
 _WHITE, _STILL_WHITE = 0.98, 0.7
-# In images with a shorter side (pixels), every pixel is close to a corner.
+# Minimum side in pixels of images in which corners are filled. In smaller ones, every pixel
+# is close to a corner.
 _MIN_SIDE_WITH_CORNERS = 8
 
 # Side in pixels of the images for which the residual network was designed. Each time the
@@ -291,10 +293,10 @@ class FillWhiteCorners(keras.layers.Layer):
 
     Some devices rotate a scan after its acquisition, which leaves white corners. These
     contain no information about the retina, but would change the mean and variance by which
-    an image is standardized. If the first or last row of an image is white at its left or
-    right end, the layer fills the bright pixels from there on: in each column up to the
-    first one that begins darker, the pixels up to the first darker one. It also fills all
-    pixels next to filled ones.
+    an image is standardized. A corner begins at the left or right end of the first or last
+    row, if that row is white there, and ends at the first darker pixel of the row. In each
+    of its columns, it reaches from that row to the first darker pixel. The layer fills the
+    corners and all pixels next to them.
     """
 
     def call(self, inputs):

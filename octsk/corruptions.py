@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.metrics import recall_score
 from sklearn.utils import check_scalar
 
-from octsk.metrics.scores import get_classes, predict_indices
+from octsk.metrics.scores import check_predicted, get_classes, predict_indices
 from octsk.utils.columns import check_column
 from octsk.utils.validation import check_images
 
@@ -181,7 +181,9 @@ def image_sets(images, labels, names: Iterable[str] | None = None) -> Iterator[t
 def balanced_error(classifier, images, labels) -> float:
     """Return 1 - balanced accuracy, computed as in `octsk.evaluate`."""
     classes, y = get_classes(classifier), check_column(labels, warn=False)
-    predicted = classes[predict_indices(np.asarray(classifier.predict_proba(images)))]
+    score = np.asarray(classifier.predict_proba(images))
+    check_predicted(classifier, score, len(y), len(classes))
+    predicted = classes[predict_indices(score)]
     return 1 - float(recall_score(y, predicted, labels=np.unique(y), average="macro"))
 
 

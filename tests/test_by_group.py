@@ -206,7 +206,7 @@ def test_subgroups_have_the_figures_of_their_images(tmp_path):
         positive=POSITIVE,
         threshold=0.6,
     )
-    for name in ("acc", "auc"):
+    for name in ("acc", "auc", "balanced_accuracy", "log_loss"):
         assert rows["B"]["metrics"][name] == pytest.approx(alone.metrics[name])
         np.testing.assert_allclose(rows["B"]["intervals"][name], alone.intervals[name])
     point = alone.operating_point
@@ -223,6 +223,13 @@ def test_subgroups_have_the_figures_of_their_images(tmp_path):
     assert "Subgroups by device" in words
     assert "small (few)" in words
     assert "The largest of several gaps is larger than the true one on average" in words
+    assert "several subgroups" not in words
+    frame = (
+        report.to_frame().query("by == 'device' and subgroup == 'B'").set_index("metric")
+    )
+    assert frame["value"].to_dict() == rows["B"]["metrics"]
+    assert frame[["low", "high"]].loc["acc"].tolist() == rows["B"]["intervals"]["acc"]
+    assert set(frame["images"]) == {rows["B"]["n_samples"]}
     report.to_json(tmp_path / "r.json")
     assert str(BenchmarkReport.from_json(tmp_path / "r.json")) == str(report)
     assert "Largest gap by device" in html_report(report, dataset=dataset)
@@ -246,6 +253,10 @@ def test_patients_of_subgroups_are_counted():
         ("right", 75, 25),
     ]
     assert "several gaps" not in str(report)
+    assert "several subgroups" not in str(report)
+    eye[0] = {"left": "right", "right": "left"}[eye[0]]
+    report = _evaluate(dataset, by={"eye": eye})
+    assert "images in several subgroups: 1." in " ".join(str(report).split())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -1544,3 +1545,19 @@ def test_a_threshold_needs_a_validation_split(model, folder):
     assert "has no 'val' split" in error_line("evaluate", model, "--data", data, *words)
     label = ("evaluate", model, "--data", data, "--positive", 2, "--threshold", 0.3)
     assert document(*label)["operating_point"]["positive"] == ["drusen"]
+
+
+def test_tensorflow_starts_without_packages_that_commands_do_not_use(monkeypatch):
+    monkeypatch.setattr(_inputs, "_UNUSED_BY_KERAS", ("wave",))
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+
+    def start():
+        with pytest.raises(ImportError):
+            importlib.import_module("wave")
+        raise ImportError("started")
+
+    monkeypatch.setattr(_inputs, "start_tensorflow", start)
+    with pytest.raises(ImportError, match="started"):
+        _inputs.make_net("small")
+    assert "wave" not in sys.modules
+    assert importlib.import_module("wave").__name__ == "wave"

@@ -656,6 +656,7 @@ def test_run_is_measured_at_an_operating_point_and_by_patient(tmp_path):
     assert report.by_group.metrics == expected.by_group.metrics
     text = run.to_text()
     assert "Operating point: CNV or DME is positive" in text
+    assert "sensitivity at a specificity of 0.9" in text
     sensitivity = report.operating_point.figures["sensitivity"]
     low, high = report.operating_point.intervals["sensitivity"]
     assert f"{sensitivity:.3f} [{low:.3f}, {high:.3f}]" in text

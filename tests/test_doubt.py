@@ -10,12 +10,15 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
 import octsk
 from octsk.evaluation import ConformalClassifier, SelectiveClassifier
 from octsk.inspection import find_label_issues
+from octsk.reporting import html_report
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,19 @@ def test_images_of_equal_probability_are_kept_or_not_together():
     report = selective.evaluate(X, y)
     assert report.rows[0]["abstained"] == 1
     assert np.isnan(report.rows[0]["error"])
+
+
+@pytest.mark.parametrize("n_shared", [0, 1, 60])
+def test_calibration_on_test_images_is_marked(classifier, n_shared):
+    net, (X, y), (X_test, y_test) = classifier
+    X, y = (np.concatenate([a[:n_shared], b[:60]]) for a, b in ((X_test, X), (y_test, y)))
+    mark = f"CALIBRATED ON TEST IMAGES: {n_shared} of the evaluated images"
+    for one in (
+        ConformalClassifier(net, confidence_level=0.8).conformalize(X, y),
+        SelectiveClassifier(net, error=0.3).calibrate(X, y),
+    ):
+        report = one.evaluate(X_test[:100], y_test[:100], random_state=0)
+        assert (mark in " ".join(str(report).split())) == bool(n_shared)
 
 
 def test_report_of_abstention(classifier):
@@ -290,6 +306,26 @@ def test_picture_of_label_issues_shows_the_most_doubtful():
         issues.plot(X[:5])
 
 
+def test_label_issues_have_a_page():
+    scans = octsk.make_oct_phantoms(60, random_state=0)
+    given = scans.target.copy()
+    given[:3] = (given[:3] + 1) % 4
+    issues = find_label_issues(GaussianNB(), scans.data.reshape(60, -1), given)
+    page = html_report(issues, dataset=scans)
+    assert "<h1>Labels in doubt</h1>" in page
+    assert "SYNTHETIC DATA" in page
+    [table] = issues._tables()
+    assert len(table.rows) == 20
+    for row in table.rows:
+        assert f'<th scope="row">{row[0]}</th><td>{row[1]}</td>' in page
+    assert 'alt="12 images with their labels and the suggested classes."' in page
+    assert "<img" not in html_report(issues)
+    with pytest.raises(ValueError, match="X must hold the 60 images whose labels were"):
+        html_report(issues, dataset=octsk.make_oct_phantoms(8, random_state=0))
+    with pytest.raises(ValueError, match="estimator is only allowed with the report"):
+        html_report(issues, estimator=GaussianNB())
+
+
 def test_bad_arguments_of_find_label_issues():
     X, y = np.zeros((6, 2)), np.arange(6) % 2
     net = LogisticRegression()
@@ -312,6 +348,39 @@ def test_flipped_labels_of_real_scans_are_found(data_folder):
     issues = find_label_issues(net, X, given, groups=groups, cv=3)
     first = issues.ranking[: len(y) // 10]
     assert np.isin(wrong, first).mean() >= 0.5
+
+
+# --- Estimators of others ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda score: score[:-2], r"shape \(60, 3\), one row for .* got shape \(58, 3\)"),
+        (lambda score: np.vstack([score, score]), r"got shape \(120, 3\)"),
+        (lambda score: score[:, 1:], r"got shape \(60, 2\)"),
+        (lambda score: score[:, 0], r"got shape \(60,\)"),
+        (lambda score: np.full_like(score, np.nan), "finite numbers"),
+        (lambda score: score.astype(object), "finite numbers"),
+    ],
+)
+def test_what_predict_proba_returns_is_checked(classifier, change, message):
+    X, y = (part[:60] for part in classifier[1])
+
+    class Odd(LogisticRegression):
+        def predict_proba(self, X):
+            return change(super().predict_proba(X))
+
+    odd = Odd(max_iter=1000).fit(X, y)
+    calls = [
+        lambda: octsk.evaluate(odd, X, y),
+        lambda: ConformalClassifier(odd, confidence_level=0.5).conformalize(X, y),
+        lambda: SelectiveClassifier(odd).calibrate(X, y),
+        lambda: octsk.corruptions.balanced_error(odd, X, y),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"predict_proba of Odd must .*{message}"):
+            call()
 
 
 # --- Images unlike those of the training set --------------------------------------------
@@ -417,6 +486,32 @@ def test_report_counts_unfamiliar_images(gate, tmp_path):
     plain = octsk.evaluate(gate.estimator, images, labels, **settings)
     assert plain.unfamiliar is plain.n_unfamiliar is None
     assert gate.describe([False] * 3).startswith("0 of 3 images (0%) are unlike")
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_one_forward_pass_gives_probabilities_and_features(gate, mirrored, monkeypatch):
+    scans = octsk.make_oct_phantoms(30, random_state=4)
+    net = gate.estimator
+    monkeypatch.setattr(net, "test_time_augmentation", mirrored)
+    expected = net.predict_proba(scans.data), gate.predict(scans.data)
+    monkeypatch.setattr(type(net), "predict_proba", None)
+    monkeypatch.setattr(type(net), "transform", None)
+    accepted, probabilities = gate.predict_with_proba(scans.data)
+    np.testing.assert_allclose(probabilities, expected[0], atol=1e-6)
+    np.testing.assert_array_equal(accepted, expected[1])
+    report = octsk.evaluate(net, scans.data, scans.target, gate=gate, n_resamples=9)
+    np.testing.assert_array_equal(report.y_score, probabilities)
+    assert report.unfamiliar == (accepted < 0).tolist()
+
+
+def test_gate_of_another_network(gate):
+    scans = octsk.make_oct_phantoms(30, random_state=4)
+    features = gate.estimator.transform(scans.data)
+    other = LogisticRegression().fit(features, scans.target)
+    pipeline = make_pipeline(FrozenEstimator(gate.estimator), other)
+    report = octsk.evaluate(pipeline, scans.data, scans.target, gate=gate, n_resamples=9)
+    np.testing.assert_array_equal(report.y_score, pipeline.predict_proba(scans.data))
+    assert report.unfamiliar == (gate.predict(scans.data) < 0).tolist()
 
 
 def test_bad_arguments_of_the_gate(gate):

@@ -326,6 +326,57 @@ def test_folders_without_images_or_classes_are_refused(tmp_path, splits):
         load_image_folder(tmp_path / "x.png")
 
 
+@pytest.mark.parametrize("names", ["Train Test", "training testing", "train valid", "TEST"])
+def test_folders_that_are_named_like_splits_are_no_classes(folder, names):
+    for name in names.split():
+        write(folder / name / "DME" / "x.png")
+        write(folder / name / "NORMAL" / "y.png")
+    named = ", ".join(sorted({*names.split()} - {"train"}))
+    with pytest.raises(ValueError, match=f"folders named {named}: rename folders of spl"):
+        load_image_folder(folder)
+
+
+def test_folders_that_archives_of_macos_contain_are_ignored(folder):
+    write(folder / "__MACOSX" / "DME" / "._DME-7-1.png")
+    assert load_image_folder(folder).target_names == ["DME", "NORMAL"]
+
+
+def test_names_of_classes_are_compared_by_their_letters(tmp_path):
+    """Two spellings of a letter (Unicode NFC and NFD) and blanks make no other class."""
+    write(tmp_path / "train" / "dr\u00fcse" / "1.png")
+    write(tmp_path / "train" / "normal" / "2.png")
+    write(tmp_path / "test" / "dru\u0308se" / "3.png")
+    write(tmp_path / "test" / "normal " / "4.png")
+    scans = load_image_folder(tmp_path)
+    assert scans.target_names == ["dr\u00fcse", "normal"]
+    assert scans.train.target.tolist() == scans.test.target.tolist() == [0, 1]
+    files = [tmp_path / "train" / "normal" / "2.png"] * 3
+    table = {"file": files, "label": ["dr\u00fcse", "dru\u0308se", " normal"]}
+    assert load_image_table(table).target_names == ["dr\u00fcse", "normal"]
+
+
+def test_numbers_as_folders_are_in_the_order_of_a_table(tmp_path):
+    for name in ("10", "9", "0"):
+        write(tmp_path / name / "x.png")
+    assert load_image_folder(tmp_path).target_names == ["0", "9", "10"]
+
+
+@pytest.mark.parametrize("name", ["dr\udcfcse", "a\tb", "a\u200fb"])
+def test_classes_whose_names_cannot_be_printed_are_refused_before_reading(folder, name):
+    (folder / "DME" / "DME-7-1.png").write_bytes(b"no image")
+    (folder / "NORMAL").rename(folder / name)
+    with pytest.raises(
+        ValueError, match=r"clinic has classes whose names contain .*: \S+;"
+    ):
+        load_image_folder(folder)
+
+
+@pytest.mark.parametrize("found", [["7"], ("7", 8), b"7", Path("7")])
+def test_a_patient_is_text_or_a_number(folder, found):
+    with pytest.raises(TypeError, match=r"text or a number .* DME/DME-7-1\.png, it ret"):
+        load_image_folder(folder, groups=lambda path: found)
+
+
 def test_unreadable_images_are_named_or_left_out(folder):
     (folder / "DME" / "DME-7-2.png").write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"DME-7-2\.png"):
@@ -498,6 +549,89 @@ def test_folders_and_absent_files_are_no_tables(tmp_path):
         load_image_table(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
         load_image_table(tmp_path / "absent.csv")
+
+
+CP1252 = "file,label,Patient\nDME-7-1,dr\u00fcse,M\u00fcller\nDME-7-2,b,c\n"
+
+
+def test_a_table_in_utf8_keeps_its_letters(folder):
+    (folder / "scans.csv").write_text(CP1252, encoding="utf-8-sig")
+    scans = load_image_table(folder / "scans.csv", group="Patient")
+    assert scans.target_names == ["b", "dr\u00fcse"]
+    assert scans.groups.tolist() == ["M\u00fcller", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (
+            CP1252,
+            {},
+            r"not in UTF-8: column 'label' contains dr\\udcfcse; save it in UTF-8",
+        ),
+        (
+            CP1252.replace("dr\u00fcse", "a"),
+            {"group": "Patient"},
+            r"not in UTF-8: column 'Patient' contains M\\udcfcller",
+        ),
+        (
+            CP1252.replace("label", "\u00c4nd"),
+            {"label": "\u00c4nd"},
+            r"no column '\u00c4nd' .*It is not in UTF-8; save it",
+        ),
+    ],
+)
+def test_a_table_in_another_encoding_is_refused(folder, text, arguments, message):
+    (folder / "scans.csv").write_text(text, encoding="cp1252")
+    with pytest.raises(ValueError, match=message):
+        load_image_table(folder / "scans.csv", **arguments)
+
+
+def test_a_path_in_a_table_may_be_in_any_encoding(folder):
+    name = os.fsencode(folder) + b"/caf\xe9.png"
+    os.rename(folder / "DME" / "DME-7-1.png", name)
+    (folder / "scans.csv").write_bytes(b"file,label\ncaf\xe9.png,a\nDME-7-2.png,b\n")
+    scans = load_image_table(folder / "scans.csv")
+    assert os.fsencode(str(scans.filenames[0])) == name
+
+
+def test_zero_bytes_are_no_text(folder):
+    text = "file,label\nDME-7-1.png,a\nDME-7-2.png,b\n"
+    (folder / "scans.csv").write_bytes(text.encode("utf-16-le"))
+    with pytest.raises(ValueError, match="contains zero bytes, no text; save it in UTF-8"):
+        load_image_table(folder / "scans.csv")
+
+
+def test_what_spreadsheets_add_to_a_table_is_ignored(folder):
+    text = "\nfile,label,,\nDME-7-1.png,a,,\n,,,\n\nDME-7-2.png,b,x,\n,,,\n"
+    (folder / "scans.csv").write_text(text)
+    assert load_image_table(folder / "scans.csv").target.tolist() == [0, 1]
+
+
+def test_paths_of_a_table_may_be_of_windows(folder):
+    table = table_of(folder)
+    table["file"] = [file.replace("/", "\\") for file in table["file"]]
+    expected = [str(folder / file) for file in table_of(folder)["file"]]
+    assert load_image_table(table, root=folder).filenames.tolist() == expected
+
+
+def test_blanks_around_the_cells_of_a_frame_mean_nothing(folder):
+    table = table_of(folder)
+    padded = {name: [f" {cell} " for cell in table[name]] for name in table}
+    scans = load_image_table(pd.DataFrame(padded), root=folder, group="patient")
+    assert (scans.target_names, scans.groups.tolist()) == (
+        ["DME", "NORMAL"],
+        ["7", "7", "8", "9"],
+    )
+
+
+def test_a_frame_with_two_columns_of_one_name_is_refused(folder):
+    columns = [*table_of(folder).values()]
+    frame = pd.DataFrame(
+        zip(*columns, strict=True), columns=["file", "label", "label", "x"]
+    )
+    with pytest.raises(ValueError, match="the table has 2 columns named 'label'"):
+        load_image_table(frame, root=folder)
 
 
 def test_other_objects_and_missing_images_are_refused(tmp_path):

@@ -131,7 +131,7 @@ WRONG = {
     ),
     "negative": (
         grey() / -255,
-        r"floats from -0.407843 to -0.*\[0, 1\]. Pass images as they were before",
+        r"floats from -0.407843 to -0.*\[0, 1\]. Pass the images before",
     ),
     "16 bits": (
         np.full((1, 5, 5), 40_000, np.uint16),

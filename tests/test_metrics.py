@@ -726,13 +726,14 @@ def test_several_trainings_are_compared_by_their_mean(metric):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_interval_of_equal_losses_has_no_width(seed):
+@pytest.mark.parametrize(("n", "n_resamples"), [(5, 50), (120, 10), (120, 2)])
+def test_interval_of_equal_losses_has_no_width(seed, n, n_resamples):
     # The resampled means of equal values differ by rounding, or not at all.
     low, high = bootstrap_interval(
         "log_loss",
-        [0, 1, 2, 3, 0],
-        np.full((5, 4), 0.25),
-        n_resamples=50,
+        np.arange(n) % 4,
+        np.full((n, 4), 0.25),
+        n_resamples=n_resamples,
         random_state=seed,
     )
     assert (low, high) == pytest.approx((np.log(4), np.log(4)))

@@ -20,6 +20,8 @@ CELLS = [
     "net",
     "octsk.evaluate(net, scans.data, scans.target)",
     "scans",
+    "octsk.ImageGridDisplay.from_dataset(scans, n_images=4)",
+    "octsk.ConfusionDisplay.from_estimator(net, scans.data, scans.target)",
 ]
 
 
@@ -60,3 +62,9 @@ def test_objects_are_shown_as_html(cell, outputs):
     html = output.data["text/html"]
     assert re.search("<(table|div)", html)
     assert "text/plain" in output.data
+
+
+@pytest.mark.parametrize("cell", [6, 7])
+def test_every_figure_is_shown(cell, outputs):
+    shown = [output.data for output in outputs[cell] if "data" in output]
+    assert sum("image/png" in data for data in shown) == 1

@@ -13,7 +13,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 import octsk
 from octsk.evaluation import BenchmarkReport, evaluate
-from octsk.evaluation._operating_point import choose_threshold, predictive_value
+from octsk.evaluation._operating_point import predictive_value
+from octsk.evaluation._threshold import choose_threshold
+from octsk.metrics import draw_counts
 from octsk.reporting import html_report
 from octsk.utils.json import jsonable
 
@@ -119,6 +121,50 @@ def test_a_threshold_of_the_roc_curve():
         choose_threshold(np.array([True, False]), np.array([0.2, 0.4]), specificity=0.9)
         > 0.4
     )
+
+
+@pytest.mark.parametrize("groups", [True, False])
+@pytest.mark.parametrize("goal", ["specificity", "sensitivity"])
+def test_interval_at_the_goal_has_the_spread_of_the_threshold(goal, groups, tmp_path):
+    dataset = _dataset(groups=groups)
+    report = _evaluate(dataset, positive=POSITIVE, **{goal: 0.8})
+    point = report.operating_point
+    other = "sensitivity" if goal == "specificity" else "specificity"
+    assert (point.at_goal["rate"], point.at_goal["goal"]) == (other, f"a {goal} of 0.8")
+    val = dataset.val
+    y_true, score = _collapsed(val)
+    # Repeat the images as often as the resamples draw them.
+    order = np.argsort(-score, kind="stable")
+    numbers = None
+    if groups:
+        numbers = np.unique(val.groups, return_inverse=True)[1][order]
+    y_true, score = y_true[order], score[order]
+    drawn = draw_counts(
+        *(y_true.astype(int), numbers, report.n_resamples, np.random.RandomState(0))
+    )
+    thresholds = []
+    for counts in np.concatenate([*drawn]).astype(int):
+        resample = np.repeat(y_true, counts), np.repeat(score, counts)
+        thresholds.append(choose_threshold(*resample, **{goal: 0.8}))
+    of_class = point.y_score[point.y_true == (other == "sensitivity")]
+    called = of_class >= np.array(thresholds)[:, None]
+    rates = (called if other == "sensitivity" else ~called).mean(axis=1)
+    value, fixed = point.figures[other], point.intervals[other]
+    ends = np.quantile(rates, [0.025, 0.975])
+    low = value - np.hypot(value - fixed[0], max(0, value - ends[0]))
+    high = value + np.hypot(fixed[1] - value, max(0, ends[1] - value))
+    assert point.at_goal["interval"] == pytest.approx((max(0, low), min(1, high)))
+    assert high - low > 1.1 * (fixed[1] - fixed[0])
+    words = f"{other} at a {goal} of 0.8"
+    assert words in str(report)
+    assert words in html_report(report)
+    frame = report.to_frame().set_index("metric")
+    assert tuple(frame.loc[words, ["low", "high"]]) == point.at_goal["interval"]
+    report.to_json(tmp_path / "report.json")
+    again = BenchmarkReport.from_json(tmp_path / "report.json")
+    assert again.operating_point.at_goal == point.at_goal
+    fixed = _evaluate(dataset, positive=POSITIVE, threshold=0.5).operating_point
+    assert fixed.at_goal is None
 
 
 def test_figures_follow_the_prevalence():
@@ -363,6 +409,12 @@ def test_abstention_is_that_of_a_selective_classifier(groups, tmp_path):
     figures = [{**row, "images": None} for row in report.abstention.rows]
     assert figures == [{**row, "images": None} for row in expected.rows]
     assert [row["images"] for row in report.abstention.rows] == ["all", *NAMES]
+    frame = report.to_frame().set_index(["metric", "class"])
+    of_class = report.abstention.rows[2]
+    columns = ["abstained", "abstained_low", "abstained_high"]
+    assert frame.loc[("abstained", NAMES[1]), ["value", "low", "high"]].tolist() == (
+        [of_class[column] for column in columns]
+    )
     chosen = "below the threshold, which was chosen on 120 validation images"
     where = " of 40 patients." if groups else "."
     assert chosen + where in " ".join(str(report).split())
@@ -392,7 +444,13 @@ def test_abstention_from_all_predictions_and_bad_errors(tmp_path):
 def test_model_card_has_the_operating_point_and_the_abstention():
     dataset = _dataset(groups=True)
     settings = dict(positive=POSITIVE, specificity=0.9, max_error=0.2, level="group")
-    card = octsk.reporting.model_card(_evaluate(dataset, **settings), dataset=dataset)
+    half = np.arange(len(dataset.test.target)) % 2
+    report = _evaluate(dataset, **settings, by={"half": half})
+    card = octsk.reporting.model_card(report, dataset=dataset)
+    sensitivity = report.operating_point.figures["sensitivity"]
+    assert f", sensitivity {sensitivity:.3f} " in card
+    assert "An image is called positive (CNV, DME) if the sum of the probabilities" in card
+    assert "Figures by half, with the largest gaps, are in the report." in card
     assert "### Operating point\n\n| figure | value, by image | 95% interval |" in card
     assert "### Abstention, for an error of 0.2 (threshold " in card
     assert "Positive: CNV, DME; negative: drusen, normal." in card

@@ -123,6 +123,20 @@ def test_import_in_json_and_of_what_cannot_be_read(scans):
     assert "1 of 61 images are left out" in again.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "tune", "benchmark", "check", "import"])
+def test_a_table_in_another_encoding_is_refused_before_training(scans, command):
+    table = scans / "scans.csv"
+    table.write_bytes(table.read_bytes().replace(b",a,", b",dr\xfcse,"))
+    words = ["--data", table] if command in ("train", "tune", "benchmark") else [table]
+    if command in ("train", "import"):
+        words += ["-o", "m.octsk"]
+    result = octsk_command(command, *words, code=1)
+    error = " ".join(result.stderr.split())
+    assert "column 'label' contains dr\\udcfcse" in error
+    assert "save it in UTF-8" in error
+    assert not Path("m.octsk").exists()
+
+
 def test_shares_and_seed_of_import(scans):
     words = ("import", scans, "--groups", "kermany", "--json", "--overwrite", "-o")
     options = ("--test", "0.5", "--val", "0", "--fit", "pad", "--color")

@@ -42,7 +42,10 @@ def test_other_names_stay_as_they_are(name):
 
 
 def test_html_tables_show_names_as_text():
-    assert "<b>" not in tables_to_html([Table("<b>", ("<b>",), [("<b>",)], ["<b>"])])
+    name = "<b>\x1b[2J"
+    html = tables_to_html([Table(name, (name,), [(name,)], [name])])
+    assert html.count(r"&lt;b&gt;\x1b[2J") == 4
+    assert "<b>" not in html
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from volume_files import (
 )
 
 import octsk
-from octsk.datasets import _volume_process
+from octsk.datasets import _volume_process, read_to_classify
 from octsk.utils.file_kinds import VOLUME_SUFFIXES
 
 
@@ -55,6 +55,39 @@ def test_volumes_in_a_folder_of_classes(tmp_path):
         octsk.load_image_folder(tmp_path)
     with pytest.warns(UserWarning, match="1 of 7 images are left out"):
         assert len(octsk.load_image_folder(tmp_path, on_error="skip").data) == 6
+
+
+def test_patients_of_headers(tmp_path):
+    for name, who in (("DME", "p1"), ("normal", "p2")):
+        (tmp_path / name).mkdir()
+        write_dicom(tmp_path / name / "a.dcm", volume_pixels(), PatientID=who)
+    scans = octsk.load_image_folder(tmp_path, groups="header")
+    assert scans.groups.tolist() == ["p1"] * 3 + ["p2"] * 3
+    table = {"file": ["DME/a.dcm", "normal/a.dcm"], "label": ["DME", "normal"]}
+    scans = octsk.load_image_table(table, root=tmp_path, group="header")
+    assert scans.groups.tolist() == ["p1"] * 3 + ["p2"] * 3
+    files = [tmp_path / name for name in table["file"]]
+    for groups in (None, "header"):
+        found = read_to_classify(files, groups=groups)
+        assert found.groups == ["p1"] * 3 + ["p2"] * 3
+    assert read_to_classify(files[:1], groups="(?P<patient>D)").groups == ["D"] * 3
+    # An image file has no header, and a header may name no patient.
+    Image.fromarray(volume_pixels()[0]).save(tmp_path / "DME" / "b.png")
+    write_dicom(files[1], volume_pixels(), PatientID="")
+    assert read_to_classify(files).groups is None
+    message = r"groups finds no patient for 4 of 7 images: \S*b\.png, \S*normal/a\.dcm#0"
+    with pytest.raises(ValueError, match=message):
+        octsk.load_image_folder(tmp_path, groups="header")
+    with pytest.raises(ValueError, match="no patient for 3 of 6 images"):
+        read_to_classify(files, groups="header")
+
+
+def test_dicom_that_is_a_tiff_file_too(tmp_path):
+    """The bytes before the data of DICOM may be the start of a TIFF file."""
+    path = tmp_path / "both.dcm"
+    write_dicom(path, pixels := volume_pixels())
+    path.write_bytes(b"II*\0\x08\0\0\0" + path.read_bytes()[8:])
+    np.testing.assert_array_equal(octsk.load_volume(path).data, pixels)
 
 
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEG2000Lossless], ids=str)

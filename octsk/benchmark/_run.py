@@ -330,7 +330,7 @@ class BenchmarkRun(Tabular):
     def _points_table(self) -> list[Table]:
         """Return the table of the operating points, if there are any."""
         shown = ("sensitivity", "specificity", "ppv", "npv")
-        rows, origins, notes, point = [], [], [], None
+        rows, origins, notes, point, at_goal = [], [], [], None, None
         for name, reports, by_patient in self._by_level():
             points = [one.operating_point for one in reports if one.operating_point]
             if not points:
@@ -340,8 +340,10 @@ class BenchmarkRun(Tabular):
                 for key in shown
             )
             thresholds = ", ".join(format_score(point.threshold) for point in points)
-            rows.append((name, thresholds, *cells))
             point = points[0]
+            at_goal = point.at_goal if len(self.seeds) == 1 else None
+            exact = [] if at_goal is None else [format_interval(at_goal["interval"])]
+            rows.append((name, thresholds, *cells, *exact))
             level = "by patient" if by_patient else "by image"
             origins.append(f"{name}: threshold {point.threshold_from}.")
             notes += [
@@ -352,7 +354,9 @@ class BenchmarkRun(Tabular):
         if point is None:
             return []
         title = f"Operating point: {' or '.join(point.positive)} is positive"
-        header = ("net", "threshold", "sensitivity", "specificity", "PPV", "NPV")
+        header = ["net", "threshold", "sensitivity", "specificity", "PPV", "NPV"]
+        if at_goal is not None:
+            header.append(f"{at_goal['rate']} at {at_goal['goal']}")
         return [Table(title, header, rows, [*origins, *dict.fromkeys(notes)])]
 
     def _abstention_table(self) -> list[Table]:

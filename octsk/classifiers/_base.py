@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from octsk.augmentation import OCTAugmenter
 from octsk.classifiers import _validation as validation
@@ -23,7 +22,6 @@ from octsk.training import (
     Forward,
     TrainingData,
     compile_network,
-    logits,
     network_arguments,
     network_kind,
     resolve_params,
@@ -415,7 +413,7 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         >>> clf.predict_proba(X[:5]).sum(axis=1).round(6).tolist()
         [1.0, 1.0, 1.0, 1.0, 1.0]
         """
-        return softmax(self._logits(X), axis=1)
+        return self._probabilities(self._outputs(X))
 
     def decision_function(self, X):
         """Return the logits.
@@ -452,15 +450,12 @@ class BaseOCTNet(PersistenceMixin, ParametersMixin, TransferMixin, AdaptedKerasC
         return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z
 
     def _logits(self, X):
-        check_is_fitted(self)
-        images = self._check_images(X, reset=False)
-        if not hasattr(self, "_forward"):
-            self._forward = Forward(self.model_)
-        # In float64, the rows of probabilities sum to 1 as closely as the scorers of
-        # scikit-learn require, also those of CalibratedClassifierCV.
-        z = logits(self._forward, images).astype(np.float64)
-        if self.test_time_augmentation:
-            z = (z + logits(self._forward, images[:, :, ::-1])) / 2  # the mirror images
+        return self._shifted(self._outputs(X))
+
+    def _probabilities(self, outputs):
+        return softmax(self._shifted(outputs), axis=1)
+
+    def _shifted(self, z):
         return z if self.class_prior is None else z + self._log_prior_ratio()
 
     def _log_prior_ratio(self):

@@ -126,6 +126,29 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         images = check_images(X, image_shape=shape)
         return np.asarray(self.estimator.transform(images), np.float64)
 
+    def predict_with_proba(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `predict` returns, and the probabilities of the estimator.
+
+        The networks of octsk compute both in a single forward pass.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h, w), (n, h, w, c) or (n, h * w * c)
+            Images.
+
+        Returns
+        -------
+        accepted : ndarray of shape (n,)
+            1 for each image that is accepted and -1 for each that is refused.
+        probabilities : ndarray of shape (n, n_classes)
+            ``estimator.predict_proba(X)``.
+        """
+        check_is_fitted(self, "mean_")
+        if not hasattr(self.estimator, "_predict_with_features"):
+            return self.predict(X), np.asarray(self.estimator.predict_proba(X))
+        probabilities, features = self.estimator._predict_with_features(X)
+        return self._accepted(self._score(features)), probabilities
+
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return how similar images are to those of the training set.
 
@@ -140,7 +163,10 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
             Negative Mahalanobis distances of the features. Higher means more similar.
         """
         check_is_fitted(self, "mean_")
-        far = self._features(X) - self.mean_
+        return self._score(self._features(X))
+
+    def _score(self, features) -> np.ndarray:
+        far = features.astype(np.float64) - self.mean_
         return -np.sqrt(np.einsum("ij,jk,ik->i", far, self.precision_, far, optimize=True))
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
@@ -171,7 +197,10 @@ class NoveltyGate(OutlierMixin, BaseEstimator):
         ndarray of shape (n,)
             As scikit-learn's novelty detectors.
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return self._accepted(self.score_samples(X))
+
+    def _accepted(self, score) -> np.ndarray:
+        return np.where(score >= self.offset_, 1, -1)
 
     def describe(self, unfamiliar) -> str:
         """Return a remark for the user on how many images are refused.

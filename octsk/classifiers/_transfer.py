@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -54,15 +55,28 @@ class TransferMixin(GateMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         >>> clf.transform(X).shape
         (64, 64)
         """
+        return self._outputs(X, "features").astype(np.float32)
+
+    def _outputs(self: Any, X, kind=None):
+        """Return the logits of images, or their features, or both, in float64."""
         check_is_fitted(self)
         images = self._check_images(X, reset=False)
         if not hasattr(self, "_forward"):
             self._forward = Forward(self.model_)
-        forward = self._forward.features
-        features = logits(forward, images)
+        forward = self._forward if kind is None else getattr(self._forward, kind)
+        # In float64, the rows of probabilities sum to 1 as closely as the scorers of
+        # scikit-learn require, also those of CalibratedClassifierCV.
+        outputs = logits(forward, images).astype(np.float64)
         if self.test_time_augmentation:
-            features = (features + logits(forward, images[:, :, ::-1])) / 2
-        return features
+            outputs = (outputs + logits(forward, images[:, :, ::-1])) / 2  # mirror images
+        return outputs
+
+    def _predict_with_features(self: Any, X):
+        """Return `predict_proba` and `transform` of images from one forward pass."""
+        n_classes = len(self.classes_)
+        both = self._outputs(X, "logits_and_features")
+        features = both[:, n_classes:].astype(np.float32)
+        return self._probabilities(both[:, :n_classes]), features
 
     @property
     def _n_features_out(self: Any):

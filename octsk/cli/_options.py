@@ -75,7 +75,8 @@ GroupsOption = Annotated[
         "--groups",
         metavar="PATIENTS",
         help="How to find the patient in the path of an image: kermany, octdl or a regular "
-        "expression with a group (?P<patient>...); or a column of a CSV file.",
+        "expression with a group (?P<patient>...); header, for the ID in files of OCT "
+        "devices; or a column of a CSV file.",
         show_default="a column patient, patient_id or group",
     ),
 ]

@@ -70,8 +70,8 @@ def split_by_patient(images, out, *, test=TEST, val=VAL, seed=SEED):
         raise ValueError(
             f"{images.filename} has no splits, and the patients of its images are not "
             "known, so that it cannot be split by patient. Put the images into folders "
-            "train, val and test, or pass --groups: kermany, octdl, a regular expression "
-            r"such as '(?P<patient>\d+)-\d+\.png$', or the column of a CSV file. With "
+            "train, val and test, or pass --groups: kermany, octdl, header, a column of a "
+            r"CSV file, or a regular expression like '(?P<patient>\d+)-\d+\.png$'. With "
             "--groups '(?P<patient>.+)', each image counts as a patient"
         )
     out.note(

@@ -119,10 +119,11 @@ def predict(
     labels = classifier.classes_.tolist()
     classes = classifier.class_names_ or labels
     _warn_of_other_classes(inputs[0], found.class_names, classifier.class_names_)
-    probabilities = classifier.predict_proba(found.images)
-    unfamiliar = None
-    if classifier.gate_ is not None:
-        unfamiliar = classifier.gate_.predict(found.images) < 0
+    if classifier.gate_ is None:
+        unfamiliar, probabilities = None, classifier.predict_proba(found.images)
+    else:
+        accepted, probabilities = classifier.gate_.predict_with_proba(found.images)
+        unfamiliar = accepted < 0
     predictions = [
         {
             **about,

@@ -2,12 +2,18 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from octsk.utils.columns import MISSING_TEXT, is_missing
 from octsk.utils.file_kinds import CSV, EMPTY, TEXT, check_is_file, recognise
 from octsk.utils.untrusted import first_few, printable
+
+# Stand for the bytes of a file that is not in UTF-8.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+_SAVE_AS_UTF8 = "save it in UTF-8 (CSV UTF-8 in Excel)"
 
 
 def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
@@ -26,14 +32,14 @@ def check_is_csv(path: Path, wanted: str = "a CSV file") -> None:
         raise ValueError(f"{printable(path)} is not {wanted}: {kind}")
     with open(path, "rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise ValueError(
-                f"{printable(path)} is encoded in UTF-16; save it in UTF-8 (CSV UTF-8 in "
-                "Excel)"
-            )
+            raise ValueError(f"{printable(path)} is encoded in UTF-16; {_SAVE_AS_UTF8}")
 
 
 def read_csv(path: Path) -> dict[str, list]:
     """Return the columns of a CSV file by name, and remove blanks around the cells.
+
+    Rows without any text are left out, and so are columns without a name, which
+    spreadsheets may write behind the others.
 
     Raises
     ------
@@ -44,21 +50,26 @@ def read_csv(path: Path) -> dict[str, list]:
         of another length than the header.
     """
     check_is_csv(path)
-    # Bytes that are not UTF-8 become surrogates, as in paths.
+    # The names of image files may be in any encoding: bytes that are not UTF-8 become
+    # surrogates, as in paths.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         head = file.readline()
         file.seek(0)
         reader = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
         try:
-            lines = [[cell.strip() for cell in line] for line in reader if line]
+            lines = [[cell.strip() for cell in line] for line in reader]
         except csv.Error as error:
             raise ValueError(
                 f"{printable(path)} is not a CSV file: line {reader.line_num}: {error}"
             ) from error
+    lines = [line for line in lines if any(line)]
     if not lines:
         raise ValueError(f"{printable(path)} is empty; its first line names the columns")
+    if any("\0" in cell for line in lines for cell in line):
+        raise ValueError(f"{printable(path)} contains zero bytes, no text; {_SAVE_AS_UTF8}")
     names, *rows = lines
-    if len(set(names)) < len(names):
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
         raise ValueError(f"{printable(path)} repeats a column's name: {names!r:.80}")
     for number, row in enumerate(rows):
         if len(row) != len(names):
@@ -66,7 +77,7 @@ def read_csv(path: Path) -> dict[str, list]:
                 f"{printable(path)}: row {number} has {len(row)} cells, but there are "
                 f"{len(names)} columns"
             )
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return {name: [row[i] for row in rows] for i, name in enumerate(names) if name}
 
 
 def column_names(table) -> list:
@@ -84,13 +95,23 @@ def column_names(table) -> list:
 
 
 def read_column(table, column: str, argument: str, where: str) -> list:
-    """Return the cells of a column, or raise a ValueError if any of them is missing."""
+    """Return the cells of a column without blanks around text.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such column, or if any of its cells is missing.
+    """
     names = column_names(table)
     if column not in names:
+        is_undecoded = any(map(_is_undecoded, names))
         raise ValueError(
             f"{where} has no column {column!r} ({argument}={column!r}); its columns are "
             f"{', '.join(printable(name) for name in names)}"
+            + (f". It is not in UTF-8; {_SAVE_AS_UTF8}" if is_undecoded else "")
         )
+    if names.count(column) > 1:
+        raise ValueError(f"{where} has {names.count(column)} columns named {column!r}")
     cells, n = _cells(table[column]), len(_cells(table[names[0]]))
     if len(cells) != n:
         raise ValueError(
@@ -103,7 +124,19 @@ def read_column(table, column: str, argument: str, where: str) -> list:
             f"{where} has no value in column {column!r} at {len(missing):,} of "
             f"{len(cells):,} rows (counted from 0): {first_few(missing)}"
         )
-    return cells
+    # Only paths may consist of any bytes.
+    odd = [] if argument in ("image", "file") else [*filter(_is_undecoded, cells)]
+    if odd:
+        raise ValueError(
+            f"{where} is not in UTF-8: column {column!r} contains "
+            f"{first_few([*dict.fromkeys(odd)])}; "
+            f"{_SAVE_AS_UTF8}"
+        )
+    return [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+
+
+def _is_undecoded(cell) -> bool:
+    return isinstance(cell, str) and _SURROGATE.search(cell) is not None
 
 
 def _cells(column) -> list:

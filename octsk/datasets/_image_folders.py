@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from octsk.datasets._image_files import SUFFIXES, Reading
-from octsk.datasets._labelled_rows import Cache, Row, load_rows
+from octsk.datasets._labelled_rows import Cache, Row, class_name, in_order, load_rows
 from octsk.datasets._patients import PatientFinder, check_groups_found, kermany_label
 from octsk.datasets._shared_groups import SPLITS, warn_of_shared_groups
 from octsk.utils.untrusted import first_few, printable
+
+# Other names of splits, which would be taken for classes.
+_LIKE_SPLITS = {*SPLITS, "training", "valid", "validation", "testing"}
 
 
 def load_image_folder(
@@ -43,7 +46,7 @@ def load_image_folder(
         The folder.
     size : int, default=28
         Height and width of the loaded images, in pixels.
-    groups : {"kermany", "octdl"}, regular expression or callable, default=None
+    groups : {"kermany", "octdl", "header"}, regular expression or callable, default=None
         How to find the group (patient) of an image from its path relative to `root`, such
         as ``train/CNV/CNV-81630-2.jpeg``:
 
@@ -57,7 +60,9 @@ def load_image_folder(
           ``CNV-47f6d0.jpeg``, do not contain the patient. Each of these images becomes a
           group of its own, and a warning is issued;
         - ``"octdl"`` for the data set OCTDL, whose table ``OCTDL_labels.csv`` is in `root`
-          or in its parent folder.
+          or in its parent folder;
+        - ``"header"`` for the patient's ID in DICOM files and in those of other devices, as
+          the file states it (see `salt` in :func:`~octsk.load_volume`).
 
         If None, the data set has no groups.
     color : bool, default=False
@@ -175,6 +180,11 @@ def _files_of_classes(
     """List the files by split and class. If there are no splits, the only key is None."""
     folders = _subfolders(root)
     splits = [split for split in SPLITS if split in folders]
+    if alike := sorted({one for one in folders if one.lower() in _LIKE_SPLITS} - {*splits}):
+        raise ValueError(
+            f"{printable(root)} has folders named {first_few(alike)}: rename folders of "
+            "splits to train, val and test"
+        )
     if splits and (odd := sorted(folders.keys() - set(splits))):
         raise ValueError(
             f"{printable(root)} has folders for splits ({', '.join(splits)}) and others "
@@ -204,16 +214,21 @@ def _classes_in(folder: Path, label_of) -> dict[str, list[Path]]:
             "class of an image is the name of its folder or, with groups='kermany', part "
             "of a file name such as CNV-1016042-1.jpeg"
         )
-    if not loose:
-        return {label: _images_of_class(one) for label, one in folders.items()}
     classes: dict[str, list[Path]] = {}
+    for label, one in folders.items():
+        classes.setdefault(class_name(label), []).extend(_images_of_class(one))
     for file in loose:
-        classes.setdefault(label_of(file), []).append(file)
+        classes.setdefault(class_name(label_of(file)), []).append(file)
     return classes
 
 
 def _visible(folder: Path) -> list[Path]:
-    return [one for one in folder.iterdir() if not one.name.startswith(".")]
+    # macOS packs attributes of files into archives, under the names of the files.
+    return [
+        one
+        for one in folder.iterdir()
+        if not one.name.startswith(".") and one.name != "__MACOSX"
+    ]
 
 
 def _subfolders(folder: Path) -> dict[str, Path]:
@@ -274,4 +289,4 @@ def _same_classes(root: Path, files: Mapping[str | None, Mapping]) -> list[str]:
             f"{printable(root)} has only one class, {printable(name)}; there must be one "
             "folder for each of at least two classes"
         )
-    return sorted(known)
+    return in_order(known)

@@ -12,7 +12,7 @@ import numpy as np
 from octsk.datasets._csv_table import column_names, read_column, read_csv
 from octsk.datasets._image_files import Reading
 from octsk.datasets._image_folders import images_below
-from octsk.datasets._labelled_rows import Cache, Row, load_rows
+from octsk.datasets._labelled_rows import Cache, Row, class_name, in_order, load_rows
 from octsk.datasets._patients import (
     OCTDL_COLUMNS,
     PRESETS,
@@ -195,6 +195,9 @@ def locate(cells: list, start: Path, search: bool) -> list:
     missing = [
         i for i, one in enumerate(images) if isinstance(one, Path) and not one.exists()
     ]
+    for i in missing:  # tables written on Windows
+        images[i] = Path(str(images[i]).replace("\\", "/"))
+    missing = [i for i in missing if not images[i].exists()]
     if not (missing and search and start.is_dir()):
         return images
     by_name: dict[str, list[Path]] = {}
@@ -224,10 +227,8 @@ def _read_classes(cells: list, where: str, column: str) -> tuple[list[str], list
         raise ValueError(
             f"{where} has both numbers and text in column {column!r}; use one of them"
         )
-    labels = [str(cell) for cell in cells]
-    names = sorted(set(labels))
-    if all(re.fullmatch(r"-?\d+", name) for name in names):
-        names.sort(key=int)
+    labels = [class_name(str(cell)) for cell in cells]
+    names = in_order(set(labels))
     if len(names) < 2:
         raise ValueError(
             f"{where} has only one class, {printable(names[0])}, in column {column!r}; "

@@ -1,6 +1,8 @@
 """Loading of image files whose labels, groups and splits are known."""
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -9,8 +11,10 @@ import numpy as np
 from octsk.datasets._bunch import DataBunch
 from octsk.datasets._image_cache import CACHED_ABOVE, CachedImages
 from octsk.datasets._image_files import Decoded, Reading
+from octsk.datasets._npz_layout import is_class_name
+from octsk.datasets._patients import check_groups_found
 from octsk.datasets._shared_groups import SPLITS, SplitWarning
-from octsk.datasets._volume_frames import VolumeFrame, with_frames
+from octsk.datasets._volume_frames import VolumeFrame, patient_of, with_frames
 from octsk.utils.columns import check_groups
 from octsk.utils.untrusted import first_few, printable
 from octsk.utils.user_warnings import warn_user
@@ -23,6 +27,19 @@ class Row(NamedTuple):
     label: str
     group: Any = None
     split: str | None = None
+
+
+def class_name(text: str) -> str:
+    """Return the name of a class in one spelling of the same letters, without blanks."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of classes by label: sorted, as numbers if all are whole ones."""
+    found = sorted(names)
+    if all(re.fullmatch(r"-?\d+", name) for name in found):
+        found.sort(key=int)
+    return found
 
 
 class Cache(NamedTuple):
@@ -54,12 +71,18 @@ def load_rows(
         A data set with splits if the rows have splits, as from
         :func:`~octsk.load_image_folder`.
     """
+    if odd := [name for name in names if not is_class_name(name)]:
+        raise ValueError(
+            f"{about['filename'] or about['name']} has classes whose names contain "
+            f"characters that cannot be printed: {first_few(odd)}; rename them, in UTF-8"
+        )
     # After sorting, each split is a slice of the images, which may be memory-mapped.
     order = {split: i for i, split in enumerate(SPLITS)}
     rows = sorted(rows, key=lambda row: order.get(str(row.split), 0))
     frames = with_frames([row.image for row in rows], reading.bit_depth)
+    has_groups = rows[0].group is not None
     rows = [
-        row._replace(image=one)
+        row._replace(image=one, group=patient_of(one, row.group))
         for row, found in zip(rows, frames, strict=True)
         for one in found
     ]
@@ -67,6 +90,10 @@ def load_rows(
     decoded, folder = _decode([row.image for row in rows], reading, cache)
     reading.report(decoded)
     rows = [rows[i] for i in decoded.kept]
+    if has_groups:
+        groups = [row.group for row in rows]
+        check_groups_found(groups, [row.image for row in rows])
+        check_groups(groups, len(groups))
     about = {
         **about,
         "target_names": list(names),
@@ -103,8 +130,6 @@ def _part(rows: list[Row], start: int, images: np.ndarray, about: dict) -> DataB
             SplitWarning,
         )
     groups = [row.group for row in rows]
-    if groups[0] is not None:
-        check_groups(groups, len(groups))
     return DataBunch(
         data=images[start : start + len(rows)],
         target=np.array([numbers[row.label] for row in rows], np.int64),

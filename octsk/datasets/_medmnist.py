@@ -320,22 +320,13 @@ def fetch_octmnist(
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`
-        As in :func:`~octsk.load_medmnist`.
-
-    (data, target) : tuple
-        If `return_X_y` is True.
+    dataset : :class:`~sklearn.utils.Bunch`, or tuple of (data, target)
+        As in :func:`~octsk.fetch_medmnist`.
 
     Raises
     ------
-    DownloadError
-        If no address provides the right file.
-    FileNotFoundError
-        If the file is missing and `download_if_missing` is False.
-    OSError
-        If the folder for data sets does not exist and cannot be created.
-    ValueError
-        If an argument is invalid, or if the file is damaged or that of another data set.
+    DownloadError, FileNotFoundError, OSError, ValueError
+        As in :func:`~octsk.fetch_medmnist`.
 
     References
     ----------
@@ -455,11 +446,7 @@ def _describe(
     md5: str,
     known: tuple[str, int] | None,
 ) -> dict:
-    """Return the entries that describe a data set.
-
-    The file is described as the data set `known` or, if this is None, as the data set that
-    it matches. A file that matches none is described by its own data.
-    """
+    """Describe a file as the data set `known`, as one that it matches, or by its data."""
     shape = next(iter(layout.values()))["images"].shape[1:]
     identity = known or set_of_file(path.name, md5)
     if identity and (mismatch := _mismatch(identity, shape, labels)):

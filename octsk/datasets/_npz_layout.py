@@ -107,6 +107,11 @@ def _range_of(labels: dict[str, np.ndarray]) -> tuple[int, int]:
     return min(y.min() for y in labels.values()), max(y.max() for y in labels.values())
 
 
+def is_class_name(name: str) -> bool:
+    """Return whether a text can be the name of a class."""
+    return bool(name.strip()) and name.isprintable()
+
+
 def read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | None:
     """Read the class names in a user's file, or return None if it has none."""
     member = _npz.read_headers(path, {_CLASS_NAMES}).get(_CLASS_NAMES)
@@ -128,8 +133,7 @@ def read_class_names(path: Path, labels: dict[str, np.ndarray]) -> list[str] | N
         names = _npz.read_array(path, member).tolist()
     except SystemError:  # the array contains invalid code points
         names = []
-    are_words = all(name.strip() and name.isprintable() for name in names)
-    if len(set(names)) < member.shape[0] or not are_words:
+    if len(set(names)) < member.shape[0] or not all(map(is_class_name, names)):
         raise ValueError(
             f"{path}: {_CLASS_NAMES} must be different words of printable characters; they "
             f"are {names!r:.80}"

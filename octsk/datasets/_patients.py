@@ -2,15 +2,21 @@
 
 import re
 from collections.abc import Callable
+from numbers import Number
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from octsk.datasets._csv_table import read_column, read_csv
 from octsk.utils.columns import MISSING_TEXT, is_missing
 from octsk.utils.untrusted import first_few, printable
 from octsk.utils.user_warnings import warn_user
 
-PRESETS = ("kermany", "octdl")
+PRESETS = ("kermany", "octdl", "header")
+
+# Stands for the patient that the file of a device names, until the file is read.
+IN_HEADER = object()
 
 # CLASS-patient-number, as in CNV-1016042-1; some copies of the data set have names such as
 # CNV-47f6d0, which lack the patient or the number.
@@ -59,8 +65,10 @@ class PatientFinder:
             return self._kermany_patient
         if isinstance(groups, str) and groups == "octdl":
             return _octdl_finder(root)
+        if isinstance(groups, str) and groups == "header":
+            return lambda path: IN_HEADER
         if callable(groups):
-            return lambda path: groups(PurePosixPath(path))
+            return lambda path: _checked(groups(PurePosixPath(path)), path)
         return _pattern_finder(groups)
 
     def _kermany_patient(self, path: str) -> str | None:
@@ -72,6 +80,16 @@ class PatientFinder:
             return found["patient"]
         self._alone.append(stem)
         return stem
+
+
+def _checked(patient, path: str):
+    is_plain = isinstance(patient, str | Number | np.number)
+    if not (is_plain or is_missing(patient, MISSING_TEXT)):
+        raise TypeError(
+            "groups must return text or a number for each path; for "
+            f"{printable(path)}, it returned {patient!r:.60}"
+        )
+    return patient
 
 
 def kermany_label(path: Path) -> str:

@@ -12,10 +12,11 @@ from octsk.datasets._csv_table import read_column, read_csv
 from octsk.datasets._image_files import Reading, _sources, combined_error, error_words
 from octsk.datasets._image_folders import images_below
 from octsk.datasets._image_tables import find_groups, locate
+from octsk.datasets._labelled_rows import class_name
 from octsk.datasets._npz_images import load_npz_images
 from octsk.datasets._npz_layout import read_class_names, read_filenames, read_groups
 from octsk.datasets._patients import PatientFinder, check_groups_found
-from octsk.datasets._volume_frames import with_frames
+from octsk.datasets._volume_frames import patient_of, with_frames
 from octsk.utils.file_kinds import CSV, recognise
 from octsk.utils.user_warnings import warn_user
 
@@ -113,10 +114,19 @@ def _decoded(sources, reading: Reading, groups, true=None) -> ToClassify:
     if not decoded.kept:
         raise combined_error(decoded.errors, len(decoded.errors))
     kept = [origin[i] for i in decoded.kept]
+    if groups is None:
+        patients = [patient_of(source) for source in decoded.sources]
+        groups = None if None in patients else patients
+    else:
+        groups = [
+            patient_of(source, groups[i])
+            for source, i in zip(decoded.sources, kept, strict=True)
+        ]
+        check_groups_found(groups, [str(source) for source in decoded.sources])
     errors = [
         {"image": str(file), "error": error_words(error)} for file, error in decoded.errors
     ]
-    groups, true = (values and [values[i] for i in kept] for values in (groups, true))
+    true = true and [true[i] for i in kept]
     classes = sorted(set(true)) if true else None
     return ToClassify(decoded.sources, decoded.images, errors, groups, true, classes)
 
@@ -129,7 +139,9 @@ def _from_table(path: Path, reading: Reading, group) -> ToClassify:
     if group is None:
         group = patient_column(table)
     groups = None if group is None else find_groups(table, group, cells, path.parent, where)
-    true = read_column(table, "label", "label", where) if "label" in table else None
+    true = None
+    if "label" in table:
+        true = [*map(class_name, read_column(table, "label", "label", where))]
     return _decoded(locate(cells, path.parent, True), reading, groups, true)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from octsk.datasets._patients import IN_HEADER
 from octsk.datasets._volumes import is_volume, read_volumes
 
 
@@ -23,15 +24,18 @@ class VolumeFrame:
         Number of the B-scan in the volume, counted from 0.
     eye : {"R", "L"} or None
         The eye.
+    patient : str or None
+        The patient's ID.
     shape : tuple of (int, int)
         Height and width.
     """
 
-    def __init__(self, file, volume, frame, eye, shape, get_volumes):
+    def __init__(self, file, volume, frame, eye, patient, shape, get_volumes):
         self.file = file
         self.volume = volume
         self.frame = frame
         self.eye = eye
+        self.patient = patient
         self.shape = shape
         self._get_volumes = get_volumes
 
@@ -52,6 +56,11 @@ class UnreadableVolume(NamedTuple):
 
     def __str__(self):
         return str(self.file)
+
+
+def patient_of(image: Any, group: Any = IN_HEADER) -> Any:
+    """Return a known group, or else the patient that the file of a volume names."""
+    return getattr(image, "patient", None) if group is IN_HEADER else group
 
 
 def with_frames(sources: list, bit_depth: int | None = None) -> list[list]:
@@ -94,6 +103,7 @@ def frame_finder(bit_depth: int | None = None) -> Callable[[Path], list]:
                 i if len(volumes) > 1 else None,
                 j,
                 volume.laterality,
+                volume.patient_id,
                 volume.data.shape[1:],
                 get_volumes,
             )

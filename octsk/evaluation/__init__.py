@@ -15,7 +15,6 @@ from octsk.evaluation._evaluate import evaluate
 from octsk.evaluation._evaluate import evaluate_split as evaluate_split
 from octsk.evaluation._evaluate import trained_on as trained_on
 from octsk.evaluation._operating_point import OperatingPoint
-from octsk.evaluation._operating_point import PointRequest as PointRequest
 from octsk.evaluation._read_reports import read_reports
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._report_file import MAX_BYTES as MAX_BYTES
@@ -24,6 +23,7 @@ from octsk.evaluation._report_file import checked_rows as checked_rows
 from octsk.evaluation._score_files import EVALUATION_FILE as EVALUATION_FILE
 from octsk.evaluation._study import Study as Study
 from octsk.evaluation._subgroups import subgroup_tables as subgroup_tables
+from octsk.evaluation._threshold import PointRequest as PointRequest
 
 __all__ = [
     "AbstentionReport",

@@ -8,10 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import _num_samples
 
 from octsk.evaluation._doubt_reports import AbstentionReport, PredictionSetReport
+from octsk.evaluation._images_apart import count_shared, image_digests
 from octsk.metrics import bootstrap_interval
-from octsk.metrics.scores import encode_labels, get_classes, predict_indices
+from octsk.metrics.scores import (
+    check_predicted,
+    encode_labels,
+    get_classes,
+    predict_indices,
+)
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.validation import check_share
 
@@ -19,15 +26,24 @@ from octsk.utils.validation import check_share
 class _Calibrated(BaseEstimator):
     """Base class of wrappers that are calibrated on images not used for training."""
 
+    def _calibrated_on(self, X) -> None:
+        self._digests = image_digests(X)
+
+    def _remarks(self, X) -> list[str]:
+        """Return a remark if images for a test were used for the calibration."""
+        n_shared = count_shared(image_digests(X), self._digests)
+        if n_shared == 0:
+            return []
+        return [
+            f"CALIBRATED ON TEST IMAGES: {n_shared:,} of the evaluated images are among "
+            "the calibration images. The results are too optimistic."
+        ]
+
     def _probabilities(self, X) -> tuple[np.ndarray, np.ndarray]:
         classes = get_classes(self.estimator)
-        probabilities = np.asarray(self.estimator.predict_proba(X), float)
-        if not np.isfinite(probabilities).all():
-            raise ValueError(
-                f"predict_proba of {type(self.estimator).__name__} must return finite "
-                "numbers, got NaN or infinity."
-            )
-        return classes, probabilities
+        probabilities = np.asarray(self.estimator.predict_proba(X))
+        check_predicted(self.estimator, probabilities, _num_samples(X), len(classes))
+        return classes, probabilities.astype(float)
 
     def _probabilities_and_codes(self, X, y):
         classes, probabilities = self._probabilities(X)
@@ -133,6 +149,7 @@ class ConformalClassifier(_Calibrated):
         level = check_share("confidence_level", self.confidence_level)
         classes, probabilities, codes = self._probabilities_and_codes(X, y)
         self.classes_ = classes
+        self._calibrated_on(X)
         self.n_calibration_ = np.bincount(codes, minlength=len(classes))
         self.thresholds_ = np.zeros(len(classes))
         few = []
@@ -220,7 +237,8 @@ class ConformalClassifier(_Calibrated):
                     "empty": float(np.mean(size[chosen] == 0)),
                 }
             )
-        return PredictionSetReport(float(self.confidence_level), groups is not None, rows)
+        level = float(self.confidence_level)
+        return PredictionSetReport(level, groups is not None, rows, self._remarks(X))
 
     def _check_calibrated(self):
         if not hasattr(self, "thresholds_"):
@@ -307,6 +325,7 @@ class SelectiveClassifier(_Calibrated):
         """
         error = check_share("error", self.error)
         _, probabilities, codes = self._probabilities_and_codes(X, y)
+        self._calibrated_on(X)
         self.n_calibration_ = len(codes)
         self.threshold_ = abstention_threshold(probabilities, codes, error)
         if math.isinf(self.threshold_):
@@ -373,6 +392,7 @@ class SelectiveClassifier(_Calibrated):
             threshold=self.threshold_,
             groups=groups,
             random_state=random_state,
+            remarks=self._remarks(X),
         )
 
     def _check_calibrated(self):

@@ -25,11 +25,14 @@ class PredictionSetReport(Tabular):
         ``coverage``, ``low`` and ``high`` (95 % interval of the coverage), ``mean_size``
         (number of classes in a set), ``one_class`` and ``empty`` (proportions of sets with
         one class and without classes).
+    remarks : list of str
+        Notes of the table, such as that test images were used for the calibration.
     """
 
     confidence_level: float
     by_patient: bool
     rows: list[dict[str, Any]]
+    remarks: list[str] = dataclasses.field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values."""
@@ -61,7 +64,7 @@ class PredictionSetReport(Tabular):
             "empty",
         )
         title = f"Prediction sets at a confidence level of {self.confidence_level:g}"
-        return [Table(title, header, cells, _notes(self.by_patient))]
+        return [Table(title, header, cells, [*self.remarks, *_notes(self.by_patient)])]
 
 
 @dataclass(eq=False)

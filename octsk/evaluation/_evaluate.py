@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
+from sklearn.utils.validation import _num_samples
 
 from octsk.datasets import shared_groups, shared_images, warn_of_shared_groups
 from octsk.evaluation._class_names import display_names, last_step, match_classes
 from octsk.evaluation._figures import Resampling, measure
-from octsk.evaluation._operating_point import PointRequest
 from octsk.evaluation._report import BenchmarkReport
 from octsk.evaluation._study import Evaluated, Study, add_study
+from octsk.evaluation._threshold import PointRequest
 from octsk.evaluation.params import resolved_params
-from octsk.metrics.scores import get_classes
+from octsk.metrics.scores import check_predicted, get_classes
 from octsk.published import labels_of, why_not_comparable
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.environment import environment
@@ -252,10 +253,10 @@ def evaluate_split(
             f"the class names must differ from one another, because reports identify the "
             f"classes by them; got {match.names}."
         )
-    score, predict_seconds = _timed_scores(estimator, X, len(classes))
+    score, found, predict_seconds = _predicted(estimator, gate, X, len(classes))
     test = Evaluated(match, score, numbers)
     kept = test.kept
-    unfamiliar, about_gate = _unfamiliar(estimator, gate, X, kept)
+    unfamiliar, about_gate = _unfamiliar(found, kept)
     figures = measure(test.codes, test.scores, match.names, test.groups_of_kept, resampling)
     report = BenchmarkReport(
         name=type(estimator).__name__,
@@ -300,14 +301,31 @@ def evaluate_split(
     return add_study(report, study, test, estimator, info, X, class_map, resampling)
 
 
-def _unfamiliar(estimator, gate, X, kept) -> tuple[dict[str, Any], list[str]]:
-    """Return the result of a gate as attributes of a report, and as remarks."""
+def _predicted(estimator, gate, X, n_classes):
+    """Return the scores, a gate with what it predicts (None without one), and the time."""
     gate = getattr(estimator, "gate_", None) if gate is None else gate
-    if gate is None:
+    found = None
+    start = time.perf_counter()
+    if gate is not None and getattr(gate, "estimator", None) is estimator:
+        accepted, score = gate.predict_with_proba(X)
+        found = gate, accepted
+    else:
+        score = np.asarray(estimator.predict_proba(X))
+    seconds = time.perf_counter() - start
+    check_predicted(estimator, score, _num_samples(X), n_classes)
+    if gate is not None and found is None:
+        found = gate, gate.predict(X)
+    return score, found, seconds
+
+
+def _unfamiliar(found, kept) -> tuple[dict[str, Any], list[str]]:
+    """Return the result of a gate as attributes of a report, and as remarks."""
+    if found is None:
         return {}, []
-    found = gate.predict(X)[kept] < 0
-    attributes = {"unfamiliar": found.tolist(), "n_unfamiliar": int(found.sum())}
-    return attributes, [gate.describe(found)]
+    gate, accepted = found
+    refused = accepted[kept] < 0
+    attributes = {"unfamiliar": refused.tolist(), "n_unfamiliar": int(refused.sum())}
+    return attributes, [gate.describe(refused)]
 
 
 def _of_kept(values, kept, name, n) -> list | None:
@@ -353,18 +371,6 @@ def check_dataset(dataset) -> None:
             "dataset must be a Bunch, such as octsk.fetch_octmnist and octsk.load_medmnist "
             f"return, got {type(dataset).__name__}."
         )
-
-
-def _timed_scores(estimator, X, n_classes) -> tuple[np.ndarray, float]:
-    start = time.perf_counter()
-    score = np.asarray(estimator.predict_proba(X))
-    seconds = time.perf_counter() - start
-    if score.ndim != 2 or score.shape[1] != n_classes:
-        raise ValueError(
-            f"predict_proba of {type(estimator).__name__} must return {n_classes} columns, "
-            f"one for each of its classes, got shape {score.shape}."
-        )
-    return score, seconds
 
 
 def _label_columns(dataset, info, classes) -> list[int | None] | None:

@@ -42,9 +42,7 @@ def measure(codes, score, names, groups, resampling: Resampling) -> dict[str, An
     """Return the attributes of a report that are computed from classes and scores."""
     columns = np.arange(len(names))
     predicted = predict_indices(score)
-    recall = recall_score(
-        codes, predicted, labels=columns, average=None, zero_division=np.nan
-    )
+    recall = _recall(codes, predicted, columns)
     intervals = {
         metric: bootstrap_interval(
             metric, codes, score, groups=groups, **resampling._asdict()
@@ -52,7 +50,7 @@ def measure(codes, score, names, groups, resampling: Resampling) -> dict[str, An
         for metric in WITH_INTERVAL
     }
     return {
-        "metrics": _metrics(codes, score, recall),
+        "metrics": metrics_of(codes, score),
         "intervals": intervals,
         "resampled": "images" if groups is None else "groups",
         "recall": dict(zip(names, recall.tolist(), strict=True)),
@@ -64,8 +62,16 @@ def measure(codes, score, names, groups, resampling: Resampling) -> dict[str, An
     }
 
 
-def _metrics(codes, score, recall) -> dict[str, float]:
+def _recall(codes, predicted, columns) -> np.ndarray:
+    return recall_score(
+        codes, predicted, labels=columns, average=None, zero_division=np.nan
+    )
+
+
+def metrics_of(codes, score) -> dict[str, float]:
     """Return the metrics of a report by name."""
+    columns = np.arange(score.shape[1])
+    recall = _recall(codes, predict_indices(score), columns)
     with warnings.catch_warnings():
         # A note of the report says that the AUC is not defined.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
@@ -74,6 +80,6 @@ def _metrics(codes, score, recall) -> dict[str, float]:
         "acc": medmnist_accuracy(codes, score),
         "auc": auc,
         "balanced_accuracy": float(np.nanmean(recall)),
-        "log_loss": float(log_loss(codes, score, labels=np.arange(score.shape[1]))),
+        "log_loss": float(log_loss(codes, score, labels=columns)),
         "ece": expected_calibration_error(codes, score),
     }

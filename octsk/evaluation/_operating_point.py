@@ -1,20 +1,24 @@
 """Sensitivity and specificity at a threshold that was chosen on other images."""
 
 import dataclasses
-import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 
 from octsk.evaluation._figures import Resampling
+from octsk.evaluation._threshold import (
+    PointRequest,
+    Scored,
+    renumbered,
+    resampled_thresholds,
+    set_threshold,
+)
 from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.json import jsonable
 from octsk.utils.tables import Table
-from octsk.utils.untrusted import printable
 
 TITLES = {
     "auc": "AUC of positive against negative",
@@ -24,63 +28,6 @@ TITLES = {
     "npv": "negative predictive value",
 }
 _OF_EACH = ("y_true", "y_score")
-
-
-class PointRequest(NamedTuple):
-    """The arguments of `evaluate` that define an operating point."""
-
-    positive: Any
-    specificity: float | None = None
-    sensitivity: float | None = None
-    threshold: float | None = None
-    prevalence: float | None = None
-
-    @property
-    def needs_validation(self) -> bool:
-        return self.specificity is not None or self.sensitivity is not None
-
-    def check(self) -> None:
-        """Raise a ValueError if the arguments are invalid or contradict each other."""
-        goals = self._asdict()
-        del goals["positive"], goals["prevalence"]
-        given = [name for name, value in goals.items() if value is not None]
-        if self.positive is None:
-            given += [] if self.prevalence is None else ["prevalence"]
-            if given:
-                raise ValueError(f"{given[0]} requires positive, the positive classes.")
-            return
-        if len(given) > 1:
-            raise ValueError(
-                f"only one of {', '.join(goals)} can be given, got {' and '.join(given)}."
-            )
-        for name, value in self._asdict().items():
-            if name == "positive" or value is None:
-                continue
-            if not isinstance(value, (int, float, np.number)) or not 0 < value < 1:
-                raise ValueError(
-                    f"{name} must be a number between 0 and 1, not including them, got "
-                    f"{value!r}."
-                )
-
-    def columns(self, names, classes) -> list[int]:
-        """Return the indices of the positive classes, given by name or label."""
-        is_one = isinstance(self.positive, str) or not np.iterable(self.positive)
-        wanted = [self.positive] if is_one else [*self.positive]
-        labels = [printable(label) for label in classes.tolist()]
-        columns = []
-        for one in wanted:
-            if printable(one) in names:
-                columns.append(names.index(printable(one)))
-            elif printable(one) in labels:
-                columns.append(labels.index(printable(one)))
-            else:
-                raise ValueError(f"positive must hold classes among {names}, got {one!r}.")
-        if not 0 < len(set(columns)) < len(names):
-            raise ValueError(
-                f"positive must hold one or more, but not all, of the classes {names}, got "
-                f"{wanted!r}."
-            )
-        return sorted(set(columns))
 
 
 @dataclass(frozen=True)
@@ -111,6 +58,11 @@ class OperatingPoint:
         Summed probability of the positive classes for each image (or group).
     remarks : list of str
         Remarks for readers of the results.
+    at_goal : dict or None
+        If the threshold was chosen for a specificity or a sensitivity: the name of the
+        other ``rate``, the ``goal`` in words, and the ``interval`` of this rate at exactly
+        the goal. Unlike `intervals`, it covers the variation of the threshold between sets
+        of validation images.
     """
 
     positive: list[str]
@@ -124,6 +76,7 @@ class OperatingPoint:
     y_true: np.ndarray
     y_score: np.ndarray
     remarks: list[str]
+    at_goal: dict[str, Any] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -153,6 +106,10 @@ class OperatingPoint:
             name: tuple(math.nan if end is None else float(end) for end in ends)
             for name, ends in values["intervals"].items()
         }
+        at_goal = values.get("at_goal")
+        if at_goal is not None:
+            ends = (math.nan if end is None else float(end) for end in at_goal["interval"])
+            at_goal = {**at_goal, "interval": tuple(ends)}
         if len(values["y_true"]) != len(values["y_score"]):
             raise ValueError("its operating point has scores of other images")
         return cls(
@@ -160,6 +117,7 @@ class OperatingPoint:
                 **values,
                 "figures": figures,
                 "intervals": intervals,
+                "at_goal": at_goal,
                 "y_true": np.array(values["y_true"], dtype=bool),
                 "y_score": np.array(values["y_score"], dtype=float),
             }
@@ -187,6 +145,17 @@ class OperatingPoint:
             )
             for name, title in TITLES.items()
         ]
+        if self.at_goal is not None:
+            cells = [
+                cell
+                for point in points
+                if point.at_goal is not None
+                for cell in (
+                    format_score(point.figures[point.at_goal["rate"]]),
+                    format_interval(point.at_goal["interval"]),
+                )
+            ]
+            rows.append((f"{self.at_goal['rate']} at {self.at_goal['goal']}", *cells))
         notes = [self._note()]
         for title, point in zip(titles, points, strict=True):
             notes += [
@@ -211,14 +180,6 @@ class OperatingPoint:
             f"Predictive values are for a prevalence of {self.prevalence:.3g} "
             f"({origin})."
         ]
-
-
-class Scored(NamedTuple):
-    """Which images (or groups) are positive, their scores, and their groups."""
-
-    y_true: np.ndarray
-    y_score: np.ndarray
-    groups: np.ndarray | None
 
 
 def operating_point(
@@ -257,14 +218,14 @@ def operating_point(
     OperatingPoint
         The rates with their intervals.
     """
-    threshold, origin = _threshold(request, validation, unit)
+    threshold, origin = set_threshold(request, validation, unit)
     y_true, score, groups = test
     called = score >= threshold
     figures, intervals = {}, {}
     for name, of in [("sensitivity", y_true), ("specificity", ~y_true)]:
         right = (called == y_true)[of].astype(float)
         figures[name] = float(right.mean()) if len(right) else math.nan
-        of_groups = None if groups is None else _renumbered(groups[of])
+        of_groups = None if groups is None else renumbered(groups[of])
         # The rate is the accuracy on images of one class, with scores of 1 if they are
         # right and 0 if they are wrong.
         intervals[name] = (
@@ -298,19 +259,47 @@ def operating_point(
         y_true=y_true,
         y_score=score,
         remarks=_remarks(request, figures, remarks),
+        at_goal=_at_goal(request, test, validation, figures, intervals, resampling)
+        if request.needs_validation
+        else None,
     )
 
 
-def _renumbered(groups) -> np.ndarray:
-    return np.unique(groups, return_inverse=True)[1]
+def _at_goal(
+    request, test, validation, figures, intervals, resampling: Resampling
+) -> dict[str, Any]:
+    """Return what `OperatingPoint.at_goal` holds.
+
+    The interval at the threshold is widened by the spread of the rate over thresholds that
+    are chosen anew on resamples of the validation images, as for a sum of two independent
+    estimates (G. Y. Zou, A. Donner, Construction of confidence limits about effect
+    measures: a general approach, Statistics in Medicine 27(10):1693-1702, 2008).
+    """
+    name, goal = request.goal
+    rate = "specificity" if name == "sensitivity" else "sensitivity"
+    value, (low, high) = figures[rate], intervals[rate]
+    thresholds = resampled_thresholds(request, validation, resampling)
+    of_class = np.sort(test.y_score[test.y_true == (rate == "sensitivity")])
+    interval = (math.nan, math.nan)
+    if len(of_class) and thresholds is not None:
+        below = np.searchsorted(of_class, thresholds) / len(of_class)
+        tail = (1 - resampling.confidence_level) / 2
+        ends = np.quantile(below if name == "sensitivity" else 1 - below, [tail, 1 - tail])
+        interval = (
+            max(0.0, value - math.hypot(value - low, max(0.0, value - ends[0]))),
+            min(1.0, value + math.hypot(high - value, max(0.0, ends[1] - value))),
+        )
+    return {"rate": rate, "goal": f"a {name} of {goal:g}", "interval": interval}
 
 
 def _remarks(request, figures, remarks) -> list[str]:
     found = list(remarks or ())
     if request.needs_validation:
+        name, goal = request.goal
         found.append(
-            "The intervals are for a fixed threshold. They do not cover the variation of "
-            "the threshold between sets of validation images."
+            "The intervals are for a fixed threshold, except for that at a "
+            f"{name} of {goal:g}, which also covers the variation of the threshold between "
+            "sets of validation images."
         )
     elif request.threshold is not None:
         found.append(
@@ -321,62 +310,6 @@ def _remarks(request, figures, remarks) -> list[str]:
         which = "positive" if math.isnan(figures["sensitivity"]) else "negative"
         found.append(f"None of the evaluated images is {which}.")
     return found
-
-
-def _threshold(request, validation, unit) -> tuple[float, str]:
-    """Return the threshold, and a description of how it was chosen."""
-    if not request.needs_validation:
-        if request.threshold is not None:
-            return float(request.threshold), "as given"
-        return 0.5, "by default (no goal was given)"
-    y_true, score, _ = validation
-    if not 0 < y_true.sum() < len(y_true):
-        which = "positive" if y_true.sum() == 0 else "negative"
-        raise ValueError(
-            f"the threshold cannot be chosen: none of the {len(y_true)} validation {unit} "
-            f"is {which}."
-        )
-    threshold = choose_threshold(
-        y_true, score, specificity=request.specificity, sensitivity=request.sensitivity
-    )
-    called = score >= threshold
-    goal, value = (
-        ("sensitivity", request.sensitivity)
-        if request.specificity is None
-        else ("specificity", request.specificity)
-    )
-    return threshold, (
-        f"chosen on {len(score):,} validation {unit} for a {goal} of at least {value:g} "
-        f"(there: sensitivity {called[y_true].mean():.3f}, specificity "
-        f"{(~called)[~y_true].mean():.3f})"
-    )
-
-
-def choose_threshold(y_true, score, *, specificity=None, sensitivity=None) -> float:
-    """Return the threshold that reaches one rate and makes the other rate highest.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,), bool
-        Whether each image is positive. There must be positive and negative images.
-    score : ndarray of shape (n,), float
-        Scores of the images. Those of at least the threshold are called positive.
-    specificity, sensitivity : float or None
-        The rate to reach. Exactly one of the two is given.
-
-    Returns
-    -------
-    float
-        The threshold.
-    """
-    fpr, tpr, thresholds = roc_curve(y_true, score, drop_intermediate=False)
-    # The tolerance allows for the rounding of rates, which are quotients of counts.
-    if sensitivity is None:
-        place = np.flatnonzero(fpr <= 1 - specificity + 1e-12)[-1]
-    else:
-        place = np.flatnonzero(tpr >= sensitivity - 1e-12)[0]
-    # The first threshold of the curve is infinite, at which no image is called positive.
-    return float(min(thresholds[place], np.nextafter(score.max(), np.inf)))
 
 
 def predictive_value(share, rate, other) -> tuple[float, tuple[float, float]]:
@@ -429,56 +362,3 @@ def predictive_value(share, rate, other) -> tuple[float, tuple[float, float]]:
     high = (a * b + root(u1, l2)) / (l2 * (2 * b - l2)) if l2 > 0 else math.inf
     ends = 1 / (1 + odds * high), 1 / (1 + odds * low)
     return value, (min(ends[0], value), max(ends[1], value))
-
-
-# --------------------------------------------------------------------------------------
-# Validation images
-# --------------------------------------------------------------------------------------
-
-
-def check_apart(X_val, X, groups_val, groups) -> list[str]:
-    """Check that the threshold is not chosen on the evaluated images.
-
-    Returns
-    -------
-    list of str
-        Remarks on images and groups that are in both sets.
-
-    Raises
-    ------
-    ValueError
-        If all evaluated images are among the validation images.
-    """
-    remarks = []
-    ours = _digests(X)
-    if ours is not None:
-        theirs = set(_digests(X_val) or ())
-        n_shared = sum(digest in theirs for digest in ours)
-        if n_shared == len(ours):
-            raise ValueError(
-                "the threshold must not be chosen on the images that are evaluated: all of "
-                "them are among the validation images. Pass other images as X_val and "
-                "y_val."
-            )
-        if n_shared:
-            remarks.append(
-                f"THRESHOLD CHOSEN ON TEST IMAGES: {n_shared:,} of the evaluated images "
-                "are among the validation images, too. The results are too optimistic."
-            )
-    if groups is not None and groups_val is not None:
-        both = {*np.ravel(groups).tolist()} & {*np.ravel(groups_val).tolist()}
-        if both:
-            remarks.append(
-                f"THRESHOLD CHOSEN ON TEST PATIENTS: {len(both):,} of the evaluated "
-                "patients have validation images, too. The results are too optimistic."
-            )
-    return remarks
-
-
-def _digests(X) -> list[bytes] | None:
-    """Return a hash of each image, or None if `X` is not a numeric array."""
-    X = np.asarray(X)
-    if X.ndim < 2 or X.dtype == object:
-        return None
-    hashed: Callable = hashlib.blake2b
-    return [hashed(np.ascontiguousarray(image), digest_size=16).digest() for image in X]

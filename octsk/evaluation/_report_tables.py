@@ -24,6 +24,31 @@ class ReportTables(Tabular):
     """Mixin of `BenchmarkReport` for its tables."""
 
     def _records(self: Any) -> list[dict[str, Any]]:
+        point = self.operating_point
+        known = {**self.intervals, **(point.intervals if point else {})}
+        values: dict[str, float] = dict(self.metrics)
+        if point is not None:
+            # The AUC of the positive classes must not replace that of all classes.
+            values |= {k: v for k, v in point.figures.items() if k != "auc"}
+            known["auc"] = self.intervals["auc"]
+            if point.at_goal is not None:
+                name = f"{point.at_goal['rate']} at {point.at_goal['goal']}"
+                values[name] = point.figures[point.at_goal["rate"]]
+                known[name] = point.at_goal["interval"]
+        figures: list[tuple[str, str | None, float]]
+        figures = [(metric, None, value) for metric, value in values.items()]
+        figures += [("recall", name, value) for name, value in self.recall.items()]
+        records = [
+            self._record(metric, of_class, value, known.get(metric))
+            for metric, of_class, value in figures
+        ]
+        records += self._subgroup_records()
+        if self.abstention is not None:
+            records += self._abstention_records()
+        return records + ([] if self.by_group is None else self.by_group._records())
+
+    def _record(self: Any, metric, of_class, value, ends, **more) -> dict[str, Any]:
+        low, high = ends or (math.nan, math.nan)
         about = {
             "net": self.name,
             "seed": self.seed,
@@ -32,24 +57,38 @@ class ReportTables(Tabular):
             "level": self.level,
             "images": self.n_samples if self.level == "image" else None,
             "patients": self.n_groups,
+            "by": None,
+            "subgroup": None,
         }
-        point = self.operating_point
-        known = {**self.intervals, **(point.intervals if point else {})}
-        values: dict[str, float] = dict(self.metrics)
-        if point is not None:
-            # The AUC of the positive classes must not replace that of all classes.
-            values |= {k: v for k, v in point.figures.items() if k != "auc"}
-            known["auc"] = self.intervals["auc"]
-        figures: list[tuple[str, str | None, float]]
-        figures = [(metric, None, value) for metric, value in values.items()]
-        figures += [("recall", name, value) for name, value in self.recall.items()]
-        records = []
-        for metric, of_class, value in figures:
-            low, high = known.get(metric, (math.nan, math.nan))
-            figure = {"metric": metric, "class": of_class, "value": value}
-            ends = {"low": low, "high": high, "confidence_level": self.confidence_level}
-            records.append(about | figure | ends)
-        return records + ([] if self.by_group is None else self.by_group._records())
+        figure = {"metric": metric, "class": of_class, "value": value}
+        ends = {"low": low, "high": high, "confidence_level": self.confidence_level}
+        return about | figure | ends | more
+
+    def _subgroup_records(self: Any) -> list[dict[str, Any]]:
+        return [
+            self._record(
+                *(metric, None, value, row["intervals"][metric]),
+                images=row["n_samples"],
+                patients=row["n_groups"],
+                by=found["by"],
+                subgroup=row["value"],
+            )
+            for found in self.subgroups or []
+            for row in found["rows"]
+            for metric, value in row["metrics"].items()
+        ]
+
+    def _abstention_records(self: Any) -> list[dict[str, Any]]:
+        return [
+            self._record(
+                *(metric, row["images"] if i else None),
+                row[key],
+                (row[f"{key}_low"], row[f"{key}_high"]),
+                confidence_level=0.95,
+            )
+            for i, row in enumerate(self.abstention.rows)
+            for key, metric in (("abstained", "abstained"), ("error", "error_of_kept"))
+        ]
 
     def _document_tables(self: Any) -> list[Table]:
         return [*self._tables(), settings_table([self])]

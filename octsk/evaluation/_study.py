@@ -22,14 +22,12 @@ from octsk.evaluation._doubt import (
 )
 from octsk.evaluation._doubt_reports import AbstentionReport
 from octsk.evaluation._figures import measure
-from octsk.evaluation._operating_point import (
-    PointRequest,
-    Scored,
-    check_apart,
-    operating_point,
-)
+from octsk.evaluation._images_apart import check_apart
+from octsk.evaluation._operating_point import operating_point
 from octsk.evaluation._subgroups import check_by, measure_subgroups
+from octsk.evaluation._threshold import PointRequest, Scored
 from octsk.evaluation.wording import of_patients
+from octsk.metrics.scores import check_predicted
 from octsk.utils.columns import check_column, check_groups
 from octsk.utils.json import jsonable
 from octsk.utils.validation import check_share
@@ -186,6 +184,7 @@ def _validation(study, estimator, classes, info, class_map) -> Evaluated:
         warnings.simplefilter("ignore", UserWarning)
         match = match_classes(estimator, classes, y, info["target_names"], class_map)
     score = np.asarray(estimator.predict_proba(study.X_val))
+    check_predicted(estimator, score, len(y), len(classes))
     numbers = None if groups is None else check_groups(groups, len(y), "groups_val")
     return Evaluated(match, score, numbers)
 

@@ -1,16 +1,15 @@
 """Results of subgroups, such as devices or sites, and the largest gap between them."""
 
 import math
-import warnings
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
 
-from octsk.evaluation._figures import Resampling
+from octsk.evaluation._figures import WITH_INTERVAL, Resampling, metrics_of
 from octsk.evaluation._operating_point import OperatingPoint
-from octsk.metrics import TITLES, medmnist_accuracy, medmnist_auc
+from octsk.metrics import TITLES
 from octsk.utils.columns import MISSING_TEXT, is_missing
 from octsk.utils.formatting import format_interval, format_score
 from octsk.utils.json import jsonable
@@ -121,17 +120,23 @@ def measure_subgroups(
                     "intervals": {key: ends for key, (_, ends) in figures.items()},
                 }
             )
-        found.append({"by": name, "rows": rows, "gaps": _gaps(rows)})
+        n_shared = 0 if groups is None else _count_shared(groups, values)
+        about = {"by": name, "n_shared_groups": n_shared}
+        found.append({**about, "rows": rows, "gaps": _gaps(rows)})
     return jsonable(found)
 
 
+def _count_shared(groups, values) -> int:
+    """Return the number of groups whose images are in several subgroups."""
+    pairs = {*zip(groups.tolist(), values.tolist(), strict=True)}
+    return sum(n > 1 for n in Counter(group for group, _ in pairs).values())
+
+
 def _figures(codes, score, groups, resampling) -> dict[str, tuple]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        values = {"acc": medmnist_accuracy(codes, score), "auc": medmnist_auc(codes, score)}
+    values = metrics_of(codes, score)
     return {
-        name: (value, resampling.interval(name, codes, score, groups))
-        for name, value in values.items()
+        name: (values[name], resampling.interval(name, codes, score, groups))
+        for name in WITH_INTERVAL
     }
 
 
@@ -161,7 +166,8 @@ def _gaps(rows) -> list[dict[str, Any]]:
         ]
         if len(known) > 1:
             high = max(known, key=lambda row: row["metrics"][metric])
-            low = min(known, key=lambda row: row["metrics"][metric])
+            # Of equal subgroups, the last, so that the two are different ones.
+            low = min(reversed(known), key=lambda row: row["metrics"][metric])
             a, b = high["metrics"][metric], low["metrics"][metric]
             ends = difference_interval(
                 a, high["intervals"][metric], b, low["intervals"][metric]
@@ -202,7 +208,8 @@ def subgroup_tables(subgroups, confidence_level) -> list[Table]:
     tables = []
     for found in subgroups:
         rows, gaps = found["rows"], found["gaps"]
-        metrics = list(rows[0]["metrics"])
+        # The log-loss would make the table too wide for a page.
+        metrics = [name for name in rows[0]["metrics"] if name != "log_loss"]
         in_groups = rows[0]["n_groups"] is not None
         header = [found["by"], "images", *(["patients"] if in_groups else [])]
         lines = [
@@ -222,7 +229,7 @@ def subgroup_tables(subgroups, confidence_level) -> list[Table]:
                 f"Subgroups by {found['by']}",
                 [*header, *(titles[name] for name in metrics)],
                 lines,
-                _notes(rows, gaps, in_groups, confidence_level),
+                _notes(found, in_groups, confidence_level),
             )
         )
         if gaps:
@@ -246,7 +253,8 @@ def _ends(ends) -> str:
     return format_interval(None if ends is None or ends[0] is None else ends)
 
 
-def _notes(rows, gaps, in_groups, confidence_level) -> list[str]:
+def _notes(found, in_groups, confidence_level) -> list[str]:
+    rows, gaps = found["rows"], found["gaps"]
     units = "patients" if in_groups else "images"
     notes = [f"In brackets: {confidence_level:.0%} intervals."]
     if any(row["small"] for row in rows):
@@ -260,5 +268,11 @@ def _notes(rows, gaps, in_groups, confidence_level) -> list[str]:
         notes.append(
             "The largest of several gaps is larger than the true one on average, and its "
             "interval does not allow for this selection."
+        )
+    # Reports of older versions do not have the number.
+    if gaps and found.get("n_shared_groups"):
+        notes.append(
+            f"Patients with images in several subgroups: {found['n_shared_groups']}. The "
+            "interval of a gap takes subgroups as independent, so it is usually too wide."
         )
     return notes

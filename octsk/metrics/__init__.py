@@ -15,6 +15,7 @@ from octsk.metrics._medmnist import (
     medmnist_accuracy,
     medmnist_auc,
 )
+from octsk.metrics._resampled import draw_counts as draw_counts
 
 __all__ = [
     "PairedDifference",

@@ -12,6 +12,9 @@ from scipy.special import expit, logit, stdtr, stdtrit
 
 from octsk.metrics._resampled import draw_counts
 
+# Deviations from a metric that may come from rounding its sums over many samples.
+_ROUNDING = 1e-12
+
 
 class Scale(NamedTuple):
     """Range of a metric, and how its variance depends on its value.
@@ -91,6 +94,9 @@ def estimate(
         blocks.append(metric(counts) - value)
         products += blocks[-1] @ counts
     deviations = np.concatenate(blocks)
+    if np.abs(deviations).max() <= _ROUNDING * max(1, abs(value)):
+        # The metric is the same in all resamples.
+        deviations, products = np.zeros_like(deviations), np.zeros_like(products)
     variance = float(deviations.var())
     # Covariance of the metric with each count. The mean of the counts is 1.
     influence = (products - deviations.sum()) / n_resamples
@@ -100,8 +106,7 @@ def estimate(
     strata = codes if by_class or groups is None else np.zeros_like(codes)
     leverage, df, kish = _design(units, strata, by_class)
     squares = influence**2
-    # If the values are equal, rounding errors may produce a variance but no influence.
-    if variance > 0 and squares.any():
+    if variance > 0:
         if scale.kind != "rate":
             df = 1 / (1 / df + _excess(influence, variance, n_resamples) / 2)
         variance *= float((squares / (1 - leverage)).sum() / squares.sum())
@@ -172,7 +177,7 @@ def p_value(estimate: Estimate) -> float:
 
     The scale of the metric must be plain.
     """
-    if estimate.value == 0:
+    if abs(estimate.value) <= _ROUNDING:
         return 1.0
     with np.errstate(divide="ignore"):
         t = np.abs(estimate.value) / np.sqrt(estimate.variance)

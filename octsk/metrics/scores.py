@@ -32,6 +32,18 @@ def get_classes(estimator) -> np.ndarray:
     return np.asarray(classes)
 
 
+def check_predicted(estimator, score, n_samples, n_classes) -> None:
+    """Raise an error if an array is not what ``predict_proba`` must return."""
+    name = f"predict_proba of {type(estimator).__name__} must return"
+    if score.shape != (n_samples, n_classes):
+        raise ValueError(
+            f"{name} an array of shape ({n_samples}, {n_classes}), one row for each image "
+            f"and one column for each class; got shape {score.shape}."
+        )
+    if score.dtype.kind not in "biuf" or not np.isfinite(score).all():
+        raise ValueError(f"{name} finite numbers, got others, such as NaN or infinity.")
+
+
 def check_scores(y_true, y_score, labels) -> tuple[np.ndarray, np.ndarray]:
     """Check true classes and scores.
 

@@ -62,6 +62,13 @@ def styled(plot):
     def styled_plot(*args, **kwargs):
         import matplotlib
 
+        if kwargs.get("ax") is None and _known_to_pyplot.get():
+            from matplotlib import pyplot
+
+            # This loads the backend, which turns on the interactive mode in a notebook. If
+            # the first figure loaded it, the context below would turn the mode off again,
+            # and the notebook would not show any further figure.
+            pyplot.draw_if_interactive()
         with matplotlib.rc_context(_STYLE):
             return plot(*args, **kwargs)
 

@@ -162,9 +162,19 @@ def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
         f"{format_interval(first.intervals[name])}"
         for name, title in (("acc", "ACC"), ("auc", "AUC"))
     ]
+    point = first.operating_point
+    if point is not None:
+        metric_words += [
+            f"{name} {format_score(point.figures[name])} "
+            f"{format_interval(point.intervals[name])}"
+            for name in ("sensitivity", "specificity")
+        ]
     others = f"; {len(reports) - 1} more trainings under Results" if reports[1:] else ""
     left_out = ", ".join(f"{n} of {name}" for name, n in first.left_out.items())
-    return {
+    known: dict[str, str | None] = {}
+    if point is not None:
+        known["output"] = _point_words(point)
+    return known | {
         "size": size,
         "left_out": f"Images left out of the test: {left_out}." if left_out else None,
         "split": _split_words(facts, first, n_train_groups),
@@ -181,10 +191,26 @@ def _of_evaluation(facts, reports, n_train_groups) -> dict[str, str | None]:
         "robustness": "Measured on corrupted images; see the report page."
         if first.corruptions
         else None,
+        "subgroups": _subgroup_words(first.subgroups),
         "internal": f"{facts['measured']}.",
         "performance": f"{', '.join(metric_words)}{others}.",
         "errors": "Confusion matrix and most confident mistakes are on the report page.",
     }
+
+
+def _point_words(point) -> str:
+    return (
+        "One probability for each class; the most probable class is predicted. An image is "
+        f"called positive ({', '.join(point.positive)}) if the sum of the probabilities of "
+        f"these classes is at least {point.threshold:.4g}, {point.threshold_from}."
+    )
+
+
+def _subgroup_words(subgroups) -> str | None:
+    if not subgroups:
+        return None
+    columns = ", ".join(found["by"] for found in subgroups)
+    return f"Figures by {columns}, with the largest gaps, are in the report."
 
 
 def _split_words(facts, report, n_train_groups) -> str | None:

@@ -5,14 +5,16 @@ from functools import cache
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from octsk._version import __version__
-from octsk.evaluation import subgroup_tables
+from octsk.evaluation import describe_split, subgroup_tables
 from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
+from octsk.inspection import LabelIssues
 from octsk.metrics import TITLES
 from octsk.plots.drawing import COLOURS, unseen_figures
-from octsk.reporting import _pictures
+from octsk.reporting import _pictures, _words
 from octsk.reporting._content import (
     SPLITS,
     check_alone,
@@ -23,57 +25,7 @@ from octsk.reporting._content import (
 from octsk.reporting._pictures import Picture
 from octsk.utils.formatting import format_score
 from octsk.utils.json import jsonable
-from octsk.utils.tables import Table
-
-_NOT_CLINICAL = (
-    "For research and teaching. Not for clinical use: the results do not show how well a "
-    "classifier works for other scanners, patients or diseases than those of this data set."
-)
-
-
-_ON_MISTAKES = (
-    "Look at confident mistakes first. They often point to wrong labels, poor scans, or "
-    "features that the classifier has not learned."
-)
-
-_ON_MAPS = (
-    "These maps show which image regions drive the predictions. Grad-CAM weights the last "
-    "feature maps of the net. Occlusion covers a part of the image at a time, and shows "
-    "whether this lowers the probability (orange) or raises it (blue). Where the two "
-    "disagree, trust occlusion. The maps help to understand what a net has learned. They "
-    "do not locate lesions."
-)
-
-_ON_POINTS = (
-    "Sensitivity is the proportion of positives that are called positive, specificity the "
-    "proportion of negatives that are called negative. Predictive values also depend on "
-    "how frequent positives are, which differs between a data set and a clinic."
-)
-
-_ON_ABSTENTION = (
-    "A classifier may leave doubtful images to a human reader. Because the threshold is "
-    "chosen on validation images, the error of the other images is only close to the "
-    "requested error and may exceed it."
-)
-
-_ON_TRAINING = (
-    "It is not known whether the classifier was trained on some of these images, or chosen "
-    "by its results on them. If it was, the results are too optimistic."
-)
-
-_ON_NO_TEST = (
-    "The data set has no test split, so there are no predictions for images that were not "
-    "used in the search. Run octsk evaluate with --output to evaluate the saved net on "
-    "other images and to write a page about them."
-)
-
-_ON_CHECKS = (
-    "The checks look for patients and identical images in two splits, identical images "
-    "with different labels, classes that are missing in a split, and constant images."
-)
-
-# Origin of the results in the table of ranks.
-_ON_RANK = "measured, ranked among published results"
+from octsk.utils.tables import Table, escape_html
 
 
 class Section(NamedTuple):
@@ -98,16 +50,17 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
 
     Parameters
     ----------
-    run : BenchmarkRun, TuningRun or BenchmarkReport
-        A run of `octsk.benchmark` or `octsk.tuning`, or the report of `octsk.evaluate`.
-        Images are only shown if the run contains its data set, as after `run_benchmark`
-        and `tune`.
+    run : BenchmarkRun, TuningRun, BenchmarkReport or LabelIssues
+        A run of `octsk.benchmark` or `octsk.tuning`, the report of `octsk.evaluate`, or the
+        result of `octsk.find_label_issues`. Images are only shown if the run contains its
+        data set, as after `run_benchmark` and `tune`.
     estimator : classifier, default=None
         The evaluated classifier, if `run` is a report, to explain its predictions.
         Otherwise, it must be None.
     dataset : Bunch, default=None
         The data set that was passed to `octsk.evaluate`, if `run` is a report, to describe
-        it and show its images. Otherwise, it must be None.
+        it and show its images, or the split whose labels were ranked, if `run` is the
+        result of `octsk.find_label_issues`. Otherwise, it must be None.
 
     Returns
     -------
@@ -137,22 +90,30 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     >>> "SYNTHETIC DATA" in page, "<guess>" in page, "&lt;guess&gt;" in page
     (True, False, True)
     """
-    check_alone(run, estimator=estimator, dataset=dataset)
+    has_data = isinstance(run, LabelIssues)
+    check_alone(run, estimator=estimator, dataset=None if has_data else dataset)
+    title, data = _title_and_data(run, dataset)
     with unseen_figures():
-        sections = _sections(run, estimator, dataset)
-    title, data = _title_and_data(run)
+        if isinstance(run, LabelIssues):
+            sections = [_labels_section(run, data, dataset)]
+        else:
+            sections = _sections(run, estimator, dataset)
     return _template().render(
         title=title,
         subtitle=format_split(data),
         synthetic=bool(data["synthetic"]),
-        not_clinical=_NOT_CLINICAL,
+        not_clinical=_words.NOT_CLINICAL,
         sections=sections,
         version=__version__,
         colours=COLOURS,
     )
 
 
-def _title_and_data(run):
+def _title_and_data(run, dataset):
+    if isinstance(run, LabelIssues):
+        known = dataset or {}
+        split = known.get("split") or "train"
+        return "Labels in doubt", {**describe_split(known, split), "split": split}
     if is_report(run):
         return f"Evaluation of {run.name}", run.data
     if hasattr(run, "search"):
@@ -164,7 +125,14 @@ def _title_and_data(run):
 def _template():
     loader = PackageLoader("octsk.reporting")
     environment = Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Texts also become printable.
+        finalize=lambda words: (
+            words if isinstance(words, Markup) else Markup(escape_html(words))
+        ),
     )
     return environment.get_template("page.html")
 
@@ -211,7 +179,7 @@ def _evaluation_sections(report, estimator, dataset) -> list[Section]:
         named["data"] = images
     seed = "not known" if report.seed is None else report.seed
     nets = None if estimator is None else {report.name: estimator}
-    results = _report_section("Results", [_ON_TRAINING], report, estimator, images)
+    results = _report_section("Results", [_words.ON_TRAINING], report, estimator, images)
     training = _pictures.of_training([report])
     return [
         results._replace(pictures=[*results.pictures, *training]),
@@ -231,7 +199,9 @@ def _report_section(title, words, report, estimator, images) -> Section:
     """Describe one classifier; `images` are the evaluated ones, or None."""
     parts = [
         *_study_sections(report),
-        Section("Rank among published results", _ON_RANK, tables=report._rank_table()),
+        Section(
+            "Rank among published results", _words.ON_RANK, tables=report._rank_table()
+        ),
     ]
     if images is not None:
         mistakes = _pictures.of_mistakes(report, images)
@@ -239,8 +209,10 @@ def _report_section(title, words, report, estimator, images) -> Section:
         maps = _pictures.of_explanations(estimator, report, images)
         parts += [
             Section("One prediction", pictures=_pictures.of_prediction(report, images)),
-            Section("Most confident mistakes", words=[_ON_MISTAKES], pictures=mistakes),
-            Section("Explanations", words=[_ON_MAPS], pictures=maps),
+            Section(
+                "Most confident mistakes", words=[_words.ON_MISTAKES], pictures=mistakes
+            ),
+            Section("Explanations", words=[_words.ON_MAPS], pictures=maps),
         ]
         words = words if mistakes else [*words, none]
     return Section(
@@ -269,7 +241,7 @@ def _study_sections(report) -> list[Section]:
             Section(
                 "Operating point",
                 measured,
-                words=[_ON_POINTS],
+                words=[_words.ON_POINTS],
                 tables=[point.table(report.confidence_level, other)],
                 pictures=_pictures.of_operating_point(report),
             )
@@ -280,7 +252,7 @@ def _study_sections(report) -> list[Section]:
     if report.abstention is not None:
         tables = report.abstention._tables()
         pictures = _pictures.of_abstention(report)
-        about = ("Abstention", measured, [_ON_ABSTENTION], tables, pictures)
+        about = ("Abstention", measured, [_words.ON_ABSTENTION], tables, pictures)
         sections.append(Section(*about))
     return sections
 
@@ -289,6 +261,13 @@ def _published_section(report) -> Section:
     tables = published_tables(report.data, report.not_comparable)
     origin = "" if report.not_comparable else "published"
     return Section("Published results", origin, tables=tables)
+
+
+def _labels_section(issues, data, dataset) -> Section:
+    images = _pictures.images_of(dataset or {})
+    pictures = [] if images is None else _pictures.of_label_issues(issues, images)
+    words = _measured_words(data)
+    return Section("Ranking", words, [_words.ON_LABELS], issues._tables(), pictures)
 
 
 # --------------------------------------------------------------------------------------
@@ -397,7 +376,7 @@ def _checks_section(findings) -> list[Section]:
     if findings is None:
         return []
     words = findings or ["No problems were found."]
-    return [Section("Checks of the data", words=[_ON_CHECKS, *words])]
+    return [Section("Checks of the data", words=[_words.ON_CHECKS, *words])]
 
 
 def _training_pictures(dataset, nets) -> list[Picture]:
@@ -448,7 +427,7 @@ def _versions_section(environment) -> Section:
 
 
 def _search_section(run) -> Section:
-    unmeasured = [_ON_NO_TEST] if run.benchmark is None else []
+    unmeasured = [_words.ON_NO_TEST] if run.benchmark is None else []
     return Section(
         "Search",
         _measured_words(run.data),

@@ -109,6 +109,14 @@ def of_corruptions(run) -> list[Picture]:
     return [_picture(display, caption, alt)]
 
 
+def of_label_issues(issues, images) -> list[Picture]:
+    """Draw the images whose labels are most doubtful."""
+    grid = issues.plot(images)
+    caption = "The most doubtful labels, with the probabilities of label and suggestion"
+    alt = f"{len(grid.images)} images with their labels and the suggested classes."
+    return [_picture(grid, caption, alt)]
+
+
 def images_of(split):
     """Return the checked images of a split, or None if there are none."""
     data = np.asarray(split.get("data", ()))

@@ -6,7 +6,7 @@ import numpy as np
 
 from octsk.training._layers import features_model
 from octsk.training._process_checks import check_not_forked
-from octsk.utils.tensorflow import check_eager, tf
+from octsk.utils.tensorflow import check_eager, keras, tf
 from octsk.utils.validation import to_batch, to_unit
 
 # A forward pass processes as many pixels at a time as 256 images of 28 x 28 pixels have, so
@@ -27,6 +27,13 @@ class Forward:
         """Forward pass of the network without its head."""
         return Forward(features_model(self._model))
 
+    @cached_property
+    def logits_and_features(self):
+        """Forward pass that returns the logits, followed by the features, in each row."""
+        outputs = [self._model.outputs[0], features_model(self._model).outputs[0]]
+        both = keras.ops.concatenate(outputs, axis=-1)
+        return Forward(keras.Model(self._model.inputs, both))
+
     def __call__(self, batch):
         """Return the logits of a batch of uint8 or float32 pixels as a tensor."""
         if batch.dtype not in self._compiled:
@@ -36,19 +43,19 @@ class Forward:
 
 
 def logits(forward, images):
-    """Return the logits or features of checked images, computed in parts of bounded size.
+    """Return the outputs of a network for checked images, in parts of bounded size.
 
     Parameters
     ----------
     forward : Forward
-        The forward pass of the model to the logits or to the features.
+        The forward pass of the model to the logits, to the features, or to both.
     images : ndarray of shape (n, h, w, c)
         Checked images.
 
     Returns
     -------
-    ndarray of shape (n, n_classes) or (n, n_features), float32
-        The logits or features.
+    ndarray of shape (n, n_outputs), float32
+        The logits, the features, or both.
     """
     check_not_forked()
     check_eager()

@@ -14,6 +14,7 @@ from octsk.training._layers import freeze_layers
 from octsk.training._model_pool import garbage
 from octsk.training._precision import has_fast_bfloat16, in_bfloat16
 from octsk.training._process_checks import seeded_layers
+from octsk.training._winograd import has_fast_convolutions, use_fast_convolutions
 
 OPTIMIZERS = {
     "adadelta",
@@ -128,13 +129,16 @@ def network_arguments(net):
     return {**_architecture_arguments(net), "freeze": freeze}
 
 
-def compile_network(net, reduced=False, like=None):
+def compile_network(net, is_twin=False, reduced=False, like=None):
     """Return a new compiled network for an estimator's images and classes.
 
     Parameters
     ----------
     net : BaseOCTNet
         The estimator, with `image_shape_` and `classes_`.
+    is_twin : bool, default=False
+        Whether the network is only used for training. Some of its convolutions are then
+        computed by a faster algorithm.
     reduced : bool, default=False
         Whether the network computes products in bfloat16.
     like : keras.Model, default=None
@@ -158,6 +162,8 @@ def compile_network(net, reduced=False, like=None):
         )
         if reduced:
             model = in_bfloat16(model)
+        if is_twin:
+            use_fast_convolutions(model)
     freeze_layers(model, net.freeze)
     model.compile(
         optimizer=_copy_optimizer(like.optimizer) if like else make_optimizer(net),
@@ -216,11 +222,12 @@ def twin_arguments(net):
     # If parameters were set since the network was made, or if it was loaded, a network
     # from the parameters would differ.
     changed = getattr(net, "_model_kind", None) != network_kind(net)
-    make = partial(
-        compile_network, net, reduced=reduced, like=net.model_ if changed else None
-    )
+    like = net.model_ if changed else None
+    make = partial(compile_network, net, is_twin=True, reduced=reduced, like=like)
     if watched or changed:
-        return {"kind": None, "make_twin": make if reduced else None}
+        # The algorithm of a convolution must not depend on who watches the training.
+        needs_twin = reduced or has_fast_convolutions(net.model_)
+        return {"kind": None, "make_twin": make if needs_twin else None}
     return {"kind": (*net._model_kind, reduced), "make_twin": make}
 
 

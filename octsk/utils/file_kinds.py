@@ -121,6 +121,8 @@ VOLUME_SUFFIXES = {
 
 # Patterns of the first bytes of files, and their types.
 _SIGNATURES = (
+    # The 128 bytes before the word may be anything, even the start of a TIFF file.
+    (rb".{128}DICM", DICOM),
     (rb"\x89PNG\r\n\x1a\n", _image("PNG")),
     (rb"\xff\xd8\xff", _image("JPEG")),
     (rb"II[*+]\0|MM\0[*+]", TIFF),
@@ -129,7 +131,6 @@ _SIGNATURES = (
     (rb"RIFF.{4}WEBP", _other_image("WebP")),
     (rb".{4}jP  \r\n\x87\n", _other_image("JPEG 2000")),
     (rb".{4}ftyp", _other_image("HEIC, AVIF or video")),
-    (rb".{128}DICM", DICOM),
     (rb"HSF-OCT-", VOL),
     (rb"CMDb|E2EMultipleVolumeFile", E2E),
     (rb"FOCT", TOPCON),

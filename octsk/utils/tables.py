@@ -1,11 +1,11 @@
 """Conversion of tables to plain text, HTML, Markdown, LaTeX, CSV and data frames."""
 
 import csv
+import html
 import os
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 from octsk.utils.files import atomic_write
@@ -73,6 +73,11 @@ def _format_text(table: Table) -> str:
     return "\n".join([*text, *notes])
 
 
+def escape_html(value: object) -> str:
+    """Escape a value for one line of text in HTML."""
+    return html.escape(printable(" ".join(str(value).split())))
+
+
 # Inline style, since notebooks and other pages style tables differently or not at all.
 _STYLE = 'style="text-align:{};padding:.1em .6em"'
 
@@ -87,19 +92,19 @@ def _format_html(table: Table) -> str:
     words = _STYLE.format("left")
     others = _STYLE.format("right") if table.header else words
     head = "".join(
-        f'<th scope="col" {others if index else words}>{escape(cell)}</th>'
+        f'<th scope="col" {others if index else words}>{escape_html(cell)}</th>'
         for index, cell in enumerate(table.header)
     )
     body = "".join(
-        f'<tr><th scope="row" {words}>{escape(first)}</th>'
-        + "".join(f"<td {others}>{escape(cell)}</td>" for cell in figures)
+        f'<tr><th scope="row" {words}>{escape_html(first)}</th>'
+        + "".join(f"<td {others}>{escape_html(cell)}</td>" for cell in figures)
         + "</tr>"
         for first, *figures in table.rows
     )
-    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    notes = "".join(f"<p>{escape_html(note)}</p>" for note in table.notes)
     rows = (f"<thead><tr>{head}</tr></thead>" if head else "") + f"<tbody>{body}</tbody>"
     return (
-        f"<h4>{escape(table.title)}</h4>"
+        f"<h4>{escape_html(table.title)}</h4>"
         + (f"<table>{rows}</table>" if body else "")
         + notes
     )
