@@ -197,6 +197,18 @@ def test_a_pickled_network_stays_as_it_is():
     assert vars(fitted) == before
 
 
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda fitted: pickle.loads(pickle.dumps(fitted))]
+)
+def test_copies_draw_no_numbers_from_the_global_random_state(again):
+    fitted = net(Holder()).fit(X, y)
+    before = random.getstate()
+    copied = again(fitted)
+    assert random.getstate() == before
+    assert vars(copied).keys() == fitted.__getstate__().keys()
+    np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
+
+
 def test_searches_with_a_callback_that_holds_a_lock():
     told = []
     watching = net(Holder(lock=threading.Lock(), tell=told.append))

@@ -1,12 +1,15 @@
 """Networks as files for programs without octsk."""
 
 import copy
+import logging
+import os
 import sys
 
 import numpy as np
 import onnxruntime
 import pytest
 import tensorflow as tf
+import tf2onnx
 from helpers import TINY, toy_images
 from sklearn.exceptions import NotFittedError
 
@@ -76,6 +79,22 @@ def default_net(request):
 @pytest.mark.parametrize("format", RUN)
 def test_probabilities_of_default_nets(default_net, format, tmp_path):
     check(*default_net, tmp_path / "net", format)
+
+
+@pytest.mark.parametrize("format", RUN)
+def test_exports_leave_the_settings_of_the_process(net, tmp_path, monkeypatch, format):
+    loggers = [logging.getLogger(name) for name in (None, "absl", "tensorflow")]
+    # The handlers of pytest are there during the test only.
+    with monkeypatch.context() as patched:
+        patched.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+        # tf2onnx sets the variable when this module is imported.
+        patched.delitem(sys.modules, "tf2onnx.convert", raising=False)
+        patched.delitem(vars(tf2onnx), "convert", raising=False)
+        patched.setattr(logging.root, "handlers", [])
+        before = [(logger.level, *logger.handlers) for logger in loggers]
+        net.export(tmp_path / "net", format=format)
+        assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
+        assert [(logger.level, *logger.handlers) for logger in loggers] == before
 
 
 def test_bad_arguments(net, tmp_path):

@@ -566,6 +566,48 @@ def test_folds_from_an_iterator():
             search.set_params(cv=empty).fit(FLAT, Y)
 
 
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        (([], [1, 2]), "without training images, fold 1"),
+        (([1, 2], np.zeros(len(Y), bool)), "without test images, fold 1"),
+        ((range(9), [9, len(Y)]), "test images of fold 1"),
+        ((np.ones(3, bool), [9]), "training images of fold 1"),
+        (([0.0, 1.0], [9]), "training images of fold 1"),
+        (([[0, 1]], [9]), "training images of fold 1"),
+    ],
+)
+def test_folds_that_cannot_be_fitted_are_refused(fold, message):
+    good = next(StratifiedKFold(3).split(FLAT, Y))
+    with pytest.raises(ValueError, match=f"^cv .*{message}"):
+        tree_search(cv=[good, fold]).fit(FLAT, Y)
+
+
+def test_an_interrupted_refit_keeps_the_results():
+    class Interrupted(DecisionTreeClassifier):
+        def fit(self, X, y):
+            if len(X) == len(FLAT):
+                raise KeyboardInterrupt
+            return super().fit(X, y)
+
+    search = tree_search(estimator=Interrupted(random_state=0), n_trials=2)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(FLAT, Y)
+    assert len(search.to_frame()) == len(search.cv_results_["params"]) == 2
+    with pytest.raises(NotFittedError):
+        search.predict(FLAT)
+
+
+def test_folds_as_masks():
+    splits = list(StratifiedKFold(3).split(FLAT, Y))
+    masks = [[np.isin(range(len(Y)), part) for part in fold] for fold in splits]
+    scores = [
+        tree_search(cv=cv, random_state=0).fit(FLAT, Y).cv_results_["mean_test_score"]
+        for cv in (splits, masks)
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
 @pytest.mark.slow
 def test_folds_from_a_generator_with_workers(tmp_path):
     folds = ((train, test) for train, test in StratifiedKFold(3).split(FLAT, Y))

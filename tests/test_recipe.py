@@ -520,6 +520,19 @@ def test_bad_groups_are_named(groups, message):
         net(early_stopping=True).fit(X, y, groups=groups)
 
 
+@pytest.mark.parametrize("groups", [7, np.arange(59), [None, *range(59)]])
+@pytest.mark.parametrize("held_out", [{}, {"X_val": X[:9], "y_val": y[:9]}])
+@pytest.mark.parametrize("checkpoint_dir", [None, "checkpoints"])
+def test_bad_groups_are_refused_in_any_fit(groups, held_out, checkpoint_dir, tmp_path):
+    folder = checkpoint_dir and tmp_path / checkpoint_dir
+    clf = net(checkpoint_dir=folder)
+    for early_stopping in (False, True):
+        clf.set_params(early_stopping=early_stopping)
+        with pytest.raises(ValueError, match=r"^groups (must have shape|has missing)"):
+            clf.fit(X, y, groups=groups, **held_out)
+    assert not any(tmp_path.iterdir())
+
+
 def test_groups_are_routed_through_a_cross_validation(monkeypatch):
     from sklearn import config_context
     from sklearn.model_selection import GroupKFold, cross_validate
@@ -622,3 +635,14 @@ def test_seeds_of_layers_are_a_thread_s_own():
     random.seed(3)
     assert theirs == [random.randint(1, 6) for _ in range(5)]
     assert drawn == [[random.Random(0).randint(1, 10**9), *drawn[0][1:]]]
+
+
+def test_seeds_of_a_network_that_an_architecture_loads():
+    original = random.randint
+    outer, inner = random.Random(0), random.Random(1)
+    with seeded_layers(0):
+        assert random.randint(0, 10**9) == outer.randint(0, 10**9)
+        with seeded_layers(1):
+            assert random.randint(0, 10**9) == inner.randint(0, 10**9)
+        assert random.randint(0, 10**9) == outer.randint(0, 10**9)
+    assert random.randint is original

@@ -237,6 +237,38 @@ def test_a_distribution_strategy_is_refused_in_training():
         np.testing.assert_array_equal(net.predict_proba(X), proba)
 
 
+def test_training_is_refused_while_gradients_are_recorded():
+    net = octsk.SmallOCTNet(**TINY).fit(X, y)
+    proba = net.predict_proba(X)
+    variable = tf.Variable(1.0)
+    forward = tf.autodiff.ForwardAccumulator(variable, tf.ones([]))
+    for scope in (tf.GradientTape(), forward):
+        with scope:
+            for call in (octsk.SmallOCTNet(**TINY).fit, net.partial_fit):
+                with pytest.raises(ValueError, match=r"octsk cannot train .*Tape"):
+                    call(X, y)
+            np.testing.assert_array_equal(net.predict_proba(X), proba)
+    assert not net.interrupted_
+    assert net.partial_fit(X, y).n_iter_ == 2
+
+
+def test_stateless_scopes_are_refused(tmp_path):
+    net = octsk.SmallOCTNet(**TINY).fit(X, y)
+    proba = net.predict_proba(X)
+    net.save(tmp_path / "net.octsk")
+    with keras.StatelessScope():
+        for call in (
+            lambda: octsk.SmallOCTNet(**TINY).fit(X, y),
+            lambda: net.partial_fit(X, y),
+            lambda: net.predict(X),
+            lambda: octsk.load(tmp_path / "net.octsk"),
+        ):
+            with pytest.raises(ValueError, match=r"octsk changes .*StatelessScope"):
+                call()
+    assert not net.interrupted_
+    np.testing.assert_array_equal(net.predict_proba(X), proba)
+
+
 def test_graphs_are_refused(tmp_path):
     net = octsk.SmallOCTNet(**TINY).initialize(X, y)
     augmenter = octsk.OCTAugmenter()

@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import random
 from typing import Any
 
 import numpy as np
@@ -289,10 +290,26 @@ class ParametersMixin(BaseEstimator):
     def __deepcopy__(self: Any, memo):
         # `fresh` copies the callbacks, which may contain objects that cannot be copied,
         # such as a lock. They come last, since they may refer to the network.
-        copied = memo[id(self)] = object.__new__(type(self))
+        copied = memo[id(self)] = _new(type(self))
         state = self.__getstate__()
         names = [name for name in ("callbacks", "callbacks_") if name in state]
         held = {name: state.pop(name) for name in names}
-        vars(copied).update(copy.deepcopy(state, memo))
-        vars(copied).update(fresh(held, memo))
+        copied.__setstate__(copy.deepcopy(state, memo) | fresh(held, memo))
         return copied
+
+    def __reduce__(self: Any):
+        return _new, (type(self),), self.__getstate__()
+
+    def __setstate__(self: Any, state):
+        # When Keras makes the layers of a copied or unpickled network, it draws seeds from
+        # Python's global random state.
+        if before := vars(self).pop("_random_before", None):
+            random.setstate(before)
+        vars(self).update(state)
+
+
+def _new(cls):
+    """Return a new instance without attributes, whose state is set next."""
+    made = object.__new__(cls)
+    made._random_before = random.getstate()
+    return made

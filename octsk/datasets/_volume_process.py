@@ -68,7 +68,12 @@ def read_in_process(path: Path, kind: str) -> list[Scan]:
         seconds = _SECONDS + _SECONDS_PER_MIB * path.stat().st_size / 2**20
         try:
             done = subprocess.run(
-                command, capture_output=True, env=environment, timeout=seconds, check=False
+                command,
+                stdin=subprocess.DEVNULL,  # with PYTHONINSPECT, Python reads from it
+                capture_output=True,
+                env=environment,
+                timeout=seconds,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise ValueError(f"it cannot be read in {seconds:.0f} seconds") from None

@@ -56,6 +56,41 @@ class Folds:
         return stable_hash([self.X, np.asarray(self.y).astype(str), self.splits])
 
 
+def check_splits(splits, n):
+    """Check that each fold has training and test images, by their positions.
+
+    Parameters
+    ----------
+    splits : list
+        The folds that the parameter `cv` gives.
+    n : int
+        Number of images.
+
+    Raises
+    ------
+    ValueError
+        If there is no fold, or a fold lacks one of the two or names no positions.
+    """
+    if not splits:
+        raise ValueError(
+            "cv gives no folds. An iterator is empty after its first use: create a new one "
+            "for each fit, or convert it to a list."
+        )
+    for i, fold in enumerate(splits):
+        for what, part in zip(("training", "test"), fold, strict=True):
+            positions = np.asarray(part)
+            if positions.dtype == bool and positions.shape == (n,):
+                positions = np.flatnonzero(positions)
+            if positions.size == 0:
+                raise ValueError(f"cv gives a fold without {what} images, fold {i}.")
+            whole = positions.ndim == 1 and positions.dtype.kind in "iu"
+            if not whole or positions.min() < -n or positions.max() >= n:
+                raise ValueError(
+                    f"cv must give positions of images, whole numbers below {n}; the "
+                    f"{what} images of fold {i} are {part!r:.60}."
+                )
+
+
 def fit_fold(estimator, *, X, y, train, test, cost, **settings):
     """Fit a candidate on one fold, and return its scores, times and cost in a dict.
 

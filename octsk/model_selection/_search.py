@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples, check_i
 
 from octsk.model_selection._continuation import check_settings, check_space, study_settings
 from octsk.model_selection._distributions import Space
-from octsk.model_selection._folds import Folds, count_parameters, find_net
+from octsk.model_selection._folds import Folds, check_splits, count_parameters, find_net
 from octsk.model_selection._samplers_and_pruners import TrialSeededSampler, make_pruner
 from octsk.model_selection._spaces import search_space
 from octsk.model_selection._trials import TrialRunner
@@ -294,10 +294,12 @@ class OCTSearchCV(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         scorer, refit_metric = self._get_scorers()
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        check_splits(splits, _num_samples(X))
         folds = Folds(
             X,
             y,
-            splits=list(cv.split(X, y, **routed.splitter.split)),
+            splits=splits,
             cost=count_parameters if self.cost == "n_parameters" else self.cost,
             scorer=scorer,
             fit_params=routed.estimator.fit,
@@ -305,12 +307,7 @@ class OCTSearchCV(BaseSearchCV):
             error_score=self.error_score,
             return_train_score=self.return_train_score,
         )
-        self.n_splits_ = len(folds.splits)
-        if not folds.splits:
-            raise ValueError(
-                f"cv={self.cv!r} gives no folds. An iterator is empty after its first use: "
-                "create a new one for each fit, or convert it to a list."
-            )
+        self.n_splits_ = len(splits)
         if self.param_distributions == {}:
             raise ValueError(
                 "param_distributions is empty, so there is nothing to vary; None means "
@@ -331,10 +328,11 @@ class OCTSearchCV(BaseSearchCV):
                 TrialRunner(self, space, folds).run()
                 results = self._read_results(space)
         self._select_best(results, refit_metric)
-        if self.refit:
-            self._refit(X, y, routed.estimator.fit)
+        # They are set before the refit, which may be interrupted.
         self.scorer_ = getattr(scorer, "_scorers", scorer)
         self.cv_results_ = results
+        if self.refit:
+            self._refit(X, y, routed.estimator.fit)
         return self
 
     def to_frame(self):

@@ -1,5 +1,6 @@
 """Export of trained networks for use without octsk: ONNX, TFLite, SavedModel."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,31 @@ def export(model, path, format, *, mirrored, log_prior_ratio):
             z += tf.constant(log_prior_ratio, z.dtype)
         return {_PROBABILITIES: tf.nn.softmax(z)}
 
-    FORMATS[format](model, probabilities, path)
+    with _settings_kept():
+        FORMATS[format](model, probabilities, path)
+
+
+@contextmanager
+def _settings_kept() -> Iterator[None]:
+    """Restore the settings of the process that the converters change.
+
+    tf2onnx sets TensorFlow's log level in the environment, which child processes inherit.
+    absl, through which TensorFlow's converter writes messages, adds a handler to the root
+    logger.
+    """
+    loggers = [logging.getLogger(name) for name in (None, "absl", "tensorflow")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    log_level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+        if log_level is None:
+            os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+        else:
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = log_level
 
 
 def _write_onnx(model, probabilities, path):

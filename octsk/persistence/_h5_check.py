@@ -46,6 +46,7 @@ def read_h5_names(path):
     try:
         done = subprocess.run(
             command,
+            stdin=subprocess.DEVNULL,  # with PYTHONINSPECT, Python reads from it
             capture_output=True,
             env=environment,
             timeout=_MAX_SECONDS,

@@ -4,7 +4,7 @@
 from octsk.utils.tensorflow import keras  # isort: split
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,9 @@ from octsk.training._image_sets import image_sets
 from octsk.training._loss_weights import class_shares
 from octsk.training._memory import warn_of_memory
 from octsk.training._network import keras_verbose, twin_arguments
-from octsk.training._process_checks import check_not_forked
+from octsk.training._process_checks import check_not_recorded, check_settings
 from octsk.training._whole_epochs import WholeEpochs
+from octsk.utils.columns import check_groups
 from octsk.utils.json import jsonable
 
 # With epochs="auto", the number of epochs is this constant divided by the square root of
@@ -84,6 +85,8 @@ def train(net, data, *, further, is_fit=False):
         Whether `fit` is running, which trains for `epochs` with a checkpoint and a
         learning-rate schedule. If False, `partial_fit` is, which trains for one epoch.
     """
+    if data.groups is not None:
+        data = replace(data, groups=check_groups(data.groups, len(data.y)))
     if not (is_fit and net.checkpoint_dir is not None):
         _train(net, data, is_fit)
         return
@@ -135,7 +138,8 @@ def _identity(net, data, further):
 
 
 def _train(net, data, is_fit, checkpoint=None):
-    check_not_forked()
+    check_settings()
+    check_not_recorded()
     train, validation = image_sets(net, data)
     # Reports state the number of training images of each class.
     net._trained_on = np.bincount(data.y[train.index], minlength=len(net.classes_))

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 import numpy as np
 
 from octsk.training._model_pool import ModelPool
-from octsk.training._process_checks import check_settings
 
 
 def _seed_random_layers(model, seed, epoch):
@@ -85,7 +84,6 @@ def fit_model(
     verbose : {0, 1, 2}, default=0
         Verbosity of Keras.
     """
-    check_settings()
 
     def fit(network):
         if network.train_function is None:

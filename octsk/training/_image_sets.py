@@ -6,7 +6,6 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from octsk.training._batches import Batches
 from octsk.training._loss_weights import balance, loss_weights, without_ones
 from octsk.training._network import has_soft_labels
-from octsk.utils.columns import check_groups
 
 
 def image_sets(net, data):
@@ -88,8 +87,6 @@ def _batches(net, X, y, weight, index, **kwargs):
 
 def hold_out(net, index, y, groups):
     """Split `index` into training images and a stratified part for early stopping."""
-    if groups is not None:
-        groups = check_groups(groups, len(y))
     try:
         if groups is not None:
             return _hold_out_groups(net, index, y, groups)

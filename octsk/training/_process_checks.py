@@ -8,7 +8,7 @@ import random
 import threading
 from contextlib import contextmanager
 
-from tensorflow.python.eager import context
+from tensorflow.python.eager import context, record
 
 _forked = False
 
@@ -74,8 +74,25 @@ def check_settings():
             )
 
 
+def check_not_recorded():
+    """Raise an error while TensorFlow records operations to differentiate them.
+
+    Raises
+    ------
+    ValueError
+        If a gradient tape or a forward accumulator is active in this thread.
+    """
+    # TensorFlow 2.21 has no public function for this.
+    if record.could_possibly_record():
+        raise ValueError(
+            "octsk cannot train a network within tf.GradientTape or "
+            "tf.autodiff.ForwardAccumulator. Call fit outside of them."
+        )
+
+
 # Held while random.randint is replaced: Keras 3.15 calls it for each layer without a seed.
-_random_lock = threading.Lock()
+# A custom architecture may load a network, which takes the lock a second time.
+_random_lock = threading.RLock()
 
 
 @contextmanager

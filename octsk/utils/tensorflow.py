@@ -65,12 +65,12 @@ def _no_tensorflow(what) -> ImportError:
 
 
 def check_eager() -> None:
-    """Raise an error in TensorFlow's graph mode, in which no values are computed.
+    """Raise an error where no values are computed, or no variables can be changed.
 
     Raises
     ------
     ValueError
-        If eager execution is off.
+        If TensorFlow's eager execution is off, or within ``keras.StatelessScope``.
     """
     start_tensorflow()
     import tensorflow as tf
@@ -79,6 +79,12 @@ def check_eager() -> None:
         raise ValueError(
             "octsk needs TensorFlow's eager execution. Call it outside of tf.function and "
             "of tf.Graph, and without tf.compat.v1.disable_eager_execution."
+        )
+    loaded = sys.modules.get("keras")
+    if loaded is not None and loaded.src.backend.in_stateless_scope():
+        raise ValueError(
+            "octsk changes the variables of its networks, which Keras forbids within "
+            "keras.StatelessScope. Call it outside of that scope."
         )
 
 
