@@ -118,6 +118,17 @@ def test_other_convolutions_stay_as_they_are(side, options):
     assert not has_fast_convolutions(model)
 
 
+def test_a_convolution_that_has_no_symbolic_output_stays_as_it_is():
+    class Eager(keras.Sequential):
+        def build(self, input_shape=None):
+            for layer in self.layers:
+                layer.build((None, 5, 5, 256))
+
+    model = Eager([keras.layers.Conv2D(128, 3), keras.layers.Flatten()])
+    model.build()
+    assert not has_fast_convolutions(model)
+
+
 def test_the_twin_computes_what_the_network_does():
     clf = MediumOCTNet(**NET).initialize(X, y)
     twin = compile_network(clf, is_twin=True)

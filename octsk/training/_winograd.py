@@ -56,9 +56,11 @@ def _fast_layers(model):
     if has_gpu or not isinstance(model, keras.Sequential):
         return
     for layer, following in zip(model.layers, model.layers[1:], strict=False):
-        if not _is_plain(layer):
+        # A layer that was only called with images, as in a custom network, has no output.
+        output = getattr(layer, "output", None)
+        if output is None or not _is_plain(layer):
             continue
-        used = [_size_in_use(size, following) for size in layer.output.shape[1:3]]
+        used = [_size_in_use(size, following) for size in output.shape[1:3]]
         tile = _TILES.get(used[0])
         if tile and used[0] == used[1] and min(layer.kernel.shape[2:]) >= _LEAST_CHANNELS:
             yield layer, tile, used[0]
