@@ -177,7 +177,7 @@ def test_each_command_has_an_example_that_it_understands(command):
         (["--nosuch"], "--nosuch"),
         (["benchmark", "--net", "huge"], "'huge' is not one of 'small', 'medium'"),
         (["benchmark", "--epochs", "0"], "--epochs"),
-        (["train", "-o", "m", "--epochs", "many"], "'many' is neither a number"),
+        (["train", "-o", "m", "--epochs", "many"], "'many' is neither a whole number"),
         (["benchmark", "--data", "x.npz", "--phantoms"], "are mutually exclusive"),
         (["evaluate", "x.octsk", "--dataset", "a", "--phantoms"], "are mutually exclusive"),
         (["train", "--data", "x.npz", "--size", "64", "-o", "m"], "--size cannot be used"),

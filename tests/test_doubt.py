@@ -308,6 +308,7 @@ def test_picture_of_label_issues_shows_the_most_doubtful():
         issues.plot(X[:5])
 
 
+@pytest.mark.pictures
 def test_label_issues_have_a_page():
     scans = octsk.make_oct_phantoms(60, random_state=0)
     given = scans.target.copy()

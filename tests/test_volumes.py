@@ -233,7 +233,7 @@ def test_pages_of_a_tiff(tmp_path):
     pixels = volume_pixels(np.uint16, top=4000)
     pages = [Image.fromarray(page) for page in pixels]
     pages[0].save(tmp_path / "eye.tif", save_all=True, append_images=pages[1:])
-    with pytest.warns(UserWarning, match="taken for 12-bit pixels"):
+    with pytest.warns(UserWarning, match="read as 12-bit pixels"):
         volume = octsk.load_volume(tmp_path / "eye.tif")
     np.testing.assert_array_equal(volume.data, scaled(pixels, 12))
     pages[1] = pages[1].resize((5, 5))

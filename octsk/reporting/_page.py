@@ -11,7 +11,6 @@ from octsk._version import __version__
 from octsk.evaluation import describe_split, subgroup_tables
 from octsk.evaluation.params import parameter_rows
 from octsk.evaluation.wording import format_split, published_tables
-from octsk.inspection import LabelIssues
 from octsk.metrics import TITLES
 from octsk.plots.drawing import COLOURS, unseen_figures
 from octsk.reporting import _pictures, _words
@@ -90,11 +89,11 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     >>> "SYNTHETIC DATA" in page, "<guess>" in page, "&lt;guess&gt;" in page
     (True, False, True)
     """
-    has_data = isinstance(run, LabelIssues)
+    has_data = _is_ranking(run)
     check_alone(run, estimator=estimator, dataset=None if has_data else dataset)
     title, data = _title_and_data(run, dataset)
     with unseen_figures():
-        if isinstance(run, LabelIssues):
+        if _is_ranking(run):
             sections = [_labels_section(run, data, dataset)]
         else:
             sections = _sections(run, estimator, dataset)
@@ -109,8 +108,13 @@ def html_report(run, *, estimator=None, dataset=None) -> str:
     )
 
 
+def _is_ranking(run) -> bool:
+    """Return whether this is the result of find_label_issues, without importing Keras."""
+    return hasattr(run, "ranking")
+
+
 def _title_and_data(run, dataset):
-    if isinstance(run, LabelIssues):
+    if _is_ranking(run):
         known = dataset or {}
         split = known.get("split") or "train"
         return "Labels in doubt", {**describe_split(known, split), "split": split}
