@@ -34,8 +34,8 @@ def outputs():
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3")
-    # In a test, a kernel would show nothing that is written past Python.
-    hidden = ("PYTEST_CURRENT_TEST", "TF_CPP_MIN_LOG_LEVEL")
+    # In a test, a kernel would show nothing that is written past Python, and no figures.
+    hidden = ("MPLBACKEND", "PYTEST_CURRENT_TEST", "TF_CPP_MIN_LOG_LEVEL")
     client.execute(env={k: v for k, v in os.environ.items() if k not in hidden})
     return [cell.outputs for cell in notebook.cells]
 
