@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import pytest
 import sklearn
 from filelock import FileLock
 from helpers import TINY, toy_images
+from joblib.externals.loky import get_reusable_executor
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.cluster import KMeans
@@ -55,6 +57,7 @@ from octsk import (
 from octsk.architectures import small
 from octsk.model_selection import plot_pareto_front, read_search_space
 from octsk.training._callbacks import Onlooker
+from octsk.utils import cores
 from octsk.utils.hashing import stable_hash
 
 mpl.use("agg")
@@ -1674,13 +1677,25 @@ def study(estimator, **params):
     return OCTSearchCV(estimator, {"optimizer": ["adam"]}, n_trials=1, cv=4, **params)
 
 
+def wait_for_free_cores():
+    """End idle workers, and wait for those of other tests, which end after 300 s."""
+    get_reusable_executor().shutdown()
+    for _ in range(400):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for core in os.sched_getaffinity(0):
+                claim = stack.enter_context(socket.socket(socket.AF_UNIX))
+                claim.bind(cores._CLAIM.format(core))
+            return
+        time.sleep(1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [grid_search, halving_search, study])
 def test_parallel_scores_are_serial_ones_and_cores_are_shared(kind, tmp_path):
     def scoring(estimator, X, y):
         maps = Path("/proc/self/maps").read_text().count("joblib_memmapping")
-        cores = sorted(os.sched_getaffinity(0))
-        (tmp_path / f"{os.getpid()}").write_text(json.dumps([maps, cores]))
+        bound_to = sorted(os.sched_getaffinity(0))
+        (tmp_path / f"{os.getpid()}").write_text(json.dumps([maps, bound_to]))
         loss = keras.losses.SparseCategoricalCrossentropy()
         return -float(loss(y, estimator.predict_proba(X)))
 
@@ -1690,14 +1705,16 @@ def test_parallel_scores_are_serial_ones_and_cores_are_shared(kind, tmp_path):
     params = dict(scoring=scoring, refit=False)
     serial = kind(estimator, **params).fit(images, labels).cv_results_
     (tmp_path / f"{os.getpid()}").unlink()
+    wait_for_free_cores()
     parallel = kind(estimator, n_jobs=2, **params).fit(images, labels).cv_results_
     scores = [name for name in serial if name.startswith("split")]
     assert len(scores) >= 2
     for name in scores:
         np.testing.assert_array_equal(serial[name], parallel[name])
-    maps, cores = zip(*(json.loads(p.read_text()) for p in tmp_path.iterdir()), strict=True)
+    found = [json.loads(p.read_text()) for p in tmp_path.iterdir()]
+    maps, bound_to = zip(*found, strict=True)
     assert len(maps) == 2
     # The images were not copied to the workers.
     assert min(maps) >= 1
     if len(os.sched_getaffinity(0)) >= 2:
-        assert not set(cores[0]) & set(cores[1])
+        assert not set(bound_to[0]) & set(bound_to[1])
