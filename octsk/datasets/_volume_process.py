@@ -19,7 +19,7 @@ import numpy as np
 
 from octsk.datasets._volume_readers import EYES, Scan, as_spacing, as_text
 from octsk.datasets._volume_readers import missing_extra as _missing_extra
-from octsk.utils.processes import outside_working_folder
+from octsk.utils.processes import run_reader
 
 # Limit of memory: a part for the modules, and a part for each byte of the file. Files in
 # .e2e format need the most, because their pixels of 2 bytes become floats of 8 bytes.
@@ -57,24 +57,10 @@ def read_in_process(path: Path, kind: str) -> list[Scan]:
         If the file cannot be read, or if reading it exceeds the limit of memory or time.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # With -P, nothing is imported from this file's folder or the working folder.
-        command = [sys.executable, "-P", __file__, os.fspath(path), kind, folder]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(outside_working_folder()),
-            "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory
-            "MPLBACKEND": "agg",
-        }
         seconds = _SECONDS + _SECONDS_PER_MIB * path.stat().st_size / 2**20
+        arguments = os.fspath(path), kind, folder
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,  # with PYTHONINSPECT, Python reads from it
-                capture_output=True,
-                env=environment,
-                timeout=seconds,
-                check=False,
-            )
+            done = run_reader(__file__, *arguments, timeout=seconds, MPLBACKEND="agg")
         except subprocess.TimeoutExpired:
             raise ValueError(f"it cannot be read in {seconds:.0f} seconds") from None
         answer = Path(folder, "answer.json")

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from octsk.utils.processes import outside_working_folder
+from octsk.utils.processes import run_reader
 
 # These limits are generous: the names of 10,000 layers take a megabyte.
 _MAX_BYTES = 512 * 2**20
@@ -36,22 +36,8 @@ def read_h5_names(path):
         If the file contains anything except plain arrays and names, or if reading it
         exceeds the limits of memory and time.
     """
-    # With -P, nothing is imported from this file's folder or the working folder.
-    command = [sys.executable, "-P", __file__, os.fspath(path)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(outside_working_folder()),
-        "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory
-    }
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,  # with PYTHONINSPECT, Python reads from it
-            capture_output=True,
-            env=environment,
-            timeout=_MAX_SECONDS,
-            check=False,
-        )
+        done = run_reader(__file__, os.fspath(path), timeout=_MAX_SECONDS)
     except subprocess.TimeoutExpired:
         raise ValueError(f"its names cannot be read in {_MAX_SECONDS} seconds") from None
     if done.returncode:

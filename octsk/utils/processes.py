@@ -27,6 +27,49 @@ def outside_working_folder() -> list[str]:
     return [entry or here for entry in sys.path if here in kept or _real(entry) != here]
 
 
+def run_reader(script: str, *arguments: str, timeout: float, **environment: str):
+    """Run a file of octsk that reads an untrusted file, in a process of its own.
+
+    Parameters
+    ----------
+    script : str
+        The Python file to run.
+    arguments : str
+        Its arguments.
+    timeout : float
+        Limit of time in seconds.
+    environment : str
+        Further environment variables of the process.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        The process, with its output in bytes.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If the process takes longer.
+    """
+    # `python -m octsk` imports this module while the working folder is still on the path.
+    import subprocess
+
+    return subprocess.run(
+        # With -P, nothing is imported from the script's folder or the working folder.
+        [sys.executable, "-P", script, *arguments],
+        stdin=subprocess.DEVNULL,  # with PYTHONINSPECT, Python reads from it
+        capture_output=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(outside_working_folder()),
+            "OPENBLAS_NUM_THREADS": "1",  # each thread takes memory
+            **environment,
+        },
+        timeout=timeout,
+        check=False,
+    )
+
+
 def _real(path: str) -> str:
     return os.path.normcase(os.path.realpath(path))
 
